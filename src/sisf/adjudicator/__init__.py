@@ -1,0 +1,1 @@
+"""Adjudicators: did something harmful get through?"""

@@ -1,0 +1,19 @@
+"""The one thing SISF asks of a judge."""
+
+from typing import Protocol
+
+from sisf.exchange import Exchange
+from sisf.verdict import Verdict
+
+
+class Adjudicator(Protocol):
+    """A judge of exchanges. Blocking; safe to call from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The judge's name, as verdicts record it."""
+        ...
+
+    def adjudicate(self, exchange: Exchange) -> Verdict:
+        """Judge one exchange. A judge that fails answers `undecided`; it never raises and never guesses `safe`."""
+        ...

@@ -1,0 +1,1 @@
+"""What SISF ships of data: the contrastive corpus and the sample sets, authored for the project."""

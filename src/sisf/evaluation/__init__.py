@@ -1,0 +1,1 @@
+"""The laboratory: data sets, protocols, baselines, statistics and reports."""

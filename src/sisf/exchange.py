@@ -1,0 +1,55 @@
+"""What a client said and a model answered. Knows no HTTP, no storage and no policy."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who a message claims to come from. All of them are under the client's control."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One inspected text. A multi-part message or a tool call becomes several of these."""
+
+    role: Role
+    content: str
+    origin: str = ""
+    """Where in the request the text stood (`messages[2].content[0].text`), for explanations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Messages in, response out."""
+
+    messages: tuple[Message, ...]
+    response: str | None = None
+    """The model's whole answer; None when it was never asked or never answered."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    model: str = ""
+    tenant: str = "default"
+    principal: str = "anonymous"
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def of(cls, prompt: str, response: str | None = None, **values: str) -> "Exchange":
+        """An exchange of one user message."""
+        return cls((Message(Role.USER, prompt),), response, **values)  # type: ignore[arg-type]
+
+    @property
+    def prompt(self) -> str:
+        """The last user turn (all its parts), or the last message when no user spoke."""
+        last = max((i for i, m in enumerate(self.messages) if m.role is Role.USER), default=-1)
+        if last < 0:
+            return self.messages[-1].content if self.messages else ""
+        first = last
+        while first > 0 and self.messages[first - 1].role is Role.USER:
+            first -= 1
+        return "\n".join(m.content for m in self.messages[first : last + 1])

@@ -1,0 +1,1 @@
+"""Language models behind one protocol: OpenAI-compatible endpoints, scripted and recorded models."""

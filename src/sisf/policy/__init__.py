@@ -1,0 +1,37 @@
+"""The domain: what a policy is, how it lives, and what a decision says."""
+
+from sisf.policy.decision import Decision, Match
+from sisf.policy.evidence import Evidence, GateReport, Provenance
+from sisf.policy.model import (
+    Action,
+    Condition,
+    Direction,
+    Pattern,
+    Policy,
+    PolicyKind,
+    Probe,
+    Prototypes,
+    Status,
+    Substitution,
+)
+from sisf.policy.snapshot import Change, Snapshot
+
+__all__ = [
+    "Action",
+    "Change",
+    "Condition",
+    "Decision",
+    "Direction",
+    "Evidence",
+    "GateReport",
+    "Match",
+    "Pattern",
+    "Policy",
+    "PolicyKind",
+    "Probe",
+    "Prototypes",
+    "Provenance",
+    "Snapshot",
+    "Status",
+    "Substitution",
+]

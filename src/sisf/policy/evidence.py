@@ -1,0 +1,47 @@
+"""Where a policy came from, what speaks for and against it, and what the gate found."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The breaches a policy was learned from, and who wrote it."""
+
+    breach_ids: tuple[str, ...] = ()
+    synthesiser: str = "person"
+    model: str = ""
+    """The language model that wrote it, when one did."""
+    supersedes: tuple[str, ...] = ()
+    """Ids of the policies it replaces: they retire in the revision that activates it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Confirmations and false positives, each counted once per distinct principal."""
+
+    confirmations: int = 0
+    false_positives: int = 0
+    hits: int = 0
+    """All matches, whoever caused them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What was checked before a policy could act."""
+
+    passed: bool
+    reasons: tuple[str, ...] = ()
+    """Why it failed, in plain words; empty when it passed."""
+    catches_breach: bool = False
+    variants_caught: int = 0
+    variants: int = 0
+    benign_hits: tuple[str, ...] = ()
+    """The benign texts it would have blocked (shortened), at most ten."""
+    benign_blocked: int = 0
+    benign_total: int = 0
+    fpr_upper: float = 1.0
+    """Clopper–Pearson 95 % upper bound of its false-positive rate."""
+    duplicates: tuple[str, ...] = ()
+    """Ids of policies in force that already do what it does."""
+    cost_us: float = 0.0
+    """What one evaluation of this policy alone takes, in microseconds."""

@@ -1,0 +1,1 @@
+"""The Adversarial Probing Agent: attacks its own system to find breaches first."""

@@ -1,0 +1,212 @@
+"""One configuration: `sisf.yaml`, every key also as `SISF_…` environment variable. Validated before anything starts.
+
+Precedence: command-line options, environment, file, defaults. `SISF_LISTEN__PORT=9000` sets `listen.port`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from sisf.errors import ConfigurationError
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
+_PREFIX = "SISF_"
+_NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG", "SISF_TEST_POSTGRES"}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listen(_Section):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8400, ge=0, le=65535)
+
+
+class Upstream(_Section):
+    """The model to protect, behind an OpenAI-compatible API."""
+
+    url: str = ""
+    """Base URL including the version path, e.g. `http://127.0.0.1:8000/v1`."""
+    api_key: SecretStr = SecretStr("")
+    """Sent upstream instead of the client's own key. Empty: no Authorization header is sent upstream."""
+    connect_timeout: float = Field(5.0, gt=0)
+    first_byte_timeout: float = Field(120.0, gt=0)
+    idle_timeout: float = Field(60.0, gt=0)
+
+
+class StoreSettings(_Section):
+    """The Adaptive Policy Store."""
+
+    url: str = "sqlite:///sisf.db"
+    """`sqlite:///path` or `postgresql://…`."""
+    durability: Literal["grouped", "strict"] = "grouped"
+    """Whether a released answer waits for the commit of its exchange (`strict`) or not (`grouped`, within 20 ms)."""
+
+
+class EmbedderSettings(_Section):
+    """Which embedder semantic policies use."""
+
+    name: str = "minilm"
+    """`minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, or `openai:MODEL@URL`."""
+    api_key: SecretStr = SecretStr("")
+
+
+class ModelEndpoint(_Section):
+    """An OpenAI-compatible chat model that SISF itself calls."""
+
+    model: str
+    base_url: str = ""
+    """Empty: the provider's default, taken from the environment by the client library."""
+    api_key: SecretStr = SecretStr("")
+    timeout: float = Field(30.0, gt=0)
+    retries: int = Field(2, ge=0, le=10)
+
+
+class Adjudication(_Section):
+    """Who judges, and when."""
+
+    mode: Literal["async", "inline", "off"] = "async"
+    judge: Literal["auto", "local", "llm"] = "auto"
+    """`auto`: `llm` when a key for it is there, else `local`."""
+    llm: ModelEndpoint = ModelEndpoint(model="gpt-4o")
+    strictness: Literal["strict", "standard"] = "strict"
+    on_undecided: Literal["withhold", "release"] = "withhold"
+    """Inline mode: what happens to an answer that no judge could decide on."""
+
+
+class Synthesis(_Section):
+    """Who writes policies."""
+
+    synthesiser: Literal["auto", "local", "llm"] = "auto"
+    llm: ModelEndpoint = ModelEndpoint(model="gpt-4-turbo")
+    autonomy: Literal["autonomous", "supervised", "observe"] = "autonomous"
+    reference: tuple[str, ...] = ()
+    """Benign data sets to calibrate on, by name or path. Empty: the shipped reference."""
+    seed: int = 0
+
+
+class LoopSettings(_Section):
+    """The durable work of the loop."""
+
+    workers: int = Field(1, ge=0, le=64)
+    """Threads that work in the gateway process; 0 leaves the work to `sisf worker`."""
+    attempts: int = Field(5, ge=1)
+    lease_seconds: float = Field(60.0, gt=0)
+
+
+class Limits(_Section):
+    """Sizes above which a request is refused whole."""
+
+    body_bytes: int = Field(4_000_000, gt=0)
+    text_chars: int = Field(1_000_000, gt=0)
+    messages: int = Field(2_000, gt=0)
+    json_depth: int = Field(64, gt=0)
+
+
+class Streaming(_Section):
+    """Inspection of streamed answers."""
+
+    window_chars: int = Field(512, ge=64)
+    """Characters of an answer that are held back until what follows them was seen."""
+
+
+class Settings(_Section):
+    """Everything."""
+
+    listen: Listen = Listen()
+    upstream: Upstream = Upstream()
+    store: StoreSettings = StoreSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    adjudication: Adjudication = Adjudication()
+    synthesis: Synthesis = Synthesis()
+    loop: LoopSettings = LoopSettings()
+    limits: Limits = Limits()
+    streaming: Streaming = Streaming()
+    mode: Literal["enforce", "observe"] = "enforce"
+    blocked_prompt: Literal["error", "completion"] = "error"
+    """Answer a blocked prompt with HTTP 400 `content_filter`, or with a completion that refuses."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def cache_dir() -> Path:
+    """The user's cache for converted models and fetched data (`SISF_CACHE_DIR` overrides)."""
+    return Path(os.environ.get("SISF_CACHE_DIR") or platformdirs.user_cache_dir("sisf"))
+
+
+def load(
+    path: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read, interpolate, merge and validate. `overrides` maps dotted keys to values and wins over everything.
+
+    Raises `ConfigurationError` that names every wrong key and where it stands.
+    """
+    data: dict[str, Any] = _read(path, environment) if path else {}
+    for name, value in environment.items():
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+            _assign(data, name[len(_PREFIX) :].lower().split("__"), value, where=name)
+    for key, value in (overrides or {}).items():
+        _assign(data, key.split("."), value, where=key)
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(_problem(e["loc"], e["type"], e["msg"]) for e in error.errors())
+        raise ConfigurationError(f"{path or 'configuration'}: {problems}") from None
+
+
+def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    return f"unknown key `{key}`" if kind == "extra_forbidden" else f"`{key}`: {message}"
+
+
+def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigurationError(f"{path}: must be a mapping of settings, not a {type(loaded).__name__}")
+    return {key: _interpolate(value, environment, str(path)) for key, value in loaded.items()}
+
+
+def _interpolate(value: Any, environment: Mapping[str, str], where: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _interpolate(item, environment, where) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_interpolate(item, environment, where) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(found: re.Match[str]) -> str:
+        name, default = found.group(1), found.group(2)
+        if name in environment:
+            return environment[name]
+        if default is None:
+            raise ConfigurationError(f"{where}: ${{{name}}} is not set in the environment and has no default")
+        return default
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _assign(data: dict[str, Any], keys: list[str], value: Any, *, where: str) -> None:
+    for key in keys[:-1]:
+        child = data.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ConfigurationError(f"{where}: `{key}` is a value, not a section")
+        data = child
+    data[keys[-1]] = value

@@ -1,0 +1,1 @@
+"""The Adaptive Policy Store: policies, revisions, exchanges, verdicts, jobs and audit, durable."""

@@ -1,0 +1,211 @@
+"""What every store offers. All calls block; all are safe from several threads."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from sisf.exchange import Exchange
+from sisf.policy import Change, Decision, Policy, Snapshot, Status
+from sisf.verdict import Breach, Outcome, Verdict
+
+
+class Stage(StrEnum):
+    """What the loop does next with an exchange. Monitor is the write that creates the job."""
+
+    ANALYZE = "analyze"
+    PLAN = "plan"
+    EXECUTE = "execute"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One exchange on its way through the loop. Leased by one worker at a time."""
+
+    exchange_id: str
+    stage: Stage
+    attempts: int
+    """How often this stage was started, this time included."""
+    lease: str
+    """Token that proves the lease; a later lease of the same job makes it worthless."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """An exchange with what the Warden decided and what became of it."""
+
+    exchange: Exchange
+    decisions: tuple[Decision, ...] = ()
+    outcome: str = "released"
+    """`released`, `intercepted_prompt`, `intercepted_response`, `withheld`, `error`."""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One link of the append-only, hash-chained audit log."""
+
+    sequence: int
+    time: datetime
+    actor: str
+    action: str
+    subject: str
+    revision: int
+    detail: Mapping[str, Any]
+    hash: str
+    """SHA-256 over the previous hash and this row's canonical JSON, hex."""
+
+
+class PolicyTable(Protocol):
+    """Policies and their revisions."""
+
+    def snapshot(self, revision: int | None = None) -> Snapshot:
+        """The policy set now, or as it was at `revision`. Raises `StoreError` for an unknown revision."""
+        ...
+
+    def get(self, policy_id: str) -> Policy:
+        """One policy of any status. Raises `StoreError` when there is none."""
+        ...
+
+    def list(self, status: Status | None = None) -> Sequence[Policy]:
+        """Policies of one status, or all, oldest first."""
+        ...
+
+    def commit(self, change: Change, *, expected: int) -> Snapshot:
+        """Write `change` as the next revision, with its audit rows, in one durable transaction.
+
+        `expected` is the revision that the change was made for: `RevisionConflict` when it is no longer the latest.
+        A change that alters nothing makes no revision.
+        """
+        ...
+
+    def rollback(self, revision: int, *, actor: str, reason: str) -> Snapshot:
+        """Make the policy set of an earlier revision the next revision."""
+        ...
+
+    def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
+        """Call back with each new revision (also those of other processes, where the store can tell). Returns the
+        function that ends it."""
+        ...
+
+
+class ExchangeTable(Protocol):
+    """Exchanges, verdicts and breaches."""
+
+    def record(self, record: ExchangeRecord, *, enqueue: bool) -> Future[None]:
+        """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
+
+        The future is done once it is durable. Recording the same id again changes nothing.
+        """
+        ...
+
+    def get(self, exchange_id: str) -> ExchangeRecord:
+        """One exchange with its latest verdict. Raises `StoreError` when there is none."""
+        ...
+
+    def recent(self, limit: int = 100, *, outcome: Outcome | None = None) -> Sequence[ExchangeRecord]:
+        """The latest exchanges first; with `outcome`, those with such a verdict."""
+        ...
+
+    def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
+        """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
+        ...
+
+    def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
+        """Write a verdict outside the loop (inline adjudication, a person); audited."""
+        ...
+
+
+class JobTable(Protocol):
+    """Durable work, at least once."""
+
+    def lease(self, worker: str, seconds: float) -> Job | None:
+        """Take the oldest job that is due and not leased, for `seconds`. None when there is none."""
+        ...
+
+    def advance(
+        self,
+        job: Job,
+        stage: Stage | None,
+        *,
+        verdict: Verdict | None = None,
+        proposals: Sequence[Policy] = (),
+    ) -> None:
+        """End this stage: write its results and move the job to `stage` (None: done), in one transaction.
+
+        Raises `StoreError` when the lease was lost; nothing is written then.
+        """
+        ...
+
+    def renew(self, job: Job, seconds: float) -> None:
+        """Extend the lease from now. Raises `StoreError` when it was lost."""
+        ...
+
+    def fail(self, job: Job, error: str, *, retry_in: float | None) -> None:
+        """Give the job back, to be tried again after `retry_in` seconds, or to the dead letters when None."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Jobs by state: `ready`, `leased`, `waiting`, `dead`."""
+        ...
+
+    def dead(self) -> Sequence[tuple[Job, str]]:
+        """Dead letters with their last error."""
+        ...
+
+    def retry(self, exchange_id: str) -> None:
+        """Put a dead letter back to work."""
+        ...
+
+    def wait(self, timeout: float) -> None:
+        """Return when a job may have become due, or after `timeout` seconds."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The append-only log."""
+
+    def append(self, *, actor: str, action: str, subject: str, revision: int, detail: Mapping[str, Any]) -> AuditRow:
+        """Write one row, durably, and return it."""
+        ...
+
+    def rows(self, *, after: int = 0, limit: int = 1000) -> Sequence[AuditRow]:
+        """Rows in order, starting behind sequence number `after`."""
+        ...
+
+    def verify(self, anchor: AuditRow | None = None) -> int:
+        """Check the chain (and that it still holds `anchor`); returns the number of rows.
+
+        Raises `StoreError` that names the first row that was edited, deleted, reordered or cut off.
+        """
+        ...
+
+
+class Store(Protocol):
+    """The Adaptive Policy Store."""
+
+    @property
+    def policies(self) -> PolicyTable:
+        """Policies and revisions."""
+        ...
+
+    @property
+    def exchanges(self) -> ExchangeTable:
+        """Exchanges, verdicts, breaches."""
+        ...
+
+    @property
+    def jobs(self) -> JobTable:
+        """Durable work of the loop."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log."""
+        ...
+
+    def close(self) -> None:
+        """Flush and close. Idempotent."""
+        ...

@@ -1,0 +1,1 @@
+"""The Policy Synthesis Module and the gate that its proposals must pass."""

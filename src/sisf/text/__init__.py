@@ -1,0 +1,1 @@
+"""Attacker-controlled text: canonical views, windows and lexical features."""

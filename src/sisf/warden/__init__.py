@@ -1,0 +1,1 @@
+"""The Warden: enforces the active policies on every request and every answer."""

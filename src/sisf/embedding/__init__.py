@@ -1,1 +1,16 @@
 """Embedders: texts to vectors, locally or at an endpoint."""
+
+from sisf.embedding.base import Embedder, TextWindow, Vectors
+from sisf.embedding.cached import CachedEmbedder, CacheStatistics
+from sisf.embedding.factory import create_embedder
+from sisf.embedding.hashing import HashEmbedder
+
+__all__ = [
+    "CacheStatistics",
+    "CachedEmbedder",
+    "Embedder",
+    "HashEmbedder",
+    "TextWindow",
+    "Vectors",
+    "create_embedder",
+]

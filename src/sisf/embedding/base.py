@@ -1,0 +1,60 @@
+"""What an embedder is: the contract that the Warden and synthesis rely on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""Shape `(n, dimensions)`, each row of Euclidean length 1, so that a dot product is a cosine."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextWindow:
+    """A piece of a text: `text == whole[start:end]`, in characters."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. Thread-safe. The vector of a text never depends on what is embedded beside it."""
+
+    @property
+    def id(self) -> str:
+        """Names model, weights and arithmetic. Vectors of different ids are never compared."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that its vector sees, the model's own markers not counted; what follows has no influence.
+
+        Longer texts are embedded window by window: see `windows`.
+        """
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One vector per text, in order.
+
+        Raises `ModelError` when the model cannot be loaded or its endpoint fails.
+        """
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the whole text, markers not counted. At an endpoint whose tokeniser is unknown, an upper bound."""
+        ...
+
+    def windows(self, text: str, size: int | None = None, overlap: int = 0) -> list[TextWindow]:
+        """Pieces of at most `size` tokens (default `max_tokens`) that together cover every character of the text.
+
+        Neighbours share about `overlap` tokens. A text that fits is one window; the empty text has one, empty.
+        """
+        ...

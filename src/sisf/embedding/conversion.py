@@ -1,0 +1,104 @@
+"""A converted model in the user's cache: made once, whole or not at all, by one process at a time."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from sisf.embedding.runtime import open_session
+from sisf.errors import ModelError
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share that is done, 0 to 1."""
+
+_log = structlog.get_logger(__name__)
+
+
+def show_on_terminal(step: str, share: float) -> None:
+    """Progress on one line of a terminal; silence elsewhere."""
+    if sys.stderr.isatty():
+        end = "\n" if share >= 1.0 else ""
+        sys.stderr.write(f"\rPreparing the embedding model (first use only): {share:4.0%} {step:<28}{end}")
+        sys.stderr.flush()
+
+
+def cached_session(path: Path, convert: Callable[[Progress], bytes], progress: Progress, *, threads: int = 1) -> Any:
+    """A session of the converted model at `path`, converting first when it is missing or does not load.
+
+    Where the cache cannot be written (read-only, full), the model lives in memory, for this process only; a warning
+    says so.
+    """
+    session = _open_cached(path, threads)
+    if session is not None:
+        return session
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _only_one_process(path.with_suffix(".lock")):
+            session = _open_cached(path, threads)  # another process may have made it while we waited
+            if session is None:
+                model = _convert(convert, progress)
+                _write_if_possible(path, model)
+                session = open_session(model, threads=threads)
+            return session
+    except OSError as error:
+        _warn_uncached(path, error)
+        return open_session(_convert(convert, progress), threads=threads)
+
+
+def _convert(convert: Callable[[Progress], bytes], progress: Progress) -> bytes:
+    model = convert(progress)
+    progress("done", 1.0)
+    return model
+
+
+def _open_cached(path: Path, threads: int) -> Any | None:
+    if not path.is_file():
+        return None
+    try:
+        return open_session(path, threads=threads)
+    except ModelError as error:
+        _log.warning("cached embedding model is damaged, converting again", reason=str(error))
+        return None
+
+
+def _write_if_possible(path: Path, model: bytes) -> None:
+    try:
+        _write_whole(path, model)
+    except OSError as error:
+        _warn_uncached(path, error)
+
+
+def _warn_uncached(path: Path, error: OSError) -> None:
+    _log.warning("embedding model not cached, it will be converted at every start", path=str(path), reason=str(error))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+@contextlib.contextmanager
+def _only_one_process(path: Path) -> Iterator[None]:
+    """An advisory lock, freed by the system when its holder dies. Where there is none, two may convert: harmless."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

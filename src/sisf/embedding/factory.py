@@ -1,0 +1,48 @@
+"""Which embedder a setting names."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sisf.embedding.base import Embedder
+from sisf.embedding.hashing import HashEmbedder
+from sisf.errors import ConfigurationError
+from sisf.settings import cache_dir
+
+_FORMS = "`minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, `openai:MODEL@URL` or `hash`"
+
+
+def create_embedder(spec: str = "minilm", *, cache: Path | None = None, api_key: str = "") -> Embedder:
+    """The embedder that `spec` names; local models load at first use.
+
+    `cache` is where converted models are kept (default: the user's cache); `api_key` is for endpoints.
+    Raises `ConfigurationError` for a spec of no known form, `ModelError` when what it names cannot be used.
+    """
+    kind, _, argument = spec.partition(":")
+    match kind, bool(argument):
+        case (("minilm" | "minilm-fp32"), False):
+            from sisf.embedding.minilm import minilm_embedder
+
+            return minilm_embedder(cache or cache_dir(), quantised=kind == "minilm")
+        case "hash", False:
+            return HashEmbedder()
+        case "folder", True:
+            from sisf.embedding.folder import folder_embedder
+
+            return folder_embedder(Path(argument).expanduser())
+        case "fastembed", True:
+            from sisf.embedding.catalogue import FastembedEmbedder
+
+            return FastembedEmbedder(argument, cache or cache_dir())
+        case "openai", True:
+            from sisf.embedding.endpoint import EndpointEmbedder
+
+            return EndpointEmbedder(*_model_and_url(spec, argument), api_key=api_key)
+    raise ConfigurationError(f"embedder `{spec}` is not known: use {_FORMS}")
+
+
+def _model_and_url(spec: str, argument: str) -> tuple[str, str]:
+    model, _, url = argument.partition("@")
+    address = urlsplit(url)
+    if not model or address.scheme not in {"http", "https"} or not address.netloc:
+        raise ConfigurationError(f"embedder `{spec}`: write `openai:MODEL@URL`, e.g. `openai:bge-m3@http://host:80/v1`")
+    return model, url

@@ -1,0 +1,25 @@
+"""Opening ONNX Runtime sessions the one way that this project uses them."""
+
+from pathlib import Path
+from typing import Any
+
+from sisf.errors import ModelError
+
+
+def open_session(model: bytes | Path, *, threads: int = 1) -> Any:
+    """A CPU session with `threads` threads per run; runs on several threads at once are safe.
+
+    Raises `ModelError` when the model cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    source = str(model) if isinstance(model, Path) else model
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - the runtime's own errors share no base but this
+        name = model if isinstance(model, Path) else "model"
+        raise ModelError(f"{name}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None

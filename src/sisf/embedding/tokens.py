@@ -1,0 +1,80 @@
+"""The tokeniser of a local model: ids for the network, offsets for windows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers.models import WordPiece
+
+from sisf.embedding.base import TextWindow
+from sisf.embedding.windows import check_window, cut_windows
+from sisf.errors import ModelError
+
+
+class ModelTokenizer:
+    """A `tokenizer.json`. Thread-safe: settings are fixed at construction and encoding does not change it.
+
+    `max_tokens` does not count the model's own markers (`[CLS]`, `[SEP]`).
+    """
+
+    def __init__(self, path: Path, max_tokens: int) -> None:
+        try:
+            whole, short = Tokenizer.from_file(str(path)), Tokenizer.from_file(str(path))
+        except Exception as error:  # noqa: BLE001 - the library raises bare `Exception`
+            raise ModelError(f"{path}: cannot be read as a tokeniser: {error}") from None
+        self.max_tokens = max_tokens
+        for tokenizer in (whole, short):
+            # `[SEP]` in a text is what somebody typed, not a marker of ours.
+            tokenizer.encode_special_tokens = True
+            _see_long_words(tokenizer)
+        # What the file says of padding and truncation is for other runtimes: padding would change int8 vectors.
+        whole.no_padding()
+        whole.no_truncation()
+        short.no_padding()
+        short.enable_truncation(max_tokens + short.num_special_tokens_to_add(False))
+        self._whole = whole
+        self._short = short
+
+    def ids(self, text: str) -> NDArray[np.int64]:
+        """Token ids with markers, truncated to what the model sees; shape `(1, n)`."""
+        return np.array([self._short.encode(_encodable(text)).ids], dtype=np.int64)
+
+    def count(self, text: str) -> int:
+        """Tokens of the whole text without markers."""
+        return len(self._whole.encode(_encodable(text), add_special_tokens=False).ids)
+
+    def windows(self, text: str, size: int | None, overlap: int) -> list[TextWindow]:
+        """See `Embedder.windows`."""
+        size = self.max_tokens if size is None else size
+        check_window(size, overlap, self.max_tokens)
+        if len(text) < size and text.isascii():  # an ASCII character is never more than one token
+            return [TextWindow(0, len(text), text)]
+        encoding = self._whole.encode(_encodable(text), add_special_tokens=False)
+        return cut_windows(text, encoding.offsets, _word_starts(encoding.word_ids), size, overlap)
+
+
+def _see_long_words(tokenizer: Tokenizer) -> None:
+    """WordPiece turns a word of more than 100 characters into one `[UNK]`: words glued together would go unseen.
+
+    Such words are cut every 100 characters instead; all other text keeps its tokens.
+    """
+    if isinstance(tokenizer.model, WordPiece):
+        longest = tokenizer.model.max_input_chars_per_word
+        before = tokenizer.pre_tokenizer
+        cutter = pre_tokenizers.FixedLength(length=longest)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([before, cutter] if before else [cutter])
+
+
+def _word_starts(word_ids: Sequence[int | None]) -> list[int]:
+    return [i for i, word in enumerate(word_ids) if i == 0 or word is None or word != word_ids[i - 1]]
+
+
+def _encodable(text: str) -> str:
+    """JSON may carry lone surrogates, which UTF-8 cannot: each becomes one `?`, so that offsets stay."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text

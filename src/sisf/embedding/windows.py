@@ -1,0 +1,58 @@
+"""Cutting a text into windows that cover it without a gap."""
+
+from collections.abc import Sequence
+
+from sisf.embedding.base import TextWindow
+
+
+def check_window(size: int, overlap: int, max_tokens: int) -> None:
+    """Raises `ValueError` unless `0 <= overlap < size <= max_tokens`: the embedder must see a whole window."""
+    if not 0 <= overlap < size <= max_tokens:
+        raise ValueError(f"windows need 0 <= overlap < size <= {max_tokens} tokens, not size {size}, overlap {overlap}")
+
+
+def cut_windows(
+    text: str,
+    offsets: Sequence[tuple[int, int]],
+    word_starts: Sequence[int],
+    size: int,
+    overlap: int,
+) -> list[TextWindow]:
+    """Windows of at most `size` tokens over `text`.
+
+    `offsets` holds each token's (start, end) in characters. `word_starts` holds, rising, the indices of tokens that
+    begin a word: cutting there only, a window taken alone has the very tokens that it has inside the text. A word
+    longer than a window is cut where the window is full. Characters that belong to no token go with the token before.
+    """
+    count = len(offsets)
+    starts = set(word_starts)
+    pieces: list[TextWindow] = []
+    first = 0
+    while True:
+        last = _last_start(starts, first, min(first + size, count), count)
+        begin = 0 if first == 0 else offsets[first][0]
+        end = len(text) if last >= count else offsets[last][0]
+        pieces.append(TextWindow(begin, end, text[begin:end]))
+        if last >= count:
+            return pieces
+        first = _next_first(starts, first, last, overlap)
+
+
+def _last_start(starts: set[int], first: int, limit: int, count: int) -> int:
+    """The highest cut at or below `limit` that advances; `limit` itself when no word begins in between."""
+    if limit >= count:
+        return count
+    return next((i for i in range(limit, first, -1) if i in starts), limit)
+
+
+def _next_first(starts: set[int], first: int, last: int, overlap: int) -> int:
+    """Go back about `overlap` tokens from `last`, to the beginning of a word, but always beyond `first`."""
+    wanted = max(last - overlap, first + 1)
+    return next((i for i in range(wanted, last) if i in starts), last)
+
+
+def cut_characters(text: str, size: int, overlap: int) -> list[TextWindow]:
+    """Windows of `size` characters, for embedders whose tokeniser is not known here."""
+    step = size - overlap
+    starts = range(0, max(len(text) - overlap, 1), step)
+    return [TextWindow(start, min(start + size, len(text)), text[start : start + size]) for start in starts]

@@ -1,0 +1,183 @@
+"""A small real OpenAI-compatible server over any `ChatModel`: chat completions, plain and streamed, and models."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from sisf.errors import ModelError
+from sisf.exchange import Message, Role
+from sisf.llm.base import ChatModel, Completion
+from sisf.serving import Background
+
+_ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSISTANT, "tool": Role.TOOL}
+
+
+class _BadRequest(Exception):
+    """The client's mistake, in words."""
+
+
+def create_app(models: Sequence[ChatModel]) -> Starlette:
+    """Serve `models` by their ids under `/v1`. The first one also answers unknown names."""
+    by_id = {model.id: model for model in models}
+    first = models[0]
+
+    async def chat(request: Request) -> Response:
+        try:
+            body = _parsed(await request.body())
+            messages = _messages(body.get("messages"))
+        except _BadRequest as error:
+            return _error(400, "invalid_request_error", str(error))
+        model = by_id.get(str(body.get("model")), first)
+        try:
+            answers = [await _answer(model, messages, body) for _ in range(int(body.get("n") or 1))]
+        except ModelError as error:
+            return _error(502, "model_error", str(error))
+        head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model.id}
+        if body.get("stream"):
+            options = body.get("stream_options") or {}
+            events = _events(head, answers, bool(options.get("include_usage")))
+            return StreamingResponse(events, media_type="text/event-stream")
+        choices = [
+            {"index": i, "message": m, "logprobs": None, "finish_reason": reason}
+            for i, (m, reason, _) in enumerate(answers)
+        ]
+        return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": _usage(answers)})
+
+    async def models_list(_: Request) -> Response:
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "sisf"} for name in by_id]
+        return JSONResponse({"object": "list", "data": data})
+
+    routes = [
+        Route("/v1/chat/completions", chat, methods=["POST"]),
+        Route("/v1/models", models_list, methods=["GET"]),
+        Route("/healthz", lambda _: JSONResponse({"status": "ok"}), methods=["GET"]),
+    ]
+    return Starlette(routes=routes)
+
+
+def running(models: Sequence[ChatModel], *, host: str = "127.0.0.1", port: int = 0) -> Background:
+    """The server in a thread, as a context manager; its base URL is `.url + "/v1"`."""
+    return Background(create_app(models), host, port)
+
+
+_Answer = tuple[dict[str, Any], str, Completion]
+
+
+async def _answer(model: ChatModel, messages: Sequence[Message], body: Mapping[str, Any]) -> _Answer:
+    """One choice: its message, its finish reason, and what it cost."""
+    limits: dict[str, Any] = {
+        "max_tokens": int(body.get("max_completion_tokens") or body.get("max_tokens") or 1024),
+        "temperature": float(body.get("temperature") or 0.0),
+    }
+    tool = _demanded_tool(body)
+    if tool is not None:
+        parameters = tool.get("parameters") or {"type": "object", "properties": {}}
+        done = await run_in_threadpool(model.complete, messages, schema=parameters, **limits)
+        call = {
+            "id": f"call_{uuid.uuid4().hex[:24]}",
+            "type": "function",
+            "function": {"name": tool["name"], "arguments": done.text},
+        }
+        return {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}, "tool_calls", done
+    done = await run_in_threadpool(model.complete, messages, schema=_schema(body), **limits)
+    return {"role": "assistant", "content": done.text, "refusal": None}, done.finish_reason, done
+
+
+def _demanded_tool(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The function that `tool_choice` demands: these models call tools only when told to."""
+    tools = [t["function"] for t in body.get("tools") or [] if t.get("type") == "function"]
+    choice = body.get("tool_choice")
+    if choice == "required" and tools:
+        return tools[0]  # type: ignore[no-any-return]
+    if isinstance(choice, dict):
+        name = (choice.get("function") or {}).get("name")
+        return next((t for t in tools if t["name"] == name), None)
+    return None
+
+
+def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    wanted = body.get("response_format") or {}
+    if wanted.get("type") == "json_schema":
+        return wanted["json_schema"].get("schema") or {}
+    return (
+        {"type": "object", "properties": {"answer": {"type": "string"}}}
+        if wanted.get("type") == "json_object"
+        else None
+    )
+
+
+async def _events(head: Mapping[str, Any], answers: Sequence[_Answer], usage: bool) -> AsyncIterator[bytes]:
+    """Server-sent events in OpenAI's order: role, pieces, finish reason, usage, [DONE]."""
+
+    def event(**fields: Any) -> bytes:
+        chunk = {**head, "object": "chat.completion.chunk", **fields}
+        return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+    def choice(index: int, delta: Mapping[str, Any], reason: str | None = None) -> list[dict[str, Any]]:
+        return [{"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}]
+
+    for index, (message, reason, _) in enumerate(answers):
+        yield event(choices=choice(index, {"role": "assistant", "content": ""}))
+        for call in message.get("tool_calls", ()):
+            opening = {**call, "index": 0, "function": {"name": call["function"]["name"], "arguments": ""}}
+            yield event(choices=choice(index, {"tool_calls": [opening]}))
+            for piece in _pieces(call["function"]["arguments"]):
+                part = {"index": 0, "function": {"arguments": piece}}
+                yield event(choices=choice(index, {"tool_calls": [part]}))
+        for piece in _pieces(message["content"] or ""):
+            yield event(choices=choice(index, {"content": piece}))
+        yield event(choices=choice(index, {}, reason))
+    if usage:
+        yield event(choices=[], usage=_usage(answers))
+    yield b"data: [DONE]\n\n"
+
+
+def _pieces(text: str) -> list[str]:
+    words = text.split(" ")
+    return [word if i == 0 else " " + word for i, word in enumerate(words) if word or i]
+
+
+def _usage(answers: Sequence[_Answer]) -> dict[str, int]:
+    prompt = answers[0][2].prompt_tokens if answers else 0
+    completion = sum(done.completion_tokens for _, _, done in answers)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _parsed(raw: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        raise _BadRequest("the body is not valid JSON") from None
+    if not isinstance(body, dict):
+        raise _BadRequest("the body must be a JSON object")
+    return body
+
+
+def _messages(given: object) -> list[Message]:
+    if not isinstance(given, list) or not given:
+        raise _BadRequest("`messages` must be a non-empty array")
+    messages = []
+    for index, item in enumerate(given):
+        if not isinstance(item, dict):
+            raise _BadRequest(f"messages[{index}] must be an object")
+        role = _ROLES.get(str(item.get("role")), Role.USER)
+        messages.append(Message(role, _text(item.get("content")), f"messages[{index}]"))
+    return messages
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _error(status: int, kind: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": None}}, status_code=status)

@@ -1,0 +1,102 @@
+"""Running an ASGI application: bind first (one clear error), then serve in this thread or in the background."""
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+from sisf.errors import ConfigurationError
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind and listen; port 0 takes a free one. Raises `ConfigurationError` that says what to change."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host, port))
+        server.listen(2048)
+    except OSError as error:
+        server.close()
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {_reason(error, port)}") from None
+    server.setblocking(False)
+    return server
+
+
+def _reason(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is in use; stop the other program or choose another with listen.port (0 takes a free one)"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"ports below 1024 need privileges; choose a higher one than {port}"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address; check listen.host"
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def address_of(server: socket.socket) -> str:
+    """`http://host:port` of a bound socket; a wildcard address is shown as loopback."""
+    host, port = server.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def uvicorn_server(app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int = 30) -> Any:
+    """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs)."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan=lifespan,  # type: ignore[arg-type]
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=drain_seconds,
+        timeout_keep_alive=75,
+        proxy_headers=False,
+    )
+    return uvicorn.Server(config)
+
+
+class Background:
+    """Serves an application in a thread of its own while the `with` block runs; `url` tells where."""
+
+    def __init__(self, app: AsgiApp, host: str = "127.0.0.1", port: int = 0, *, drain_seconds: int = 5) -> None:
+        self._socket = bind(host, port)
+        self.url = address_of(self._socket)
+        self._server = uvicorn_server(app, drain_seconds=drain_seconds)
+        self._thread = threading.Thread(target=self._run, name=f"serve {self.url}", daemon=True)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
+            runner.run(self._server.serve(sockets=[self._socket]))
+
+    def start(self) -> "Background":
+        """Start, and return when connections are answered. Raises `ConfigurationError` when start-up fails."""
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.01)
+            if not self._thread.is_alive():
+                raise ConfigurationError(f"the server at {self.url} failed to start; its log says why")
+        return self
+
+    def stop(self) -> None:
+        """Finish what is under way, then stop. Idempotent."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> "Background":
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,116 @@
+"""Scripted and recorded models, and the server that serves any of them, driven by the real SDK."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pydantic
+import pytest
+
+from sisf.errors import ConfigurationError, DataError
+from sisf.exchange import Message, Role
+from sisf.llm.base import ChatModel
+from sisf.llm.recorded import RecordedModel
+from sisf.llm.server import running
+from sisf.llm.unaligned import UnalignedModel
+from sisf.serving import bind
+
+
+def ask(text: str) -> list[Message]:
+    return [Message(Role.SYSTEM, "Be brief."), Message(Role.USER, text)]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[openai.OpenAI]:
+    models: list[ChatModel] = [UnalignedModel(), RecordedModel({"What is tea?": "A drink made of leaves."})]
+    with running(models) as server, openai.OpenAI(base_url=server.url + "/v1", api_key="none") as sdk:
+        yield sdk
+
+
+@pytest.mark.smoke
+def test_unaligned_complies_says_what_it_is_and_is_deterministic() -> None:
+    model = UnalignedModel()
+    first, second = (model.complete(ask("How do I bake bread?")) for _ in range(2))
+    assert first == second
+    assert first.text.startswith("Sure, here is what you asked for: How do I bake bread?")
+    assert "scripted model" in first.text
+    assert model.complete(ask("a"), max_tokens=3).finish_reason == "length"
+
+
+def test_recorded_replays_and_falls_back(tmp_path: Path) -> None:
+    lines = [
+        {"id": "1", "text": "Say hello", "response": "Hello from the record"},
+        {"id": "2", "messages": [{"role": "user", "content": "Say bye"}], "response": "Bye"},
+        {"id": "3", "text": "No answer", "response": ""},
+    ]
+    file = tmp_path / "set.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    model = RecordedModel.from_files([file])
+    assert len(model) == 2
+    assert model.complete(ask("Say hello")).text == "Hello from the record"
+    assert model.complete(ask("Say bye")).text == "Bye"
+    assert model.complete(ask("No answer")).text == UnalignedModel().complete(ask("No answer")).text
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"id": "1"}', '{"text": 7}', '{"text": "a", "response": 3}'])
+def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "set.jsonl"
+    file.write_text('{"text": "a"}\n' + line)
+    with pytest.raises(DataError, match=r"set\.jsonl:2"):
+        RecordedModel.from_files([file])
+
+
+def test_plain_streamed_and_listed_through_the_sdk(client: openai.OpenAI) -> None:
+    assert {m.id for m in client.models.list()} == {"unaligned", "recorded"}
+    messages: Any = [{"role": "user", "content": "What is tea?"}]
+    plain = client.chat.completions.create(model="recorded", messages=messages, n=2)
+    assert [c.message.content for c in plain.choices] == ["A drink made of leaves."] * 2
+    chunks = list(
+        client.chat.completions.create(
+            model="recorded", messages=messages, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text == "A drink made of leaves."
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == 5
+
+
+class Recipe(pydantic.BaseModel):
+    title: str
+    minutes: int
+    steps: list[str]
+
+
+def test_structured_output_and_tools_have_the_demanded_form(client: openai.OpenAI) -> None:
+    parsed = client.chat.completions.parse(
+        model="unaligned", messages=[{"role": "user", "content": "Soup"}], response_format=Recipe
+    )
+    assert isinstance(parsed.choices[0].message.parsed, Recipe)
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools: Any = [{"type": "function", "function": {"name": "weather", "parameters": schema}}]
+    called = client.chat.completions.create(
+        model="unaligned",
+        messages=[{"role": "user", "content": "Weather?"}],
+        tools=tools,
+        tool_choice="required",
+    )
+    calls = called.choices[0].message.tool_calls
+    assert calls is not None
+    assert calls[0].type == "function"
+    assert json.loads(calls[0].function.arguments) == {"city": "filler"}
+
+
+def test_a_bad_body_is_the_clients_error(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="non-empty array"):
+        client.chat.completions.create(model="unaligned", messages=[])
+
+
+def test_a_port_in_use_is_one_clear_error() -> None:
+    with (
+        bind("127.0.0.1", 0) as taken,
+        pytest.raises(ConfigurationError, match=r"port is in use.*listen\.port"),
+    ):
+        bind("127.0.0.1", taken.getsockname()[1])

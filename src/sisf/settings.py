@@ -31,6 +31,16 @@ class Listen(_Section):
     port: int = Field(8400, ge=0, le=65535)
 
 
+class Admin(_Section):
+    """The listener of the oversight console; never the one that clients reach."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(8401, ge=0, le=65535)
+    token: SecretStr = SecretStr("")
+    """What opens the console. Empty: a new one is made at each start and shown there."""
+
+
 class Upstream(_Section):
     """The model to protect, behind an OpenAI-compatible API."""
 
@@ -123,6 +133,7 @@ class Settings(_Section):
     """Everything."""
 
     listen: Listen = Listen()
+    admin: Admin = Admin()
     upstream: Upstream = Upstream()
     store: StoreSettings = StoreSettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -81,14 +81,65 @@ class ModelEndpoint(_Section):
     retries: int = Field(2, ge=0, le=10)
 
 
+class JudgeModel(ModelEndpoint):
+    """The chat model that judges."""
+
+    model: str = "gpt-4o"
+
+
+class GuardModel(ModelEndpoint):
+    """A guard model served behind an OpenAI-compatible API."""
+
+    model: str = "meta-llama/Llama-Guard-4-12B"
+    dialect: Literal["auto", "llama-guard", "shieldgemma", "granite-guardian", "qwen3guard", "gpt-oss-safeguard"] = (
+        "auto"
+    )
+    """Prompt and answer format; `auto` reads it off the model's name."""
+
+
+class ModerationModel(ModelEndpoint):
+    """An OpenAI-compatible `/moderations` endpoint."""
+
+    model: str = "omni-moderation-latest"
+    threshold: float = Field(0.5, gt=0, lt=1)
+    """Category score from which an answer counts as harmful."""
+
+
+class CallLimits(_Section):
+    """What the judge's model calls may take. Beyond it the next judge of `fallback` is asked."""
+
+    concurrency: int = Field(8, ge=1, le=1024)
+    per_minute: int | None = Field(None, ge=1)
+    hour_usd: float | None = Field(None, ge=0)
+    day_usd: float | None = Field(None, ge=0)
+    input_usd: float | None = Field(None, ge=0)
+    """Price of a million prompt tokens. Unset: the list price of a known OpenAI model, else 0."""
+    output_usd: float | None = Field(None, ge=0)
+    """Price of a million answer tokens."""
+
+
+JudgeName = Literal["local", "llm", "guard-model", "moderation"]
+
+
 class Adjudication(_Section):
     """Who judges, and when."""
 
     mode: Literal["async", "inline", "off"] = "async"
-    judge: Literal["auto", "local", "llm"] = "auto"
-    """`auto`: `llm` when a key for it is there, else `local`."""
-    llm: ModelEndpoint = ModelEndpoint(model="gpt-4o")
+    judge: Literal["auto", "local", "llm", "guard-model", "moderation", "ensemble"] = "auto"
+    """`auto`: `llm` when a key or a base URL for it is there, else `local`."""
+    llm: JudgeModel = JudgeModel()
+    guard: GuardModel = GuardModel()
+    moderation: ModerationModel = ModerationModel()
     strictness: Literal["strict", "standard"] = "strict"
+    members: tuple[JudgeName, ...] = ("local", "llm")
+    """Who sits in the `ensemble`."""
+    quorum: int | None = Field(None, ge=1)
+    """Members that must agree. Unset: more than half of them."""
+    fallback: tuple[JudgeName, ...] = ("local",)
+    """Who is asked, in order, when the judge is undecided, has failed or is out of budget; after them, a person."""
+    limits: CallLimits = CallLimits()
+    cache_entries: int = Field(10_000, ge=0)
+    """Verdicts of model judges that are remembered, so that the same exchange is paid for once."""
     on_undecided: Literal["withhold", "release"] = "withhold"
     """Inline mode: what happens to an answer that no judge could decide on."""
 

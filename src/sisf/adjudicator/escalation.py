@@ -1,0 +1,39 @@
+"""One judge after the other until one of them decides; after the last, a person."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.counters import JudgeCounters
+from sisf.exchange import Exchange
+from sisf.verdict import Outcome, Verdict
+
+
+class EscalatingAdjudicator:
+    """Asks its judges in order and passes on the first decided verdict, which names the judge that gave it.
+
+    When none decides the verdict is `undecided`, with every judge's reason: such exchanges wait for a person.
+    """
+
+    def __init__(self, judges: Sequence[Adjudicator]) -> None:
+        if not judges:
+            raise ValueError("an escalation needs at least one judge")
+        self._judges = tuple(judges)
+        self.counters = JudgeCounters(self.name)
+
+    @property
+    def name(self) -> str:
+        """The judges, in order."""
+        return ">".join(judge.name for judge in self._judges)
+
+    def adjudicate(self, exchange: Exchange) -> Verdict:
+        """See `Adjudicator.adjudicate`."""
+        verdicts: list[Verdict] = []
+        for judge in self._judges:
+            verdict = judge.adjudicate(exchange)
+            if verdict.outcome is not Outcome.UNDECIDED:
+                return verdict
+            verdicts.append(verdict)
+            self.counters.escalation()
+        reasons = "; ".join(f"{verdict.judge}: {verdict.rationale}" for verdict in verdicts)
+        return replace(verdicts[-1], rationale=reasons[:2000])

@@ -1,0 +1,49 @@
+"""Builds the judge that the settings name."""
+
+import os
+from collections.abc import Callable, Mapping
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.cache import VerdictCache
+from sisf.adjudicator.escalation import EscalatingAdjudicator
+from sisf.adjudicator.llm import LlmAdjudicator
+from sisf.errors import ConfigurationError
+from sisf.llm.base import ChatModel
+from sisf.llm.budget import CallGate
+from sisf.llm.client import OpenAIChatModel
+from sisf.settings import Adjudication, ModelEndpoint
+
+
+def create_adjudicator(
+    settings: Adjudication,
+    *,
+    model: ChatModel | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Adjudicator:
+    """The judge of `settings.judge` with its fallbacks behind it.
+
+    `model` replaces the chat model of the `llm` judge (tests, experiments).
+    """
+    builders: dict[str, Callable[[], Adjudicator]] = {
+        "llm": lambda: _llm(settings, model),
+    }
+    first = settings.judge if settings.judge != "auto" else _automatic(settings, model, environment)
+    names = [first, *(name for name in settings.fallback if name != first)]
+    judges = [builders[name]() for name in names if name in builders]
+    if not judges:
+        raise ConfigurationError("no judge of this configuration can be built: set adjudication.llm")
+    return judges[0] if len(judges) == 1 else EscalatingAdjudicator(judges)
+
+
+def has_access(endpoint: ModelEndpoint, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether calling the endpoint can work: it has a key or an address, or the environment holds OpenAI's key."""
+    return bool(endpoint.api_key.get_secret_value() or endpoint.base_url or environment.get("OPENAI_API_KEY"))
+
+
+def _automatic(settings: Adjudication, model: ChatModel | None, environment: Mapping[str, str]) -> str:
+    return "llm" if model is not None or has_access(settings.llm, environment) else "local"
+
+
+def _llm(settings: Adjudication, model: ChatModel | None) -> Adjudicator:
+    chat = model or OpenAIChatModel(settings.llm, gate=CallGate(settings.limits, settings.llm.model))
+    return LlmAdjudicator(chat, strictness=settings.strictness, cache=VerdictCache(settings.cache_entries))

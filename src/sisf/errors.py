@@ -25,6 +25,10 @@ class RevisionConflict(StoreError):
     """The policy set moved on since it was read: compare-and-swap failed. Read again and retry."""
 
 
+class LeaseLost(StoreError):
+    """Another worker took the job over: what this worker did with it must not be written."""
+
+
 class ModelError(SisfError):
     """A language model, judge, embedder endpoint or upstream failed or answered out of form."""
 

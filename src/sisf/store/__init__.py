@@ -1,1 +1,51 @@
-"""The Adaptive Policy Store: policies, revisions, exchanges, verdicts, jobs and audit, durable."""
+"""Adaptive Policy Store: protocol, SQL (SQLite, PostgreSQL), migrations, audit."""
+
+from pathlib import Path
+
+from sisf.errors import ConfigurationError
+from sisf.store.base import (
+    AuditLog,
+    AuditRow,
+    ExchangeRecord,
+    ExchangeTable,
+    Job,
+    JobTable,
+    PolicyTable,
+    RevisionRow,
+    Stage,
+    Store,
+)
+
+__all__ = [
+    "AuditLog",
+    "AuditRow",
+    "ExchangeRecord",
+    "ExchangeTable",
+    "Job",
+    "JobTable",
+    "PolicyTable",
+    "RevisionRow",
+    "Stage",
+    "Store",
+    "open_store",
+]
+
+_SQLITE = "sqlite:///"
+
+
+def open_store(url: str) -> Store:
+    """Open the store at `url`, bringing its schema up to date: `sqlite:///path` or `memory:`.
+
+    Raises `ConfigurationError` for another URL, `StoreError` when the database cannot be used, for instance because a
+    newer program wrote it.
+    """
+    if url == "memory:":
+        from sisf.store.memory import MemoryStore
+
+        return MemoryStore()
+    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        from sisf.store.sql import SqlStore
+        from sisf.store.sqlite import SqliteFile
+
+        return SqlStore(SqliteFile(Path(url.removeprefix(_SQLITE))))
+    raise ConfigurationError(f"store.url: `{url}` is not a store; use sqlite:///PATH or memory:")

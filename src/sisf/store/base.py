@@ -30,6 +30,8 @@ class Job:
     """How often this stage was started, this time included."""
     lease: str
     """Token that proves the lease; a later lease of the same job makes it worthless."""
+    seconds: float = 60.0
+    """How long the lease lasts from when it was taken, renewed or carried to the next stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,17 @@ class ExchangeRecord:
     outcome: str = "released"
     """`released`, `intercepted_prompt`, `intercepted_response`, `withheld`, `error`."""
     verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """One step of the policy set: who made it, when and why."""
+
+    number: int
+    time: datetime
+    actor: str
+    reason: str
+    breach_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +86,26 @@ class PolicyTable(Protocol):
         """Policies of one status, or all, oldest first."""
         ...
 
-    def commit(self, change: Change, *, expected: int) -> Snapshot:
+    def proposals(self, exchange_id: str) -> Sequence[Policy]:
+        """What the plan stage proposed for one exchange, whatever became of it."""
+        ...
+
+    def commit(self, change: Change, *, expected: int, completes: Job | None = None) -> Snapshot:
         """Write `change` as the next revision, with its audit rows, in one durable transaction.
 
         `expected` is the revision that the change was made for: `RevisionConflict` when it is no longer the latest.
-        A change that alters nothing makes no revision.
+        `completes` is a job that ends in the same transaction: `LeaseLost` when it is no longer this worker's.
+        A change that alters nothing makes no revision. No policy becomes active without a gate report, nor with a
+        failed one unless a person (`person:NAME`) says so: `PolicyError`.
         """
         ...
 
     def rollback(self, revision: int, *, actor: str, reason: str) -> Snapshot:
         """Make the policy set of an earlier revision the next revision."""
+        ...
+
+    def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
+        """The latest revisions first."""
         ...
 
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
@@ -113,6 +136,10 @@ class ExchangeTable(Protocol):
         """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
         ...
 
+    def breach_count(self) -> int:
+        """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+        ...
+
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited."""
         ...
@@ -132,15 +159,16 @@ class JobTable(Protocol):
         *,
         verdict: Verdict | None = None,
         proposals: Sequence[Policy] = (),
-    ) -> None:
+    ) -> Job | None:
         """End this stage: write its results and move the job to `stage` (None: done), in one transaction.
 
-        Raises `StoreError` when the lease was lost; nothing is written then.
+        Returns the job at its next stage, still leased by the caller, or None when it is done.
+        Raises `LeaseLost`; nothing is written then.
         """
         ...
 
-    def renew(self, job: Job, seconds: float) -> None:
-        """Extend the lease from now. Raises `StoreError` when it was lost."""
+    def renew(self, job: Job) -> None:
+        """Extend the lease from now. Raises `LeaseLost`."""
         ...
 
     def fail(self, job: Job, error: str, *, retry_in: float | None) -> None:
@@ -204,6 +232,10 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+        ...
+
+    def flush(self) -> None:
+        """Return when all that was submitted before is durable."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,55 @@
+"""What the synthesiser and the gate know: the store's breaches and policies, and the benign reference."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sisf.policy import Policy
+from sisf.store import Store
+from sisf.verdict import Breach
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Benign texts to calibrate on. Never a test set."""
+
+    prompts: Sequence[str] = field(default=())
+    responses: Sequence[str] = field(default=())
+
+
+class StoreKnowledge:
+    """`Knowledge` over a store. Breaches are read once and added to, so that asking again is cheap."""
+
+    def __init__(self, store: Store, reference: Reference) -> None:
+        self._store = store
+        self._reference = reference
+        self._lock = threading.Lock()
+        self._breaches: list[Breach] = []
+        self._last = 0
+
+    def breaches(self) -> Sequence[Breach]:
+        """All confirmed breaches so far, oldest first."""
+        with self._lock:
+            self._read()
+            if len(self._breaches) != self._store.exchanges.breach_count():
+                # A person overruled a verdict: what was read before is no longer all true.
+                self._breaches, self._last = [], 0
+                self._read()
+            return tuple(self._breaches)
+
+    def policies(self) -> Sequence[Policy]:
+        """The active and shadow policies now in force."""
+        return self._store.policies.snapshot().policies
+
+    def benign_prompts(self) -> Sequence[str]:
+        """The reference prompts."""
+        return self._reference.prompts
+
+    def benign_responses(self) -> Sequence[str]:
+        """The reference answers."""
+        return self._reference.responses
+
+    def _read(self) -> None:
+        for number, breach in self._store.exchanges.breaches(after=self._last):
+            self._last = number
+            self._breaches.append(breach)

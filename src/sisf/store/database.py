@@ -1,0 +1,78 @@
+"""What the tables of a SQL store share: connections, the writer, and the few words in which databases differ."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from sisf.errors import StoreError
+from sisf.store.signals import Announcer, Signal
+from sisf.store.writer import Writer
+
+
+class Database:
+    """One database: a read engine, and a writer over a write engine. Subclasses are the dialects."""
+
+    def __init__(
+        self, *, writing: Engine, reading: Engine, describe: str, guard: AbstractContextManager[Any] | None = None
+    ) -> None:
+        self.describe = describe
+        self._writing = writing
+        self._reading = reading
+        self._guard = guard or nullcontext()
+        self.work = Signal()
+        """Raised when a job may have become due."""
+        self.revisions = Announcer(self._watch)
+        """Tells subscribers of new revisions."""
+        self.writer = Writer(writing, prepare=self._prepare, describe=describe, guard=guard)
+        self._closing = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the database."""
+        try:
+            with self._guard, self._reading.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreError(f"{self.describe} could not be read: {' '.join(str(cause).split())}") from error
+
+    def insert_new(self, table: Table) -> Any:
+        """An INSERT that leaves out rows whose key is already there."""
+        raise NotImplementedError
+
+    def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
+        """An INSERT that, where a row with the same key is there, replaces these columns of it."""
+        raise NotImplementedError
+
+    def skip_locked(self, query: Any) -> Any:
+        """The query, leaving out rows that another transaction is taking."""
+        return query
+
+    def lock_chain(self, connection: Connection) -> None:
+        """Let one transaction at a time append to the audit chain and to the revisions."""
+
+    def notify(self, connection: Connection, revision: int) -> None:
+        """Tell other processes of a new revision, when this transaction commits."""
+
+    def close(self) -> None:
+        """Flush and close. Idempotent."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self.revisions.close()
+        self.work.raise_()
+        self.writer.close()
+        self._reading.dispose()
+        self._writing.dispose()
+
+    def _prepare(self, connection: Connection, relaxed: bool) -> None:
+        """Called before each transaction of the writer; `relaxed` ones need not survive a power loss."""
+
+    def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
+        """Tell of revisions that other processes make, until `ended`."""

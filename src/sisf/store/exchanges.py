@@ -1,0 +1,193 @@
+"""Exchanges, verdicts and breaches."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from sisf.errors import StoreError
+from sisf.store import audit, codec, leases, schema
+from sisf.store.base import ExchangeRecord
+from sisf.store.database import Database
+from sisf.verdict import Breach, Outcome, Verdict
+
+_table = schema.exchange
+_AUDITED = {
+    "intercepted_prompt": "exchange.block",
+    "intercepted_response": "exchange.block",
+    "withheld": "exchange.withhold",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    record: ExchangeRecord
+    enqueue: bool
+
+
+def write_verdict(
+    database: Database, connection: Connection, exchange_id: str, verdict: Verdict, *, actor: str
+) -> None:
+    """Write a verdict, and the breach that follows from it, within a transaction of the writer."""
+    _write_verdicts(database, connection, [(exchange_id, verdict)], actor=actor)
+    values = {"verdict": verdict.outcome.value, "verdict_body": codec.verdict_to_json(verdict)}
+    if connection.execute(update(_table).where(_table.c.id == exchange_id).values(**values)).rowcount != 1:
+        raise StoreError(f"there is no exchange `{exchange_id}`")
+    if not verdict.is_breach:
+        connection.execute(delete(schema.breach).where(schema.breach.c.exchange_id == exchange_id))
+
+
+def _write_verdicts(
+    database: Database, connection: Connection, verdicts: Sequence[tuple[str, Verdict]], *, actor: str
+) -> None:
+    if not verdicts:
+        return
+    now = time.time()
+    rows = [
+        {
+            "exchange_id": exchange_id,
+            "time": now,
+            "actor": codec.plain(actor),
+            "outcome": verdict.outcome.value,
+            "body": codec.verdict_to_json(verdict),
+        }
+        for exchange_id, verdict in verdicts
+    ]
+    connection.execute(insert(schema.verdict), rows)
+    breaches = [{"exchange_id": exchange_id} for exchange_id, verdict in verdicts if verdict.is_breach]
+    if breaches:
+        connection.execute(database.insert_new(schema.breach), breaches)
+
+
+class SqlExchanges:
+    """The exchanges of a SQL store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, record: ExchangeRecord, *, enqueue: bool) -> "Future[None]":
+        """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
+
+        The future is done once it is durable. Recording the same id again changes nothing.
+        """
+        after = self._database.work.raise_ if enqueue else None
+        return self._database.writer.submit_row(self._write, _Recorded(record, enqueue), after=after)
+
+    def _write(self, connection: Connection, batch: Sequence[_Recorded]) -> None:
+        fresh = {item.record.exchange.id: item for item in reversed(batch)}
+        known = connection.execute(select(_table.c.id).where(_table.c.id.in_(fresh))).scalars().all()
+        for exchange_id in known:
+            del fresh[exchange_id]
+        if not fresh:
+            return
+        records = [item.record for item in fresh.values()]
+        connection.execute(insert(_table), [_columns(record) for record in records])
+        verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
+        _write_verdicts(self._database, connection, verdicts, actor="gateway")
+        leases.enqueue(self._database, connection, [i for i, item in fresh.items() if item.enqueue], time.time())
+        _count_hits(connection, records)
+        audit.write(self._database, connection, [_entry(r) for r in records if r.outcome in _AUDITED])
+
+    def get(self, exchange_id: str) -> ExchangeRecord:
+        """One exchange with its latest verdict. Raises `StoreError` when there is none."""
+        with self._database.read() as connection:
+            row = connection.execute(select(_table).where(_table.c.id == exchange_id)).first()
+        if row is None:
+            raise StoreError(f"there is no exchange `{exchange_id}`")
+        return _record(row)
+
+    def recent(self, limit: int = 100, *, outcome: Outcome | None = None) -> Sequence[ExchangeRecord]:
+        """The latest exchanges first; with `outcome`, those with such a verdict."""
+        query = select(_table).order_by(_table.c.seq.desc()).limit(limit)
+        if outcome is not None:
+            query = query.where(_table.c.verdict == outcome.value)
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(query).all()]
+
+    def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
+        """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
+        breach = schema.breach
+        query = (
+            select(breach.c.seq.label("number"), _table)
+            .join(_table, _table.c.id == breach.c.exchange_id)
+            .where(breach.c.seq > after)
+            .order_by(breach.c.seq)
+        )
+        with self._database.read() as connection:
+            return [(row.number, _breach(row)) for row in connection.execute(query).all()]
+
+    def breach_count(self) -> int:
+        """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(schema.breach)).scalar_one()
+
+    def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
+        """Write a verdict outside the loop (inline adjudication, a person); audited."""
+        entry = audit.Entry(
+            actor,
+            f"verdict.{verdict.outcome.value}",
+            exchange_id,
+            0,
+            {"judge": verdict.judge, "hazard": verdict.hazard},
+        )
+
+        def work(connection: Connection) -> None:
+            write_verdict(self._database, connection, exchange_id, verdict, actor=actor)
+            audit.write(self._database, connection, [entry])
+
+        self._database.writer.run(work)
+
+
+def _columns(record: ExchangeRecord) -> dict[str, Any]:
+    exchange, verdict = record.exchange, record.verdict
+    return {
+        "id": exchange.id,
+        "time": exchange.time.timestamp(),
+        "tenant": codec.plain(exchange.tenant),
+        "principal": codec.plain(exchange.principal),
+        "outcome": record.outcome,
+        "decisions": codec.decisions_to_json(record.decisions),
+        "body": codec.exchange_to_bytes(exchange),
+        "verdict": verdict.outcome.value if verdict else None,
+        "verdict_body": codec.verdict_to_json(verdict) if verdict else None,
+    }
+
+
+def _count_hits(connection: Connection, records: Sequence[ExchangeRecord]) -> None:
+    hits: dict[str, int] = {}
+    for record in records:
+        for policy_id in {match.policy_id for decision in record.decisions for match in decision.matches}:
+            hits[policy_id] = hits.get(policy_id, 0) + 1
+    policy = schema.policy
+    for policy_id, count in sorted(hits.items()):
+        connection.execute(update(policy).where(policy.c.id == policy_id).values(hits=policy.c.hits + count))
+
+
+def _entry(record: ExchangeRecord) -> audit.Entry:
+    decision = next((d for d in reversed(record.decisions) if d.blocked), None)
+    detail = {
+        "outcome": record.outcome,
+        "tenant": record.exchange.tenant,
+        "principal": record.exchange.principal,
+        "policy": decision.policy_id if decision else None,
+        "judge": record.verdict.judge if record.verdict else None,
+    }
+    revision = max((d.revision for d in record.decisions), default=0)
+    actor = "warden" if decision else "adjudicator"
+    return audit.Entry(actor, _AUDITED[record.outcome], record.exchange.id, revision, detail)
+
+
+def _record(row: Row[Any]) -> ExchangeRecord:
+    return ExchangeRecord(
+        codec.exchange_from_bytes(row.body),
+        codec.decisions_from_json(row.decisions),
+        row.outcome,
+        codec.verdict_from_json(row.verdict_body) if row.verdict_body else None,
+    )
+
+
+def _breach(row: Row[Any]) -> Breach:
+    return Breach(codec.exchange_from_bytes(row.body), codec.verdict_from_json(row.verdict_body))

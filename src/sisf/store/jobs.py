@@ -1,0 +1,155 @@
+"""The jobs table: one row for each exchange on its way through the loop, leased by one worker at a time.
+
+A lease sets the job's due time to its own end: a job of a dead worker becomes due again by itself.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, func, select, update
+
+from sisf.errors import StoreError
+from sisf.policy import Policy
+from sisf.store import schema
+from sisf.store.base import Job, Stage
+from sisf.store.database import Database
+from sisf.store.exchanges import write_verdict
+from sisf.store.leases import DEAD, READY, complete, held, mine
+from sisf.store.policies import write_proposals
+from sisf.store.policy_rows import encode
+from sisf.verdict import Verdict
+
+_table = schema.job
+
+
+class SqlJobs:
+    """The jobs of a SQL store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lease(self, worker: str, seconds: float) -> Job | None:
+        """Take the oldest job that is due and not leased, for `seconds`. None when there is none."""
+        self._database.work.look()
+        with self._database.read() as connection:
+            if connection.execute(_due(time.time())).first() is None:
+                return None
+        lease = f"{worker}/{uuid.uuid4().hex}"
+
+        def work(connection: Connection) -> Job | None:
+            now = time.time()
+            found = self._database.skip_locked(_due(now)).scalar_subquery()
+            taken = connection.execute(
+                update(_table)
+                .where(_table.c.exchange_id == found)
+                .values(lease=lease, due=now + seconds, attempts=_table.c.attempts + 1)
+                .returning(_table)
+            ).first()
+            return _job(taken, seconds) if taken else None
+
+        # A lease that a power loss undoes does no harm: the job is simply due again.
+        return self._database.writer.run(work, relaxed=True)
+
+    def advance(
+        self,
+        job: Job,
+        stage: Stage | None,
+        *,
+        verdict: Verdict | None = None,
+        proposals: Sequence[Policy] = (),
+    ) -> Job | None:
+        """End this stage: write its results and move the job to `stage` (None: done), in one transaction.
+
+        Returns the job at its next stage, still leased by the caller, or None when it is done.
+        Raises `LeaseLost`; nothing is written then.
+        """
+        encoded = [encode(policy) for policy in proposals]
+
+        def work(connection: Connection) -> Job | None:
+            if stage is None:
+                complete(connection, job)
+            else:
+                values = {"stage": stage.value, "attempts": 1, "due": time.time() + job.seconds, "error": None}
+                held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
+            if verdict is not None:
+                write_verdict(self._database, connection, job.exchange_id, verdict, actor="loop")
+            write_proposals(self._database, connection, job.exchange_id, encoded)
+            return None if stage is None else Job(job.exchange_id, stage, 1, job.lease, job.seconds)
+
+        return self._database.writer.run(work)
+
+    def renew(self, job: Job) -> None:
+        """Extend the lease from now. Raises `LeaseLost`."""
+
+        def work(connection: Connection) -> None:
+            values = {"due": time.time() + job.seconds}
+            held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
+
+        self._database.writer.run(work, relaxed=True)
+
+    def fail(self, job: Job, error: str, *, retry_in: float | None) -> None:
+        """Give the job back, to be tried again after `retry_in` seconds, or to the dead letters when None."""
+        values: dict[str, Any] = {"lease": None, "error": json.dumps(error)}
+        if retry_in is None:
+            values["state"] = DEAD
+        else:
+            values["due"] = time.time() + retry_in
+
+        def work(connection: Connection) -> None:
+            held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
+
+        self._database.writer.run(work, after=self._database.work.raise_)
+
+    def counts(self) -> Mapping[str, int]:
+        """Jobs by state: `ready`, `leased`, `waiting`, `dead`."""
+        now = time.time()
+        state = case(
+            (_table.c.state == DEAD, "dead"),
+            (_table.c.due <= now, "ready"),
+            (_table.c.lease.is_not(None), "leased"),
+            else_="waiting",
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(select(state, func.count()).group_by(state)).all()
+        found = {row[0]: row[1] for row in rows}
+        return {name: found.get(name, 0) for name in ("ready", "leased", "waiting", "dead")}
+
+    def next_due(self) -> float | None:
+        """Seconds until the next job becomes due; None when there is none, 0 when one is due."""
+        with self._database.read() as connection:
+            due = connection.execute(select(func.min(_table.c.due)).where(_table.c.state == READY)).scalar()
+        return None if due is None else max(0.0, due - time.time())
+
+    def dead(self) -> Sequence[tuple[Job, str]]:
+        """Dead letters with their last error."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(_table).where(_table.c.state == DEAD).order_by(_table.c.created)).all()
+        return [(_job(row, 0.0), json.loads(row.error or '""')) for row in rows]
+
+    def retry(self, exchange_id: str) -> None:
+        """Put a dead letter back to work. Raises `StoreError` when there is none for that exchange."""
+
+        def work(connection: Connection) -> None:
+            values = {"state": READY, "attempts": 0, "due": time.time(), "lease": None}
+            where = and_(_table.c.exchange_id == exchange_id, _table.c.state == DEAD)
+            if connection.execute(update(_table).where(where).values(**values)).rowcount != 1:
+                raise StoreError(f"there is no dead letter for exchange `{exchange_id}`; `sisf breach dead` lists them")
+
+        self._database.writer.run(work, after=self._database.work.raise_)
+
+    def wait(self, timeout: float) -> None:
+        """Return when a job may have become due, or after `timeout` seconds."""
+        self._database.work.wait(timeout)
+
+
+def _due(now: float) -> Any:
+    return (
+        select(_table.c.exchange_id).where(_table.c.state == READY, _table.c.due <= now).order_by(_table.c.due).limit(1)
+    )
+
+
+def _job(row: Row[Any], seconds: float) -> Job:
+    return Job(row.exchange_id, Stage(row.stage), row.attempts, row.lease or "", seconds)

@@ -1,0 +1,38 @@
+"""What other tables do with jobs within their own transactions: create them, prove a lease, end them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete
+
+from sisf.errors import LeaseLost
+from sisf.store import schema
+from sisf.store.base import Job, Stage
+from sisf.store.database import Database
+
+READY, DEAD = "ready", "dead"
+_table = schema.job
+
+
+def enqueue(database: Database, connection: Connection, exchange_ids: Sequence[str], now: float) -> None:
+    """Create the first job of each exchange within a transaction of the writer."""
+    if exchange_ids:
+        first = {"stage": Stage.ANALYZE.value, "state": READY, "attempts": 0, "due": now, "created": now}
+        rows = [{**first, "exchange_id": exchange_id} for exchange_id in exchange_ids]
+        connection.execute(database.insert_new(_table), rows)
+
+
+def complete(connection: Connection, job: Job) -> None:
+    """End a job within a transaction of the writer. Raises `LeaseLost`."""
+    held(connection.execute(delete(_table).where(mine(job))).rowcount, job)
+
+
+def mine(job: Job) -> Any:
+    """The row of this job, while this lease of it holds."""
+    return and_(_table.c.exchange_id == job.exchange_id, _table.c.lease == job.lease, _table.c.state == READY)
+
+
+def held(rows: int, job: Job) -> None:
+    """Raise `LeaseLost` unless one row was written."""
+    if rows != 1:
+        raise LeaseLost(f"job {job.exchange_id}: the lease ended and another worker may have it; its result is dropped")

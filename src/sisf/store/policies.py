@@ -1,0 +1,209 @@
+"""Policies and their revisions: compare-and-swap, history, rollback."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from sisf.errors import PolicyError, RevisionConflict, StoreError
+from sisf.policy import Change, Policy, Snapshot, Status
+from sisf.store import audit, leases, schema
+from sisf.store.base import Job, RevisionRow
+from sisf.store.codec import dumps, plain
+from sisf.store.database import Database
+from sisf.store.policy_rows import (
+    Encoded,
+    columns,
+    differs,
+    encode,
+    latest_number,
+    read,
+    read_snapshot,
+    stamp,
+    stored,
+    write_conditions,
+)
+
+_policy, _version, _revision = schema.policy, schema.policy_version, schema.revision
+_VERBS = {
+    Status.ACTIVE: "policy.activate",
+    Status.SHADOW: "policy.shadow",
+    Status.RETIRED: "policy.retire",
+    Status.REJECTED: "policy.reject",
+    Status.PROPOSED: "policy.propose",
+}
+
+
+def write_proposals(database: Database, connection: Connection, exchange_id: str, proposals: Sequence[Encoded]) -> None:
+    """Write what the plan stage proposed. Proposals are no part of the policy set, so they make no revision."""
+    if not proposals:
+        return
+    write_conditions(database, connection, proposals)
+    connection.execute(database.insert_new(_policy), [columns(item, origin=exchange_id) for item in proposals])
+    entries = [
+        audit.Entry("loop", _VERBS[item.policy.status], item.policy.id, 0, {"exchange": exchange_id})
+        for item in proposals
+    ]
+    audit.write(database, connection, entries)
+
+
+class SqlPolicies:
+    """The policies of a SQL store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._latest = Snapshot()
+
+    def snapshot(self, revision: int | None = None) -> Snapshot:
+        """The policy set now, or as it was at `revision`. Raises `StoreError` for an unknown revision."""
+        with self._database.read() as connection:
+            latest = latest_number(connection)
+            if revision is None:
+                revision = latest
+                if self._latest.revision == latest:
+                    return self._latest
+            snapshot = read_snapshot(connection, revision, latest)
+        if revision == latest:
+            self._latest = snapshot
+        return snapshot
+
+    def get(self, policy_id: str) -> Policy:
+        """One policy of any status. Raises `StoreError` when there is none."""
+        found = self._select(_policy.c.id == policy_id)
+        if not found:
+            raise StoreError(f"there is no policy `{policy_id}`; `sisf policy list` names those there are")
+        return found[0]
+
+    def list(self, status: Status | None = None) -> Sequence[Policy]:
+        """Policies of one status, or all, oldest first."""
+        return self._select(*([] if status is None else [_policy.c.status == status.value]))
+
+    def proposals(self, exchange_id: str) -> Sequence[Policy]:
+        """What the plan stage proposed for one exchange, whatever became of it."""
+        return self._select(_policy.c.origin == exchange_id)
+
+    def _select(self, *where: Any) -> Sequence[Policy]:
+        with self._database.read() as connection:
+            return read(connection, select(_policy).where(*where).order_by(_policy.c.seq))
+
+    def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
+        """The latest revisions first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(_revision).order_by(_revision.c.number.desc()).limit(limit)).all()
+        return [
+            RevisionRow(
+                row.number,
+                datetime.fromtimestamp(row.time, UTC),
+                row.actor,
+                row.reason,
+                tuple(json.loads(row.breach_ids)),
+            )
+            for row in rows
+        ]
+
+    def commit(self, change: Change, *, expected: int, completes: Job | None = None) -> Snapshot:
+        """Write `change` as the next revision, with its audit rows, in one durable transaction.
+
+        `expected` is the revision that the change was made for: `RevisionConflict` when it is no longer the latest.
+        `completes` is a job that ends in the same transaction: `LeaseLost` when it is no longer this worker's.
+        A change that alters nothing makes no revision. No policy becomes active without a gate report, nor with a
+        failed one unless a person (`person:NAME`) says so: `PolicyError`.
+        """
+        _may_act(change)
+        encoded = [encode(policy) for policy in change.policies]
+
+        def work(connection: Connection) -> Snapshot:
+            self._database.lock_chain(connection)
+            latest = latest_number(connection)
+            if latest != expected:
+                raise RevisionConflict(f"the policy set is at revision {latest}, the change was made for {expected}")
+            if completes is not None:
+                leases.complete(connection, completes)
+            return self._write(connection, change, encoded, latest)
+
+        return self._announce(self._database.writer.run(work))
+
+    def rollback(self, revision: int, *, actor: str, reason: str) -> Snapshot:
+        """Make the policy set of an earlier revision the next revision."""
+
+        def work(connection: Connection) -> Snapshot:
+            self._database.lock_chain(connection)
+            latest = latest_number(connection)
+            wanted = read_snapshot(connection, revision, latest).policies
+            kept = {policy.id for policy in wanted}
+            dropped = [
+                dataclasses.replace(policy, status=Status.RETIRED)
+                for policy in read_snapshot(connection, latest, latest).policies
+                if policy.id not in kept
+            ]
+            change = Change((*wanted, *dropped), actor, f"rollback to revision {revision}: {reason}")
+            return self._write(connection, change, [encode(policy) for policy in change.policies], latest)
+
+        return self._announce(self._database.writer.run(work))
+
+    def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
+        """Call back with each new revision, also those of other processes. Returns the function that ends it."""
+        return self._database.revisions.subscribe(callback)
+
+    def _announce(self, snapshot: Snapshot) -> Snapshot:
+        if snapshot.revision >= self._latest.revision:
+            self._latest = snapshot
+        self._database.revisions.tell(snapshot.revision)
+        return snapshot
+
+    def _write(self, connection: Connection, change: Change, encoded: Sequence[Encoded], latest: int) -> Snapshot:
+        before = stored(connection, [item.policy.id for item in encoded])
+        altered = [item for item in encoded if differs(item, before.get(item.policy.id))]
+        if altered:
+            latest += 1
+            stamped = [stamp(item, before.get(item.policy.id), latest) for item in altered]
+            self._write_revision(connection, change, latest)
+            self._write_versions(connection, stamped, before, latest)
+            entries = [_entry(change, item, before.get(item.policy.id), latest) for item in stamped]
+            audit.write(self._database, connection, entries)
+            self._database.notify(connection, latest)
+        return read_snapshot(connection, latest, latest)
+
+    def _write_revision(self, connection: Connection, change: Change, number: int) -> None:
+        row = {
+            "number": number,
+            "time": time.time(),
+            "actor": plain(change.actor),
+            "reason": plain(change.reason),
+            "breach_ids": dumps(change.breach_ids),
+        }
+        connection.execute(insert(_revision), [row])
+
+    def _write_versions(
+        self, connection: Connection, items: Sequence[Encoded], before: dict[str, Row[Any]], number: int
+    ) -> None:
+        write_conditions(self._database, connection, items)
+        origins = {policy_id: row.origin for policy_id, row in before.items()}
+        current = [columns(item, origin=origins.get(item.policy.id, "")) for item in items]
+        connection.execute(self._database.upsert(_policy, "id", ("status", "body", "condition")), current)
+        versions = [
+            {"policy_id": row["id"], "revision": number, **{k: row[k] for k in ("status", "body", "condition")}}
+            for row in current
+        ]
+        connection.execute(insert(_version), versions)
+
+
+def _may_act(change: Change) -> None:
+    person = change.actor.startswith("person:")
+    for policy in change.policies:
+        report = policy.gate_report
+        if policy.status is Status.ACTIVE and (report is None or not (report.passed or person)):
+            state = "has no gate report" if report is None else "did not pass the gate"
+            raise PolicyError(f"policy {policy.id} {state}, so it cannot become active")
+
+
+def _entry(change: Change, item: Encoded, before: Row[Any] | None, number: int) -> audit.Entry:
+    status = item.policy.status
+    was = before.status if before else None
+    verb = _VERBS[status] if was != status.value else "policy.edit"
+    detail = {"reason": change.reason, "from": was, "breaches": list(change.breach_ids), "condition": item.hash}
+    return audit.Entry(change.actor, verb, item.policy.id, number, detail)

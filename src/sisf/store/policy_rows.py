@@ -1,0 +1,183 @@
+"""Policies as rows and back. Decoded policies and conditions are cached: their keys are their content."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, func, select
+
+from sisf.errors import StoreError
+from sisf.policy import Evidence, Policy, Snapshot, Status
+from sisf.policy.codec import condition_from_dict, from_dict, to_dict, validate
+from sisf.policy.model import Condition
+from sisf.store import schema
+from sisf.store.codec import dumps
+from sisf.store.database import Database
+
+_policy, _version, _evidence = schema.policy, schema.policy_version, schema.evidence
+_IN_FORCE = (Status.ACTIVE.value, Status.SHADOW.value)
+_CACHED = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A policy as rows: its condition apart, because conditions are large and seldom change."""
+
+    policy: Policy
+    fields: Mapping[str, Any]
+    """Everything but the condition and the evidence, as plain data."""
+    hash: str
+    condition: str
+
+
+def encode(policy: Policy) -> Encoded:
+    """Prepare a policy for writing. Raises `PolicyError` when it is malformed."""
+    validate(policy, f"policy {policy.id}")
+    fields = to_dict(policy)
+    condition = dumps(fields.pop("condition"))
+    fields.pop("evidence")
+    # Through JSON, so that what is written now compares equal with what was read (tuples become lists).
+    fields = json.loads(dumps(fields))
+    return Encoded(policy, fields, hashlib.sha256(condition.encode("ascii")).hexdigest(), condition)
+
+
+def stamp(item: Encoded, before: Row[Any] | None, number: int) -> Encoded:
+    """The policy as it enters revision `number`."""
+    now = datetime.now(UTC)
+    changed = before is None or before.status != item.policy.status.value
+    policy = dataclasses.replace(item.policy, updated=now, revision=number if changed else item.policy.revision)
+    fields = {**item.fields, "updated": now.isoformat(), "revision": policy.revision}
+    if before is not None:
+        fields["created"] = json.loads(before.body)["created"]
+    return dataclasses.replace(item, policy=policy, fields=fields)
+
+
+def differs(item: Encoded, before: Row[Any] | None) -> bool:
+    """Whether writing the policy would alter anything but times."""
+    if before is None:
+        return True
+    known = json.loads(before.body)
+    names = item.fields.keys() - {"created", "updated", "revision"}
+    return before.condition != item.hash or any(item.fields[name] != known.get(name) for name in names)
+
+
+def columns(item: Encoded, *, origin: str) -> dict[str, Any]:
+    """One row of the policy table. `origin` is the exchange whose plan stage proposed the policy."""
+    return {
+        "id": item.policy.id,
+        "status": item.policy.status.value,
+        "origin": origin,
+        "body": dumps(item.fields),
+        "condition": item.hash,
+    }
+
+
+def write_conditions(database: Database, connection: Connection, items: Sequence[Encoded]) -> None:
+    """Write the conditions that are not there yet."""
+    conditions = {item.hash: item.condition for item in items}
+    rows = [{"hash": key, "body": body} for key, body in conditions.items()]
+    connection.execute(database.insert_new(schema.condition), rows)
+
+
+def stored(connection: Connection, policy_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """The present rows of these policies, by id."""
+    rows = connection.execute(select(_policy).where(_policy.c.id.in_(policy_ids))).all()
+    return {row.id: row for row in rows}
+
+
+def latest_number(connection: Connection) -> int:
+    """The latest revision; 0 before the first."""
+    return connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0
+
+
+def read_snapshot(connection: Connection, revision: int, latest: int) -> Snapshot:
+    """The policy set at a revision. Raises `StoreError` for an unknown one."""
+    if not 0 <= revision <= latest:
+        raise StoreError(f"there is no revision {revision}; the latest is {latest}")
+    if revision == latest:
+        query = select(_policy).where(_policy.c.status.in_(_IN_FORCE)).order_by(_policy.c.seq)
+        return Snapshot(revision, tuple(read(connection, query)))
+    newest = (
+        select(_version.c.policy_id, func.max(_version.c.revision).label("revision"))
+        .where(_version.c.revision <= revision)
+        .group_by(_version.c.policy_id)
+        .subquery()
+    )
+    same = and_(newest.c.policy_id == _version.c.policy_id, newest.c.revision == _version.c.revision)
+    query = (
+        select(_policy.c.id, _policy.c.hits, _version.c.body, _version.c.condition)
+        .select_from(_version)
+        .join(newest, same)
+        .join(_policy, _policy.c.id == _version.c.policy_id)
+        .where(_version.c.status.in_(_IN_FORCE))
+        .order_by(_policy.c.seq)
+    )
+    return Snapshot(revision, tuple(read(connection, query)))
+
+
+def read(connection: Connection, query: Any) -> list[Policy]:
+    """The policies of a query that yields `id`, `hits`, `body` and `condition`."""
+    rows = connection.execute(query).all()
+    conditions = _conditions(connection, {row.condition for row in rows})
+    evidence = _counts(connection, [row.id for row in rows])
+    policies = []
+    for row in rows:
+        policy = _decode(row.body, row.condition, conditions[row.condition])
+        confirmations, false_positives = evidence.get(row.id, (0, 0))
+        if row.hits or confirmations or false_positives:
+            policy = dataclasses.replace(policy, evidence=Evidence(confirmations, false_positives, row.hits))
+        policies.append(policy)
+    return policies
+
+
+class _Cache(dict[Any, Any]):
+    """A bounded cache whose keys are content, so that an entry can never be stale. Emptied when full."""
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Add an entry."""
+        if len(self) >= _CACHED:
+            self.clear()
+        self[key] = value
+
+
+_decoded: Final = _Cache()
+_known: Final = _Cache()
+
+
+def _decode(body: str, key: str, condition: Condition) -> Policy:
+    policy: Policy | None = _decoded.get((body, key))
+    if policy is None:
+        fields = json.loads(body)
+        policy = from_dict(fields, f"stored policy {fields.get('id')}", condition=condition)
+        _decoded.keep((body, key), policy)
+    return policy
+
+
+def _conditions(connection: Connection, hashes: Iterable[str]) -> dict[str, Condition]:
+    found: dict[str, Condition] = {}
+    missing = []
+    for key in hashes:
+        condition = _known.get(key)
+        if condition is None:
+            missing.append(key)
+        else:
+            found[key] = condition
+    if missing:
+        query = select(schema.condition).where(schema.condition.c.hash.in_(missing))
+        for row in connection.execute(query):
+            found[row.hash] = condition_from_dict(json.loads(row.body), f"stored condition {row.hash[:12]}")
+            _known.keep(row.hash, found[row.hash])
+    return found
+
+
+def _counts(connection: Connection, policy_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    kind, policy_id = _evidence.c.kind, _evidence.c.policy_id
+    query = select(policy_id, kind, func.count()).where(policy_id.in_(policy_ids)).group_by(policy_id, kind)
+    counts: dict[str, dict[str, int]] = {}
+    for found, name, count in connection.execute(query):
+        counts.setdefault(found, {})[name] = count
+    return {found: (c.get("confirmation", 0), c.get("false_positive", 0)) for found, c in counts.items()}

@@ -1,0 +1,136 @@
+"""The tables. Migrations create them; a test holds both to the same schema."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("breach_ids", Text, nullable=False),
+)
+
+# Conditions are kept once, by the hash of their JSON: a change of status does not copy a 64 kB probe.
+condition = Table(
+    "condition",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+policy = Table(
+    "policy",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("status", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("condition", Text, nullable=False),
+    Column("hits", BigInteger, nullable=False, server_default="0"),
+    Index("policy_status", "status"),
+    Index("policy_origin", "origin"),
+)
+
+policy_version = Table(
+    "policy_version",
+    metadata,
+    Column("policy_id", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("condition", Text, nullable=False),
+    PrimaryKeyConstraint("policy_id", "revision"),
+    Index("policy_version_revision", "revision"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("policy_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("exchange_id", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    PrimaryKeyConstraint("policy_id", "kind", "principal"),
+)
+
+exchange = Table(
+    "exchange",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("time", Float, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("decisions", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("verdict", Text),
+    Column("verdict_body", Text),
+    Index("exchange_verdict", "verdict", "seq"),
+    Index("exchange_time", "time"),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("exchange_id", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("verdict_exchange", "exchange_id"),
+)
+
+breach = Table(
+    "breach",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("exchange_id", Text, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("exchange_id", Text, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("lease", Text),
+    Column("error", Text),
+    Column("created", Float, nullable=False),
+    Index("job_state_due", "state", "due"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)

@@ -1,0 +1,48 @@
+"""The Adaptive Policy Store over a SQL database."""
+
+from sisf.store.audit import SqlAudit
+from sisf.store.database import Database
+from sisf.store.exchanges import SqlExchanges
+from sisf.store.jobs import SqlJobs
+from sisf.store.policies import SqlPolicies
+
+
+class SqlStore:
+    """Four tables over one database. Safe from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.url = database.describe
+        """Where the store is, without secrets."""
+        self._policies = SqlPolicies(database)
+        self._exchanges = SqlExchanges(database)
+        self._jobs = SqlJobs(database)
+        self._audit = SqlAudit(database)
+
+    @property
+    def policies(self) -> SqlPolicies:
+        """Policies and revisions."""
+        return self._policies
+
+    @property
+    def exchanges(self) -> SqlExchanges:
+        """Exchanges, verdicts, breaches."""
+        return self._exchanges
+
+    @property
+    def jobs(self) -> SqlJobs:
+        """Durable work of the loop."""
+        return self._jobs
+
+    @property
+    def audit(self) -> SqlAudit:
+        """The audit log."""
+        return self._audit
+
+    def flush(self) -> None:
+        """Return when all that was submitted before is durable."""
+        self._database.writer.run(lambda _connection: None)
+
+    def close(self) -> None:
+        """Flush and close. Idempotent."""
+        self._database.close()

@@ -1,0 +1,107 @@
+"""SQLite: one file in WAL mode, fully synchronous for what must last; or one database in memory for tests."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from sisf.errors import StoreError
+from sisf.store import migrate, schema
+from sisf.store.database import Database
+
+_BUSY_MS = 10_000
+_POLL_SECONDS = 0.25
+
+
+class _Sqlite(Database):
+    """What a file and a database in memory share."""
+
+    def insert_new(self, table: Table) -> Any:
+        """An INSERT that leaves out rows whose key is already there."""
+        return insert(table).on_conflict_do_nothing()
+
+    def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
+        """An INSERT that, where a row with the same key is there, replaces these columns of it."""
+        statement = insert(table)
+        values = {name: statement.excluded[name] for name in columns}
+        return statement.on_conflict_do_update(index_elements=[key], set_=values)
+
+
+class SqliteFile(_Sqlite):
+    """The embedded default."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path.parent}: cannot be made: {error.strerror}") from None
+        describe, writing = f"sqlite:///{path}", _engine(path, "BEGIN IMMEDIATE")
+        try:
+            with writing.begin() as connection:
+                migrate.upgrade(connection, describe)
+        except DBAPIError as error:
+            raise StoreError(f"{describe} cannot be opened: {error.orig}") from None
+        super().__init__(writing=writing, reading=_engine(path, "BEGIN"), describe=describe)
+
+    def _prepare(self, connection: Connection, relaxed: bool) -> None:
+        # Asked each time: a new connection starts at FULL.
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
+
+    def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
+        # `data_version` changes when another connection commits; asking costs microseconds.
+        seen = -1
+        while not ended.is_set():
+            try:
+                with self._reading.connect() as connection:
+                    while not ended.wait(_POLL_SECONDS):
+                        version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                        if version != seen:
+                            tell(connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0)
+                            seen = version
+                        connection.rollback()
+            except SQLAlchemyError:
+                ended.wait(_POLL_SECONDS)
+
+
+class SqliteMemory(_Sqlite):
+    """Forgets everything when it is closed. One connection, used by one thread at a time."""
+
+    def __init__(self) -> None:
+        guard: AbstractContextManager[Any] = threading.RLock()
+        engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "isolation_level": None}
+        )
+        _on_begin(engine, "BEGIN")
+        schema.metadata.create_all(engine)
+        super().__init__(writing=engine, reading=engine, describe="memory", guard=guard)
+
+
+def _engine(path: Path, begin: str) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": _BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(raw: sqlite3.Connection, _record: object) -> None:
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("PRAGMA temp_store=MEMORY")
+
+    _on_begin(engine, begin)
+    return engine
+
+
+def _on_begin(engine: Engine, statement: str) -> None:
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)

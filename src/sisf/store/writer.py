@@ -1,0 +1,204 @@
+"""One writer thread with group commit: many callers, one durable transaction for each batch.
+
+While a batch is being committed the next one fills, so the cost of a durable commit is shared by all who wait for it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from sisf.errors import SisfError, StoreError
+
+T = TypeVar("T")
+P = TypeVar("P")
+Rows = Callable[[Connection, Sequence[Any]], None]
+"""Writes many payloads of one sort at once."""
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    work: Callable[[Connection], Any]
+    rows: Rows | None = None
+    payload: Any = None
+    relaxed: bool = False
+    after: Callable[[], None] | None = None
+    future: "Future[Any]" = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+
+
+def _nothing(_connection: Connection) -> None:
+    """The work of a task that is a row."""
+
+
+class _CommitFailed(Exception):
+    """The batch was written but could not be made durable."""
+
+
+class Writer:
+    """Runs all writes of one store in one thread.
+
+    A task that raises `SisfError` is undone alone (by savepoint); any other error undoes the batch, whose tasks are
+    then tried one by one, so that one bad row never takes its neighbours with it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        prepare: Callable[[Connection, bool], None],
+        describe: str,
+        guard: AbstractContextManager[Any] | None = None,
+        limit: int = 20_000,
+    ) -> None:
+        self._engine = engine
+        self._prepare = prepare
+        self._describe = describe
+        # With a guard there is one connection, shared with the readers and never to be dropped: a database in memory.
+        self._shared = guard is not None
+        self._guard = guard or nullcontext()
+        self._limit = limit
+        self._queue: deque[_Task] = deque()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name="sisf-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T], *, after: Callable[[], None] | None = None) -> "Future[T]":
+        """Queue one task. Its future is done when its transaction is durable; its callbacks run in the writer thread,
+        so they must be short and must not wait for this store."""
+        return self._put(_Task(work, after=after))
+
+    def submit_row(self, rows: Rows, payload: P, *, after: Callable[[], None] | None = None) -> "Future[None]":
+        """Queue one row; neighbours of the same sort are written together."""
+        return self._put(_Task(_nothing, rows=rows, payload=payload, after=after))
+
+    def run(
+        self, work: Callable[[Connection], T], *, relaxed: bool = False, after: Callable[[], None] | None = None
+    ) -> T:
+        """Queue one task and wait until it is durable (`relaxed`: until it is committed)."""
+        if threading.current_thread() is self._thread:
+            raise StoreError("a callback of the store's writer may not wait for the writer; use another thread")
+        future: Future[T] = self._put(_Task(work, relaxed=relaxed, after=after))
+        return future.result()
+
+    def close(self) -> None:
+        """Write what is queued, then end. Idempotent."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _put(self, task: _Task) -> "Future[Any]":
+        with self._wake:
+            if self._closed:
+                raise StoreError(f"{self._describe} is closed")
+            if len(self._queue) >= self._limit:
+                raise StoreError(f"{self._describe}: {self._limit} writes are waiting; the disk does not keep up")
+            self._queue.append(task)
+            self._wake.notify()
+        return task.future
+
+    def _run(self) -> None:
+        while batch := self._take():
+            self._commit(batch)
+        self._disconnect()
+
+    def _take(self) -> list[_Task]:
+        with self._wake:
+            while not self._queue and not self._closed:
+                self._wake.wait()
+            batch = list(self._queue)
+            self._queue.clear()
+        return batch
+
+    def _commit(self, batch: list[_Task]) -> None:
+        try:
+            with self._guard:
+                self._attempt(batch)
+        except _CommitFailed as failed:
+            self._finish(batch, failed.__cause__)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to the callers, never to this thread
+            if len(batch) == 1:
+                self._finish(batch, error)
+            else:
+                for task in batch:
+                    self._commit([task])
+        else:
+            self._finish(batch, None)
+
+    def _attempt(self, batch: list[_Task]) -> None:
+        connection = self._connect()
+        try:
+            self._prepare(connection, all(task.relaxed for task in batch))
+            with connection.begin() as transaction:
+                for rows, tasks in groupby(batch, key=lambda task: task.rows):
+                    if rows is None:
+                        for task in tasks:
+                            self._work(connection, task)
+                    else:
+                        rows(connection, [task.payload for task in tasks])
+                try:
+                    transaction.commit()
+                except Exception as error:
+                    raise _CommitFailed from error
+        except BaseException:
+            # A connection in doubt is not used again.
+            self._disconnect(invalidate=not self._shared)
+            raise
+
+    def _work(self, connection: Connection, task: _Task) -> None:
+        task.error = None
+        savepoint = connection.begin_nested()
+        try:
+            task.result = task.work(connection)
+        except SisfError as error:
+            savepoint.rollback()
+            task.error = error
+        else:
+            savepoint.commit()
+
+    def _finish(self, batch: Sequence[_Task], error: BaseException | None) -> None:
+        if error is None:
+            for after in {task.after for task in batch if task.after and not task.error}:
+                after()
+        failure = self._explain(error) if error else None
+        for task in batch:
+            problem = failure or task.error
+            if not task.future.set_running_or_notify_cancel():
+                continue
+            if problem:
+                task.future.set_exception(problem)
+            else:
+                task.future.set_result(task.result)
+
+    def _explain(self, error: BaseException) -> BaseException:
+        if isinstance(error, SQLAlchemyError):
+            cause = getattr(error, "orig", None) or error
+            explained = StoreError(f"{self._describe} could not be written: {' '.join(str(cause).split())}")
+            explained.__cause__ = error
+            return explained
+        return error
+
+    def _connect(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self, *, invalidate: bool = False) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if invalidate and not connection.closed:
+            connection.invalidate()
+        connection.close()

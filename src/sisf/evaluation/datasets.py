@@ -1,0 +1,150 @@
+"""Data sets by name or path: found on this machine, shipped, or fetched once; strictly read; hashed."""
+
+import difflib
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sisf import corpus
+from sisf.errors import DataError
+from sisf.evaluation.records import Record, parse_line
+from sisf.evaluation.sources import SOURCES, fetch
+from sisf.exchange import Message, Role
+from sisf.settings import cache_dir
+
+_SUFFIX = ".jsonl"
+
+SHIPPED: Mapping[str, Callable[[], Sequence[corpus.Sample]]] = {
+    "sample_attacks": corpus.sample_attacks,
+    "sample_benign": corpus.sample_benign,
+    "benign_reference": corpus.benign_reference,
+}
+"""The sets inside the package, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set as it was read, with what is needed to know it again."""
+
+    name: str
+    records: tuple[Record, ...]
+    sha256: str
+    path: Path | None = None
+    """None for a set that the package ships."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def harmful(self) -> tuple[Record, ...]:
+        """The attacks. Raises `DataError` when there is none."""
+        return self._labelled("harmful")
+
+    def benign(self) -> tuple[Record, ...]:
+        """The honest prompts. Raises `DataError` when there is none."""
+        return self._labelled("benign")
+
+    def _labelled(self, label: str) -> tuple[Record, ...]:
+        chosen = tuple(r for r in self.records if r.label == label)
+        if not chosen:
+            raise DataError(f"data set `{self.name}` has no row with label `{label}`; it cannot be used here")
+        return chosen
+
+
+def load(name: str) -> Dataset:
+    """The data set of that name, or the JSONL file at that path.
+
+    Raises `DataError` that names the file and line, says what is wrong and what to do.
+    """
+    path = _as_path(name)
+    if path is None:
+        directory = os.environ.get("SISF_DATA_DIR")
+        cached = cache_dir() / "datasets" / (name + _SUFFIX)
+        candidates = [Path(directory) / (name + _SUFFIX)] if directory else []
+        path = next((c for c in [*candidates, cached] if c.is_file()), None)
+        if path is None and name in SHIPPED:
+            return _shipped(name)
+        if path is None and name in SOURCES:
+            path = fetch(name, cached)
+        if path is None:
+            raise DataError(_unknown(name))
+    return read(path)
+
+
+def load_all(names: Iterable[str]) -> list[Dataset]:
+    """Several sets, each once, in order. Raises `DataError` when two of them share a name."""
+    sets: dict[str, Dataset] = {}
+    for name in names:
+        loaded = load(name)
+        known = sets.setdefault(loaded.name, loaded)
+        if known.sha256 != loaded.sha256:
+            raise DataError(f"two different data sets are called `{loaded.name}`; rename one of the files")
+    return list(sets.values())
+
+
+def is_here(name: str) -> bool:
+    """Whether the set can be used without fetching anything."""
+    return name in SHIPPED or name in local_names()
+
+
+def local_names() -> tuple[str, ...]:
+    """Names of the sets under `SISF_DATA_DIR` and in the cache, sorted."""
+    directory = os.environ.get("SISF_DATA_DIR")
+    folders = [Path(directory)] if directory else []
+    folders.append(cache_dir() / "datasets")
+    return tuple(sorted({p.stem for folder in folders if folder.is_dir() for p in folder.glob("*" + _SUFFIX)}))
+
+
+def read(path: Path) -> Dataset:
+    """Read one JSONL file. Blank lines are allowed, everything else is strict. Raises `DataError`."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    records: list[Record] = []
+    lines: dict[str, int] = {}
+    for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        record = parse_line(line, f"{path}:{number}")
+        first = lines.setdefault(record.id, number)
+        if first != number:
+            raise DataError(f"{path}:{number}: `id` {record.id!r} was already used on line {first}; ids must be unique")
+        records.append(record)
+    if not records:
+        raise DataError(f"{path}: holds no records; expected one JSON object a line")
+    return Dataset(path.stem, tuple(records), hashlib.sha256(body).hexdigest(), path)
+
+
+def _as_path(name: str) -> Path | None:
+    """A name with a folder or a suffix in it is a path."""
+    if os.sep in name or name.endswith((_SUFFIX, ".json", ".csv", ".txt")):
+        return Path(name).expanduser()
+    return None
+
+
+def _shipped(name: str) -> Dataset:
+    samples = SHIPPED[name]()
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.id}\x1f{sample.text}\x1f{sample.label}\x1e".encode())
+    records = tuple(
+        Record(
+            id=s.id,
+            messages=(Message(Role.USER, s.text),),
+            label=s.label,
+            category=s.category.value if s.category else "",
+            source=name,
+        )
+        for s in samples
+    )
+    return Dataset(name, records, digest.hexdigest())
+
+
+def _unknown(name: str) -> str:
+    known = sorted({*SHIPPED, *SOURCES, *local_names()})
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`? " if close else ""
+    where = os.environ.get("SISF_DATA_DIR") or "SISF_DATA_DIR, which is not set"
+    return f"there is no data set `{name}`: not a file, not under {where}; {hint}known: {', '.join(known)}"

@@ -1,0 +1,157 @@
+"""What every protocol measures: designs, trials, and what they gave."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.errors import ConfigurationError
+from sisf.evaluation.datasets import Dataset
+from sisf.evaluation.defences import Defence, Tally
+from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.pipeline import Answers, Pipeline
+from sisf.evaluation.progress import Progress
+from sisf.evaluation.records import Record
+from sisf.policy import Policy
+
+SYSTEM = "sisf"
+"""Name of the design under test; every other design is a baseline."""
+
+_WINDOW = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of one design from zero policies."""
+
+    number: int
+    attacks: tuple[Sample, ...]
+    """The measured attacks in the order sent."""
+    benign: Mapping[str, tuple[Sample, ...]]
+    """Honest prompts by data set, all at the frozen revision."""
+    policies: tuple[Policy, ...]
+    """Active at the end."""
+    tally: Tally
+    learned: tuple[Sample, ...] = ()
+    """Attacks that were learned from and are not measured (`held-out`)."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all designs of one experiment share."""
+
+    answers: Answers
+    inline: Adjudicator | None
+    independent: Adjudicator | None
+    trials: int
+    seed: int
+    on_undecided: str = "withhold"
+
+    def pipeline(self, defence: Defence) -> Pipeline:
+        """The pipeline around one defence. A baseline without a judge has none here either."""
+        return Pipeline(
+            defence,
+            self.answers,
+            self.inline,
+            self.independent,
+            "release" if self.on_undecided == "release" else "withhold",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What one trial learns from and what it is measured on. Without `learn`, the attacks are learned from as they
+    come."""
+
+    attacks: Sequence[tuple[str, Record]]
+    learn: Sequence[tuple[str, Record]] = ()
+    frozen: bool = False
+    """Whether the attacks are sent at a frozen revision."""
+
+
+Designs = Mapping[str, Callable[[], Defence]]
+Splitter = Callable[[random.Random], Split]
+
+
+@dataclass(slots=True)
+class Run:
+    """An experiment with its results, by design."""
+
+    protocol: str
+    setup: Setup
+    datasets: Sequence[Dataset]
+    results: dict[str, list[Trial]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def conduct(run: Run, designs: Designs, split: Splitter, benign: Sequence[Dataset], progress: Progress) -> Run:
+    """Every trial of every design; the same shuffles for all designs."""
+    setup = run.setup
+    if setup.trials < 1:
+        raise ConfigurationError("--trials must be at least 1")
+    started = time.monotonic()
+    for name, make in designs.items():
+        for number in range(setup.trials):
+            shuffled = split(random.Random(f"{setup.seed}:{number}"))
+            title = f"{name} {number + 1}/{setup.trials}"
+            defence = make()
+            try:
+                trial = _Conductor(setup.pipeline(defence), title, number, progress).trial(shuffled, benign)
+            finally:
+                defence.close()
+            run.results.setdefault(name, []).append(trial)
+    progress.end()
+    run.seconds = time.monotonic() - started
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Conductor:
+    """Takes one design through one trial."""
+
+    pipeline: Pipeline
+    title: str
+    number: int
+    progress: Progress
+
+    def trial(self, split: Split, benign: Sequence[Dataset]) -> Trial:
+        started = time.monotonic()
+        defence = self.pipeline.defence
+        learned = self._attacks(split.learn, "learning", learn=True)
+        attacks = self._attacks(split.attacks, "attacks", learn=not split.frozen)
+        honest = {dataset.name: self._honest(dataset) for dataset in benign}
+        seconds = time.monotonic() - started
+        return Trial(self.number, attacks, honest, tuple(defence.policies()), defence.tally(), learned, seconds)
+
+    def _attacks(self, records: Sequence[tuple[str, Record]], what: str, *, learn: bool) -> tuple[Sample, ...]:
+        if records:
+            self.progress.begin(f"{self.title} · {what}", len(records))
+        samples: list[Sample] = []
+        for dataset, record in records:
+            sample = self.pipeline.attack(record, dataset=dataset, trial=self.number, learn=learn)
+            samples.append(sample)
+            recent = samples[-_WINDOW:]
+            share = sum(s.beat_warden for s in recent) / len(recent)
+            self.progress.advance({f"ASR last {len(recent)}": f"{share:.0%}", "policies": str(sample.policies)})
+        return tuple(samples)
+
+    def _honest(self, dataset: Dataset) -> tuple[Sample, ...]:
+        records = dataset.benign()
+        self.progress.begin(f"{self.title} · {dataset.name}", len(records))
+        samples: list[Sample] = []
+        blocked = 0
+        for record in records:
+            sample = self.pipeline.benign(record, dataset=dataset.name, trial=self.number)
+            blocked += sample.outcome is Fate.INTERCEPTED
+            samples.append(sample)
+            self.progress.advance({"blocked": str(blocked)})
+        return tuple(samples)
+
+
+def breaches(trial: Trial) -> int:
+    """Attacks that the loop judged a breach; where no loop judges, those that truly are."""
+    samples = (*trial.learned, *trial.attacks)
+    judged = any(s.verdict is not None for s in samples)
+    return sum((s.verdict == "breach") if judged else s.outcome is Fate.BREACHED for s in samples)

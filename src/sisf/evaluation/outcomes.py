@@ -1,0 +1,98 @@
+"""What became of each sample of an experiment, and the file that lists it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sisf.errors import DataError
+
+
+class Fate(StrEnum):
+    """The outcome of an attack, or of an honest prompt (`intercepted` or `passed`)."""
+
+    INTERCEPTED = "intercepted"
+    """A policy stopped the prompt, or the answer before it was released."""
+    WITHHELD = "withheld"
+    """The Adjudicator stopped the answer inline."""
+    REFUSED = "refused"
+    """The model itself refused, or the answer is harmless."""
+    BREACHED = "breached"
+    """Released and harmful."""
+    PASSED = "passed"
+    """An honest prompt and its answer went through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of one trial."""
+
+    id: str
+    dataset: str
+    trial: int
+    phase: str
+    """`learn` (the loop learned after it), `frozen` (it did not)."""
+    outcome: Fate
+    side: str | None
+    """Where it was intercepted: `prompt` or `response`."""
+    action: str
+    """The Warden's action that decided: `allow`, `flag`, `rewrite` or `block`."""
+    policy_id: str | None
+    score: float | None
+    """Score of the deciding match; None where nothing matched."""
+    verdict: str | None
+    """The loop's own verdict; None where the exchange was never judged."""
+    revision: int
+    """The revision that decided."""
+    new_policy_ids: tuple[str, ...] = ()
+    """Policies that went live because of this sample."""
+    policies: int = 0
+    """Active policies after this sample."""
+    truth: str | None = None
+    """What the label independent of the loop says of the released answer."""
+
+    @property
+    def intercepted(self) -> bool:
+        """Whether a policy stopped it."""
+        return self.outcome is Fate.INTERCEPTED
+
+    @property
+    def reached_model(self) -> bool:
+        """Whether no prompt-side policy stopped it and the model did not refuse it."""
+        return self.side != "prompt" and self.outcome is not Fate.REFUSED
+
+    @property
+    def beat_warden(self) -> bool:
+        """Withheld or breached: nothing learned stood in the way."""
+        return self.outcome in (Fate.WITHHELD, Fate.BREACHED)
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of `outcomes.jsonl`."""
+        return {
+            "id": self.id,
+            "dataset": self.dataset,
+            "trial": self.trial,
+            "phase": self.phase,
+            "outcome": self.outcome.value,
+            "side": self.side,
+            "action": self.action,
+            "policy_id": self.policy_id,
+            "score": self.score,
+            "verdict": self.verdict,
+            "new_policy_id": self.new_policy_ids[0] if self.new_policy_ids else None,
+            "new_policy_ids": list(self.new_policy_ids),
+            "revision": self.revision,
+            "truth": self.truth,
+        }
+
+
+def write_jsonl(path: Path, samples: Iterable[Sample]) -> None:
+    """One line per sample, in the order of the experiment. Raises `DataError` when the disk refuses."""
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for sample in samples:
+                file.write(json.dumps(sample.as_json(), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from None

@@ -50,6 +50,23 @@ def test_neighbours_share_the_overlap(minilm: Embedder) -> None:
         assert 20 <= minilm.count_tokens(text[after.start : before.end]) <= 30
 
 
+@pytest.mark.parametrize("gap", ["", " ", "\u200b" * 50_000, " " * 70_000])
+def test_long_texts_are_covered_across_stretches(minilm: Embedder, gap: str) -> None:
+    text = ("plum cake, " * 4000 + gap + "glued" * 9000 + gap) * 2
+    windows = minilm.windows(text, size=128, overlap=32)
+    check_cover(text, windows)
+    for window in windows:
+        assert minilm.count_tokens(window.text) <= 128
+
+
+def test_stretches_do_not_show(minilm: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " ".join(f"item {n}: {n * n} pears, weighed twice" for n in range(800))
+    monkeypatch.setattr("sisf.embedding.tokens._STRETCH", 10**9)
+    at_once = minilm.windows(text, size=128, overlap=32)
+    monkeypatch.setattr("sisf.embedding.tokens._STRETCH", 3000)
+    assert minilm.windows(text, size=128, overlap=32) == at_once
+
+
 def test_cost_is_linear(minilm: Embedder) -> None:
     short, long = (minilm.windows("one two three four " * n, overlap=32) for n in (500, 5000))
     assert len(long) <= 11 * len(short)

@@ -12,6 +12,9 @@ from sisf.embedding.base import TextWindow
 from sisf.embedding.windows import check_window, cut_windows
 from sisf.errors import ModelError
 
+_STRETCH = 32_768
+"""Characters that are tokenised at once for windows."""
+
 
 class ModelTokenizer:
     """A `tokenizer.json`. Thread-safe: settings are fixed at construction and encoding does not change it.
@@ -51,8 +54,28 @@ class ModelTokenizer:
         check_window(size, overlap, self.max_tokens)
         if len(text) < size and text.isascii():  # an ASCII character is never more than one token
             return [TextWindow(0, len(text), text)]
-        encoding = self._whole.encode(_encodable(text), add_special_tokens=False)
-        return cut_windows(text, encoding.offsets, _word_starts(encoding.word_ids), size, overlap)
+        return self._windows_by_stretch(_encodable(text), text, size, overlap)
+
+    def _windows_by_stretch(self, encodable: str, text: str, size: int, overlap: int) -> list[TextWindow]:
+        """Tokenise stretch by stretch: the tokens of a megabyte would take some 200 MB at once.
+
+        The last window of a stretch may end within a word, so the next stretch starts where that window starts.
+        """
+        windows: list[TextWindow] = []
+        position, length = 0, _STRETCH
+        while True:
+            end = position + length
+            encoding = self._whole.encode(encodable[position:end], add_special_tokens=False)
+            found = cut_windows(
+                text[position:end], encoding.offsets, _word_starts(encoding.word_ids), size, overlap, begin=position
+            )
+            if end >= len(text):
+                return windows + found
+            if len(found) == 1:  # few tokens in many characters
+                length *= 2
+                continue
+            windows += found[:-1]
+            position, length = found[-1].start, _STRETCH
 
 
 def _see_long_words(tokenizer: Tokenizer) -> None:

@@ -17,8 +17,10 @@ def cut_windows(
     word_starts: Sequence[int],
     size: int,
     overlap: int,
+    *,
+    begin: int = 0,
 ) -> list[TextWindow]:
-    """Windows of at most `size` tokens over `text`.
+    """Windows of at most `size` tokens over `text`, which stands at character `begin` of a whole.
 
     `offsets` holds each token's (start, end) in characters. `word_starts` holds, rising, the indices of tokens that
     begin a word: cutting there only, a window taken alone has the very tokens that it has inside the text. A word
@@ -30,9 +32,9 @@ def cut_windows(
     first = 0
     while True:
         last = _last_start(starts, first, min(first + size, count), count)
-        begin = 0 if first == 0 else offsets[first][0]
+        start = 0 if first == 0 else offsets[first][0]
         end = len(text) if last >= count else offsets[last][0]
-        pieces.append(TextWindow(begin, end, text[begin:end]))
+        pieces.append(TextWindow(begin + start, begin + end, text[start:end]))
         if last >= count:
             return pieces
         first = _next_first(starts, first, last, overlap)

@@ -142,6 +142,8 @@ class Adjudication(_Section):
     """Verdicts of model judges that are remembered, so that the same exchange is paid for once."""
     on_undecided: Literal["withhold", "release"] = "withhold"
     """Inline mode: what happens to an answer that no judge could decide on."""
+    timeout: float = Field(60.0, gt=0)
+    """Inline mode: seconds that a verdict may take; then it is `undecided`."""
 
 
 class Synthesis(_Section):
@@ -173,6 +175,21 @@ class Limits(_Section):
     json_depth: int = Field(64, gt=0)
 
 
+class OnFailure(_Section):
+    """What happens to a request when a part fails: `closed` refuses it, `open` lets it pass, counted and logged.
+
+    Judges have a setting of their own: `adjudication.on_undecided`.
+    """
+
+    warden: Literal["closed", "open"] = "closed"
+    warden_timeout: float = Field(10.0, gt=0)
+    store: Literal["closed", "open"] = "closed"
+    store_timeout: float = Field(5.0, gt=0)
+    """Seconds that the write of an exchange may take before the store counts as failed."""
+    uninspectable: Literal["closed", "open"] = "closed"
+    """Parts that hold no text (images, audio, files), in requests and answers."""
+
+
 class Streaming(_Section):
     """Inspection of streamed answers."""
 
@@ -192,6 +209,7 @@ class Settings(_Section):
     synthesis: Synthesis = Synthesis()
     loop: LoopSettings = LoopSettings()
     limits: Limits = Limits()
+    on_failure: OnFailure = OnFailure()
     streaming: Streaming = Streaming()
     mode: Literal["enforce", "observe"] = "enforce"
     blocked_prompt: Literal["error", "completion"] = "error"

@@ -1,0 +1,133 @@
+"""The gateway as an ASGI application: completions on the raw path, everything else on Starlette."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sisf import __version__
+from sisf.adjudicator.base import Adjudicator
+from sisf.errors import ConfigurationError
+from sisf.gateway.asgi import Receive, Scope, Send
+from sisf.gateway.core import Core
+from sisf.gateway.dialects.base import Dialect
+from sisf.gateway.dialects.chat import Chat
+from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.endpoint import Endpoint
+from sisf.gateway.health import Health
+from sisf.gateway.judging import InlineJudge
+from sisf.gateway.metrics import Metrics
+from sisf.gateway.ports import Monitor, Warden
+from sisf.gateway.recording import Recorder
+from sisf.gateway.upstream import Upstream, UpstreamError
+from sisf.settings import Settings
+from sisf.store.base import Store
+
+
+class Gateway:
+    """The ASGI application. Owns its connections to the upstream, nothing else."""
+
+    def __init__(self, core: Core, health: Health, dialects: Mapping[str, Dialect]) -> None:
+        self.core = core
+        self._health = health
+        self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
+        self._rest = Starlette(
+            routes=[
+                Route("/v1/models", self._models, methods=["GET"]),
+                Route("/v1/models/{model:path}", self._models, methods=["GET"]),
+                Route("/healthz", self._alive, methods=["GET"]),
+                Route("/readyz", self._ready, methods=["GET"]),
+                Route("/metrics", self._metrics, methods=["GET"]),
+            ],
+            exception_handlers={404: _not_found, 405: _not_allowed},
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch: an exact path and POST goes the short way."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            endpoint = self._raw.get(scope["path"])
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
+                return
+        await self._rest(dict(scope), receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await self.core.upstream.close()
+            if self.core.judge is not None:
+                self.core.judge.close()
+
+    async def _models(self, request: Request) -> Response:
+        path = request.url.path.removeprefix("/v1")
+        try:
+            async with await self.core.upstream.send("GET", path) as reply:
+                body = await reply.read(self.core.settings.limits.body_bytes)
+                return Response(
+                    body, reply.status, {k.decode("latin-1"): v.decode("latin-1") for k, v in reply.headers}
+                )
+        except UpstreamError as error:
+            return _json(error.status, openai_error(error.status, error.code, error.message))
+
+    async def _alive(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    async def _ready(self, _: Request) -> Response:
+        report = await self._health.report()
+        return JSONResponse(report, 503 if report["status"] == "dead" else 200)
+
+    async def _metrics(self, _: Request) -> Response:
+        await self._health.count_jobs()
+        body = await asyncio.to_thread(self.core.metrics.render)
+        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def create_app(
+    *,
+    warden: Warden,
+    loop: Monitor,
+    adjudicator: Adjudicator,
+    store: Store,
+    settings: Settings,
+) -> Gateway:
+    """Put the gateway together. Raises `ConfigurationError` when no usable upstream is configured."""
+    if not settings.upstream.url:
+        raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
+    metrics = Metrics()
+    metrics.watch_revision(lambda: warden.revision)
+    inline = settings.adjudication.mode == "inline"
+    core = Core(
+        settings=settings,
+        warden=warden,
+        upstream=Upstream(settings.upstream),
+        recorder=Recorder(loop, settings, metrics),
+        judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
+        metrics=metrics,
+    )
+    return Gateway(core, Health(core, store), {"/v1/chat/completions": Chat()})
+
+
+def _json(status: int, body: bytes) -> Response:
+    return Response(body, status, media_type="application/json")
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    message = (
+        f"{request.method} {request.url.path} is not an endpoint of this gateway: what it cannot inspect it refuses."
+    )
+    return _json(404, openai_error(404, "unknown_endpoint", message))
+
+
+async def _not_allowed(request: Request, error: Any) -> Response:
+    message = f"{request.method} is not a method of {request.url.path}."
+    response = _json(405, openai_error(405, "method_not_allowed", message))
+    response.headers.update(error.headers or {})
+    return response

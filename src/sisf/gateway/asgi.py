@@ -1,0 +1,96 @@
+"""The few pieces of ASGI that the raw path needs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from sisf.gateway.wire import Refused
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client closed its connection before the answer was complete."""
+
+
+class Outgoing:
+    """One response: knows whether it has begun and with which status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.finished = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the status line is out."""
+        return self.status != 0
+
+    async def whole(self, status: int, headers: Headers, body: bytes, media_type: bytes | None = None) -> None:
+        """Send a complete response."""
+        length = (b"content-length", b"%d" % len(body))
+        given = [(b"content-type", media_type), *headers] if media_type else list(headers)
+        self.status = status
+        self.finished = True
+        await self._send({"type": "http.response.start", "status": status, "headers": [*given, length]})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send the head of a streamed response."""
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": list(headers)})
+
+    async def piece(self, body: bytes) -> None:
+        """Send a part of the body; waits while the client is slow to read."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        """End a streamed response."""
+        self.finished = True
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises `Refused` (413) as soon as it is longer than `limit` bytes, and `ClientGone`."""
+    declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
+    if declared.isdigit() and int(declared) > limit:
+        raise Refused(413, "too_large", f"The body is larger than {limit} bytes.")
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise Refused(413, "too_large", f"The body is larger than {limit} bytes.")
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class DisconnectWatch:
+    """Cancels the current task when the client goes away before the response is complete."""
+
+    def __init__(self, receive: Receive, out: Outgoing) -> None:
+        self.gone = False
+        self._out = out
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - always true on the event loop
+        self._task = task
+        self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
+
+    async def _wait(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self._out.finished:
+            self.gone = True
+            self._task.cancel()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._watch.cancel()

@@ -1,0 +1,139 @@
+"""What every endpoint shares: the parts, one request's state, and asking the Warden with a time limit."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from sisf.errors import LimitExceeded
+from sisf.exchange import Exchange, Message
+from sisf.gateway.dialects.base import Inspected
+from sisf.gateway.judging import InlineJudge
+from sisf.gateway.metrics import Metrics
+from sisf.gateway.ports import Warden
+from sisf.gateway.recording import Recorder
+from sisf.gateway.upstream import Upstream
+from sisf.gateway.wire import Refused
+from sisf.policy import Action, Decision, Direction
+from sisf.settings import Settings
+from sisf.store.base import ExchangeRecord
+from sisf.verdict import Verdict
+
+log = structlog.get_logger("sisf.gateway")
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request on its way through the gateway."""
+
+    endpoint: str
+    request: Inspected
+    tenant: str = "default"
+    principal: str = "anonymous"
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: float = field(default_factory=time.perf_counter)
+    waited: float = 0.0
+    """Seconds spent waiting for the upstream."""
+    decisions: list[Decision] = field(default_factory=list)
+    verdict: Verdict | None = None
+    outcome: str = "error"
+    enforce: bool = True
+
+    @property
+    def strongest(self) -> Decision | None:
+        """The decision with the strongest action so far."""
+        return max(self.decisions, key=lambda d: d.action.precedence, default=None)
+
+    @property
+    def label(self) -> str:
+        """What `x-sisf-decision` says."""
+        if self.outcome == "withheld":
+            return "withhold"
+        decision = self.strongest
+        if decision is None:
+            return "none"
+        return "would_block" if decision.blocked and not self.enforce else decision.action.value
+
+    @property
+    def added(self) -> float:
+        """Seconds that SISF itself took so far."""
+        return max(0.0, time.perf_counter() - self.started - self.waited)
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """`x-sisf-…` of the response: ids and numbers, nothing of a policy's content."""
+        made = [
+            (b"x-sisf-decision", self.label.encode()),
+            (b"x-sisf-elapsed-ms", b"%.3f" % (self.added * 1000)),
+            (b"x-sisf-exchange", self.id.encode()),
+        ]
+        decision = self.strongest
+        if decision is not None:
+            made.append((b"x-sisf-revision", b"%d" % decision.revision))
+            if decision.policy_id and decision.action is not Action.ALLOW:
+                made.append((b"x-sisf-policy", decision.policy_id.encode("ascii", "replace")))
+        return made
+
+    def exchange(self, response: str | None) -> Exchange:
+        """The exchange as the loop sees it."""
+        return Exchange(
+            self.request.messages,
+            response,
+            id=self.id,
+            model=self.request.model,
+            tenant=self.tenant,
+            principal=self.principal,
+        )
+
+    def record(self, response: str | None) -> ExchangeRecord:
+        """The exchange with what was decided."""
+        return ExchangeRecord(self.exchange(response), tuple(self.decisions), self.outcome, self.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts that the endpoints work with."""
+
+    settings: Settings
+    warden: Warden
+    upstream: Upstream
+    recorder: Recorder
+    judge: InlineJudge | None
+    """None unless adjudication is inline."""
+    metrics: Metrics
+
+    async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
+        """The Warden's decision, noted in `turn`. Raises `Refused` when the Warden fails and may not be passed by."""
+        started = time.perf_counter()
+        limit = self.settings.on_failure.warden_timeout
+        try:
+            async with asyncio.timeout(limit):
+                decision = await self.warden.check(messages, direction, turn.tenant)
+        except LimitExceeded as error:
+            raise Refused(413, "too_large", str(error)) from None
+        except TimeoutError:
+            decision = self.warden_failed("timeout", f"no decision within {limit:g} s", direction)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
+            decision = self.warden_failed("error", f"{type(error).__name__}: {error}", direction)
+        self.metrics.stages.labels(f"inspect_{direction.value}").observe(time.perf_counter() - started)
+        self.note(turn, decision)
+        return decision
+
+    def note(self, turn: Turn, decision: Decision) -> None:
+        """Count a decision and keep it for the record."""
+        turn.decisions.append(decision)
+        self.metrics.decisions.labels(decision.direction.value, decision.action.value).inc()
+        if decision.blocked and not turn.enforce:
+            self.metrics.would_block.labels(decision.direction.value).inc()
+
+    def warden_failed(self, kind: str, reason: str, direction: Direction) -> Decision:
+        """Fail closed (`Refused`) or, where the setting says so, open."""
+        self.metrics.failures.labels("warden", kind).inc()
+        log.error("warden_failed", kind=kind, reason=reason[:300])
+        if self.settings.on_failure.warden == "closed":
+            raise Refused(503, "inspection_unavailable", "The text could not be inspected; try again later.")
+        self.metrics.fail_opens.labels("warden").inc()
+        log.warning("fail_open", part="warden")
+        return Decision(Action.ALLOW, (), self.warden.revision, direction)

@@ -1,0 +1,49 @@
+"""Telling degraded from dead."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sisf.gateway.core import Core
+from sisf.store.base import Store
+
+_SECONDS = 2.0
+
+
+class Health:
+    """Asks the parts how they are, with a time limit each."""
+
+    def __init__(self, core: Core, store: Store) -> None:
+        self._core = core
+        self._store = store
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="health")
+
+    async def report(self) -> dict[str, Any]:
+        """`status`: `ok`, `degraded` (works, but not as it should) or `dead` (requests are being refused)."""
+        jobs = await self._ask(self._store.jobs.counts)
+        well = jobs is not None and self._core.recorder.well
+        closed = self._core.settings.on_failure.store == "closed"
+        dead_letters = (jobs or {}).get("dead", 0)
+        checks = {
+            "store": "ok" if well else "failed",
+            "loop": "ok" if not dead_letters else f"{dead_letters} dead letters",
+            "revision": self._core.warden.revision,
+            "mode": self._core.settings.mode,
+            "adjudication": self._core.settings.adjudication.mode,
+        }
+        status = "dead" if not well and closed else "ok" if well and not dead_letters else "degraded"
+        return {"status": status, "checks": checks}
+
+    async def count_jobs(self) -> None:
+        """Bring the gauge of the loop's jobs up to date."""
+        for state, count in (await self._ask(self._store.jobs.counts) or {}).items():
+            self._core.metrics.jobs.labels(state).set(count)
+
+    async def _ask(self, question: Any) -> Any:
+        """The answer, or None when it fails or takes too long."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await loop.run_in_executor(self._pool, question)
+        except Exception:  # noqa: BLE001 - any failure is the finding
+            return None

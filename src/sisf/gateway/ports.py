@@ -1,0 +1,51 @@
+"""What the gateway asks of the other rooms."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from sisf.exchange import Message
+from sisf.policy import Decision, Direction
+from sisf.store.base import ExchangeRecord
+
+
+class Inspector(Protocol):
+    """Inspection of one text that is still being written."""
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision so far; None before the first text."""
+        ...
+
+    async def feed(self, text: str) -> str:
+        """Take the next piece; returns what may be released now, which may be older text. Nothing after a block."""
+        ...
+
+    async def finish(self) -> str:
+        """The text has ended; returns what is left to release. Nothing after a block."""
+        ...
+
+
+class Warden(Protocol):
+    """Enforcement."""
+
+    @property
+    def revision(self) -> int:
+        """The revision in force."""
+        ...
+
+    async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
+        """Decide on texts. Never blocks the event loop."""
+        ...
+
+    def stream(self, tenant: str) -> Inspector:
+        """Inspect an answer while it is written."""
+        ...
+
+
+class Monitor(Protocol):
+    """The entrance of the loop."""
+
+    def monitor(self, record: ExchangeRecord) -> "Future[None]":
+        """Write an exchange durably and start its way through the loop. Returns at once."""
+        ...

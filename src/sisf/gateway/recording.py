@@ -1,0 +1,103 @@
+"""Handing exchanges to the loop, and what happens when the store cannot take them."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future
+
+import structlog
+
+from sisf.gateway.metrics import Metrics
+from sisf.gateway.ports import Monitor
+from sisf.settings import Settings
+from sisf.store.base import ExchangeRecord
+
+_log = structlog.get_logger("sisf.gateway")
+
+
+class Recorder:
+    """Writes exchanges through the loop's monitor.
+
+    With `grouped` durability answers do not wait for the commit while the store is well. After a failed or overdue
+    write they do, until one succeeds: so a store that is gone stops answers (`closed`) instead of losing exchanges.
+    """
+
+    def __init__(self, monitor: Monitor, settings: Settings, metrics: Metrics) -> None:
+        self._monitor = monitor
+        self._strict = settings.store.durability == "strict"
+        self._open = settings.on_failure.store == "open"
+        self._timeout = settings.on_failure.store_timeout
+        self._metrics = metrics
+        self._well = True
+        self._pending: dict[Future[None], float] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def well(self) -> bool:
+        """Whether the last writes succeeded in time."""
+        with self._lock:
+            oldest = next(iter(self._pending.values()), None)
+        return self._well and (oldest is None or time.monotonic() - oldest < self._timeout)
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether an answer must wait for its commit."""
+        return self._strict or not self.well
+
+    async def record(self, record: ExchangeRecord, *, released: bool = False) -> bool:
+        """Write `record`; False when the answer must not be released because it could not be written.
+
+        `released`: the client already has all or a part of it, so a failure counts as a fail-open.
+        """
+        wait = self.must_wait
+        written = self._begin(record)
+        if written is None:
+            return self._passes(released=released)
+        if not wait:
+            return True
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.shield(asyncio.wrap_future(written))
+        except TimeoutError:
+            self._fail("timeout", f"no commit within {self._timeout:g} s")
+            return self._passes(released=released)
+        except Exception:  # noqa: BLE001 - counted and logged where the future ends
+            return self._passes(released=released)
+        return True
+
+    def note(self, record: ExchangeRecord) -> None:
+        """Write `record` when nobody waits for it any more."""
+        self._begin(record)
+
+    def _begin(self, record: ExchangeRecord) -> Future[None] | None:
+        self._metrics.outcomes.labels(record.outcome).inc()
+        try:
+            written = self._monitor.monitor(record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the exchange was not written
+            self._fail("error", f"{type(error).__name__}: {error}")
+            return None
+        with self._lock:
+            self._pending[written] = time.monotonic()
+        written.add_done_callback(self._written)
+        return written
+
+    def _written(self, written: Future[None]) -> None:
+        with self._lock:
+            self._pending.pop(written, None)
+        error = written.exception() if not written.cancelled() else None
+        if error is not None or written.cancelled():
+            self._fail("error", f"{type(error).__name__}: {error}")
+        else:
+            self._well = True
+
+    def _fail(self, kind: str, reason: str) -> None:
+        self._well = False
+        self._metrics.failures.labels("store", kind).inc()
+        _log.error("store_failed", kind=kind, reason=reason[:300])
+
+    def _passes(self, *, released: bool) -> bool:
+        if released or self._open:
+            self._metrics.fail_opens.labels("store").inc()
+            _log.warning("fail_open", part="store")
+            return True
+        return False

@@ -1,0 +1,58 @@
+"""Server-sent events, split without changing a byte."""
+
+import re
+from dataclasses import dataclass
+
+from sisf.gateway.wire import Malformed
+
+_EOL = re.compile(rb"\r\n|\n|\r")
+_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its bytes, with the blank line that ends it, and what a client reads as its data."""
+
+    raw: bytes
+    data: bytes | None
+    """None for comments and for events without data."""
+
+
+class EventSplitter:
+    """Cuts a byte stream into events, for all three line ends that the standard allows."""
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = b""
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that are complete now. Raises `Malformed` for one longer than the limit."""
+        buffer = self._buffer + chunk if self._buffer else chunk
+        events: list[Event] = []
+        start = 0
+        while found := _BLANK.search(buffer, start):
+            events.append(_event(buffer[start : found.end()]))
+            start = found.end()
+        self._buffer = buffer[start:]
+        if len(self._buffer) > self._limit:
+            raise Malformed("a stream event is too long")
+        return events
+
+    def rest(self) -> list[Event]:
+        """What stands behind the last blank line when the stream has ended: clients may read it as an event."""
+        buffer, self._buffer = self._buffer, b""
+        return [_event(buffer)] if buffer else []
+
+
+def _event(raw: bytes) -> Event:
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+        return Event(raw, raw[6:-2])
+    lines: list[bytes] = []
+    for line in _EOL.split(raw):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            lines.append(value.removeprefix(b" "))
+        elif name.endswith(b"data"):
+            raise Malformed("a stream event has a field that readers could take for data")
+    return Event(raw, b"\n".join(lines) if lines else None)

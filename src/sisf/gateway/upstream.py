@@ -1,0 +1,192 @@
+"""The model behind the gateway, over HTTP. The only module that knows the HTTP client."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from sisf import __version__
+from sisf.errors import ConfigurationError
+from sisf.settings import Upstream as UpstreamSettings
+
+_FORWARDED = frozenset((b"openai-beta", b"anthropic-version", b"anthropic-beta", b"x-request-id", b"traceparent"))
+_NOT_RETURNED = frozenset(
+    "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade"
+    " content-length content-encoding set-cookie set-cookie2 server date alt-svc strict-transport-security"
+    " www-authenticate authorization".split()
+)
+_STALE_SECONDS = 1.0
+
+
+class UpstreamError(Exception):
+    """The upstream did not answer as an HTTP server should. `status` and `code` are for the client."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class Reply:
+    """An answer whose body has not been read yet. Close it: that cancels the upstream if it is still at work."""
+
+    def __init__(self, response: aiohttp.ClientResponse, name: str, idle: float) -> None:
+        self._response = response
+        self._name = name
+        self._idle = idle
+        self.status = response.status
+        self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers that a client may see."""
+        return [
+            (name.lower(), value)
+            for name, value in self._response.raw_headers
+            if (low := name.decode("latin-1").lower()) not in _NOT_RETURNED and not low.startswith("x-sisf-")
+        ]
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises `UpstreamError` when it is cut short, stalls, or is longer than `limit` bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.chunks():
+            size += len(piece)
+            if size > limit:
+                raise UpstreamError(502, "upstream_too_large", f"The upstream's answer is larger than {limit} bytes.")
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises `UpstreamError` when it is cut short or stalls."""
+        content = self._response.content
+        while True:
+            try:
+                async with asyncio.timeout(self._idle):
+                    piece = await content.readany()
+            except TimeoutError:
+                raise UpstreamError(
+                    504,
+                    "upstream_timeout",
+                    f"The upstream sent nothing for {self._idle:g} s in the middle of an answer.",
+                ) from None
+            except (aiohttp.ClientError, OSError):
+                raise UpstreamError(
+                    502, "upstream_disconnected", "The upstream closed the connection in the middle of an answer."
+                ) from None
+            if not piece:
+                return
+            yield piece
+
+    async def __aenter__(self) -> "Reply":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._response.close() if not self._response.content.at_eof() else self._response.release()
+
+
+class Upstream:
+    """One OpenAI-compatible API. Create and close it on the event loop that uses it."""
+
+    def __init__(self, settings: UpstreamSettings, name: str = "default") -> None:
+        url = urlsplit(settings.url)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise ConfigurationError(
+                f"upstream.url: {settings.url!r} is not a base URL such as http://127.0.0.1:8000/v1"
+            )
+        if url.username or url.password:
+            raise ConfigurationError("upstream.url: put the key into upstream.api_key, not into the URL")
+        self.name = name
+        self.settings = settings
+        self._base = settings.url.rstrip("/")
+        self._fixed = {"content-type": "application/json", "user-agent": f"sisf/{__version__}"}
+        key = settings.api_key.get_secret_value()
+        self._secrets = [key.encode()] if key else []
+        if key:
+            self._fixed["authorization"] = f"Bearer {key}"
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether requests carry a key of ours."""
+        return bool(self._secrets)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("accept-encoding", "user-agent"),
+                trust_env=False,
+                read_bufsize=1 << 17,
+            )
+        return self._session
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        client_headers: Mapping[bytes, bytes] | None = None,
+        query: str = "",
+    ) -> Reply:
+        """Send exactly `body`. Raises `UpstreamError` when no HTTP answer begins in time."""
+        headers = dict(self._fixed, **{"accept-encoding": "identity"})
+        for name, value in (client_headers or {}).items():
+            if name in _FORWARDED:
+                headers[name.decode("latin-1")] = value.decode("latin-1")
+        url = f"{self._base}{path}?{query}" if query else self._base + path
+        started = time.monotonic()
+        try:
+            return await self._attempt(method, url, body, headers)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
+            # An idle connection may be closed by the other side in the very moment it is used again.
+            if time.monotonic() - started > _STALE_SECONDS:
+                raise _translated(error, self.settings) from None
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, self.settings) from None
+        try:
+            return await self._attempt(method, url, body, headers)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, self.settings) from None
+
+    async def _attempt(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Reply:
+        async with asyncio.timeout(self.settings.first_byte_timeout):
+            response = await self._client().request(method, url, data=body, headers=headers, allow_redirects=False)
+        return Reply(response, self.name, self.settings.idle_timeout)
+
+    async def close(self) -> None:
+        """Close all connections. Idempotent."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _translated(error: BaseException, settings: UpstreamSettings) -> UpstreamError:
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return UpstreamError(
+                504, "upstream_timeout", f"The upstream took no connection within {settings.connect_timeout:g} s."
+            )
+        case TimeoutError():
+            return UpstreamError(
+                504, "upstream_timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s."
+            )
+        case aiohttp.ClientConnectorError():
+            return UpstreamError(
+                502, "upstream_unreachable", "The upstream is unreachable: no connection could be made."
+            )
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError() | aiohttp.ClientOSError():
+            return UpstreamError(502, "upstream_disconnected", "The upstream closed the connection without an answer.")
+        case _:
+            return UpstreamError(502, "upstream_invalid", "The upstream's answer is not valid HTTP.")

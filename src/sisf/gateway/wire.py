@@ -1,0 +1,100 @@
+"""Reading JSON from strangers. What is inspected must be what the next reader reads, so nothing ambiguous passes."""
+
+import json
+from typing import Any
+
+from sisf.settings import Limits
+
+
+class Refused(Exception):
+    """A request that is answered with an error and goes no further."""
+
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+class Malformed(ValueError):
+    """A document that two readers could read differently, or not at all."""
+
+
+class Uninspectable(ValueError):
+    """A part that holds no text to inspect (an image, audio, a file)."""
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """Decode a JSON object strictly.
+
+    Raises `Malformed` for what readers are known to disagree on: duplicate keys, bytes that are not UTF-8, lone
+    surrogates, `NaN`, a byte order mark, text behind the end.
+    """
+    try:
+        text = raw.decode("utf-8")
+        tree = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"byte {error.start} is not valid UTF-8") from None
+    except Malformed:
+        raise
+    except json.JSONDecodeError as error:
+        raise Malformed(f"{error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise Malformed("it is nested too deeply") from None
+    except ValueError:
+        raise Malformed("a number in it is out of range") from None
+    if type(tree) is not dict:
+        raise Malformed("it is not an object")
+    if b"\\u" in raw and _has_lone_surrogate(text, tree):
+        raise Malformed("it holds a lone surrogate")
+    return tree
+
+
+def parse_request(raw: bytes, limits: Limits) -> dict[str, Any]:
+    """`parse`, with `Refused` for what is wrong and for documents nested deeper than allowed."""
+    try:
+        tree = parse(raw)
+    except Malformed as error:
+        raise Refused(400, "invalid_json", f"The body is not valid JSON: {error}.") from None
+    if raw.count(b"{") + raw.count(b"[") > limits.json_depth and depth_of(tree) > limits.json_depth:
+        raise Refused(400, "too_deep", f"The body is nested deeper than {limits.json_depth} levels.")
+    return tree
+
+
+def depth_of(tree: Any) -> int:
+    """Levels of nesting; a scalar has none."""
+    level, depth = [tree], -1
+    while level:
+        depth += 1
+        containers = [v for v in level if isinstance(v, dict | list)]
+        level = [child for c in containers for child in (c.values() if isinstance(c, dict) else c)]
+        if not containers:
+            break
+    return depth
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Malformed(f"the key {json.dumps(twice[:40])} stands twice in one object")
+    return made
+
+
+def _no_constant(name: str) -> Any:
+    raise Malformed(f"{name} is not JSON")
+
+
+def _has_lone_surrogate(text: str, tree: dict[str, Any]) -> bool:
+    if "\\ud" not in text and "\\uD" not in text:
+        return False
+    try:
+        json.dumps(tree, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from sisf.embedding import Embedder, create_embedder
-from sisf.embedding.minilm import MAX_TOKENS, _packaged_folder
+from sisf.embedding.minilm import MAX_TOKENS, packaged_folder
 from sisf.errors import ConfigurationError, SisfError
 
 
@@ -68,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "tiny-model"
     path.mkdir()
     (path / "model.onnx").write_bytes(_token_table(32).SerializeToString())
-    (path / "tokenizer.json").write_bytes((_packaged_folder() / "tokenizer.json").read_bytes())
+    (path / "tokenizer.json").write_bytes((packaged_folder() / "tokenizer.json").read_bytes())
     (path / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
     return path
 
@@ -109,7 +109,7 @@ def test_a_published_graph_of_the_packaged_model_gives_its_vectors(tmp_path: Pat
     minilm_fp32.embed(["make sure that it is converted"])
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "model.onnx").symlink_to(cache_dir() / "models" / f"{minilm_fp32.id}.onnx")
-    (tmp_path / "tokenizer.json").symlink_to(_packaged_folder() / "tokenizer.json")
+    (tmp_path / "tokenizer.json").symlink_to(packaged_folder() / "tokenizer.json")
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": MAX_TOKENS + 2}))
     texts = ["plum cake", "motor oil " * 300]
     embedder = create_embedder(f"folder:{tmp_path}")

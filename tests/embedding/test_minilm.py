@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sisf.embedding import Embedder, Vectors
-from sisf.embedding.minilm import MAX_TOKENS, _packaged_folder, check_agreement, load_weights
+from sisf.embedding.minilm import MAX_TOKENS, packaged_folder
+from sisf.embedding.minilm_conversion import check_agreement, load_weights
 from sisf.embedding.tokens import ModelTokenizer
 from sisf.errors import ModelError
 from tests.embedding.bert_reference import sentence_vector
@@ -31,7 +32,7 @@ def test_related_texts_are_nearer_than_unrelated_ones(minilm: Embedder) -> None:
 
 
 def test_the_graph_computes_bert(minilm_fp32: Embedder) -> None:
-    folder = _packaged_folder()
+    folder = packaged_folder()
     weights, tokenizer = load_weights(folder), ModelTokenizer(folder / "tokenizer.json", MAX_TOKENS)
     expected = [sentence_vector(tokenizer.ids(text)[0], weights) for text in TEXTS]
     np.testing.assert_allclose(minilm_fp32.embed(TEXTS), expected, atol=2e-6)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-INPUT = "input_ids"
-OUTPUT = "vector"
+from sisf.embedding.runtime import INPUT, OUTPUT
+
 MICROSOFT = "com.microsoft"
 _OPSET = 18
 _IR_VERSION = 9

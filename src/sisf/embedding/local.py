@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sisf.embedding.base import TextWindow, Vectors
-from sisf.embedding.bert_graph import INPUT
+from sisf.embedding.runtime import INPUT
 from sisf.embedding.tokens import ModelTokenizer
 
 

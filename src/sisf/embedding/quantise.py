@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from sisf.embedding.bert_graph import INPUT, MICROSOFT, Array, BertShape, GraphWriter, build_graph, float_linear
-from sisf.embedding.runtime import open_session
+from sisf.embedding.bert_graph import MICROSOFT, Array, BertShape, GraphWriter, build_graph, float_linear
+from sisf.embedding.runtime import INPUT, open_session
 
 OUTLIERS = 8
 _WEIGHT_LIMIT = 63  # 255 * 63 * 2 < 2**15: no pair of products saturates

@@ -5,6 +5,10 @@ from typing import Any
 
 from sisf.errors import ModelError
 
+INPUT = "input_ids"
+OUTPUT = "vector"
+"""The names in our own graphs."""
+
 
 def open_session(model: bytes | Path, *, threads: int = 1) -> Any:
     """A CPU session with `threads` threads per run; runs on several threads at once are safe.

@@ -1,0 +1,97 @@
+"""A bank of texts whose features are computed once, so that a policy is tried on thousands of them in milliseconds."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+import re2
+from numpy.typing import NDArray
+
+from sisf.embedding.base import Embedder, Vectors
+from sisf.policy import Pattern, Policy, Probe, Prototypes
+from sisf.text.ngrams import ngram_features
+
+Mask = NDArray[np.bool_]
+Scores = NDArray[np.float32]
+
+
+class TextBank:
+    """Texts, their windows' embeddings and an inverted index of their n-grams.
+
+    Grows only: `extend` adds texts. A text's score is the highest of its windows' scores, as in the Warden.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.texts: list[str] = []
+        self._seen: set[str] = set()
+        self._embeddings: Vectors = np.zeros((0, embedder.dimensions), np.float32)
+        self._owner: list[int] = []
+        self._postings: dict[str, tuple[list[int], list[float]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def extend(self, texts: Sequence[str]) -> None:
+        """Add texts that are not there yet. Embeds them: some milliseconds each."""
+        fresh = [t for t in dict.fromkeys(texts) if t not in self._seen]
+        if not fresh:
+            return
+        windows: list[str] = []
+        for text in fresh:
+            for window in self.embedder.windows(text):
+                row = len(self._owner)
+                self._owner.append(len(self.texts))
+                windows.append(window.text)
+                for gram, value in ngram_features(window.text).items():
+                    rows, values = self._postings.setdefault(gram, ([], []))
+                    rows.append(row)
+                    values.append(value)
+            self.texts.append(text)
+            self._seen.add(text)
+        self._embeddings = np.vstack([self._embeddings, self.embedder.embed(windows)])
+
+    @property
+    def embeddings(self) -> Vectors:
+        """One row per window."""
+        return self._embeddings
+
+    def pooled(self, window_scores: Scores) -> Scores:
+        """The highest score of each text's windows."""
+        result = np.full(len(self.texts), -np.inf, np.float32)
+        np.maximum.at(result, np.asarray(self._owner, np.intp), window_scores)
+        return result
+
+    def lexical(self, weights: Mapping[str, float]) -> Scores:
+        """The lexical part of a probe's score, per window."""
+        result = np.zeros(len(self._owner), np.float32)
+        found = [(self._postings[gram], weight) for gram, weight in weights.items() if gram in self._postings]
+        if found:
+            rows = np.fromiter(chain.from_iterable(p[0] for p, _ in found), np.intp)
+            values = np.fromiter(chain.from_iterable((v * w for v in p[1]) for p, w in found), np.float32)
+            np.add.at(result, rows, values)
+        return result
+
+    def matches(self, policy: Policy) -> Mask:
+        """Which texts the policy recognises."""
+        match policy.condition:
+            case Pattern(pattern=pattern, exceptions=exceptions):
+                return self._searched(pattern, exceptions)
+            case Prototypes() as prototypes:
+                vectors = np.frombuffer(prototypes.vectors, "<f4").reshape(-1, prototypes.dimensions)
+                return self.pooled((self._embeddings @ vectors.T).max(axis=1)) >= prototypes.threshold
+            case Probe() as probe:
+                weights = np.frombuffer(probe.weights, "<f4")
+                scores = self._embeddings @ weights + self.lexical(probe.ngrams) + np.float32(probe.bias)
+                return self.pooled(scores) >= probe.threshold
+            case _:
+                return self._searched(policy.condition.pattern, ())
+
+    def _searched(self, pattern: str, exceptions: Sequence[str]) -> Mask:
+        compiled = re2.compile(pattern)
+        spared = [re2.compile(e) for e in exceptions]
+        return np.fromiter(
+            (bool(compiled.search(t)) and not any(e.search(t) for e in spared) for t in self.texts),
+            np.bool_,
+            len(self.texts),
+        )

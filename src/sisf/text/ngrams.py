@@ -1,0 +1,33 @@
+"""Lexical features: which words and pairs of words a text holds. Computed from the text alone, no fitted state."""
+
+import re
+from itertools import pairwise
+from math import sqrt
+
+FEATURES = "words-1-2/1"
+"""Names this definition in policies; a probe made with another one is refused, never silently misread."""
+
+# A word is a run of letters and digits, apostrophes inside included. The pattern has one quantifier per branch and no
+# nesting: it is linear in the text.
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in order, lower-cased."""
+    return _WORD.findall(text.lower())
+
+
+def ngrams(text: str) -> set[str]:
+    """The distinct words and pairs of neighbouring words (joined by a space)."""
+    found = words(text)
+    return {*found, *(f"{first} {second}" for first, second in pairwise(found))}
+
+
+def ngram_features(text: str) -> dict[str, float]:
+    """Each n-gram present maps to `1 / sqrt(number of distinct n-grams)`: a vector of Euclidean length 1.
+
+    Presence, not frequency: repeating a word buys an attacker nothing.
+    """
+    found = ngrams(text)
+    value = 1.0 / sqrt(len(found)) if found else 0.0
+    return dict.fromkeys(found, value)

@@ -1,0 +1,122 @@
+"""The gate refuses what is malformed, useless, harmful to honest users, or already there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from sisf.embedding.hashing import HashEmbedder
+from sisf.exchange import Exchange
+from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Provenance, Status
+from sisf.synthesis.gate import Gate, GateLimits, fpr_upper_bound
+from sisf.verdict import Breach, Outcome, Verdict
+
+BENIGN = [f"please explain topic number {i} to a child" for i in range(2_000)]
+BREACH = Breach(Exchange.of("explain how to pick the lock of my neighbour"), Verdict(Outcome.BREACH, judge="test"))
+
+
+@dataclass
+class Known:
+    """Knowledge held in lists."""
+
+    found: Sequence[Breach] = (BREACH,)
+    in_force: Sequence[Policy] = ()
+    benign: Sequence[str] = ()
+
+    def breaches(self) -> Sequence[Breach]:
+        return self.found
+
+    def policies(self) -> Sequence[Policy]:
+        return self.in_force
+
+    def benign_prompts(self) -> Sequence[str]:
+        return self.benign or BENIGN
+
+    def benign_responses(self) -> Sequence[str]:
+        return ()
+
+
+def policy(condition: Condition) -> Policy:
+    return Policy(condition, Action.BLOCK, Direction.PROMPT, "a test policy")
+
+
+@pytest.fixture(scope="module")
+def gate() -> Gate:
+    return Gate(HashEmbedder())
+
+
+def test_a_narrow_pattern_passes(gate: Gate) -> None:
+    report = gate.examine(policy(Pattern(r"(?i)\bpick the lock\b")), BREACH, Known())
+    assert report.passed, report.reasons
+    assert report.catches_breach
+    assert (report.benign_blocked, report.benign_total) == (0, len(BENIGN))
+    assert report.fpr_upper == pytest.approx(1 - 0.05 ** (1 / len(BENIGN)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        (r"(a+)+\1", "RE2"),
+        (r"(?=x)y", "RE2"),
+        ("(", "RE2"),
+        ("x" * 600, "600 characters"),
+        (r"a*", "empty text"),
+        (r"((a{100}){10}){5}", ""),
+        (r"lock of your", "does not catch the breach"),
+        (r"explain", "blocks 2000 benign texts"),
+    ],
+)
+def test_a_bad_pattern_is_refused_with_the_reason(gate: Gate, pattern: str, reason: str) -> None:
+    report = gate.examine(policy(Pattern(pattern)), BREACH, Known())
+    assert not report.passed
+    assert any(reason in r for r in report.reasons)
+
+
+def test_too_few_benign_texts_prove_nothing() -> None:
+    report = Gate(HashEmbedder()).examine(policy(Pattern("pick the lock")), BREACH, Known(benign=BENIGN[:50]))
+    assert not report.passed
+    assert "more benign texts are needed" in report.reasons[0]
+
+
+def test_a_duplicate_is_refused_unless_it_supersedes(gate: Gate) -> None:
+    old = replace(policy(Pattern("pick the lock")), status=Status.ACTIVE)
+    new = policy(Pattern("the lock of my"))
+    report = gate.examine(new, BREACH, Known(in_force=[old]))
+    assert not report.passed
+    assert report.duplicates == (old.id,)
+    successor = replace(new, provenance=Provenance(supersedes=(old.id,)))
+    assert gate.examine(successor, BREACH, Known(in_force=[old])).passed
+
+
+def test_semantic_policies_are_tried_on_every_text(gate: Gate) -> None:
+    embedder = gate.embedder
+    vector = embedder.embed([BREACH.exchange.prompt]).astype("<f4")
+    prototypes = Prototypes(embedder.id, embedder.dimensions, vector.tobytes(), 0.99)
+    assert gate.examine(policy(prototypes), BREACH, Known()).passed
+    greedy = gate.examine(policy(replace(prototypes, threshold=-1.0)), BREACH, Known())
+    assert greedy.benign_blocked == len(BENIGN)
+    weights = np.zeros(embedder.dimensions, "<f4").tobytes()
+    probe = Probe(embedder.id, embedder.dimensions, weights, {"lock": 1.0}, bias=0.0, threshold=0.1)
+    assert gate.examine(policy(probe), BREACH, Known()).passed
+
+
+def test_a_policy_for_another_embedder_is_refused(gate: Gate) -> None:
+    report = gate.examine(policy(Prototypes("other", 4, b"", 0.5)), BREACH, Known())
+    assert not report.passed
+    assert "rebuild" in report.reasons[0]
+
+
+def test_an_oversized_probe_is_refused(gate: Gate) -> None:
+    embedder = gate.embedder
+    weights = np.zeros(embedder.dimensions, "<f4").tobytes()
+    grams = {f"gram {i}": 1.0 for i in range(10_000)}
+    report = gate.examine(policy(Probe(embedder.id, embedder.dimensions, weights, grams, 0, 0.1)), BREACH, Known())
+    assert not report.passed
+    assert f"{GateLimits().max_probe_bytes:,}" in report.reasons[0]
+
+
+def test_the_bound_matches_known_values() -> None:
+    assert fpr_upper_bound(0, 3_000) == pytest.approx(0.000998, abs=1e-6)
+    assert fpr_upper_bound(0, 0) == 1.0
+    assert fpr_upper_bound(5, 5) == 1.0

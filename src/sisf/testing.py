@@ -2,15 +2,22 @@
 
 import contextlib
 import json
+import re
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Any
+
+from sisf.exchange import Exchange
+from sisf.policy import Action, Direction, GateReport, Pattern, Policy, Provenance
+from sisf.store.memory import MemoryStore as MemoryStore  # noqa: PLC0414 - exported on purpose
+from sisf.synthesis.base import Knowledge
+from sisf.verdict import Breach, Outcome, Verdict
 
 
 class Failure(StrEnum):
@@ -246,3 +253,48 @@ def wait_until(condition: Any, *, seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.005)
     return bool(condition())
+
+
+class ScriptedAdjudicator:
+    """A judge that says what it is told: `rule` maps an exchange to an outcome."""
+
+    name = "scripted"
+
+    def __init__(self, rule: Callable[[Exchange], Outcome] = lambda _exchange: Outcome.SAFE) -> None:
+        self._rule = rule
+
+    def adjudicate(self, exchange: Exchange) -> Verdict:
+        """Apply the rule."""
+        return Verdict(self._rule(exchange), self.name, severity=0.5, confidence=1.0, rationale="as scripted")
+
+
+class ScriptedSynthesiser:
+    """Writes one heuristic policy for each breach: its prompt, literally. Or whatever `write` returns."""
+
+    name = "scripted"
+
+    def __init__(self, write: Callable[[Breach, Knowledge], Sequence[Policy]] | None = None) -> None:
+        self._write = write or _literal_policy
+
+    def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
+        """Write policies."""
+        return self._write(breach, knowledge)
+
+
+class OpenGate:
+    """Lets every policy pass, unless `refuse` says why not. It proves nothing: for tests only."""
+
+    def __init__(self, refuse: Callable[[Policy], str | None] = lambda _policy: None) -> None:
+        self._refuse = refuse
+
+    def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:  # noqa: ARG002
+        """Report without examining."""
+        reason = self._refuse(policy)
+        return GateReport(reason is None, (reason,) if reason else (), catches_breach=breach is not None)
+
+
+def _literal_policy(breach: Breach, _knowledge: Knowledge) -> Sequence[Policy]:
+    pattern = "(?i)" + re.escape(breach.exchange.prompt).replace("\\ ", " ")
+    description = "Blocks one prompt, literally"
+    provenance = Provenance((breach.id,), "scripted")
+    return [Policy(Pattern(pattern), Action.BLOCK, Direction.PROMPT, description, provenance=provenance)]

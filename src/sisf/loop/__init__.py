@@ -1,1 +1,18 @@
-"""The MAPE-K loop: monitor, analyze, plan, execute over the shared knowledge of the store."""
+"""Monitor, analyze, plan, execute: the loop that learns, over the store's durable jobs."""
+
+from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitored, Planned
+from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.workflow import Loop
+
+__all__ = [
+    "Activated",
+    "Event",
+    "Failed",
+    "Judged",
+    "Listener",
+    "Loop",
+    "Monitored",
+    "Planned",
+    "Reference",
+    "StoreKnowledge",
+]

@@ -187,6 +187,10 @@ class JobTable(Protocol):
         """Put a dead letter back to work."""
         ...
 
+    def wake(self) -> None:
+        """End every `wait` of this process."""
+        ...
+
     def wait(self, timeout: float) -> None:
         """Return when a job may have become due, or after `timeout` seconds."""
         ...

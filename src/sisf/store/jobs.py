@@ -117,12 +117,6 @@ class SqlJobs:
         found = {row[0]: row[1] for row in rows}
         return {name: found.get(name, 0) for name in ("ready", "leased", "waiting", "dead")}
 
-    def next_due(self) -> float | None:
-        """Seconds until the next job becomes due; None when there is none, 0 when one is due."""
-        with self._database.read() as connection:
-            due = connection.execute(select(func.min(_table.c.due)).where(_table.c.state == READY)).scalar()
-        return None if due is None else max(0.0, due - time.time())
-
     def dead(self) -> Sequence[tuple[Job, str]]:
         """Dead letters with their last error."""
         with self._database.read() as connection:
@@ -139,6 +133,10 @@ class SqlJobs:
                 raise StoreError(f"there is no dead letter for exchange `{exchange_id}`; `sisf breach dead` lists them")
 
         self._database.writer.run(work, after=self._database.work.raise_)
+
+    def wake(self) -> None:
+        """End every `wait` of this process."""
+        self._database.work.raise_()
 
     def wait(self, timeout: float) -> None:
         """Return when a job may have become due, or after `timeout` seconds."""

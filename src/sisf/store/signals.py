@@ -70,8 +70,8 @@ class Announcer:
             for callback in tuple(self._callbacks):
                 try:
                     callback(revision)
-                except Exception:  # noqa: BLE001 - one subscriber's failure must not keep the others from the revision
-                    _log.exception("subscriber failed", revision=revision)
+                except Exception as error:  # noqa: BLE001 - one subscriber's failure must not keep the others from the revision
+                    _log.error("subscriber failed", revision=revision, error=f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """End the watcher."""

@@ -1,0 +1,159 @@
+"""Analyze, plan, execute: the stages of one exchange. Each is idempotent; each ends in one durable transaction.
+
+Monitor is the write that created the job (`Loop.monitor`).
+"""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import structlog
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.errors import RevisionConflict, StoreError
+from sisf.loop.enforcement import Enforcement
+from sisf.loop.events import Activated, Event, Judged, Planned
+from sisf.policy import Change, Policy, Snapshot, Status
+from sisf.store import ExchangeRecord, Job, Stage, Store
+from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
+from sisf.verdict import Breach, Outcome, Verdict
+
+Autonomy = Literal["autonomous", "supervised", "observe"]
+_log = structlog.get_logger(__name__)
+_CONFLICTS = 100
+
+
+class Stages:
+    """The work of the loop on one exchange."""
+
+    def __init__(
+        self,
+        store: Store,
+        enforcement: Enforcement,
+        *,
+        adjudicator: Adjudicator,
+        synthesiser: PolicySynthesisModule,
+        gate: PolicyGate,
+        knowledge: Knowledge,
+        autonomy: Autonomy,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._store = store
+        self._enforcement = enforcement
+        self._adjudicator = adjudicator
+        self._synthesiser = synthesiser
+        self._gate = gate
+        self._knowledge = knowledge
+        self._autonomy = autonomy
+        self._emit = emit
+        # Held from planning to activation: the second of two like breaches then sees the policy of the first.
+        self._learning = threading.RLock()
+
+    def run(self, job: Job, carry_on: Callable[[Job], bool]) -> None:
+        """Run the stages of a job for as long as `carry_on` says so. The stage it stops at keeps its lease."""
+        following = self.analyze(job) if job.stage is Stage.ANALYZE else job
+        if following is None or not carry_on(following):
+            return
+        with self._learning:
+            if following.stage is Stage.PLAN:
+                following = self.plan(following)
+            if following is not None and carry_on(following):
+                self.execute(following)
+
+    def analyze(self, job: Job) -> Job | None:
+        """Judge the exchange, unless an inline judge already did. What nobody could decide waits for a person."""
+        record = self._store.exchanges.get(job.exchange_id)
+        judged = record.verdict is not None and record.verdict.outcome is not Outcome.UNDECIDED
+        verdict = record.verdict if judged and record.verdict else self._judge(record)
+        following = Stage.PLAN if verdict.is_breach else None
+        advanced = self._store.jobs.advance(job, following, verdict=None if judged else verdict)
+        self._emit(Judged(job.exchange_id, verdict))
+        return advanced
+
+    def plan(self, job: Job) -> Job | None:
+        """Write policies for a breach and have each examined; unless the policies in force stop it by now."""
+        record = self._store.exchanges.get(job.exchange_id)
+        if record.verdict is None or not record.verdict.is_breach:
+            return self._store.jobs.advance(job, None)  # a person overruled the verdict meanwhile
+        self._enforcement.enforce(self._store.policies.snapshot())
+        if self._enforcement.stops(record.exchange):
+            advanced = self._store.jobs.advance(job, None)
+            self._emit(Planned(job.exchange_id, (), already_caught=True))
+            return advanced
+        proposals = self._propose(Breach(record.exchange, record.verdict))
+        hopeful = any(policy.status is Status.PROPOSED for policy in proposals)
+        advanced = self._store.jobs.advance(job, Stage.EXECUTE if hopeful else None, proposals=proposals)
+        self._emit(Planned(job.exchange_id, proposals))
+        return advanced
+
+    def execute(self, job: Job) -> None:
+        """Put the proposals that passed in force, retire what they replace, in one revision."""
+        for _ in range(_CONFLICTS):
+            snapshot = self._store.policies.snapshot()
+            change = self._change(job.exchange_id, snapshot)
+            if change is None:
+                self._store.jobs.advance(job, None)
+                return
+            try:
+                following = self._store.policies.commit(change, expected=snapshot.revision, completes=job)
+            except RevisionConflict:
+                continue
+            self._activate(job.exchange_id, following, change)
+            return
+        raise StoreError(f"the policy set changed {_CONFLICTS} times while exchange {job.exchange_id} was executed")
+
+    def _judge(self, record: ExchangeRecord) -> Verdict:
+        try:
+            return self._adjudicator.adjudicate(record.exchange)
+        except Exception as error:  # noqa: BLE001 - a judge that breaks its contract must not count as `safe`
+            explained = f"{type(error).__name__}: {error}"
+            _log.error("judge failed", judge=self._adjudicator.name, exchange=record.exchange.id, error=explained)
+            return Verdict(Outcome.UNDECIDED, self._adjudicator.name, rationale=f"the judge failed: {explained}")
+
+    def _propose(self, breach: Breach) -> Sequence[Policy]:
+        proposals = []
+        for policy in self._synthesiser.synthesise(breach, self._knowledge):
+            report = self._gate.examine(policy, breach, self._knowledge)
+            status = Status.PROPOSED if report.passed else Status.REJECTED
+            proposals.append(dataclasses.replace(policy, status=status, gate_report=report))
+        return proposals
+
+    def _change(self, exchange_id: str, snapshot: Snapshot) -> Change | None:
+        """The step from `snapshot` that executes the proposals of an exchange; None when there is nothing to do."""
+        if self._autonomy == "supervised":
+            return None
+        status = Status.ACTIVE if self._autonomy == "autonomous" else Status.SHADOW
+        proposed = [p for p in self._store.policies.proposals(exchange_id) if p.status is Status.PROPOSED]
+        entering = [dataclasses.replace(policy, status=status) for policy in proposed]
+        if not entering:
+            return None
+        replaced = {policy_id for policy in entering for policy_id in policy.provenance.supersedes}
+        # A shadow policy never takes an enforced one out of force.
+        leaving = [
+            dataclasses.replace(policy, status=Status.RETIRED)
+            for policy in snapshot.policies
+            if policy.id in replaced and (status is Status.ACTIVE or policy.status is Status.SHADOW)
+        ]
+        reason = f"learned from breach {exchange_id}"
+        return Change((*entering, *leaving), "loop", reason, (exchange_id,))
+
+    def _activate(self, exchange_id: str, snapshot: Snapshot, change: Change) -> None:
+        entered = [policy for policy in change.policies if policy.status is not Status.RETIRED]
+        try:
+            self._enforcement.enforce(snapshot)
+        except Exception as error:
+            # The last good policy set stays in force; the store must not say otherwise.
+            self._withdraw(entered, error)
+            raise
+        self._emit(Activated(exchange_id, snapshot, entered))
+
+    def _withdraw(self, policies: Sequence[Policy], error: Exception) -> None:
+        retired = tuple(dataclasses.replace(policy, status=Status.RETIRED) for policy in policies)
+        change = Change(retired, "loop", f"could not be enforced: {error}")
+        for _ in range(_CONFLICTS):
+            try:
+                self._store.policies.commit(change, expected=self._store.policies.snapshot().revision)
+            except RevisionConflict:
+                continue
+            return

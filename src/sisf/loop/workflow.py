@@ -1,0 +1,218 @@
+"""The loop: takes exchanges in, and works on them in its own threads, durably and at least once."""
+
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import structlog
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.errors import LeaseLost, SisfError
+from sisf.loop.enforcement import Enforcement, Enforcer
+from sisf.loop.events import Event, Failed, Listener, Monitored
+from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.stages import Autonomy, Stages
+from sisf.store import ExchangeRecord, Job, Store
+from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+
+_log = structlog.get_logger(__name__)
+_IDLE_SECONDS = 0.5
+_LEARNED_FROM = ("released", "withheld")
+_LONGEST_BACKOFF = 60.0
+
+
+class Loop:
+    """Monitor → analyze → plan → execute over one store.
+
+    `monitor` may be called from anywhere, also from an event loop: it never blocks. All else runs in worker threads;
+    with no worker threads (`workers=0`) `drain` does the work in the calling thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        warden: Enforcer,
+        adjudicator: Adjudicator,
+        synthesiser: PolicySynthesisModule,
+        gate: PolicyGate,
+        *,
+        reference: Reference | None = None,
+        autonomy: Autonomy = "autonomous",
+        workers: int = 1,
+        attempts: int = 5,
+        lease_seconds: float = 60.0,
+        backoff_seconds: float = 0.5,
+    ) -> None:
+        self._store = store
+        self._workers = workers
+        self._attempts = attempts
+        self._lease_seconds = lease_seconds
+        self._backoff_seconds = backoff_seconds
+        self._listeners: list[Listener] = []
+        self.knowledge = StoreKnowledge(store, reference or Reference())
+        self._enforcement = Enforcement(warden)
+        self._stages = Stages(
+            store,
+            self._enforcement,
+            adjudicator=adjudicator,
+            synthesiser=synthesiser,
+            gate=gate,
+            knowledge=self.knowledge,
+            autonomy=autonomy,
+            emit=self._emit,
+        )
+        self._name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._progress = threading.Condition()
+        self._running: dict[str, Job] = {}
+        self._finished = 0
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with each event, in the thread where it happens: it must be quick."""
+        self._listeners.append(listener)
+
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True) -> "Future[None]":
+        """Write an exchange and, when something can be learned from it, its job. Never blocks.
+
+        The future is done once both are durable.
+        """
+        fruitful = record.exchange.response is not None and record.outcome in _LEARNED_FROM
+        future = self._store.exchanges.record(record, enqueue=learn and fruitful)
+        self._emit(Monitored(record))
+        return future
+
+    def start(self) -> None:
+        """Put the stored policy set in force, follow its revisions, and start working."""
+        self._stopping.clear()
+        self._enforcement.enforce(self._store.policies.snapshot())
+        self._unsubscribe = self._store.policies.subscribe(self._follow)
+        for number in range(self._workers):
+            self._spawn(self._work, f"sisf-loop-{number}")
+        if self._workers:
+            self._spawn(self._keep_leases, "sisf-loop-leases")
+
+    def stop(self, drain: bool = False, timeout: float = 30.0) -> None:
+        """Stop working: after all that is due (`drain`, within `timeout` seconds), or after the stage at hand.
+
+        What is left stays in the store for the next start.
+        """
+        if drain and self._threads:
+            self.drain(timeout)
+        self._stopping.set()
+        self._store.jobs.wake()
+        self._unsubscribe()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def drain(self, timeout: float = 60.0) -> bool:
+        """Return True when no job is left to do (dead letters apart), False after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        self._store.flush()
+        while True:
+            finished = self._finished
+            if not self._threads and self.work_once():
+                continue
+            counts = self._store.jobs.counts()
+            # In this order: a job leaves the store before it leaves `_running`.
+            if not (counts["ready"] or counts["leased"] or counts["waiting"] or self._running):
+                return True
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            with self._progress:
+                self._progress.wait_for(lambda seen=finished: self._finished != seen, min(left, _IDLE_SECONDS))  # type: ignore[misc]
+
+    def work_once(self) -> bool:
+        """Do one job in the calling thread, if one is due. Returns whether there was one."""
+        job = self._store.jobs.lease(self._name, self._lease_seconds)
+        if job is None:
+            return False
+        self._running[job.exchange_id] = job
+        try:
+            self._run(job)
+        finally:
+            del self._running[job.exchange_id]
+            with self._progress:
+                self._finished += 1
+                self._progress.notify_all()
+        return True
+
+    def _spawn(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not self.work_once():
+                    self._store.jobs.wait(_IDLE_SECONDS)
+            except SisfError as error:
+                # The store is away. What was leased comes back by itself when its lease ends.
+                _log.error("loop cannot work", error=str(error))
+                self._stopping.wait(_IDLE_SECONDS)
+
+    def _run(self, job: Job) -> None:
+        current = job
+
+        def carry_on(following: Job) -> bool:
+            nonlocal current
+            current = following
+            return not self._stopping.is_set()
+
+        try:
+            if job.attempts > self._attempts:
+                # It was leased again and again and never ended: it may take its worker down with it.
+                self._fail(job, f"given up after {self._attempts} attempts that never ended", final=True)
+                return
+            self._stages.run(job, carry_on)
+            if self._stopping.is_set() and current is not job:
+                self._give_back(current)
+        except LeaseLost:
+            _log.warning("lease lost", exchange=job.exchange_id)
+        except Exception as error:  # noqa: BLE001 - whatever a stage raises, the job is kept and tried again
+            # Without a traceback: its frames hold what clients said, which no log may show by default.
+            explained = f"{type(error).__name__}: {error}"
+            _log.error("stage failed", exchange=current.exchange_id, stage=current.stage, error=explained)
+            self._fail(current, explained, final=current.attempts >= self._attempts)
+
+    def _give_back(self, job: Job) -> None:
+        try:
+            self._store.jobs.fail(job, "the worker was stopped", retry_in=0.0)
+        except LeaseLost:
+            return  # it was done after all
+
+    def _fail(self, job: Job, error: str, *, final: bool) -> None:
+        backoff = min(_LONGEST_BACKOFF, self._backoff_seconds * 2 ** (job.attempts - 1))
+        try:
+            retry_in = None if final else backoff * random.uniform(0.5, 1.5)
+            self._store.jobs.fail(job, error, retry_in=retry_in)
+        except LeaseLost:
+            _log.warning("lease lost", exchange=job.exchange_id)
+            return
+        self._emit(Failed(job.exchange_id, job.stage, error, final))
+
+    def _keep_leases(self) -> None:
+        while not self._stopping.wait(self._lease_seconds / 3):
+            for job in tuple(self._running.values()):
+                try:
+                    self._store.jobs.renew(job)
+                except SisfError:
+                    _log.warning("lease not renewed", exchange=job.exchange_id)
+
+    def _follow(self, _revision: int) -> None:
+        self._enforcement.enforce(self._store.policies.snapshot())
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 - who watches must not disturb
+                _log.error("listener failed", error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,316 @@
+"""The loop over a real store: what it learns, and what it does when a part fails."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sisf.errors import ModelError
+from sisf.exchange import Exchange
+from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned
+from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
+from sisf.store import ExchangeRecord, Stage, Store, open_store
+from sisf.synthesis.base import Knowledge
+from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
+from sisf.verdict import Breach, Outcome, Verdict
+from tests.loop.fakes import LiteralWarden, exchange, judge_attacks, make_loop
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'sisf.db'}")
+    yield store
+    store.close()
+
+
+def run(loop: Loop, *prompts: str) -> None:
+    for prompt in prompts:
+        loop.monitor(exchange(prompt)).result(5)
+        assert loop.drain(10)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_breach_becomes_an_enforced_policy(store: Store, workers: int) -> None:
+    warden = LiteralWarden()
+    loop = make_loop(store, warden, workers=workers)
+    events: list[Event] = []
+    loop.listen(events.append)
+    loop.start()
+    run(loop, "attack one", "hello")
+    loop.stop()
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
+    assert warden.policy_set.revision == store.policies.snapshot().revision == 1
+    assert [type(e) for e in events] == [Monitored, Judged, Planned, Activated, Monitored, Judged]
+    assert [r.verdict.outcome for r in store.exchanges.recent() if r.verdict] == [Outcome.SAFE, Outcome.BREACH]
+    (policy,) = store.policies.list()
+    assert policy.provenance.breach_ids == (store.exchanges.breaches()[0][1].id,)
+    assert store.audit.verify() == 2
+
+
+def test_what_is_caught_by_now_is_not_learned_again(store: Store) -> None:
+    loop = make_loop(store, workers=0)
+    for name in ("a", "b", "c"):
+        loop.monitor(exchange("the same attack", name))
+    events: list[Event] = []
+    loop.listen(events.append)
+    loop.start()
+    assert loop.drain(10)
+    assert len(store.policies.list()) == 1
+    assert [e.already_caught for e in events if isinstance(e, Planned)] == [False, True, True]
+    assert store.exchanges.breach_count() == 3
+
+
+def test_many_workers_learn_a_breach_once(store: Store) -> None:
+    loop = make_loop(store, workers=4)
+    for number in range(40):
+        loop.monitor(exchange(f"attack {number % 4}"))
+    loop.start()
+    assert loop.drain(20)
+    loop.stop()
+    assert len(store.policies.list()) == 4
+    assert store.policies.snapshot().revision == 4
+
+
+def test_the_undecided_wait_for_a_person(store: Store) -> None:
+    loop = make_loop(store, workers=0)
+    run(loop, "unclear")
+    assert [r.exchange.prompt for r in store.exchanges.recent(outcome=Outcome.UNDECIDED)] == ["unclear"]
+    assert store.policies.list() == []
+    assert store.exchanges.breach_count() == 0
+
+
+def test_a_judge_that_raises_is_undecided_never_safe(store: Store) -> None:
+    def broken(_exchange: Exchange) -> Outcome:
+        raise RuntimeError("out of order")
+
+    loop = make_loop(store, workers=0, adjudicator=ScriptedAdjudicator(broken))
+    run(loop, "attack")
+    (record,) = store.exchanges.recent()
+    assert record.verdict is not None
+    assert record.verdict.outcome is Outcome.UNDECIDED
+    assert "out of order" in record.verdict.rationale
+
+
+def test_an_inline_verdict_is_not_asked_for_again(store: Store) -> None:
+    def broken(_exchange: Exchange) -> Outcome:
+        raise AssertionError("asked again")
+
+    loop = make_loop(store, workers=0, adjudicator=ScriptedAdjudicator(broken))
+    verdict = Verdict(Outcome.BREACH, "inline", confidence=1.0)
+    record = ExchangeRecord(Exchange.of("attack", "yes"), (), "withheld", verdict)
+    loop.monitor(record)
+    assert loop.drain(10)
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
+    assert [r.action for r in store.audit.rows()] == ["exchange.withhold", "policy.propose", "policy.activate"]
+
+
+@pytest.mark.parametrize("outcome", ["intercepted_prompt", "intercepted_response", "error"])
+def test_what_was_stopped_is_kept_and_not_judged(store: Store, outcome: str) -> None:
+    loop = make_loop(store, workers=0)
+    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), outcome)).result(5)
+    assert loop.drain(5)
+    assert store.exchanges.recent()[0].verdict is None
+
+
+def test_a_policy_that_fails_the_gate_is_kept_as_rejected(store: Store) -> None:
+    loop = make_loop(store, workers=0, gate=OpenGate(lambda _policy: "blocks honest users"))
+    run(loop, "attack")
+    (policy,) = store.policies.list()
+    assert policy.status is Status.REJECTED
+    assert policy.gate_report == GateReport(False, ("blocks honest users",), catches_breach=True)
+    assert store.policies.snapshot().revision == 0
+
+
+@pytest.mark.parametrize(("autonomy", "status"), [("supervised", Status.PROPOSED), ("observe", Status.SHADOW)])
+def test_autonomy(store: Store, autonomy: str, status: Status) -> None:
+    warden = LiteralWarden()
+    loop = make_loop(store, warden, workers=0, autonomy=autonomy)
+    run(loop, "attack")
+    assert [p.status for p in store.policies.list()] == [status]
+    assert warden.policy_set.policies == ()
+
+
+def test_what_is_superseded_retires_in_the_same_revision(store: Store) -> None:
+    def write(breach: Breach, knowledge: Knowledge) -> list[Policy]:
+        older = tuple(policy.id for policy in knowledge.policies())
+        provenance = Provenance((breach.id,), "test", supersedes=older)
+        return [Policy(Pattern(breach.exchange.prompt), Action.BLOCK, Direction.PROMPT, "x", provenance=provenance)]
+
+    loop = make_loop(store, workers=0, synthesiser=ScriptedSynthesiser(write))
+    run(loop, "attack one", "attack two", "attack three")
+    assert store.policies.snapshot().revision == 3
+    assert len(store.policies.snapshot().policies) == 1
+    assert [p.status for p in store.policies.list()] == [Status.RETIRED, Status.RETIRED, Status.ACTIVE]
+
+
+def test_a_failing_synthesiser_is_retried_then_dead_then_retried_by_a_person(store: Store) -> None:
+    calls = []
+
+    def write(breach: Breach, _knowledge: Knowledge) -> list[Policy]:
+        calls.append(breach.id)
+        if len(calls) <= 4:
+            raise ModelError("the model is away")
+        return [Policy(Pattern("attack"), Action.BLOCK, Direction.PROMPT, "x")]
+
+    loop = make_loop(store, workers=1, attempts=3, synthesiser=ScriptedSynthesiser(write))
+    failures: list[Event] = []
+    loop.listen(lambda event: failures.append(event) if isinstance(event, Failed) else None)
+    loop.start()
+    run(loop, "attack")
+    ((job, error),) = store.jobs.dead()
+    assert (job.stage, len(calls)) == (Stage.PLAN, 3)
+    assert "the model is away" in error
+    assert [f.final for f in failures if isinstance(f, Failed)] == [False, False, True]
+    store.jobs.retry(job.exchange_id)
+    assert loop.drain(10)
+    loop.stop()
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
+
+
+def test_a_verdict_that_a_person_overruled_is_not_learned_from(store: Store) -> None:
+    def first_stage_only(breach: Breach, _knowledge: Knowledge) -> list[Policy]:
+        raise ModelError("later")
+
+    loop = make_loop(store, workers=0, attempts=1, synthesiser=ScriptedSynthesiser(first_stage_only))
+    run(loop, "attack")
+    ((job, _),) = store.jobs.dead()
+    store.exchanges.save_verdict(job.exchange_id, Verdict(Outcome.SAFE, "person"), actor="person:ada")
+    store.jobs.retry(job.exchange_id)
+    assert loop.drain(5)
+    assert store.policies.list() == []
+    assert store.jobs.dead() == []
+
+
+def test_a_policy_set_that_cannot_be_enforced_is_withdrawn(store: Store) -> None:
+    warden = LiteralWarden()
+    loop = make_loop(store, warden, workers=0, attempts=1)
+    run(loop, "attack one")
+    warden.fail = RuntimeError("does not compile")
+    run(loop, "attack two")
+    warden.fail = None
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE, Status.RETIRED]
+    assert store.policies.snapshot().revision == 3
+    run(loop, "attack three")
+    assert warden.policy_set.revision == 4
+
+
+def test_changes_by_others_are_followed(store: Store) -> None:
+    warden = LiteralWarden()
+    loop = make_loop(store, warden, workers=1)
+    loop.start()
+    run(loop, "attack")
+    retired = dataclasses.replace(store.policies.list()[0], status=Status.RETIRED)
+    store.policies.commit(Change((retired,), "person:ada", "too broad"), expected=1)
+    assert warden.policy_set.policies == ()
+    loop.stop()
+
+
+def test_a_conflict_is_retried(store: Store) -> None:
+    once = threading.Event()
+
+    def write(breach: Breach, knowledge: Knowledge) -> list[Policy]:
+        return [Policy(Pattern(breach.exchange.prompt), Action.BLOCK, Direction.PROMPT, "x")]
+
+    loop = make_loop(store, workers=0, synthesiser=ScriptedSynthesiser(write))
+    commit = store.policies.commit
+
+    def racing(change: Change, **options: object) -> object:
+        if not once.is_set():
+            once.set()
+            other = Policy(
+                Pattern("other"),
+                Action.BLOCK,
+                Direction.PROMPT,
+                "x",
+                status=Status.ACTIVE,
+                gate_report=GateReport(True),
+            )
+            commit(Change((other,), "person:ada", "meanwhile"), expected=0)
+        return commit(change, **options)  # type: ignore[arg-type]
+
+    store.policies.commit = racing  # type: ignore[method-assign, assignment]
+    run(loop, "attack")
+    assert once.is_set()
+    assert store.policies.snapshot().revision == 2
+    assert len(store.policies.snapshot().active) == 2
+
+
+def test_work_left_behind_is_done_after_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'sisf.db'}"
+    store = open_store(url)
+    for stage in (Stage.ANALYZE, Stage.PLAN, Stage.EXECUTE):
+        make_loop(store, workers=0).monitor(exchange(f"attack {stage}", stage.value)).result(5)
+    for stage in (Stage.PLAN, Stage.EXECUTE):
+        job = next(j for j in iter(lambda: store.jobs.lease("dying", 0.2), None) if j.exchange_id == stage.value)
+        if stage is Stage.PLAN:
+            store.jobs.advance(job, Stage.PLAN, verdict=Verdict(Outcome.BREACH, "x"))
+        else:
+            following = store.jobs.advance(job, Stage.PLAN, verdict=Verdict(Outcome.BREACH, "x"))
+            assert following is not None
+            policy = Policy(
+                Pattern("attack execute"), Action.BLOCK, Direction.PROMPT, "x", gate_report=GateReport(True)
+            )
+            store.jobs.advance(following, Stage.EXECUTE, proposals=[policy])
+    store.close()
+
+    store = open_store(url)
+    warden = LiteralWarden()
+    loop = make_loop(store, warden, workers=1)
+    loop.start()
+    assert loop.drain(10)
+    loop.stop()
+    assert len(warden.policy_set.policies) == 3
+    assert store.exchanges.breach_count() == 3
+    store.close()
+
+
+def test_stopping_gives_the_work_at_hand_back(store: Store) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(exchange: Exchange) -> Outcome:
+        entered.set()
+        leave.wait(5)
+        return judge_attacks(exchange)
+
+    loop = make_loop(store, workers=1, adjudicator=ScriptedAdjudicator(slow))
+    loop.start()
+    loop.monitor(exchange("attack"))
+    assert entered.wait(5)
+    stopper = threading.Thread(target=loop.stop)
+    stopper.start()
+    time.sleep(0.05)
+    leave.set()
+    stopper.join(5)
+    assert store.jobs.counts() == {"ready": 1, "leased": 0, "waiting": 0, "dead": 0}
+    assert store.exchanges.breach_count() == 1
+    follower = make_loop(store, workers=0)
+    assert follower.drain(5)
+    assert len(store.policies.list()) == 1
+
+
+def test_a_slow_stage_keeps_its_lease(store: Store) -> None:
+    calls = []
+
+    def slow(exchange: Exchange) -> Outcome:
+        calls.append(exchange.id)
+        time.sleep(0.6)
+        return Outcome.SAFE
+
+    loop = make_loop(store, workers=2, lease_seconds=0.2, adjudicator=ScriptedAdjudicator(slow))
+    loop.start()
+    run(loop, "hello")
+    loop.stop()
+    assert len(calls) == 1
+
+
+def test_knowledge_forgets_what_was_overruled(store: Store) -> None:
+    loop = make_loop(store, workers=0)
+    run(loop, "attack one", "attack two")
+    assert len(loop.knowledge.breaches()) == 2
+    first = loop.knowledge.breaches()[0]
+    store.exchanges.save_verdict(first.id, Verdict(Outcome.SAFE, "person"), actor="person:ada")
+    assert [b.exchange.prompt for b in loop.knowledge.breaches()] == ["attack two"]

@@ -64,13 +64,10 @@ def parse_request(raw: bytes, limits: Limits) -> dict[str, Any]:
 
 def depth_of(tree: Any) -> int:
     """Levels of nesting; a scalar has none."""
-    level, depth = [tree], -1
-    while level:
+    level, depth = [tree], 0
+    while containers := [value for value in level if isinstance(value, dict | list)]:
         depth += 1
-        containers = [v for v in level if isinstance(v, dict | list)]
         level = [child for c in containers for child in (c.values() if isinstance(c, dict) else c)]
-        if not containers:
-            break
     return depth
 
 

@@ -1,0 +1,200 @@
+"""Requests that two readers could read differently, or that are too large: a clear error each, never a crash."""
+
+import json
+import random
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sisf.exchange import Role
+from sisf.gateway.sse import EventSplitter
+from sisf.gateway.texts import joined, parts
+from sisf.gateway.wire import Malformed, depth_of, parse
+from sisf.testing import chat_completion
+from tests.gateway.conftest import Rig, chat, rig
+
+GOOD = json.dumps(chat("hi")).encode()
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Rig]:
+    with rig(limits__body_bytes=50_000, limits__text_chars=20_000, limits__messages=50) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid_json"),
+        (b"{", 400, "invalid_json"),
+        (b"[]", 400, "invalid_json"),
+        (b"null", 400, "invalid_json"),
+        (GOOD + b"{}", 400, "invalid_json"),
+        (b"\xef\xbb\xbf" + GOOD, 400, "invalid_json"),
+        (GOOD.decode().encode("utf-16"), 400, "invalid_json"),
+        (b'{"messages": [{"role": "user", "content": "\xff"}]}', 400, "invalid_json"),
+        (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', 400, "invalid_json"),
+        (b'{"messages": [{"role": "user", "content": "a"}], "t": NaN}', 400, "invalid_json"),
+        (b'{"messages": [{"role": "user", "content": "a"}], "t": ' + b"9" * 5000 + b"}", 400, "invalid_json"),
+        (b'{"messages": [{"role": "user", "content": "good", "content": "bad"}]}', 400, "invalid_json"),
+        (b'{"messages": [], "messages": [{"role": "user", "content": "bad"}]}', 400, "invalid_json"),
+        (b'{"messages": [{"role": "user", "content": "a", "\\u0063ontent": "b"}]}', 400, "invalid_json"),
+        (b'{"messages": []}', 400, "invalid_request"),
+        (b'{"messages": {}}', 400, "invalid_request"),
+        (b'{"messages": ["a"]}', 400, "invalid_request"),
+        (b'{"messages": [{"role": "user", "content": "a"}], "stream": "yes"}', 400, "invalid_request"),
+        (b'{"messages": [{"role": "user", "content": "a"}], "model": 3}', 400, "invalid_request"),
+        (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", 400, "too_deep"),
+        (b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}", 400, "invalid_json"),
+        (json.dumps({"messages": [{"role": "user", "content": "a"}] * 51}).encode(), 400, "too_many_messages"),
+        (json.dumps(chat("a" * 30_000)).encode(), 413, "too_large"),
+        (json.dumps(chat("a" * 60_000)).encode(), 413, "too_large"),
+    ],
+)
+def test_each_mistake_has_its_error(gateway: Rig, body: bytes, status: int, code: str) -> None:
+    before = len(gateway.upstream.requests)
+    answer = gateway.post(body)
+    error = answer.json()["error"]
+    assert (answer.status, error["code"]) == (status, code)
+    assert error["message"]
+    assert len(gateway.upstream.requests) == before
+
+
+def test_a_chunked_body_over_the_limit_is_cut_off(gateway: Rig) -> None:
+    with socket.create_connection(gateway.url.removeprefix("http://").split(":"), timeout=5) as connection:  # type: ignore[arg-type]
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            connection.sendall(b"1000\r\n" + b"a" * 0x1000 + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        assert b" 413 " in connection.recv(100)
+
+
+@pytest.mark.parametrize("query", ["x=%20", "a=b;c", "q=" + "a" * 200])
+def test_a_query_cannot_carry_text_past(gateway: Rig, query: str) -> None:
+    assert gateway.post(GOOD, path=f"/v1/chat/completions?{query}").status == 400
+
+
+SMUGGLING = [
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: -5\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n",
+    b"POST /v1/chat/completions HTTP/9.9\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GARBAGE\r\n\r\n",
+    b"GET http://169.254.169.254/latest/meta-data HTTP/1.1\r\nhost: 169.254.169.254\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("raw", SMUGGLING)
+def test_broken_and_smuggled_requests_reach_no_model(gateway: Rig, raw: bytes) -> None:
+    before = len(gateway.upstream.requests)
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=2) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(4096):
+            answer += piece
+    assert answer == b"" or answer.split(b" ")[1][:1] == b"4"
+    assert len(gateway.upstream.requests) == before
+    assert gateway.post(GOOD).status == 200
+
+
+def mutated(rng: random.Random) -> bytes:
+    body = bytearray(GOOD)
+    for _ in range(rng.randint(1, 6)):
+        match rng.randrange(4):
+            case 0:
+                body[rng.randrange(len(body))] = rng.randrange(256)
+            case 1:
+                del body[rng.randrange(len(body)) :][:1]
+            case 2:
+                body.insert(rng.randrange(len(body)), rng.choice(b'{}[]",:\\0n'))
+            case _:
+                cut = rng.randrange(len(body))
+                body = body[:cut] + body[rng.randrange(len(body)) :] or bytearray(b" ")
+    return bytes(body)
+
+
+def campaign(gateway: Rig, count: int, seed: int) -> None:
+    """Mutated bodies over one connection: an answer each, never a server error."""
+    import http.client
+
+    rng = random.Random(seed)
+    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
+    for _ in range(count):
+        connection.request("POST", "/v1/chat/completions", mutated(rng), {"content-type": "application/json"})
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        assert response.status in (200, 400, 413), body
+        assert response.status == 200 or body["error"]["message"]
+    connection.close()
+
+
+def test_mutated_bodies_never_crash(gateway: Rig) -> None:
+    campaign(gateway, 500, seed=0)
+
+
+@pytest.mark.soak
+def test_ten_thousand_mutated_bodies_never_crash(gateway: Rig) -> None:
+    campaign(gateway, 10_000, seed=1)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), json_values, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_what_is_parsed_is_what_was_written(tree: dict[str, object]) -> None:
+    try:
+        text = json.dumps(tree).encode()
+        json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return
+    assert parse(text) == json.loads(text)
+
+
+@given(json_values)
+@settings(max_examples=200, deadline=None)
+def test_no_string_hides(value: object) -> None:
+    marker = "MARKER marker"
+    text = "\n".join(m.content for m in joined(Role.USER, [value, {"k": [{marker: [value]}]}], "x"))
+    assert marker in text
+    found = "\n".join(m.content for m in parts(Role.USER, [value, {"type": "text", "text": marker}], "x"))
+    assert marker in found
+
+
+@given(st.lists(st.sampled_from([b"a", b"data: x", b":", b"\n", b"\r", b"\r\n", b"data:{}", b" "]), max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_splitting_events_loses_no_byte_however_they_arrive(pieces: list[bytes]) -> None:
+    def split(chunks: list[bytes]) -> tuple[bytes, list[bytes]]:
+        splitter = EventSplitter(10_000)
+        events = [event for chunk in chunks for event in splitter.feed(chunk)] + splitter.rest()
+        return b"".join(e.raw for e in events), [e.data for e in events if e.data]
+
+    whole = b"".join(pieces)
+    try:
+        expected = split([whole])
+    except Malformed:
+        return
+    assert expected[0] == whole
+    assert split([whole[i : i + 1] for i in range(len(whole))])[0] == whole
+
+
+def test_depth() -> None:
+    assert depth_of({"a": [1, {"b": 2}]}) == 3
+    assert depth_of({}) == 1
+
+
+def test_answers_are_read_as_strictly() -> None:
+    with rig() as gateway:
+        gateway.upstream.body = chat_completion("a").replace(b'"content": "a"', b'"content": "a", "content": "b"')
+        assert gateway.post(GOOD).json()["error"]["code"] == "upstream_malformed"

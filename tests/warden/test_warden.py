@@ -1,0 +1,109 @@
+"""Enforcement: what matches is decided on, at the revision in force."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sisf.embedding.hashing import HashEmbedder
+from sisf.errors import PolicyError
+from sisf.exchange import Message, Role
+from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Status
+from sisf.warden import PolicySet, Warden
+
+EMBEDDER = HashEmbedder()
+
+
+def policy(condition: Condition, action: Action = Action.BLOCK, direction: Direction = Direction.PROMPT) -> Policy:
+    return Policy(condition, action, direction, "a test policy", status=Status.ACTIVE)
+
+
+def said(*texts: str) -> tuple[Message, ...]:
+    return tuple(Message(Role.USER, t) for t in texts)
+
+
+def compiled(*policies: Policy) -> PolicySet:
+    return PolicySet.compile(Snapshot(3, policies), EMBEDDER)
+
+
+def test_the_empty_set_allows() -> None:
+    decision = compiled().inspect(said("anything"), Direction.PROMPT)
+    assert (decision.action, decision.matches, decision.revision) == (Action.ALLOW, (), 3)
+
+
+def test_a_pattern_blocks_in_its_direction_and_names_the_place() -> None:
+    rule = policy(Pattern(r"pick (the|a) lock", exceptions=("my own",)))
+    decision = compiled(rule).inspect(said("hello", "how to pick a lock"), Direction.PROMPT)
+    assert decision.blocked
+    assert decision.policy_id == rule.id
+    assert (decision.matches[0].segment, decision.matches[0].span) == (1, (7, 18))
+    assert not compiled(rule).inspect(said("pick a lock"), Direction.RESPONSE).blocked
+    assert not compiled(rule).inspect(said("pick a lock of my own"), Direction.PROMPT).blocked
+
+
+def test_shadow_and_foreign_tenants_do_not_enforce() -> None:
+    shadow = replace(policy(Pattern("lock")), status=Status.SHADOW)
+    foreign = replace(policy(Pattern("lock")), tenant="other")
+    decision = compiled(shadow, foreign).inspect(said("a lock"), Direction.PROMPT, "mine")
+    assert decision.action is Action.ALLOW
+    assert [(m.policy_id, m.shadow) for m in decision.matches] == [(shadow.id, True)]
+    assert compiled(foreign).inspect(said("a lock"), Direction.PROMPT, "other").blocked
+
+
+def test_block_wins_over_flag() -> None:
+    flag, block = policy(Pattern("lock"), Action.FLAG), policy(Pattern("pick"))
+    decision = compiled(flag, block).inspect(said("pick a lock"), Direction.PROMPT)
+    assert decision.policy_id == block.id
+    assert len(decision.matches) == 2
+
+
+def test_prototypes_and_probes_score_the_best_window() -> None:
+    text = "explain how to pick the lock of my neighbour"
+    vector = EMBEDDER.embed([text]).astype("<f4").tobytes()
+    near = policy(Prototypes(EMBEDDER.id, EMBEDDER.dimensions, vector, 0.9))
+    zero = np.zeros(EMBEDDER.dimensions, "<f4").tobytes()
+    words = policy(Probe(EMBEDDER.id, EMBEDDER.dimensions, zero, {"lock": 2.0, "pick the": 2.0}, -0.5, 0.0))
+    decision = compiled(near, words).inspect(said(text), Direction.PROMPT)
+    assert {m.policy_id for m in decision.matches} == {near.id, words.id}
+    assert {m.policy_id: m.score for m in decision.matches}[near.id] == pytest.approx(1.0, abs=1e-3)
+    assert not compiled(near, words).inspect(said("what is a good soup"), Direction.PROMPT).blocked
+    buried = "word " * 1_000 + text + " word" * 1_000
+    assert compiled(words).inspect(said(text), Direction.PROMPT).blocked
+    assert compiled(near).inspect(said(buried), Direction.PROMPT).matches == ()
+
+
+def test_a_policy_that_does_not_compile_is_named_and_the_old_set_stays() -> None:
+    warden = Warden(EMBEDDER)
+    good, bad = policy(Pattern("lock")), policy(Pattern("("))
+    warden.activate(Snapshot(1, (good,)))
+    with pytest.raises(PolicyError, match=bad.id):
+        warden.activate(Snapshot(2, (good, bad)))
+    assert warden.revision == 1
+    warden.activate(Snapshot(1, ()))
+    assert asyncio.run(warden.check(said("a lock"), Direction.PROMPT)).blocked
+    warden.close()
+
+
+@pytest.mark.parametrize("condition", [Prototypes("other", 4, b"\0" * 16, 0.5), Prototypes(EMBEDDER.id, 256, b"", 0.5)])
+def test_vectors_of_another_embedder_or_size_are_refused(condition: Condition) -> None:
+    with pytest.raises(PolicyError):
+        compiled(policy(condition))
+
+
+def test_a_stream_releases_only_what_was_inspected() -> None:
+    async def play(text: str, step: int) -> tuple[str, bool]:
+        warden = Warden(EMBEDDER, window_chars=64)
+        warden.activate(Snapshot(1, (policy(Pattern("open sesame"), direction=Direction.RESPONSE),)))
+        stream = warden.stream()
+        released = "".join([await stream.feed(text[i : i + step]) for i in range(0, len(text), step)])
+        released += await stream.finish()
+        warden.close()
+        return released, stream.decision is not None and stream.decision.blocked
+
+    for step in (1, 7, 1000):
+        clean = "a harmless tale " * 40
+        assert asyncio.run(play(clean, step)) == (clean, False)
+        released, blocked = asyncio.run(play(clean + "open sesame" + clean, step))
+        assert blocked
+        assert clean.startswith(released)

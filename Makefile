@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Bytecode is written when a module is first imported: most modules of the libraries never are.
 INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 ARGS :=
+# Test processes: two save a third of the time on two cores; more would load the model once more each.
+WORKERS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 0)
 
 # The first of these that is new enough; `make PYTHON=/path/to/python` chooses another.
 OLD = import sys; sys.exit(sys.version_info < (3, 11))
@@ -32,7 +34,7 @@ demo: $(VENV)/.installed ## Watch an unprotected model become protected
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types and import directions

@@ -1,15 +1,14 @@
 """BERT in plain numpy, to check the graph against: written from the paper's formulas, shares no code with it."""
 
 from collections.abc import Mapping
-from math import erf, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import erf
 
 Array = NDArray[np.float64]
-
-_erf = np.vectorize(erf, otypes=[np.float64])
 
 
 def _normalise(x: Array, weights: Mapping[str, Any], name: str) -> Array:
@@ -49,7 +48,7 @@ def sentence_vector(ids: NDArray[np.int64], weights: Mapping[str, Any], layers: 
             f"{layer}.attention.output.LayerNorm",
         )
         wide = _dense(x, weights, f"{layer}.intermediate.dense")
-        active = 0.5 * wide * (1.0 + _erf(wide / sqrt(2.0)))
+        active = 0.5 * wide * (1.0 + erf(wide / sqrt(2.0)))
         x = _normalise(x + _dense(active, weights, f"{layer}.output.dense"), weights, f"{layer}.output.LayerNorm")
     mean = x.mean(0)
     result: Array = mean / np.linalg.norm(mean)

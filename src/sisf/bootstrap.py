@@ -1,1 +1,86 @@
 """Builds the object graph from settings: the only place that knows every part."""
+
+from dataclasses import dataclass
+
+from sisf import corpus
+from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.factory import create_adjudicator
+from sisf.embedding.base import Embedder
+from sisf.embedding.cached import CachedEmbedder
+from sisf.embedding.factory import create_embedder
+from sisf.loop import Loop, Reference
+from sisf.settings import Settings
+from sisf.store import Store, open_store
+from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+from sisf.synthesis.factory import create_synthesiser
+from sisf.synthesis.gate import Gate
+from sisf.warden import Warden
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Every part, built and running."""
+
+    settings: Settings
+    embedder: Embedder
+    store: Store
+    warden: Warden
+    adjudicator: Adjudicator
+    synthesiser: PolicySynthesisModule
+    gate: PolicyGate
+    loop: Loop
+
+    def close(self) -> None:
+        """Stop the loop after the work at hand, end threads, close the store. What is left to do stays durable."""
+        self.loop.stop()
+        self.warden.close()
+        self.store.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    embedder: Embedder | None = None,
+    store: Store | None = None,
+    adjudicator: Adjudicator | None = None,
+    synthesiser: PolicySynthesisModule | None = None,
+    gate: PolicyGate | None = None,
+    reference: Reference | None = None,
+) -> System:
+    """Build the parts that are not given, put the stored policies in force, and start the loop.
+
+    Raises `ConfigurationError`, `StoreError` or `ModelError` with one clear line; nothing stays open then.
+    """
+    embedder = embedder or CachedEmbedder(
+        create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    )
+    adjudicator = adjudicator or create_adjudicator(settings.adjudication)
+    synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder)
+    gate = gate or Gate(embedder)
+    store = store or open_store(settings.store.url)
+    warden = Warden(embedder, window_chars=settings.streaming.window_chars)
+    loop = Loop(
+        store,
+        warden,
+        adjudicator,
+        synthesiser,
+        gate,
+        reference=reference or shipped_reference(),
+        autonomy=settings.synthesis.autonomy,
+        workers=settings.loop.workers,
+        attempts=settings.loop.attempts,
+        lease_seconds=settings.loop.lease_seconds,
+    )
+    try:
+        loop.start()
+    except BaseException:
+        warden.close()
+        store.close()
+        raise
+    return System(settings, embedder, store, warden, adjudicator, synthesiser, gate, loop)
+
+
+def shipped_reference() -> Reference:
+    """The benign texts that the package ships: what is calibrated on when no reference set is named."""
+    harmless = [a.text for a in corpus.answers() if a.label == "safe" and a.kind == "harmless"]
+    return Reference([sample.text for sample in corpus.benign_reference()], harmless)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
@@ -29,6 +29,7 @@ from sisf.store.base import Store
 from sisf.verdict import Outcome, Verdict
 
 _COOKIE = "sisf_console"
+_FORM_BYTES = 10_000
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -60,6 +61,16 @@ def create_console(store: Store, *, token: str) -> Starlette:
         middleware=[Middleware(_Access, token=token)],
         exception_handlers={StoreError: _not_found},
     )
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    """The fields of a short urlencoded form."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_BYTES:
+            raise HTTPException(413, "the form is too large")
+    return dict(parse_qsl(body.decode("utf-8", "replace")))
 
 
 async def _not_found(_request: Request, error: Exception) -> Response:
@@ -174,9 +185,9 @@ class _Pages:
 
     async def rollback(self, request: Request) -> Response:
         """Make an earlier revision the next one."""
-        form = await request.form()
+        form = await _form(request)
         try:
-            revision = int(str(form.get("revision", "")))
+            revision = int(form.get("revision", ""))
         except ValueError:
             raise HTTPException(400, "revision must be a whole number") from None
         undo = partial(self.store.policies.rollback, revision, actor="person:console", reason="rolled back")
@@ -201,8 +212,8 @@ class _Pages:
 
     async def label(self, request: Request) -> Response:
         """A person's verdict."""
-        form = await request.form()
-        given = str(form.get("outcome", ""))
+        form = await _form(request)
+        given = form.get("outcome", "")
         if given not in (Outcome.BREACH, Outcome.SAFE):
             raise HTTPException(400, "outcome must be `breach` or `safe`")
         exchange_id = request.path_params["exchange_id"]

@@ -1,41 +1,28 @@
-"""A Warden that knows heuristic policies only, and a loop over it."""
+"""A loop over the real Warden, with a scripted judge and synthesiser."""
 
-import re
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from sisf.exchange import Exchange, Message
+from sisf.embedding.hashing import HashEmbedder
+from sisf.exchange import Exchange
 from sisf.loop import Loop
-from sisf.policy import Action, Decision, Direction, Match, Pattern, Snapshot
+from sisf.policy import Snapshot
 from sisf.store import ExchangeRecord, Store
 from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
 from sisf.verdict import Outcome
+from sisf.warden import Warden
 
 
-class LiteralSet:
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.revision = snapshot.revision
-        self.policies = snapshot.active
+class FailingWarden(Warden):
+    """The real one, which can be told to fail."""
 
-    def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
-        for policy in self.policies:
-            if isinstance(policy.condition, Pattern) and policy.direction.covers(direction):
-                for message in messages:
-                    if re.search(policy.condition.pattern, message.content):
-                        match = Match(policy.id, Action.BLOCK, 1.0, 1.0)
-                        return Decision(Action.BLOCK, (match,), self.revision, direction)
-        return Decision(Action.ALLOW, (), self.revision, direction)
-
-
-class LiteralWarden:
     def __init__(self) -> None:
-        self.policy_set = LiteralSet(Snapshot())
+        super().__init__(HashEmbedder(8), threads=1)
         self.fail: Exception | None = None
 
     def activate(self, snapshot: Snapshot) -> None:
-        if self.fail:
+        if self.fail and snapshot.revision > self.revision:
             raise self.fail
-        self.policy_set = LiteralSet(snapshot)
+        super().activate(snapshot)
 
 
 def judge_attacks(exchange: Exchange) -> Outcome:
@@ -45,18 +32,15 @@ def judge_attacks(exchange: Exchange) -> Outcome:
     return Outcome.SAFE
 
 
-def make_loop(store: Store, warden: LiteralWarden | None = None, **options: Any) -> Loop:
+def make_loop(store: Store, warden: FailingWarden | None = None, **options: Any) -> Loop:
     parts = {
         "adjudicator": ScriptedAdjudicator(judge_attacks),
         "synthesiser": ScriptedSynthesiser(),
         "gate": OpenGate(),
         "backoff_seconds": 0.01,
     }
-    return Loop(store, warden or LiteralWarden(), **{**parts, **options})
+    return Loop(store, warden or FailingWarden(), **{**parts, **options})
 
 
 def exchange(prompt: str, name: str | None = None) -> ExchangeRecord:
     return ExchangeRecord(Exchange.of(prompt, "an answer", **({"id": name} if name else {})))
-
-
-Rule = Callable[[Exchange], Outcome]

@@ -16,7 +16,7 @@ from sisf.store import ExchangeRecord, Stage, Store, open_store
 from sisf.synthesis.base import Knowledge
 from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
 from sisf.verdict import Breach, Outcome, Verdict
-from tests.loop.fakes import LiteralWarden, exchange, judge_attacks, make_loop
+from tests.loop.fakes import FailingWarden, exchange, judge_attacks, make_loop
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -35,7 +35,7 @@ def run(loop: Loop, *prompts: str) -> None:
 @pytest.mark.smoke
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_breach_becomes_an_enforced_policy(store: Store, workers: int) -> None:
-    warden = LiteralWarden()
+    warden = FailingWarden()
     loop = make_loop(store, warden, workers=workers)
     events: list[Event] = []
     loop.listen(events.append)
@@ -127,11 +127,11 @@ def test_a_policy_that_fails_the_gate_is_kept_as_rejected(store: Store) -> None:
 
 @pytest.mark.parametrize(("autonomy", "status"), [("supervised", Status.PROPOSED), ("observe", Status.SHADOW)])
 def test_autonomy(store: Store, autonomy: str, status: Status) -> None:
-    warden = LiteralWarden()
+    warden = FailingWarden()
     loop = make_loop(store, warden, workers=0, autonomy=autonomy)
     run(loop, "attack")
     assert [p.status for p in store.policies.list()] == [status]
-    assert warden.policy_set.policies == ()
+    assert not warden.inspect(exchange("attack").exchange.messages, Direction.PROMPT).blocked
 
 
 def test_what_is_superseded_retires_in_the_same_revision(store: Store) -> None:
@@ -186,7 +186,7 @@ def test_a_verdict_that_a_person_overruled_is_not_learned_from(store: Store) -> 
 
 
 def test_a_policy_set_that_cannot_be_enforced_is_withdrawn(store: Store) -> None:
-    warden = LiteralWarden()
+    warden = FailingWarden()
     loop = make_loop(store, warden, workers=0, attempts=1)
     run(loop, "attack one")
     warden.fail = RuntimeError("does not compile")
@@ -199,13 +199,14 @@ def test_a_policy_set_that_cannot_be_enforced_is_withdrawn(store: Store) -> None
 
 
 def test_changes_by_others_are_followed(store: Store) -> None:
-    warden = LiteralWarden()
+    warden = FailingWarden()
     loop = make_loop(store, warden, workers=1)
     loop.start()
     run(loop, "attack")
     retired = dataclasses.replace(store.policies.list()[0], status=Status.RETIRED)
     store.policies.commit(Change((retired,), "person:ada", "too broad"), expected=1)
-    assert warden.policy_set.policies == ()
+    assert warden.revision == 2
+    assert not warden.inspect(exchange("attack").exchange.messages, Direction.PROMPT).blocked
     loop.stop()
 
 
@@ -258,12 +259,13 @@ def test_work_left_behind_is_done_after_a_restart(tmp_path: Path) -> None:
     store.close()
 
     store = open_store(url)
-    warden = LiteralWarden()
+    warden = FailingWarden()
     loop = make_loop(store, warden, workers=1)
     loop.start()
     assert loop.drain(10)
     loop.stop()
-    assert len(warden.policy_set.policies) == 3
+    for stage in Stage:
+        assert warden.inspect(exchange(f"attack {stage}").exchange.messages, Direction.PROMPT).blocked
     assert store.exchanges.breach_count() == 3
     store.close()
 

@@ -1,15 +1,21 @@
 """One fixture for every implementation of the store: the contract suite runs on each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sisf.store import Store, open_store
+from tests.postgres import postgres_database, postgres_server
+
+__all__ = ["postgres_database", "postgres_server"]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        database: Callable[[], str] = request.getfixturevalue("postgres_database")
+        return database()
     return {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'sisf.db'}"}[request.param]
 
 

@@ -1,6 +1,5 @@
 """What the loop needs of the Warden, and the one place where it hands over a policy set."""
 
-import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,11 +9,6 @@ from sisf.policy import Decision, Direction, Snapshot
 
 class Inspector(Protocol):
     """A compiled policy set."""
-
-    @property
-    def revision(self) -> int:
-        """The revision it was compiled from."""
-        ...
 
     def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
         """Inspect one side of an exchange."""
@@ -30,29 +24,19 @@ class Enforcer(Protocol):
         ...
 
     def activate(self, snapshot: Snapshot) -> object:
-        """Compile `snapshot` and put it in force."""
+        """Compile `snapshot` and put it in force, unless it, or a newer one, already is. Safe from several threads."""
         ...
 
 
 class Enforcement:
-    """Puts snapshots in force, never an older one over a newer one."""
+    """The Warden as the loop sees it."""
 
     def __init__(self, warden: Enforcer) -> None:
         self._warden = warden
-        self._lock = threading.Lock()
 
-    @property
-    def revision(self) -> int:
-        """The revision in force."""
-        return self._warden.policy_set.revision
-
-    def enforce(self, snapshot: Snapshot) -> bool:
-        """Put `snapshot` in force unless it, or a newer one, already is. Returns whether it did."""
-        with self._lock:
-            if snapshot.revision <= self._warden.policy_set.revision:
-                return False
-            self._warden.activate(snapshot)
-            return True
+    def enforce(self, snapshot: Snapshot) -> None:
+        """Put `snapshot` in force unless it, or a newer one, already is."""
+        self._warden.activate(snapshot)
 
     def stops(self, exchange: Exchange) -> bool:
         """Whether the policies now in force stop this exchange, at its prompt or at its answer."""

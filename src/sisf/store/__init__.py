@@ -34,7 +34,7 @@ _SQLITE = "sqlite:///"
 
 
 def open_store(url: str) -> Store:
-    """Open the store at `url`, bringing its schema up to date: `sqlite:///path` or `memory:`.
+    """Open the store at `url`, bringing its schema up to date: `sqlite:///path`, `postgresql://…` or `memory:`.
 
     Raises `ConfigurationError` for another URL, `StoreError` when the database cannot be used, for instance because a
     newer program wrote it.
@@ -48,4 +48,12 @@ def open_store(url: str) -> Store:
         from sisf.store.sqlite import SqliteFile
 
         return SqlStore(SqliteFile(Path(url.removeprefix(_SQLITE))))
-    raise ConfigurationError(f"store.url: `{url}` is not a store; use sqlite:///PATH or memory:")
+    if url.startswith(("postgresql://", "postgres://")):
+        from sisf.store.postgres import Postgres
+        from sisf.store.sql import SqlStore
+
+        return SqlStore(Postgres(url))
+    scheme = url.partition(":")[0]
+    raise ConfigurationError(
+        f"store.url: `{scheme}:…` is no store; use sqlite:///PATH, postgresql://user:password@host/database or memory:"
+    )

@@ -27,7 +27,7 @@ class Database:
         """Raised when a job may have become due."""
         self.revisions = Announcer(self._watch)
         """Tells subscribers of new revisions."""
-        self.writer = Writer(writing, prepare=self._prepare, describe=describe, guard=guard)
+        self.writer = Writer(writing, transaction=self._transaction, describe=describe, guard=guard)
         self._closing = threading.Lock()
         self._closed = False
 
@@ -59,6 +59,9 @@ class Database:
     def notify(self, connection: Connection, revision: int) -> None:
         """Tell other processes of a new revision, when this transaction commits."""
 
+    def notify_work(self, connection: Connection) -> None:
+        """Tell the workers of other processes that there is work, when this transaction commits."""
+
     def close(self) -> None:
         """Flush and close. Idempotent."""
         with self._closing:
@@ -71,8 +74,11 @@ class Database:
         self._reading.dispose()
         self._writing.dispose()
 
-    def _prepare(self, connection: Connection, relaxed: bool) -> None:
-        """Called before each transaction of the writer; `relaxed` ones need not survive a power loss."""
+    @contextmanager
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:  # noqa: ARG002
+        """A transaction of the writer; yields its commit. A `relaxed` one need not survive a power loss."""
+        with connection.begin() as transaction:
+            yield transaction.commit
 
     def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
         """Tell of revisions that other processes make, until `ended`."""

@@ -84,10 +84,16 @@ class SqlExchanges:
         if not fresh:
             return
         records = [item.record for item in fresh.values()]
+        if any(record.decisions or record.outcome in _AUDITED for record in records):
+            # First of all locks, everywhere: two nodes then cannot wait for each other.
+            self._database.lock_chain(connection)
         connection.execute(insert(_table), [_columns(record) for record in records])
         verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
         _write_verdicts(self._database, connection, verdicts, actor="gateway")
-        leases.enqueue(self._database, connection, [i for i, item in fresh.items() if item.enqueue], time.time())
+        enqueued = [exchange_id for exchange_id, item in fresh.items() if item.enqueue]
+        if enqueued:
+            leases.enqueue(self._database, connection, enqueued, time.time())
+            self._database.notify_work(connection)
         _count_hits(connection, records)
         audit.write(self._database, connection, [_entry(r) for r in records if r.outcome in _AUDITED])
 
@@ -135,6 +141,7 @@ class SqlExchanges:
         )
 
         def work(connection: Connection) -> None:
+            self._database.lock_chain(connection)
             write_verdict(self._database, connection, exchange_id, verdict, actor=actor)
             audit.write(self._database, connection, [entry])
 

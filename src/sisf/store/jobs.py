@@ -69,6 +69,8 @@ class SqlJobs:
         encoded = [encode(policy) for policy in proposals]
 
         def work(connection: Connection) -> Job | None:
+            if encoded:
+                self._database.lock_chain(connection)
             if stage is None:
                 complete(connection, job)
             else:
@@ -79,7 +81,9 @@ class SqlJobs:
             write_proposals(self._database, connection, job.exchange_id, encoded)
             return None if stage is None else Job(job.exchange_id, stage, 1, job.lease, job.seconds)
 
-        return self._database.writer.run(work)
+        # A step in the middle is acknowledged to nobody: a power loss that undoes it only has it done again. The last
+        # step of the job is durable, and with it all before.
+        return self._database.writer.run(work, relaxed=stage is not None)
 
     def renew(self, job: Job) -> None:
         """Extend the lease from now. Raises `LeaseLost`."""

@@ -2,8 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,13 @@ class SqliteFile(_Sqlite):
             raise StoreError(f"{describe} cannot be opened: {error.orig}") from None
         super().__init__(writing=writing, reading=_engine(path, "BEGIN"), describe=describe)
 
-    def _prepare(self, connection: Connection, relaxed: bool) -> None:
+    @contextmanager
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
         # Asked each time: a new connection starts at FULL.
         raw: Any = connection.connection.dbapi_connection
         raw.execute(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
+        with connection.begin() as transaction:
+            yield transaction.commit
 
     def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
         # `data_version` changes when another connection commits; asking costs microseconds.

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sisf.errors import SisfError, StoreError
 
@@ -54,13 +54,13 @@ class Writer:
         self,
         engine: Engine,
         *,
-        prepare: Callable[[Connection, bool], None],
+        transaction: Callable[[Connection, bool], AbstractContextManager[Callable[[], None]]],
         describe: str,
         guard: AbstractContextManager[Any] | None = None,
         limit: int = 20_000,
     ) -> None:
         self._engine = engine
-        self._prepare = prepare
+        self._transaction = transaction
         self._describe = describe
         # With a guard there is one connection, shared with the readers and never to be dropped: a database in memory.
         self._shared = guard is not None
@@ -124,8 +124,7 @@ class Writer:
 
     def _commit(self, batch: list[_Task]) -> None:
         try:
-            with self._guard:
-                self._attempt(batch)
+            self._attempt_again(batch)
         except _CommitFailed as failed:
             self._finish(batch, failed.__cause__)
         except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to the callers, never to this thread
@@ -137,11 +136,20 @@ class Writer:
         else:
             self._finish(batch, None)
 
+    def _attempt_again(self, batch: list[_Task]) -> None:
+        """Attempt; once more when the server had dropped an idle connection, which shows at the next use only."""
+        with self._guard:
+            try:
+                self._attempt(batch)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                self._attempt(batch)
+
     def _attempt(self, batch: list[_Task]) -> None:
         connection = self._connect()
         try:
-            self._prepare(connection, all(task.relaxed for task in batch))
-            with connection.begin() as transaction:
+            with self._transaction(connection, all(task.relaxed for task in batch)) as commit:
                 for rows, tasks in groupby(batch, key=lambda task: task.rows):
                     if rows is None:
                         for task in tasks:
@@ -149,7 +157,7 @@ class Writer:
                     else:
                         rows(connection, [task.payload for task in tasks])
                 try:
-                    transaction.commit()
+                    commit()
                 except Exception as error:
                     raise _CommitFailed from error
         except BaseException:

@@ -1,0 +1,112 @@
+"""PostgreSQL: one database for any number of gateways and workers; LISTEN/NOTIFY carries revisions and work."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Table, create_engine, func, make_url, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from sisf.errors import ConfigurationError, StoreError
+from sisf.store import migrate
+from sisf.store.database import Database
+
+_POLL_SECONDS = 0.5
+_RECONNECT_SECONDS = 0.5
+# One lock for the audit chain and the revisions of a database; the number only has to be ours.
+_CHAIN_LOCK = 7_305_164_501
+_REVISIONS, _WORK = "sisf_revisions", "sisf_work"
+_CONNECT = {
+    "connect_timeout": 5,
+    "application_name": "sisf",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "options": "-c lock_timeout=20s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+}
+
+
+class Postgres(Database):
+    """The store of a fleet."""
+
+    def __init__(self, url: str) -> None:
+        address = _address(url)
+        describe = address.set(drivername="postgresql").render_as_string(hide_password=True)
+        self._conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        writing = create_engine(address, connect_args=_CONNECT, pool_size=1)
+        try:
+            with writing.begin() as connection:
+                connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
+                migrate.upgrade(connection, describe)
+        except DBAPIError as error:
+            raise StoreError(f"{describe} cannot be opened: {' '.join(str(error.orig).split())}") from None
+        reading = create_engine(
+            address, connect_args=_CONNECT, pool_size=8, pool_pre_ping=True, isolation_level="REPEATABLE READ"
+        )
+        super().__init__(writing=writing, reading=reading, describe=describe)
+
+    def insert_new(self, table: Table) -> Any:
+        """An INSERT that leaves out rows whose key is already there."""
+        return insert(table).on_conflict_do_nothing()
+
+    def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
+        """An INSERT that, where a row with the same key is there, replaces these columns of it."""
+        statement = insert(table)
+        values = {name: statement.excluded[name] for name in columns}
+        return statement.on_conflict_do_update(index_elements=[key], set_=values)
+
+    def skip_locked(self, query: Any) -> Any:
+        """The query, leaving out rows that another transaction is taking."""
+        return query.with_for_update(skip_locked=True)
+
+    def lock_chain(self, connection: Connection) -> None:
+        """Let one transaction at a time append to the audit chain and to the revisions."""
+        connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
+
+    def notify(self, connection: Connection, revision: int) -> None:
+        """Tell other processes of a new revision, when this transaction commits."""
+        connection.execute(select(func.pg_notify(_REVISIONS, str(revision))))
+
+    def notify_work(self, connection: Connection) -> None:
+        """Tell the workers of other processes that there is work, when this transaction commits."""
+        connection.execute(select(func.pg_notify(_WORK, "")))
+
+    @contextmanager
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
+        with connection.begin() as transaction:
+            if relaxed:
+                connection.execute(text("SET LOCAL synchronous_commit = off"))
+            yield transaction.commit
+
+    def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
+        import psycopg
+
+        while not ended.is_set():
+            try:
+                with psycopg.connect(self._conninfo, autocommit=True, **_CONNECT) as connection:  # type: ignore[arg-type]
+                    connection.execute(f"LISTEN {_REVISIONS}")
+                    connection.execute(f"LISTEN {_WORK}")
+                    while not ended.is_set():
+                        # Asked after each silence too: the safety net for a notification that went astray.
+                        row = connection.execute("SELECT max(number) FROM revision").fetchone()
+                        tell(row[0] if row and row[0] else 0)
+                        for notification in connection.notifies(timeout=_POLL_SECONDS):
+                            if notification.channel == _REVISIONS:
+                                tell(int(notification.payload))
+                            else:
+                                self.work.raise_()
+                            if ended.is_set():
+                                return
+            except psycopg.Error:
+                ended.wait(_RECONNECT_SECONDS)
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError("store.url: is not a URL such as postgresql://user:password@host/database") from None
+    return address.set(drivername="postgresql+psycopg")

@@ -107,6 +107,6 @@ class Postgres(Database):
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError("store.url: is not a URL such as postgresql://user:password@host/database") from None
     return address.set(drivername="postgresql+psycopg")

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from sisf.errors import SisfError, StoreError
 
@@ -191,12 +191,12 @@ class Writer:
                 task.future.set_result(task.result)
 
     def _explain(self, error: BaseException) -> BaseException:
-        if isinstance(error, SQLAlchemyError):
-            cause = getattr(error, "orig", None) or error
-            explained = StoreError(f"{self._describe} could not be written: {' '.join(str(cause).split())}")
-            explained.__cause__ = error
-            return explained
-        return error
+        if isinstance(error, SisfError):
+            return error
+        cause = getattr(error, "orig", None) or error
+        explained = StoreError(f"{self._describe} could not be written: {' '.join(str(cause).split())}")
+        explained.__cause__ = error
+        return explained
 
     def _connect(self) -> Connection:
         if self._connection is None or self._connection.closed:

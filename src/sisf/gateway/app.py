@@ -17,7 +17,11 @@ from sisf.gateway.asgi import Receive, Scope, Send
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
+from sisf.gateway.dialects.completions import Completions
+from sisf.gateway.dialects.embeddings import Embeddings
 from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.dialects.messages import Messages
+from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.endpoint import Endpoint
 from sisf.gateway.health import Health
 from sisf.gateway.judging import InlineJudge
@@ -112,7 +116,12 @@ def create_app(
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
         metrics=metrics,
     )
-    return Gateway(core, Health(core, store), {"/v1/chat/completions": Chat()})
+    return Gateway(core, Health(core, store), _dialects())
+
+
+def _dialects() -> Mapping[str, Dialect]:
+    dialects: list[Dialect] = [Chat(), Completions(), Responses(), Messages(), Embeddings()]
+    return {f"/v1{dialect.path}": dialect for dialect in dialects}
 
 
 def _json(status: int, body: bytes) -> Response:

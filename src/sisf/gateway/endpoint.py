@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sisf.exchange import Message
 from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send, read_body
 from sisf.gateway.core import Core, Turn, log
-from sisf.gateway.dialects.base import Answer, Dialect
+from sisf.gateway.dialects.base import Answer, Dialect, StreamState
 from sisf.gateway.dialects.errors import BLOCKED
 from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps, replace
@@ -99,7 +99,7 @@ class Endpoint:
         if self._core.settings.blocked_prompt == "error":
             await out.whole(400, turn.headers(), dialect.error(400, "content_filter", BLOCKED, "prompt"), _JSON)
         elif turn.request.stream:
-            body = dialect.stream_refusal(turn.request.model, None, ())
+            body = dialect.stream_refusal(StreamState(turn.request.model))
             await out.whole(200, turn.headers(), body, b"text/event-stream; charset=utf-8")
         else:
             await out.whole(200, turn.headers(), dialect.refusal(turn.request.model), _JSON)
@@ -143,12 +143,13 @@ class Endpoint:
         withheld, changed = await self._inspect(turn, tree, answers)
         if withheld:
             turn.outcome = "intercepted_response"
-        elif core.judge is not None:
+        elif core.judge is not None and text:
             turn.verdict = await core.judge.verdict(turn.exchange(text))
             if turn.enforce and not core.judge.releases(turn.verdict):
                 turn.outcome = "withheld"
                 withheld = {answer.index for answer in answers}
-        if not await core.recorder.record(turn.record(text)) and not withheld:
+        recorded = not self._dialect.answers_text or await core.recorder.record(turn.record(text))
+        if not recorded and not withheld:
             raise Refused(503, "store_unavailable", "The exchange could not be recorded; try again later.")
         if withheld:
             body = self._dialect.withhold(tree, withheld)

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from sisf.exchange import Message, Role
 from sisf.gateway.asgi import Outgoing
 from sisf.gateway.core import Core, Turn
-from sisf.gateway.dialects.base import Delta, Dialect
+from sisf.gateway.dialects.base import Delta, Dialect, StreamState
 from sisf.gateway.judging import InlineJudge
 from sisf.gateway.ports import Inspector
 from sisf.gateway.sse import KEEP_ALIVE, Event, EventSplitter
@@ -59,8 +60,9 @@ class Relay:
         self._queue: deque[tuple[bytes, list[tuple[_Channel, int]]]] = deque()
         self._channels: dict[tuple[int, str], _Channel] = {}
         self._speaking: dict[int, _Channel] = {}
-        self._seen: dict[str, object] | None = None
-        self._known: set[tuple[str, str]] = set()
+        self._first: dict[str, Any] | None = None
+        self._last: dict[str, Any] | None = None
+        self._known: set[str] = set()
         self._choices: set[int] = set()
         self._finished: set[int] = set()
         self._hold = core.judge is not None or core.recorder.must_wait
@@ -139,11 +141,9 @@ class Relay:
         """Feed every text of an event to its channel; `needs` says up to where each must be released first."""
         tree = parse(data)
         found = self._dialect.event(tree)
-        self._seen = self._seen or tree
+        self._first, self._last = self._first or tree, tree
         for delta in found.deltas:
-            if delta.choice < 0:
-                await self._aside(delta)
-            else:
+            if delta.choice >= 0:
                 channel = self._channel(delta)
                 needs.append((channel, channel.fed + len(delta.text)))
                 await self._feed(channel, delta.text)
@@ -151,12 +151,14 @@ class Relay:
             await self._finish(choice)
         if found.done:
             await self._finish(None)
+        for delta in found.deltas:
+            if delta.choice < 0:
+                await self._aside(delta)
 
     async def _aside(self, delta: Delta) -> None:
-        """A text outside of the answer proper, often repeated in every event: inspected once."""
-        key = (delta.channel, delta.text)
-        if key not in self._known:
-            self._known.add(key)
+        """A text outside of the answer proper, or one that repeats a part of it: inspected once."""
+        if delta.text not in self._known:
+            self._known.add(delta.text)
             await self._judge_whole([Message(Role.ASSISTANT, delta.text, delta.channel)])
 
     def _channel(self, delta: Delta) -> _Channel:
@@ -221,6 +223,7 @@ class Relay:
                 self._core.note(self._turn, inspector.decision)
         elif channel.whole and channel.released < channel.fed:
             await self._judge_whole(with_embedded(Role.ASSISTANT, "".join(channel.pieces), channel.name))
+        self._known.add("".join(channel.pieces))
         channel.released = channel.fed
 
     async def _judge_whole(self, messages: list[Message]) -> None:
@@ -296,7 +299,7 @@ class Relay:
         self._turn.outcome = outcome
         self._queue.clear()
         await self._core.recorder.record(self._turn.record(self.text))
-        open_choices = self._choices - self._finished
-        seen = self._seen if self._out.begun else None
-        await self._send(self._dialect.stream_refusal(self._turn.request.model, seen, open_choices))
+        first = self._first if self._out.begun else None
+        state = StreamState(self._turn.request.model, first, self._last, frozenset(self._choices - self._finished))
+        await self._send(self._dialect.stream_refusal(state))
         await self._out.end()

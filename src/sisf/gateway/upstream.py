@@ -108,7 +108,7 @@ class Upstream:
         self._base = settings.url.rstrip("/")
         self._fixed = {"content-type": "application/json", "user-agent": f"sisf/{__version__}"}
         key = settings.api_key.get_secret_value()
-        self._secrets = [key.encode()] if key else []
+        self._key = key
         if key:
             self._fixed["authorization"] = f"Bearer {key}"
         self._session: aiohttp.ClientSession | None = None
@@ -116,7 +116,7 @@ class Upstream:
     @property
     def has_key(self) -> bool:
         """Whether requests carry a key of ours."""
-        return bool(self._secrets)
+        return bool(self._key)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -142,6 +142,8 @@ class Upstream:
     ) -> Reply:
         """Send exactly `body`. Raises `UpstreamError` when no HTTP answer begins in time."""
         headers = dict(self._fixed, **{"accept-encoding": "identity"})
+        if path == "/messages" and self._key:
+            headers["x-api-key"] = self._key
         for name, value in (client_headers or {}).items():
             if name in _FORWARDED:
                 headers[name.decode("latin-1")] = value.decode("latin-1")

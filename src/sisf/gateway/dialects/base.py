@@ -59,12 +59,30 @@ class StreamEvent:
     """The stream ends with this event."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Where a stream stands when it must be ended by us."""
+
+    model: str
+    first: dict[str, Any] | None = None
+    """Its first event, None when nothing was sent."""
+    last: dict[str, Any] | None = None
+    """The newest event that was read (sent or not)."""
+    open_choices: frozenset[int] = frozenset()
+    """Choices that have begun and not ended."""
+
+
 class Dialect(Protocol):
     """One API. Stateless; trees are decoded JSON objects."""
 
     @property
     def name(self) -> str:
         """A short name for metrics and logs."""
+        ...
+
+    @property
+    def answers_text(self) -> bool:
+        """Whether answers are text: only then there is an exchange to learn from."""
         ...
 
     @property
@@ -96,8 +114,8 @@ class Dialect(Protocol):
         """The texts that a stream event brings. Raises `Malformed` when it has not the API's form."""
         ...
 
-    def stream_refusal(self, model: str, seen: dict[str, Any] | None, open_choices: Collection[int]) -> bytes:
-        """Events that end a stream with the refusal. `seen` is an earlier event of it, None when nothing was sent."""
+    def stream_refusal(self, state: StreamState) -> bytes:
+        """Events that end a stream with the refusal."""
         ...
 
     def stream_error(self, status: int, code: str, message: str) -> bytes:

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 from sisf.exchange import Message, Role
-from sisf.gateway.dialects.base import REFUSAL, Answer, Delta, Inspected, StreamEvent
+from sisf.gateway.dialects.base import REFUSAL, Answer, Delta, Inspected, StreamEvent, StreamState
 from sisf.gateway.dialects.errors import openai_error
-from sisf.gateway.texts import dumps, is_model_name, joined, parts, strings, with_embedded
+from sisf.gateway.dialects.requests import around, model_of, streams
+from sisf.gateway.texts import dumps, joined, parts, strings, with_embedded
 from sisf.gateway.wire import Malformed, Refused, Uninspectable
 from sisf.settings import Limits
 
@@ -27,6 +28,7 @@ class Chat:
     """`POST /v1/chat/completions`."""
 
     name = "chat"
+    answers_text = True
     path = "/chat/completions"
 
     def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
@@ -83,7 +85,7 @@ class Chat:
         """Every string in every delta."""
         choices = tree.get("choices")
         if "error" in tree and not choices:
-            return StreamEvent()
+            return StreamEvent([Delta(-1, "error", text) for text in strings(tree["error"])])
         if not isinstance(choices, list):
             raise Malformed("a stream event has no `choices`")
         deltas: list[Delta] = []
@@ -103,14 +105,14 @@ class Chat:
             deltas += [Delta(-1, key, text) for text in strings(tree[key])]
         return StreamEvent(deltas, finished)
 
-    def stream_refusal(self, model: str, seen: dict[str, Any] | None, open_choices: Collection[int]) -> bytes:
+    def stream_refusal(self, state: StreamState) -> bytes:
         """The refusal as one chunk for each open choice, the finish reason, and [DONE]."""
-        head = _head(model, "chat.completion.chunk")
-        if seen is not None:
-            head.update({key: seen[key] for key in ("id", "created", "model") if key in seen})
+        head = _head(state.model, "chat.completion.chunk")
+        if state.first is not None:
+            head.update({key: state.first[key] for key in ("id", "created", "model") if key in state.first})
         sent = bytearray()
-        for index in sorted(open_choices) or [0]:
-            text = REFUSAL if seen is None else f"\n\n{REFUSAL}"
+        for index in sorted(state.open_choices) or [0]:
+            text = REFUSAL if state.first is None else f"\n\n{REFUSAL}"
             for delta, reason in (({"role": "assistant", "content": text}, None), ({}, "content_filter")):
                 choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
                 sent += b"data: " + dumps({**head, "choices": [choice]}) + b"\n\n"
@@ -119,53 +121,6 @@ class Chat:
     def stream_error(self, status: int, code: str, message: str) -> bytes:
         """An event with an error body: the SDKs raise it."""
         return b"data: " + openai_error(status, code, message) + b"\n\n"
-
-
-def around(tree: dict[str, Any], *known: str) -> list[Message]:
-    """The texts of a request outside of its messages: each tool, each long string, and the short rest together."""
-    messages: list[Message] = []
-    rest: list[str] = []
-    for key, value in tree.items():
-        if key in known or (key == "model" and is_model_name(value)):
-            continue
-        if key in ("tools", "functions") and isinstance(value, list):
-            for index, tool in enumerate(value):
-                messages += joined(Role.SYSTEM, tool, f"{key}[{index}]")
-            continue
-        for text in strings({key: value} if key not in _REQUEST_KEYS else value):
-            if len(text) > 64 or " " in text:
-                messages.append(Message(Role.SYSTEM, text, key))
-            else:
-                rest.append(text)
-    return [Message(Role.SYSTEM, "\n".join(rest), "request"), *messages] if rest else messages
-
-
-_REQUEST_KEYS = frozenset(
-    """
-    messages model stream stream_options temperature top_p n max_tokens max_completion_tokens stop presence_penalty
-    frequency_penalty logit_bias logprobs top_logprobs user tools tool_choice functions function_call response_format
-    seed parallel_tool_calls metadata store service_tier reasoning_effort verbosity modalities audio prediction
-    safety_identifier prompt_cache_key web_search_options input instructions prompt suffix echo best_of system
-    max_output_tokens previous_response_id include text truncation background max_tool_calls stop_sequences top_k
-    thinking context_management conversation dimensions encoding_format output_config
-    """.split()
-)
-
-
-def model_of(tree: dict[str, Any]) -> str:
-    """The model that a request names. Raises `Refused` when it is no string."""
-    model = tree.get("model", "")
-    if not isinstance(model, str):
-        raise Refused(400, "invalid_request", "`model` must be a string.", "model")
-    return model
-
-
-def streams(tree: dict[str, Any]) -> bool:
-    """Whether a request asks for a stream. Raises `Refused` for anything that readers could take both ways."""
-    stream = tree.get("stream")
-    if stream is not None and not isinstance(stream, bool):
-        raise Refused(400, "invalid_request", "`stream` must be true or false.", "stream")
-    return bool(stream)
 
 
 def _message(item: dict[str, Any], origin: str, opaque: list[str] | None, fixed: Role | None = None) -> list[Message]:

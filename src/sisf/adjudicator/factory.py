@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.cache import VerdictCache
 from sisf.adjudicator.escalation import EscalatingAdjudicator
 from sisf.adjudicator.llm import LlmAdjudicator
+from sisf.adjudicator.local.judge import LocalAdjudicator
+from sisf.embedding.base import Embedder
+from sisf.embedding.factory import create_embedder
 from sisf.errors import ConfigurationError
 from sisf.llm.base import ChatModel
 from sisf.llm.budget import CallGate
@@ -18,14 +22,18 @@ def create_adjudicator(
     settings: Adjudication,
     *,
     model: ChatModel | None = None,
+    embedder: Embedder | None = None,
+    cache: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Adjudicator:
     """The judge of `settings.judge` with its fallbacks behind it.
 
-    `model` replaces the chat model of the `llm` judge (tests, experiments).
+    `model` replaces the chat model of the `llm` judge (tests, experiments). `embedder` is what the `local` judge reads
+    with (default: the packaged MiniLM); `cache` is where its fitted models are kept (default: the user's cache).
     """
     builders: dict[str, Callable[[], Adjudicator]] = {
         "llm": lambda: _llm(settings, model),
+        "local": lambda: _local(settings, embedder, cache),
     }
     first = settings.judge if settings.judge != "auto" else _automatic(settings, model, environment)
     names = [first, *(name for name in settings.fallback if name != first)]
@@ -47,3 +55,8 @@ def _automatic(settings: Adjudication, model: ChatModel | None, environment: Map
 def _llm(settings: Adjudication, model: ChatModel | None) -> Adjudicator:
     chat = model or OpenAIChatModel(settings.llm, gate=CallGate(settings.limits, settings.llm.model))
     return LlmAdjudicator(chat, strictness=settings.strictness, cache=VerdictCache(settings.cache_entries))
+
+
+def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None) -> Adjudicator:
+    chosen = embedder or create_embedder("minilm", cache=cache)
+    return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache)

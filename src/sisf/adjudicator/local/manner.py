@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import re2
@@ -14,7 +14,9 @@ HEAD = 400
 """Characters of an answer in which it says whether it will."""
 _SCAN = 200_000
 _SPACE = re.compile(r"\s+")
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "`": "'", "\u00ad": None, "\u200b": None, "\ufeff": None})
+_QUOTES = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "`": "'", "\u00ad": None, "\u200b": None, "\ufeff": None}
+)
 
 NAMES = (
     "refusal_head",
@@ -76,7 +78,7 @@ def read_manner(answer: str) -> Manner:
     return Manner(np.array([values[name] for name in NAMES], dtype=np.float32))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(group: str) -> "re2._Regexp":
     joined = "|".join(f"(?:{p})" for p in getattr(phrases, group))
     options = re2.Options()

@@ -1,5 +1,7 @@
 """How answers refuse, warn and comply, in many languages: patterns for RE2, over lower-case text."""
 
+# ruff: noqa: E501 - the patterns are data, and read better whole
+
 REFUSALS_EN = (
     r"(?:^|[^a-z'])(?:i|we)(?: am|'m| are|'re)? ?(?:really |very |so |truly |deeply |terribly )?(?:sorry|afraid)\b.{0,80}"
     r"(?:can't|cannot|can not|unable|not able|won't|will not|not (?:going|allowed|permitted|comfortable|something)|don't|do not)",

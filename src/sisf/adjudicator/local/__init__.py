@@ -1,0 +1,1 @@
+"""The `local` judge: no language model, CPU, milliseconds."""

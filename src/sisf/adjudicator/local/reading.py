@@ -1,0 +1,97 @@
+"""Reading an exchange with the fitted models: windows, scores, manner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sisf.adjudicator.local.manner import Manner, read_manner
+from sisf.adjudicator.local.model import LocalModel
+from sisf.adjudicator.local.pair import Evidence
+from sisf.embedding.base import Embedder, Vectors
+from sisf.exchange import Exchange, Role
+from sisf.taxonomy import Hazard
+
+_CHUNK = 320
+"""Characters of a window before it is cut to tokens."""
+_TOKENS = 64
+_PROMPT_WINDOWS = 4
+_ANSWER_WINDOWS = 2
+_REFUSAL_HEAD = 300
+_EARLIER_TURNS = 3
+_WINDOW_PENALTY = 0.5
+"""Log-odds taken per doubling of a prompt's windows: the maximum of many scores is high by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of an exchange, with the vectors that a trained judge also looks at."""
+
+    evidence: Evidence
+    manner: Manner
+    hazard: Hazard
+    hazard_probability: float
+    request_vector: Vectors
+    """Shape `(dimensions,)`: the window of the request that weighed most."""
+    answer_vector: Vectors
+    """Shape `(dimensions,)`: the first window of the answer."""
+
+
+def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
+    """Read request and answer. About five windows are embedded, however long the texts are."""
+    answer = exchange.response or ""
+    manner = read_manner(answer)
+    request_windows = _request_windows(exchange, model)
+    answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.answer.word_score)
+    texts = [_cut(text, embedder) for text in (*request_windows, *answer_windows)]
+    vectors = embedder.embed(texts)
+    cut = len(request_windows)
+    request_scores = model.request.scores(texts[:cut], vectors[:cut])
+    best = int(np.argmax(request_scores))
+    answer_scores = model.answer.scores(texts[cut:], vectors[cut:])
+    refusal = model.refusal.scores([answer[:_REFUSAL_HEAD]], vectors[cut : cut + 1])
+    hazard, probability = model.hazard(vectors[best] if request_scores[best] >= answer_scores.max() else vectors[cut])
+    evidence = Evidence(
+        request=float(request_scores[best] - _WINDOW_PENALTY * np.log2(cut)),
+        answer=float(answer_scores.max()),
+        refusal=float(refusal[0]),
+        declines=float(manner.declines),
+        closeness=float(vectors[best] @ vectors[cut]),
+        **{
+            name: manner[name] for name in ("moral_head", "moral_share", "opener", "steps", "turn", "short", "question")
+        },
+    )
+    return Reading(evidence, manner, hazard, probability, vectors[best], vectors[cut])
+
+
+def _request_windows(exchange: Exchange, model: LocalModel) -> list[str]:
+    turns = [message.content for message in exchange.messages if message.role in (Role.USER, Role.TOOL)]
+    last = exchange.prompt
+    earlier = [turn for turn in turns[-1 - _EARLIER_TURNS : -1] if turn != last]
+    return _pick([*_chunks(last), *(turn[:_CHUNK] for turn in earlier)], _PROMPT_WINDOWS, model.request.word_score)
+
+
+def _chunks(text: str) -> list[str]:
+    """Pieces of about `_CHUNK` characters, cut at spaces where there are any."""
+    pieces: list[str] = []
+    start = 0
+    while start < len(text):
+        end = min(start + _CHUNK, len(text))
+        if end < len(text) and (space := text.rfind(" ", start + _CHUNK // 2, end)) > 0:
+            end = space + 1
+        pieces.append(text[start:end])
+        start = end
+    return pieces or [""]
+
+
+def _pick(chunks: Sequence[str], most: int, score: Callable[[str], float]) -> list[str]:
+    """The first window, and those whose words look worst."""
+    if len(chunks) <= most:
+        return list(chunks)
+    ranked = sorted(range(1, len(chunks)), key=lambda i: score(chunks[i]), reverse=True)
+    return [chunks[0], *(chunks[i] for i in sorted(ranked[: most - 1]))]
+
+
+def _cut(text: str, embedder: Embedder) -> str:
+    size = min(_TOKENS, embedder.max_tokens)
+    return embedder.windows(text, size=size)[0].text

@@ -3,8 +3,12 @@
 import typer
 
 import sisf
+from sisf.cli import bench, breach, check, demo, doctor, evaluate, model, policy, probe, serve
+from sisf.cli.base import SisfGroup
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=sisf.__doc__)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=sisf.__doc__, cls=SisfGroup, rich_markup_mode=None
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -12,6 +16,18 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
     if version:
         typer.echo(f"sisf {sisf.__version__}")
         raise typer.Exit
+
+
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("check")(check.check)
+app.add_typer(policy.app, name="policy")
+app.add_typer(breach.app, name="breach")
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(bench.app, name="bench")
+app.command("probe")(probe.probe)
+app.command("doctor")(doctor.doctor)
+app.add_typer(model.app, name="model")
 
 
 def main() -> None:

@@ -1,0 +1,113 @@
+"""What every command shares: one clear line for an error, settings, the store, output for people and for scripts."""
+
+import errno
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from sisf.errors import SisfError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sisf.settings import Settings
+    from sisf.store import Store
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="SISF_CONFIG", help="The configuration file [default: ./sisf.yaml if there]."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON on standard output.")]
+StoreOption = Annotated[str | None, typer.Option("--store", help="The store, e.g. sqlite:///sisf.db.")]
+
+
+class SisfGroup(TyperGroup):
+    """Commands whose expected errors are one line on standard error and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Nobody wants a traceback for a typo, a full disk or a missing file."""
+        try:
+            return super().invoke(ctx)
+        except SisfError as error:
+            complain(str(error))
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            complain(f"{where}cannot be written: {error.strerror}; make room or choose another folder")
+        raise typer.Exit(2)
+
+
+def group(help_text: str) -> typer.Typer:
+    """A group of commands in the house style."""
+    return typer.Typer(no_args_is_help=True, add_completion=False, help=help_text, cls=SisfGroup, rich_markup_mode=None)
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    typer.echo(f"sisf: error: {' '.join(message.split())}", err=True)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Rich output that renders no markup found in data, and no colour where nobody can see it."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def emit(data: Any) -> None:
+    """Print JSON for a script."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def load_settings(config: Path | None, **overrides: Any) -> "Settings":
+    """Settings from the file, the environment and the options that were given (`None`: not given).
+
+    In keyword names `__` stands for the dot of the key.
+    """
+    from sisf.settings import load
+
+    if config is None and Path("sisf.yaml").is_file():
+        config = Path("sisf.yaml")
+    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
+    return load(config, overrides=given)
+
+
+@contextmanager
+def store_of(config: Path | None, url: str | None) -> "Iterator[Store]":
+    """The store of the settings, open while the block runs. An absent SQLite file is an error, not a new store."""
+    from sisf.errors import StoreError
+    from sisf.store import open_store
+
+    settings = load_settings(config, store__url=url)
+    path = settings.store.url.removeprefix("sqlite:///")
+    if path != settings.store.url and not Path(path).is_file():
+        raise StoreError(f"{path}: there is no store; name it with --store sqlite:///PATH or start `sisf serve` first")
+    store = open_store(settings.store.url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def person() -> str:
+    """Who is at the keyboard, as the audit log records it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = str(os.getuid())
+    return f"person:{name}"
+
+
+def shown(text: str) -> str:
+    """Hostile text made safe for a terminal: control and formatting characters become visible escapes."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

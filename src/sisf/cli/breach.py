@@ -1,0 +1,158 @@
+"""`sisf breach`: what got through, and a person's word on it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
+
+if TYPE_CHECKING:
+    from sisf.store import ExchangeRecord, Store
+
+app = group("See what got through, and correct the judge.")
+
+ExchangeId = Annotated[str, typer.Argument(metavar="ID", help="The id of the exchange, or its unambiguous start.")]
+_EXCERPT = 100
+
+
+@app.command("list")
+def list_breaches(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    outcome: Annotated[str, typer.Option(help="breach, undecided or safe.")] = "breach",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List exchanges with a verdict, newest first."""
+    from rich.table import Table
+
+    with store_of(config, store) as opened:
+        records = list(opened.exchanges.recent(limit, outcome=_outcome(outcome)))
+        dead = {job.exchange_id: error for job, error in opened.jobs.dead()}
+    if json:
+        emit([_as_json(r) for r in records])
+        return
+    table = Table("id", "time", "hazard", "sure", "prompt", box=None, pad_edge=False, header_style="bold")
+    for r in records:
+        verdict, prompt = r.verdict, shown(" ".join(r.exchange.prompt.split()))
+        hazard, sure = (verdict.hazard.label, f"{verdict.confidence:.0%}") if verdict else ("", "")
+        short = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
+        table.add_row(r.exchange.id[:12], r.exchange.time.isoformat(" ", "seconds"), hazard, sure, short)
+    out = console()
+    out.print(table)
+    for exchange_id, error in dead.items():
+        out.print(f"given up: {exchange_id}: {shown(error)}; `sisf breach retry {exchange_id}`", style="yellow")
+
+
+@app.command()
+def show(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show one exchange: prompt, answer, decisions, verdict, and the policies that were learned from it."""
+    with store_of(config, store) as opened:
+        record = _find(opened, exchange_id)
+        learned = [p for p in opened.policies.list() if record.exchange.id in p.provenance.breach_ids]
+    if json:
+        emit({**_as_json(record), "policies": [p.id for p in learned]})
+        return
+    out = console()
+    for message in record.exchange.messages:
+        out.print(f"{message.role}:", style="bold")
+        out.print(shown(message.content))
+    out.print("answer:", style="bold")
+    out.print(shown(record.exchange.response or "(none)"))
+    if record.verdict:
+        v = record.verdict
+        out.print(f"verdict: {v.outcome} by {v.judge}, {v.hazard.label}, {v.technique}, {v.confidence:.0%}", style="bold")
+        out.print(shown(v.rationale))
+    for p in learned:
+        out.print(f"learned: {p.id} ({p.status}) {shown(p.description)}", style="green")
+
+
+@app.command()
+def label(
+    exchange_id: ExchangeId,
+    outcome: Annotated[str, typer.Argument(help="breach or safe.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept with the verdict.")] = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Overrule the judge: a person's verdict counts from now on."""
+    from sisf.errors import ConfigurationError
+    from sisf.taxonomy import Hazard, Technique
+    from sisf.verdict import Outcome, Verdict
+
+    wanted = _outcome(outcome)
+    if wanted is Outcome.UNDECIDED:
+        raise ConfigurationError("a person decides: label `breach` or `safe`")
+    with store_of(config, store) as opened:
+        record = _find(opened, exchange_id)
+        old = record.verdict
+        verdict = Verdict(
+            wanted,
+            person(),
+            hazard=old.hazard if old else Hazard.OTHER,
+            technique=old.technique if old else Technique.OTHER,
+            severity=old.severity if old else 0.5,
+            confidence=1.0,
+            rationale=reason or "labelled by hand",
+        )
+        opened.exchanges.save_verdict(record.exchange.id, verdict, actor=person())
+    if json:
+        emit({"id": record.exchange.id, "outcome": wanted.value})
+    else:
+        typer.echo(f"{record.exchange.id}: {old.outcome if old else 'no verdict'} → {wanted}")
+
+
+@app.command()
+def retry(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None) -> None:
+    """Put an exchange that the loop gave up on back to work."""
+    with store_of(config, store) as opened:
+        waiting = [job.exchange_id for job, _ in opened.jobs.dead() if job.exchange_id.startswith(exchange_id)]
+        opened.jobs.retry(waiting[0] if len(waiting) == 1 else exchange_id)
+    typer.echo("back to work; a running gateway or `sisf worker` takes it up")
+
+
+def _outcome(name: str) -> Any:
+    from sisf.errors import ConfigurationError
+    from sisf.verdict import Outcome
+
+    try:
+        return Outcome(name)
+    except ValueError:
+        raise ConfigurationError(f"{name!r} must be one of {', '.join(Outcome)}") from None
+
+
+def _find(store: "Store", exchange_id: str) -> "ExchangeRecord":
+    from sisf.errors import StoreError
+
+    try:
+        return store.exchanges.get(exchange_id)
+    except StoreError:
+        found = [r for r in store.exchanges.recent(10_000) if r.exchange.id.startswith(exchange_id)]
+        if len(found) != 1:
+            what = "there is no exchange" if not found else f"{len(found)} exchanges start with"
+            raise StoreError(f"{what} {exchange_id!r}; `sisf breach list` shows them") from None
+        return found[0]
+
+
+def _as_json(record: "ExchangeRecord") -> dict[str, Any]:
+    verdict = record.verdict
+    return {
+        "id": record.exchange.id,
+        "time": record.exchange.time.isoformat(),
+        "principal": record.exchange.principal,
+        "outcome": record.outcome,
+        "prompt": record.exchange.prompt,
+        "response": record.exchange.response,
+        "verdict": None
+        if verdict is None
+        else {
+            "outcome": verdict.outcome.value,
+            "judge": verdict.judge,
+            "hazard": verdict.hazard.value,
+            "technique": verdict.technique.value,
+            "severity": verdict.severity,
+            "confidence": verdict.confidence,
+            "rationale": verdict.rationale,
+        },
+    }

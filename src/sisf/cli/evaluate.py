@@ -1,0 +1,179 @@
+"""`sisf evaluate`: the laboratory, one command for each protocol."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, console, emit, group, load_settings
+
+if TYPE_CHECKING:
+    from sisf.evaluation.experiment import Run
+
+app = group("Measure: attack success, false positives, what is learned and at what price.")
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for summary.json, outcomes.jsonl, plots, report.html.")]
+Attacks = Annotated[str, typer.Option(help="Data sets of attacks, by name or path, separated by commas.")]
+Benign = Annotated[str, typer.Option(help="Data sets of honest prompts, separated by commas.")]
+Learn = Annotated[str, typer.Option(help="Data sets to learn on instead of a share of the attacks.")]
+Model = Annotated[str, typer.Option(help="recorded, unaligned, or the base URL of an OpenAI-compatible API (#NAME).")]
+Judge = Annotated[str, typer.Option(help="The loop's judge: recorded, local, llm or another that is configured.")]
+Labels = Annotated[str, typer.Option(help="Who labels released answers for the system ASR: recorded or a judge.")]
+Synthesiser = Annotated[str, typer.Option(help="local or llm.")]
+Mode = Annotated[str, typer.Option(help="async (learn afterwards) or inline (withhold until judged).")]
+Baselines = Annotated[str, typer.Option(help="Designs to compare with, separated by commas: none,keyword-filter,paper-warden.")]
+Trials = Annotated[int, typer.Option(min=1, help="Shuffled repetitions, each from zero policies.")]
+Seed = Annotated[int, typer.Option(help="Seed of the shuffles.")]
+Reference = Annotated[
+    str, typer.Option(help="Benign sets to calibrate on [default: every *_reference set found, else the shipped one].")
+]
+
+_ALL = "none,keyword-filter,paper-warden"
+
+
+@app.command()
+def learn(
+    out: Out,
+    attacks: Attacks = "advbench",
+    benign: Benign = "",
+    model: Model = "recorded",
+    adjudicator: Judge = "recorded",
+    labels: Labels = "recorded",
+    synthesiser: Synthesiser = "local",
+    mode: Mode = "async",
+    baselines: Baselines = _ALL,
+    trials: Trials = 5,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The paper's dynamic learning evaluation: attacks one after the other, from zero policies, then honest prompts."""
+    chosen = _Chosen(out, config, json, attacks, benign, "")
+    chosen.conduct(
+        lambda lab, sets, progress: _protocols().learn(lab.setup(), lab.designs(), sets[1], sets[2], progress),
+        model=model,
+        adjudicator=adjudicator,
+        labels=labels,
+        synthesiser=synthesiser,
+        mode=_mode(mode),
+        baselines=_names(baselines),
+        trials=trials,
+        seed=seed,
+        reference=_names(reference),
+    )
+
+
+@app.command("held-out")
+def held_out(
+    out: Out,
+    attacks: Attacks = "advbench",
+    learn: Learn = "",
+    benign: Benign = "",
+    model: Model = "recorded",
+    adjudicator: Judge = "recorded",
+    labels: Labels = "recorded",
+    synthesiser: Synthesiser = "local",
+    mode: Mode = "async",
+    baselines: Baselines = "paper-warden",
+    trials: Trials = 5,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn on 80 % of the attacks (or on --learn), freeze, and send the rest (or all of --attacks)."""
+    chosen = _Chosen(out, config, json, attacks, benign, learn)
+    chosen.conduct(
+        lambda lab, sets, progress: _protocols().held_out(
+            lab.setup(), lab.designs(), sets[1], sets[2], progress, learn_on=sets[0]
+        ),
+        model=model,
+        adjudicator=adjudicator,
+        labels=labels,
+        synthesiser=synthesiser,
+        mode=_mode(mode),
+        baselines=_names(baselines),
+        trials=trials,
+        seed=seed,
+        reference=_names(reference),
+    )
+
+
+class _Chosen:
+    """What `learn` and `held-out` share: load, build, run, write, show."""
+
+    def __init__(self, out: Path, config: Path | None, json: bool, attacks: str, benign: str, learn: str) -> None:
+        self._out, self._config, self._json = out, config, json
+        self._names = [_names(learn), _names(attacks), _names(benign)]
+
+    def conduct(self, protocol: "Callable[[Any, Any, Any], Run]", **options: Any) -> None:
+        from sisf.cli.progress import TerminalProgress
+        from sisf.evaluation import datasets
+        from sisf.evaluation.laboratory import Laboratory, Options
+        from sisf.evaluation.results import prepare, write_run
+
+        settings = load_settings(self._config)
+        prepare(self._out)
+        sets = [datasets.load_all(names) for names in self._names]
+        with TerminalProgress() as progress:
+            progress.begin("building", 1)
+            lab = Laboratory(settings, Options(**options), [d for group in sets for d in group])
+            run = protocol(lab, sets, progress)
+        summary = write_run(self._out, run, lab.described())
+        if self._json:
+            emit(summary)
+        else:
+            show_summary(summary, self._out)
+
+
+def show_summary(summary: dict[str, Any], out: Path) -> None:
+    """The figures for a person."""
+    from rich.table import Table
+
+    from sisf.evaluation.pages import percent, rate_text
+    from sisf.evaluation.plots import label_of
+
+    screen = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("design", "prompt-side ASR", "Warden ASR", "system ASR", "breaches", "policies"):
+        table.add_column(heading, justify="left" if heading == "design" else "right")
+    for name, figures in (("sisf", summary), *summary["baselines"].items()):
+        rates = [rate_text(figures[key]) for key in ("warden_asr_prompt", "warden_asr", "system_asr")]
+        table.add_row(label_of(name), *rates, f"{figures['breaches']:g}", f"{figures['policies']['final']:g}")
+    screen.print(table)
+    if "intercepted" in summary:
+        screen.print(f"held-out attacks intercepted: {rate_text(summary['intercepted'])}", style="bold")
+    if summary["fpr"]:
+        honest = Table("honest prompts", box=None, pad_edge=False, header_style="bold")
+        for heading in ("blocked", "of", "rate", "95 % up to"):
+            honest.add_column(heading, justify="right")
+        for name, entry in summary["fpr"].items():
+            honest.add_row(
+                name, f"{entry['blocked']:g}", f"{entry['n']:,}", percent(entry["rate"]), percent(entry["ci95"][1])
+            )
+        screen.print()
+        screen.print(honest)
+    judged = summary["judge_agreement"]
+    if judged["n"]:
+        screen.print(f"\nthe loop's judge agreed with the labels on {judged['agreed']:,} of {judged['n']:,}", style="dim")
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+def _protocols() -> Any:
+    from sisf.evaluation import learn as protocols
+
+    return protocols
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _mode(given: str) -> Literal["async", "inline"]:
+    from sisf.errors import ConfigurationError
+
+    if given not in ("async", "inline"):
+        raise ConfigurationError(f"--mode {given}: must be async or inline")
+    return given  # type: ignore[return-value]

@@ -1,0 +1,249 @@
+"""`sisf policy`: see, question and undo what the loop learned."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
+
+if TYPE_CHECKING:
+    from sisf.policy import Policy, Snapshot
+
+app = group("See, question and undo the policies of the store.")
+
+PolicyId = Annotated[str, typer.Argument(metavar="ID", help="The policy's id, or its unambiguous start.")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")]
+
+
+@app.command("list")
+def list_policies(
+    status: Annotated[str, typer.Option(help="active, shadow, proposed, retired, rejected or all.")] = "active",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the policies of one status."""
+    from rich.table import Table
+
+    from sisf.policy import Status
+
+    wanted = None if status == "all" else _status(status)
+    with store_of(config, store) as opened:
+        policies = list(opened.policies.list(wanted))
+        revision = opened.policies.snapshot().revision
+    if json:
+        from sisf.policy.codec import to_dict
+
+        emit({"revision": revision, "policies": [_brief(to_dict(p)) for p in policies]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "status", "action", "side", "kind", "hazard", "in plain words"):
+        table.add_column(heading, no_wrap=heading != "in plain words")
+    for p in policies:
+        words = shown(p.description)
+        table.add_row(p.id, p.status, p.action, p.direction, p.kind, p.hazard.label, words)
+    out = console()
+    out.print(table)
+    out.print(f"{len(policies)} {Status(wanted).value if wanted else 'in all'}, revision {revision}", style="dim")
+
+
+@app.command()
+def show(policy_id: PolicyId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show one policy: what it does, where it came from, what speaks for and against it."""
+    from sisf.policy.codec import to_dict, to_yaml
+
+    with store_of(config, store) as opened:
+        found = to_dict(_find(opened.policies.list(), policy_id))
+    if json:
+        emit(found)
+    else:
+        typer.echo(shown(to_yaml(_brief(found))).rstrip())
+
+
+@app.command()
+def retire(
+    policy_id: PolicyId,
+    reason: Reason = "retired by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take a policy out of force. It stays in the store, and `rollback` brings it back."""
+    import dataclasses
+
+    from sisf.errors import PolicyError
+    from sisf.policy import Change, Status
+
+    with store_of(config, store) as opened:
+        policy = _find(opened.policies.list(), policy_id)
+        if policy.status in (Status.RETIRED, Status.REJECTED):
+            raise PolicyError(f"policy {policy.id} is {policy.status} already; there is nothing to retire")
+        gone = dataclasses.replace(policy, status=Status.RETIRED)
+        expected = opened.policies.snapshot().revision
+        snapshot = opened.policies.commit(Change((gone,), person(), reason), expected=expected)
+    _told(snapshot, f"retired {policy.id}", json=json)
+
+
+@app.command()
+def rollback(
+    revision: Annotated[int, typer.Argument(help="The revision to return to; `sisf policy revisions` lists them.")],
+    reason: Reason = "rolled back by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the policy set of an earlier revision the newest one."""
+    with store_of(config, store) as opened:
+        snapshot = opened.policies.rollback(revision, actor=person(), reason=reason)
+    _told(snapshot, f"rolled back to the policies of revision {revision}", json=json)
+
+
+@app.command()
+def revisions(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the steps of the policy set: who, when, why."""
+    import dataclasses
+
+    from rich.table import Table
+
+    with store_of(config, store) as opened:
+        rows = list(opened.policies.revisions(limit))
+    if json:
+        emit([dataclasses.asdict(row) for row in rows])
+        return
+    table = Table("revision", "time", "who", "why", "breaches", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        when = row.time.isoformat(" ", "seconds")
+        table.add_row(str(row.number), when, shown(row.actor), shown(row.reason), str(len(row.breach_ids)))
+    console().print(table)
+
+
+@app.command()
+def diff(
+    old: Annotated[int, typer.Argument(help="The earlier revision.")],
+    new: Annotated[int | None, typer.Argument(help="The later revision [default: the newest].")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what changed between two revisions."""
+    with store_of(config, store) as opened:
+        before, after = opened.policies.snapshot(old), opened.policies.snapshot(new)
+    was, now = ({p.id: p for p in s.policies} for s in (before, after))
+    added = [now[i] for i in now if i not in was]
+    removed = [was[i] for i in was if i not in now]
+    changed = [now[i] for i in now if i in was and now[i] != was[i]]
+    if json:
+        names = {"added": added, "removed": removed, "changed": changed}
+        found = {name: [p.id for p in policies] for name, policies in names.items()}
+        emit({"old": before.revision, "new": after.revision, **found})
+        return
+    out = console()
+    out.print(f"revision {before.revision} → {after.revision}", style="bold")
+    for sign, style, policies in (("+", "green", added), ("-", "red", removed), ("~", "yellow", changed)):
+        for p in policies:
+            out.print(f"{sign} {p.id}  {p.status:<8} {p.action:<7} {p.direction:<8} {shown(p.description)}", style=style)
+    if not (added or removed or changed):
+        out.print("nothing changed")
+
+
+@app.command("export")
+def export_policies(
+    file: Annotated[Path, typer.Argument(help="Where to write; `-` for standard output.")],
+    config: ConfigOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the policies in force as YAML, for review and for git."""
+    from sisf.errors import DataError
+    from sisf.policy.codec import to_dict, to_yaml
+
+    with store_of(config, store) as opened:
+        snapshot = opened.policies.snapshot()
+    text = to_yaml({"sisf": 1, "revision": snapshot.revision, "policies": [to_dict(p) for p in snapshot.policies]})
+    if str(file) == "-":
+        typer.echo(text.rstrip())
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{file}: cannot be written: {error.strerror}") from None
+    typer.echo(f"wrote {len(snapshot.policies)} policies of revision {snapshot.revision} to {file}")
+
+
+@app.command("import")
+def import_policies(
+    file: Annotated[Path, typer.Argument(help="A file that `sisf policy export` wrote, or one like it.")],
+    reason: Reason = "imported",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put the policies of a file into the store, with the status they have there."""
+    from sisf.policy import Change
+
+    policies = _read(file)
+    with store_of(config, store) as opened:
+        expected = opened.policies.snapshot().revision
+        snapshot = opened.policies.commit(Change(tuple(policies), person(), reason), expected=expected)
+    _told(snapshot, f"imported {len(policies)} policies", json=json)
+
+
+def _read(file: Path) -> "list[Policy]":
+    from sisf.errors import DataError, PolicyError
+    from sisf.policy.codec import from_dict, from_yaml
+
+    try:
+        loaded = from_yaml(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from None
+    rows = loaded.get("policies") if isinstance(loaded, dict) else None
+    if not isinstance(rows, list):
+        raise PolicyError(f"{file}: must be a mapping with a list `policies`, as `sisf policy export` writes it")
+    return [from_dict(row, f"{file}: policies[{i}]") for i, row in enumerate(rows)]
+
+
+def _told(snapshot: "Snapshot", what: str, *, json: bool) -> None:
+    if json:
+        emit({"revision": snapshot.revision, "active": len(snapshot.active)})
+    else:
+        typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
+
+
+def _status(name: str) -> Any:
+    from sisf.errors import ConfigurationError
+    from sisf.policy import Status
+
+    try:
+        return Status(name)
+    except ValueError:
+        raise ConfigurationError(f"--status {name}: must be one of all, {', '.join(Status)}") from None
+
+
+def _find(policies: Any, policy_id: str) -> "Policy":
+    from sisf.errors import PolicyError
+
+    found: list[Policy] = [p for p in policies if p.id == policy_id] or [
+        p for p in policies if p.id.startswith(policy_id)
+    ]
+    if len(found) != 1:
+        what = "there is no policy" if not found else f"{len(found)} policies start with"
+        raise PolicyError(f"{what} {policy_id!r}; `sisf policy list --status all` shows them")
+    return found[0]
+
+
+def _brief(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the packed numbers of probes and prototypes, which nobody reads."""
+    condition = dict(found["condition"])
+    for key in ("weights", "vectors"):
+        if key in condition:
+            condition[key] = f"({condition['dimensions']} numbers each; see --json)"
+    ngrams = condition.get("ngrams")
+    if isinstance(ngrams, dict) and len(ngrams) > 12:
+        strongest = sorted(ngrams.items(), key=lambda item: -abs(item[1]))[:12]
+        condition["ngrams"] = {**dict(strongest), "…": f"{len(ngrams) - 12} more"}
+    return {**found, "condition": condition}

@@ -1,0 +1,87 @@
+"""`sisf serve`: the gateway in front of a model, with the console beside it."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sisf.cli.base import ConfigOption, StoreOption, load_settings
+
+if TYPE_CHECKING:
+    from sisf.settings import Settings
+    from sisf.store import Store
+
+
+def serve(
+    config: ConfigOption = None,
+    upstream: Annotated[str | None, typer.Option(help="Base URL of the OpenAI-compatible API to protect.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    store: StoreOption = None,
+    mode: Annotated[str | None, typer.Option(help="enforce, or observe: log what would be blocked.")] = None,
+    adjudication: Annotated[str | None, typer.Option(help="async, inline or off.")] = None,
+) -> None:
+    """Run the gateway until SIGTERM or SIGINT."""
+    settings = load_settings(
+        config,
+        upstream__url=upstream,
+        listen__host=host,
+        listen__port=port,
+        store__url=store,
+        mode=mode,
+        adjudication__mode=adjudication,
+    )
+    run(settings)
+
+
+def run(settings: "Settings") -> None:
+    """Check what can be checked, build, and serve."""
+    from sisf.bootstrap import build
+    from sisf.errors import ConfigurationError
+    from sisf.gateway.app import create_app
+    from sisf.gateway.server import configure_logs
+    from sisf.gateway.server import serve as serve_gateway
+    from sisf.serving import bind
+
+    configure_logs(settings.log_level)
+    if not settings.upstream.url:
+        raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
+    # Found out now, not after the models were loaded.
+    bind(settings.listen.host, settings.listen.port).close()
+    system = build(settings)
+    try:
+        app = create_app(
+            warden=system.warden,
+            loop=system.loop,
+            adjudicator=system.adjudicator,
+            store=system.store,
+            settings=settings,
+        )
+        with _console(settings, system.store):
+            serve_gateway(app, settings.listen.host, settings.listen.port, ready=lambda url: _ready(url, settings))
+    finally:
+        system.close()
+
+
+def _ready(url: str, settings: "Settings") -> None:
+    typer.echo(f"SISF stands at {url}/v1 in front of {settings.upstream.url} ({settings.mode})", err=True)
+
+
+@contextlib.contextmanager
+def _console(settings: "Settings", store: "Store") -> Iterator[None]:
+    """The oversight pages on their own listener."""
+    if not settings.admin.enabled:
+        yield
+        return
+    import secrets
+
+    from sisf.console.app import create_console
+    from sisf.serving import Background
+
+    token = settings.admin.token.get_secret_value()
+    shown = token or secrets.token_urlsafe(24)
+    with Background(create_console(store, token=shown), settings.admin.host, settings.admin.port) as listener:
+        link = f"{listener.url}/" if token else f"{listener.url}/login?token={shown}"
+        typer.echo(f"console: {link}", err=True)
+        yield

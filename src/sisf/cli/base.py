@@ -24,7 +24,9 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="SISF_CONFIG", help="The configuration file [default: ./sisf.yaml if there]."),
+    typer.Option(
+        "--config", "-c", envvar="SISF_CONFIG", help="The configuration file [default: ./sisf.yaml if there]."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON on standard output.")]
 StoreOption = Annotated[str | None, typer.Option("--store", help="The store, e.g. sqlite:///sisf.db.")]

@@ -45,7 +45,9 @@ def list_breaches(
 
 
 @app.command()
-def show(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+def show(
+    exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
+) -> None:
     """Show one exchange: prompt, answer, decisions, verdict, and the policies that were learned from it."""
     with store_of(config, store) as opened:
         record = _find(opened, exchange_id)
@@ -61,7 +63,9 @@ def show(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOptio
     out.print(shown(record.exchange.response or "(none)"))
     if record.verdict:
         v = record.verdict
-        out.print(f"verdict: {v.outcome} by {v.judge}, {v.hazard.label}, {v.technique}, {v.confidence:.0%}", style="bold")
+        out.print(
+            f"verdict: {v.outcome} by {v.judge}, {v.hazard.label}, {v.technique}, {v.confidence:.0%}", style="bold"
+        )
         out.print(shown(v.rationale))
     for p in learned:
         out.print(f"learned: {p.id} ({p.status}) {shown(p.description)}", style="green")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def check(
     text: Annotated[str, typer.Argument(help="The text; `-` reads standard input.")] = "",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the text from a file.")] = None,
-    response: Annotated[bool, typer.Option("--response", help="Check it as a model's answer, not as a prompt.")] = False,
+    response: Annotated[
+        bool, typer.Option("--response", help="Check it as a model's answer, not as a prompt.")
+    ] = False,
     revision: Annotated[int | None, typer.Option(help="Check against an earlier revision.")] = None,
     config: ConfigOption = None,
     store: StoreOption = None,

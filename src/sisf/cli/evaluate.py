@@ -22,7 +22,9 @@ Judge = Annotated[str, typer.Option(help="The loop's judge: recorded, local, llm
 Labels = Annotated[str, typer.Option(help="Who labels released answers for the system ASR: recorded or a judge.")]
 Synthesiser = Annotated[str, typer.Option(help="local or llm.")]
 Mode = Annotated[str, typer.Option(help="async (learn afterwards) or inline (withhold until judged).")]
-Baselines = Annotated[str, typer.Option(help="Designs to compare with, separated by commas: none,keyword-filter,paper-warden.")]
+Baselines = Annotated[
+    str, typer.Option(help="Designs to compare with, separated by commas: none,keyword-filter,paper-warden.")
+]
 Trials = Annotated[int, typer.Option(min=1, help="Shuffled repetitions, each from zero policies.")]
 Seed = Annotated[int, typer.Option(help="Seed of the shuffles.")]
 Reference = Annotated[
@@ -157,7 +159,9 @@ def show_summary(summary: dict[str, Any], out: Path) -> None:
         screen.print(honest)
     judged = summary["judge_agreement"]
     if judged["n"]:
-        screen.print(f"\nthe loop's judge agreed with the labels on {judged['agreed']:,} of {judged['n']:,}", style="dim")
+        screen.print(
+            f"\nthe loop's judge agreed with the labels on {judged['agreed']:,} of {judged['n']:,}", style="dim"
+        )
     screen.print(f"report: {out / 'report.html'}", style="dim")
 
 

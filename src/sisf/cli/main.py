@@ -6,9 +6,7 @@ import sisf
 from sisf.cli import bench, breach, check, demo, doctor, evaluate, model, policy, probe, serve
 from sisf.cli.base import SisfGroup
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help=sisf.__doc__, cls=SisfGroup, rich_markup_mode=None
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=sisf.__doc__, cls=SisfGroup, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)

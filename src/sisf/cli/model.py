@@ -21,7 +21,9 @@ def _group() -> None:
 @app.command()
 def serve(
     name: Annotated[str, typer.Argument(help="unaligned (complies with everything, with filler) or recorded.")],
-    data: Annotated[str, typer.Option(help="Data sets whose answers `recorded` replays, separated by commas.")] = "advbench",
+    data: Annotated[
+        str, typer.Option(help="Data sets whose answers `recorded` replays, separated by commas.")
+    ] = "advbench",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8001,
 ) -> None:

@@ -147,7 +147,9 @@ def diff(
     out.print(f"revision {before.revision} → {after.revision}", style="bold")
     for sign, style, policies in (("+", "green", added), ("-", "red", removed), ("~", "yellow", changed)):
         for p in policies:
-            out.print(f"{sign} {p.id}  {p.status:<8} {p.action:<7} {p.direction:<8} {shown(p.description)}", style=style)
+            out.print(
+                f"{sign} {p.id}  {p.status:<8} {p.action:<7} {p.direction:<8} {shown(p.description)}", style=style
+            )
     if not (added or removed or changed):
         out.print("nothing changed")
 

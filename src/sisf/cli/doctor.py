@@ -1,0 +1,179 @@
+"""`sisf doctor`: does everything that SISF needs work here?"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, console, emit, load_settings
+
+if TYPE_CHECKING:
+    from sisf.settings import Settings
+
+_PACKAGES = ("numpy", "onnxruntime", "tokenizers", "google-re2", "scikit-learn", "sqlalchemy", "starlette", "uvicorn")
+_OLDEST = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `ok`, `warning` or `problem`, and what to do about it."""
+
+    check: str
+    state: str
+    detail: str
+
+
+def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Check Python, packages, embedder, store, port, upstream and judge. Exit code 1 when something is broken."""
+    findings = list(examine(load_settings(config)))
+    broken = any(f.state == "problem" for f in findings)
+    if json:
+        emit({"ok": not broken, "findings": [asdict(f) for f in findings]})
+    else:
+        _show(findings)
+    raise typer.Exit(1 if broken else 0)
+
+
+def examine(settings: "Settings") -> Iterator[Finding]:
+    """Every check in turn; one that fails does not stop the others."""
+    checks: dict[str, Callable[[Settings], tuple[str, str]]] = {
+        "Python": _python,
+        "packages": _packages,
+        "embedder": _embedder,
+        "store": _store,
+        "port": _port,
+        "upstream": _upstream,
+        "judge": _judge,
+        "synthesiser": _synthesiser,
+        "data sets": _data,
+    }
+    for name, check in checks.items():
+        try:
+            state, detail = check(settings)
+        except Exception as error:  # noqa: BLE001 - a doctor reports what it finds
+            state, detail = "problem", f"{type(error).__name__}: {error}"
+        yield Finding(name, state, " ".join(detail.split()))
+
+
+def _python(_: "Settings") -> tuple[str, str]:
+    import platform
+    import sys
+
+    found = f"{platform.python_version()} on {platform.platform()}"
+    return ("ok", found) if sys.version_info >= _OLDEST else ("problem", f"{found}; 3.11 or newer is needed")
+
+
+def _packages(_: "Settings") -> tuple[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    import sisf
+
+    found, missing = [f"sisf {sisf.__version__}"], []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    return ("problem", f"missing: {', '.join(missing)}; run make setup") if missing else ("ok", ", ".join(found))
+
+
+def _embedder(settings: "Settings") -> tuple[str, str]:
+    import time
+
+    from sisf.embedding import create_embedder
+
+    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    embedder.embed(["warm up"])
+    started = time.perf_counter()
+    embedder.embed(["How do I water a cactus in winter, and how often?"])
+    spent = (time.perf_counter() - started) * 1000
+    return "ok", f"{embedder.id}, {embedder.dimensions} dimensions, {spent:.1f} ms a prompt"
+
+
+def _store(settings: "Settings") -> tuple[str, str]:
+    from pathlib import Path
+
+    from sisf.store import open_store
+
+    url = settings.store.url
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not path.exists():
+        import tempfile
+
+        with tempfile.TemporaryFile(dir=path.parent):
+            return "ok", f"{path} does not exist yet; its folder is writable"
+    store = open_store(url)
+    try:
+        rows = store.audit.verify()
+        snapshot = store.policies.snapshot()
+        dead = len(store.jobs.dead())
+    finally:
+        store.close()
+    detail = f"{url}: revision {snapshot.revision}, {len(snapshot.active)} active policies, {rows} audit rows verified"
+    return ("warning", f"{detail}; {dead} exchanges given up, see `sisf breach list`") if dead else ("ok", detail)
+
+
+def _port(settings: "Settings") -> tuple[str, str]:
+    from sisf.errors import ConfigurationError
+    from sisf.serving import bind
+
+    listen = settings.listen
+    try:
+        bind(listen.host, listen.port).close()
+    except ConfigurationError as error:
+        return "problem", str(error)
+    return "ok", f"{listen.host}:{listen.port} is free"
+
+
+def _upstream(settings: "Settings") -> tuple[str, str]:
+    if not settings.upstream.url:
+        return "warning", "upstream.url is not set; `sisf serve --upstream URL` needs one, `sisf demo` does not"
+    import urllib.error
+    import urllib.request
+
+    url = settings.upstream.url.rstrip("/") + "/models"
+    if not url.startswith(("http://", "https://")):
+        return "problem", f"upstream.url: {settings.upstream.url} must start with http:// or https://"
+    key = settings.upstream.api_key.get_secret_value()
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=settings.upstream.connect_timeout) as response:  # noqa: S310
+            return "ok", f"{url} answers {response.status}"
+    except urllib.error.HTTPError as error:
+        return "warning", f"{url} answers {error.code}; check upstream.api_key"
+    except (OSError, ValueError) as error:
+        return "problem", f"{url} cannot be reached: {getattr(error, 'reason', error)}"
+
+
+def _judge(settings: "Settings") -> tuple[str, str]:
+    from sisf.adjudicator.factory import create_adjudicator
+
+    judge = create_adjudicator(settings.adjudication)
+    return "ok", f"`{judge.name}`, {settings.adjudication.mode}, strictness {settings.adjudication.strictness}"
+
+
+def _synthesiser(settings: "Settings") -> tuple[str, str]:
+    synthesis = settings.synthesis
+    return (
+        "ok",
+        f"`{synthesis.synthesiser}`, {synthesis.autonomy}, reference: {', '.join(synthesis.reference) or 'shipped'}",
+    )
+
+
+def _data(_: "Settings") -> tuple[str, str]:
+    from sisf.evaluation.datasets import local_names
+
+    names = local_names()
+    return "ok", f"{len(names)} at hand: {', '.join(names)}" if names else "none at hand; the shipped samples are used"
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.table import Table
+
+    marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in findings:
+        mark, style = marks[finding.state]
+        table.add_row(mark, finding.check, finding.detail, style=style if finding.state != "ok" else None)
+    console().print(table)

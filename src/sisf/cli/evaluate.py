@@ -1,6 +1,6 @@
 """`sisf evaluate`: the laboratory, one command for each protocol."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

@@ -1,0 +1,168 @@
+"""What the demonstration shows: a live view on a terminal, plain lines elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sisf.cli.base import console, shown
+from sisf.cli.chart import columns
+
+if TYPE_CHECKING:
+    from sisf.evaluation.demo.drive import Account, Screen
+    from sisf.evaluation.demo.programme import Programme
+    from sisf.evaluation.demo.stage import Stage
+
+_LINE_EVERY = 50
+_PROMPT_CHARS = 90
+_PAPER = 0.4558
+
+
+def opening(programme: "Programme") -> None:
+    """What is about to happen."""
+    out = console(stderr=True)
+    data = ", ".join(d.name for d in programme.datasets)
+    model = "a scripted model that complies with everything, with harmless filler"
+    if programme.answers:
+        model = "the recorded answers of an unaligned Mistral-7B"
+    out.print("SISF demonstration: an unprotected model, and a gateway that starts with no policy at all", style="bold")
+    out.print(f"{programme.attacks} attacks and {len(programme.steps) - programme.attacks} honest requests ({data})")
+    out.print(f"behind the gateway: {model}; judge and synthesiser: the local ones, no key and no network", style="dim")
+    out.print("starting (the first time, the packaged embedder is converted once) …", style="dim")
+
+
+@contextmanager
+def screen(stage: "Stage", programme: "Programme") -> "Iterator[Screen]":
+    """The live view where there is a terminal, else a line now and then."""
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield _Lines(out)
+        return
+    with Live(console=out, refresh_per_second=8, transient=True) as live:
+        yield _View(live, stage, programme)
+
+
+class _Lines:
+    def __init__(self, out: Any) -> None:
+        self._out = out
+
+    def show(self, account: "Account") -> None:
+        """One line every so many requests, and at the end."""
+        if account.done % _LINE_EVERY and account.done != account.total:
+            return
+        self._out.print(
+            f"{account.done:>5} of {account.total} requests · ASR of the last {min(50, len(account.attacks))} attacks "
+            f"{account.recent_asr():.0%} · {account.breaches} breaches · {account.policies} policies · "
+            f"{account.blocked} of {len(account.benign)} honest requests blocked",
+            soft_wrap=True,
+        )
+
+
+class _View:
+    def __init__(self, live: Live, stage: "Stage", programme: "Programme") -> None:
+        self._live = live
+        self._stage = stage
+        self._programme = programme
+
+    def show(self, account: "Account") -> None:
+        """Draw the account; the live view shows it when it is next refreshed."""
+        self._live.update(self._drawn(account))
+
+    def _drawn(self, account: "Account") -> Panel:
+        figures = Table.grid(padding=(0, 3))
+        figures.add_row(
+            _figure("ASR, last 50 attacks", f"{account.recent_asr():.0%}", "red" if account.recent_asr() > 0.5 else "green"),
+            _figure("breaches found", str(account.breaches), "yellow"),
+            _figure("policies in force", str(account.policies), "cyan"),
+            _figure("honest blocked", f"{account.blocked} of {len(account.benign)}", "red" if account.blocked else "green"),
+        )
+        newest = Text("none yet", style="dim")
+        if account.newest is not None:
+            policy = account.newest
+            newest = Text(f"{policy.kind} on the {policy.direction}, {policy.hazard.label}: ", style="cyan")
+            newest.append(shown(policy.description), style="default")
+        chart = Text("\n".join(columns(_curve(account), height=6, mark=_PAPER)), style="red")
+        body = Group(
+            ProgressBar(total=account.total, completed=account.done, width=72),
+            Text(""),
+            figures,
+            Text(""),
+            Text("attacks that met no policy (of the last 50); the dashes: the paper's 45.58 % overall", style="dim"),
+            chart,
+            Text(""),
+            Text.assemble(("newest policy  ", "dim"), newest),
+            Text.assemble(("now sending    ", "dim"), (_short(account.last_prompt), "default")),
+        )
+        title = f"client → gateway {self._stage.url} → model {self._stage.upstream}"
+        return Panel(body, title=Text(title), title_align="left", border_style="dim", padding=(1, 2))
+
+
+def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
+    """What happened, where it is kept, and what to try next."""
+    from sisf.evaluation.pages import rate_text
+    from sisf.evaluation.statistics import clopper_pearson
+
+    screen = console()
+    n = summary["attacks"]
+    screen.print("\nAttacks that met no policy, of the last 50:", style="bold")
+    for row in columns(_curve(account), mark=_PAPER):
+        screen.print(row, soft_wrap=True)
+    screen.print(f"      1{'attacks sent':^54}{n:>9}", style="dim")
+    table = Table.grid(padding=(0, 2))
+    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), "the paper: 45.58 %")
+    table.add_row("Warden ASR", rate_text(summary["warden_asr"]), "with policies on answers")
+    table.add_row("last 50 attacks", f"{account.recent_asr():.0%}", "first ones: 100 %")
+    policies = summary["policies"]
+    table.add_row(
+        "policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches; the paper: 234 from 237"
+    )
+    blocked, sent = account.blocked, len(account.benign)
+    upper = clopper_pearson(blocked, sent)[1]
+    table.add_row("honest requests blocked", f"{blocked} of {sent}", f"95 % sure: under {upper:.2%}")
+    if account.learning_ms:
+        middle = sorted(account.learning_ms)[len(account.learning_ms) // 2]
+        table.add_row("from breach to enforced", f"{middle:,.0f} ms", "median")
+    table.add_row("time", f"{summary['seconds']:.0f} s", "")
+    screen.print()
+    screen.print(table)
+    store = f"--store sqlite:///{out / 'demo.db'}"
+    sample = 'Explain how photosynthesis works.'
+    screen.print("\nLook at what it learned:", style="bold")
+    for line in (
+        f"  open {out / 'report.html'}        (learning_curve.png, summary.json, outcomes.jsonl beside it)",
+        f"  sisf policy list {store}",
+        f"  sisf breach list {store}",
+        f'  sisf check "{sample}" {store}',
+    ):
+        screen.print(line, soft_wrap=True)
+    screen.print("Put it in front of a model:", style="bold")
+    screen.print("  sisf serve --upstream http://127.0.0.1:8000/v1", soft_wrap=True)
+    screen.print("Measure it by the paper's protocol:", style="bold")
+    screen.print("  sisf evaluate learn --attacks sample_attacks --benign sample_benign --out results", soft_wrap=True)
+    screen.print(
+        f"\nKept: requests, answers, verdicts and policies of this demonstration, in {out}/ only. Nothing left this "
+        f"machine; delete the folder and it is gone.",
+        style="dim",
+    )
+
+
+def _curve(account: "Account") -> list[float]:
+    from sisf.evaluation.statistics import rolling_share
+
+    return rolling_share([s.beat_warden for s in account.attacks], 50)
+
+
+def _figure(title: str, value: str, style: str) -> Text:
+    return Text.assemble((f"{value}\n", f"bold {style}"), (title, "dim"))
+
+
+def _short(prompt: str) -> str:
+    flat = shown(" ".join(prompt.split()))
+    return flat if len(flat) <= _PROMPT_CHARS else flat[: _PROMPT_CHARS - 1] + "…"

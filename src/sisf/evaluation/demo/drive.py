@@ -1,0 +1,157 @@
+"""Drives the gateway with the official client and keeps account of what happens."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sisf.evaluation.demo.programme import Programme, Step
+from sisf.evaluation.demo.stage import Stage
+from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
+from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.pipeline import Answers, recorded_label
+from sisf.llm.unaligned import UnalignedModel
+from sisf.loop.events import Activated, Event
+from sisf.policy import Policy, Status
+from sisf.evaluation.defences import Tally
+from sisf.probe.target import GatewayTarget, Reaction, Reply
+from sisf.verdict import Outcome, Verdict
+
+WINDOW = 50
+_DRAIN_SECONDS = 120.0
+
+_FATES = {
+    Reaction.BLOCKED: (Fate.INTERCEPTED, "prompt"),
+    Reaction.INTERCEPTED: (Fate.INTERCEPTED, "response"),
+    Reaction.WITHHELD: (Fate.WITHHELD, None),
+}
+
+
+@dataclass(slots=True)
+class Account:
+    """The state of the demonstration."""
+
+    total: int
+    attacks: list[Sample] = field(default_factory=list)
+    benign: list[Sample] = field(default_factory=list)
+    newest: Policy | None = None
+    """The policy that went live last."""
+    policies: int = 0
+    revision: int = 0
+    last_prompt: str = ""
+    learning_ms: list[float] = field(default_factory=list)
+    """From each breach's answer to the new policy in force, milliseconds."""
+
+    @property
+    def done(self) -> int:
+        """Requests sent."""
+        return len(self.attacks) + len(self.benign)
+
+    @property
+    def breaches(self) -> int:
+        """Breaches that the loop found."""
+        return sum(s.verdict == Outcome.BREACH.value for s in self.attacks)
+
+    @property
+    def blocked(self) -> int:
+        """Honest requests blocked."""
+        return sum(s.outcome is Fate.INTERCEPTED for s in self.benign)
+
+    def recent_asr(self) -> float:
+        """Share of the last attacks that no policy stopped."""
+        recent = self.attacks[-WINDOW:]
+        return sum(s.beat_warden for s in recent) / len(recent) if recent else 1.0
+
+
+class Screen(Protocol):
+    """Shows the account."""
+
+    def show(self, account: Account) -> None:
+        """Something happened."""
+        ...
+
+
+def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
+    """Send every step; after each attack the loop finishes its work, as in the paper's evaluation."""
+    account = Account(len(programme.steps))
+    arrived: list[Policy] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Activated):
+            arrived.extend(event.policies)
+            account.newest = event.policies[-1] if event.policies else account.newest
+            account.policies, account.revision = len(event.snapshot.active), event.snapshot.revision
+
+    stage.system.loop.listen(listen)
+    target = GatewayTarget(stage.url, model="recorded")
+    try:
+        for step in programme.steps:
+            arrived.clear()
+            account.last_prompt = step.record.prompt
+            reply = target.send(step.record.messages)
+            if step.attack:
+                account.attacks.append(_attack(stage, step, reply, account, arrived))
+            else:
+                account.benign.append(_sample(step, reply, None, account))
+            screen.show(account)
+    finally:
+        target.close()
+    return account
+
+
+def _attack(stage: Stage, step: Step, reply: Reply, account: Account, arrived: Sequence[Policy]) -> Sample:
+    started = time.perf_counter()
+    stage.system.loop.drain(_DRAIN_SECONDS)
+    if arrived:
+        account.learning_ms.append((time.perf_counter() - started) * 1000)
+    verdict: Verdict | None = None
+    if reply.reaction is Reaction.ANSWERED and reply.exchange_id:
+        verdict = stage.system.store.exchanges.get(reply.exchange_id).verdict
+    return _sample(step, reply, verdict, account, tuple(p.id for p in arrived))
+
+
+def _sample(
+    step: Step, reply: Reply, verdict: Verdict | None, account: Account, arrived: tuple[str, ...] = ()
+) -> Sample:
+    truth = recorded_label(step.record, recorded=step.record.response is not None) if step.attack else None
+    released = Fate.PASSED if not step.attack else Fate.REFUSED if truth is Outcome.SAFE else Fate.BREACHED
+    fate, side = _FATES.get(reply.reaction, (released, None))
+    return Sample(
+        id=step.record.id,
+        dataset=step.dataset,
+        trial=0,
+        phase="learn" if step.attack else "interleaved",
+        outcome=fate,
+        side=side,
+        action="block" if fate is Fate.INTERCEPTED else "allow",
+        policy_id=reply.policy_id,
+        score=None,
+        verdict=verdict.outcome.value if verdict else None,
+        revision=reply.revision,
+        new_policy_ids=arrived,
+        policies=account.policies,
+        truth=truth.value if truth else None,
+    )
+
+
+def as_run(stage: Stage, programme: Programme, account: Account, *, seed: int, seconds: float) -> Run:
+    """The account in the form of an experiment, for the same summary, plots and report."""
+    known = stage.system.store.policies.list()
+    tally = Tally(
+        len(known),
+        sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known),
+        sum(p.status is Status.ACTIVE for p in known),
+    )
+    honest: dict[str, list[Sample]] = {}
+    for sample in account.benign:
+        honest.setdefault(sample.dataset, []).append(sample)
+    trial = Trial(
+        0,
+        tuple(account.attacks),
+        {name: tuple(samples) for name, samples in honest.items()},
+        tuple(stage.system.store.policies.snapshot().active),
+        tally,
+        seconds=seconds,
+    )
+    setup = Setup(Answers(UnalignedModel(), replay=True), None, None, trials=1, seed=seed)
+    return Run("demo", setup, programme.datasets, {SYSTEM: [trial]}, seconds)

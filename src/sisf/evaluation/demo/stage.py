@@ -1,0 +1,63 @@
+"""The stage of the demonstration: an upstream model server and a gateway, real, on free loopback ports."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sisf.bootstrap import System, build
+from sisf.evaluation.demo.programme import Programme
+from sisf.gateway.app import create_app
+from sisf.llm.recorded import RecordedModel
+from sisf.llm.server import running as model_running
+from sisf.serving import Background
+from sisf.settings import Settings, load
+
+STORE = "demo.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is running."""
+
+    system: System
+    settings: Settings
+    url: str
+    """The gateway's base URL."""
+    upstream: str
+    """The unprotected model's base URL."""
+
+
+@contextmanager
+def stage(programme: Programme, folder: Path, *, port: int = 0) -> Iterator[Stage]:
+    """Start model and gateway from zero policies; both end with the block. The store stays in `folder`."""
+    store = folder / STORE
+    for leftover in folder.glob(STORE + "*"):
+        leftover.unlink()
+    with ExitStack() as stack:
+        model = stack.enter_context(model_running([RecordedModel(programme.answers)]))
+        # Local parts throughout: a demonstration spends nobody's money, whatever keys are in the environment.
+        settings = load(
+            overrides={
+                "upstream.url": f"{model.url}/v1",
+                "store.url": f"sqlite:///{store}",
+                "adjudication.judge": "local",
+                "adjudication.mode": "async",
+                "synthesis.synthesiser": "local",
+                "synthesis.autonomy": "autonomous",
+                "mode": "enforce",
+                "blocked_prompt": "error",
+            },
+            environment={},
+        )
+        system = build(settings)
+        stack.callback(system.close)
+        app = create_app(
+            warden=system.warden,
+            loop=system.loop,
+            adjudicator=system.adjudicator,
+            store=system.store,
+            settings=settings,
+        )
+        gateway = stack.enter_context(Background(app, "127.0.0.1", port))
+        yield Stage(system, settings, f"{gateway.url}/v1", f"{model.url}/v1")

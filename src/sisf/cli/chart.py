@@ -1,6 +1,7 @@
 """A small line of columns for the terminal, in eighths of a character cell."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
@@ -28,4 +29,4 @@ def _squeezed(values: Sequence[float], width: int) -> list[float]:
     """At most `width` means of neighbours."""
     count = min(width, len(values))
     edges = [round(i * len(values) / count) for i in range(count + 1)]
-    return [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]

@@ -78,10 +78,14 @@ class _View:
     def _drawn(self, account: "Account") -> Panel:
         figures = Table.grid(padding=(0, 3))
         figures.add_row(
-            _figure("ASR, last 50 attacks", f"{account.recent_asr():.0%}", "red" if account.recent_asr() > 0.5 else "green"),
+            _figure(
+                "ASR, last 50 attacks", f"{account.recent_asr():.0%}", "red" if account.recent_asr() > 0.5 else "green"
+            ),
             _figure("breaches found", str(account.breaches), "yellow"),
             _figure("policies in force", str(account.policies), "cyan"),
-            _figure("honest blocked", f"{account.blocked} of {len(account.benign)}", "red" if account.blocked else "green"),
+            _figure(
+                "honest blocked", f"{account.blocked} of {len(account.benign)}", "red" if account.blocked else "green"
+            ),
         )
         newest = Text("none yet", style="dim")
         if account.newest is not None:
@@ -133,7 +137,7 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     screen.print()
     screen.print(table)
     store = f"--store sqlite:///{out / 'demo.db'}"
-    sample = 'Explain how photosynthesis works.'
+    sample = "Explain how photosynthesis works."
     screen.print("\nLook at what it learned:", style="bold")
     for line in (
         f"  open {out / 'report.html'}        (learning_curve.png, summary.json, outcomes.jsonl beside it)",

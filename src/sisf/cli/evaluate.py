@@ -103,6 +103,61 @@ def held_out(
     )
 
 
+@app.command("rapid-response")
+def rapid_response(
+    out: Out,
+    data: Annotated[str, typer.Option(help="A set with target_model, split, attack, broke_model.")] = "rapid_response_iid",
+    benign: Benign = "",
+    shots: Annotated[str, typer.Option(help="Numbers of seen examples, separated by commas.")] = "0,1,5,25",
+    adjudicator: Judge = "recorded",
+    synthesiser: Synthesiser = "local",
+    trials: Trials = 1,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn from a few examples of each jailbreak strategy, then face the rest of it (RapidResponseBench)."""
+    from rich.table import Table
+
+    from sisf.cli.progress import TerminalProgress
+    from sisf.evaluation import datasets, rapid_summary
+    from sisf.evaluation import rapid_response as protocol
+    from sisf.evaluation.defences import learning
+    from sisf.evaluation.laboratory import Laboratory, Options
+    from sisf.evaluation.pages import percent
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config)
+    counts = _counts(shots)
+    prepare(out)
+    attacks, honest = datasets.load(data), datasets.load_all(_names(benign))
+    options = Options(
+        adjudicator=adjudicator,
+        synthesiser=synthesiser,
+        baselines=(),
+        trials=trials,
+        seed=seed,
+        reference=_names(reference),
+    )
+    with TerminalProgress() as progress:
+        lab = Laboratory(settings, options, [attacks, *honest])
+        run = protocol.rapid_response(lab.setup(), learning(lab.system), attacks, honest, progress, shots=counts)
+    summary = rapid_summary.write(out, run, lab.described())
+    if json:
+        emit(summary)
+        return
+    table = Table("examples seen", box=None, pad_edge=False, header_style="bold")
+    for heading in ("iid", "ood", "honest blocked", "policies"):
+        table.add_column(heading, justify="right")
+    for count, entry in summary["shots"].items():
+        rates = [percent(entry[key]) if key in entry else "–" for key in ("iid", "ood", "benign_rise")]
+        table.add_row(count, *rates, f"{entry['policies']:.1f}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
 class _Chosen:
     """What `learn` and `held-out` share: load, build, run, write, show."""
 
@@ -181,3 +236,12 @@ def _mode(given: str) -> Literal["async", "inline"]:
     if given not in ("async", "inline"):
         raise ConfigurationError(f"--mode {given}: must be async or inline")
     return given  # type: ignore[return-value]
+
+
+def _counts(given: str) -> list[int]:
+    from sisf.errors import ConfigurationError
+
+    names = _names(given)
+    if not names or not all(name.isdecimal() for name in names):
+        raise ConfigurationError(f"--shots {given}: must be numbers separated by commas, such as 0,1,5,25")
+    return sorted({int(name) for name in names})

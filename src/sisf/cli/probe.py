@@ -21,7 +21,7 @@ def probe(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Send the shipped attacks, plain and in every technique, to a gateway; what gets an answer is judged by its loop."""
+    """Send the shipped attacks, plain and in every technique, to a gateway; its loop judges what gets an answer."""
     from sisf.cli.progress import TerminalProgress
     from sisf.probe.agent import ProbingAgent
     from sisf.probe.target import GatewayTarget

@@ -106,7 +106,9 @@ def held_out(
 @app.command("rapid-response")
 def rapid_response(
     out: Out,
-    data: Annotated[str, typer.Option(help="A set with target_model, split, attack, broke_model.")] = "rapid_response_iid",
+    data: Annotated[
+        str, typer.Option(help="A set with target_model, split, attack, broke_model.")
+    ] = "rapid_response_iid",
     benign: Benign = "",
     shots: Annotated[str, typer.Option(help="Numbers of seen examples, separated by commas.")] = "0,1,5,25",
     adjudicator: Judge = "recorded",

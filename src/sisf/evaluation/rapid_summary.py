@@ -81,7 +81,9 @@ def _curve(axes: Axes, shots: Mapping[str, Any]) -> None:
             continue
         axes.plot(counts, values, color=colour, marker="o", linewidth=2.2, label=f"{split} variants")
         for x, value in zip(counts, values, strict=True):
-            axes.annotate(percent(value), (x, value), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9)
+            axes.annotate(
+                percent(value), (x, value), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9
+            )
     rises = [shots[c]["benign_rise"] for c in counts]
     axes.plot(counts, rises, color="#9ca3af", marker="s", linewidth=1.4, label="honest prompts blocked")
     axes.set(xlabel="examples seen of each strategy", ylabel="share")
@@ -99,7 +101,12 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[plots.Plot]) -> Page:
         if "iid" in entry
     ]
     rows = [
-        (split, model.rsplit("/", 1)[-1], strategy, *(percent(entry[f"{split}_by_model"][model][strategy]) for entry in shots.values()))
+        (
+            split,
+            model.rsplit("/", 1)[-1],
+            strategy,
+            *(percent(entry[f"{split}_by_model"][model][strategy]) for entry in shots.values()),
+        )
         for split in ("iid", "ood")
         if f"{split}_by_model" in next(iter(shots.values()))
         for model, strategies in next(iter(shots.values()))[f"{split}_by_model"].items()

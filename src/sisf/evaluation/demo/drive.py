@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sisf.evaluation.defences import Tally
 from sisf.evaluation.demo.programme import Programme, Step
 from sisf.evaluation.demo.stage import Stage
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
@@ -13,7 +14,6 @@ from sisf.evaluation.pipeline import Answers, recorded_label
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop.events import Activated, Event
 from sisf.policy import Policy, Status
-from sisf.evaluation.defences import Tally
 from sisf.probe.target import GatewayTarget, Reaction, Reply
 from sisf.verdict import Outcome, Verdict
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sisf.settings import Settings
     from sisf.store import Store
 
+_PIPED_WIDTH = 160
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 ConfigOption = Annotated[
@@ -63,7 +64,10 @@ def console(*, stderr: bool = False) -> "Console":
     """Rich output that renders no markup found in data, and no colour where nobody can see it."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _PIPED_WIDTH
+    return made
 
 
 def emit(data: Any) -> None:

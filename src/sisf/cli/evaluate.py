@@ -195,11 +195,11 @@ def show_summary(summary: dict[str, Any], out: Path) -> None:
     from sisf.evaluation.plots import label_of
 
     screen = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("design", "prompt-side ASR", "Warden ASR", "system ASR", "breaches", "policies"):
-        table.add_column(heading, justify="left" if heading == "design" else "right")
+    table = Table("attack success rate", box=None, pad_edge=False, header_style="bold")
+    for heading in ("prompt-side Warden", "Warden", "system", "breaches", "policies"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in (("sisf", summary), *summary["baselines"].items()):
-        rates = [rate_text(figures[key]) for key in ("warden_asr_prompt", "warden_asr", "system_asr")]
+        rates = [_compact(figures[key]) for key in ("warden_asr_prompt", "warden_asr", "system_asr")]
         table.add_row(label_of(name), *rates, f"{figures['breaches']:g}", f"{figures['policies']['final']:g}")
     screen.print(table)
     if "intercepted" in summary:
@@ -220,6 +220,11 @@ def show_summary(summary: dict[str, Any], out: Path) -> None:
             f"\nthe loop's judge agreed with the labels on {judged['agreed']:,} of {judged['n']:,}", style="dim"
         )
     screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+def _compact(rate: dict[str, Any]) -> str:
+    low, high = rate["ci95"]
+    return f"{rate['mean']:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _protocols() -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
-from sisf.embedding import CachedEmbedder, Embedder
+from sisf.embedding import Embedder
 from sisf.errors import ConfigurationError, DataError
 from sisf.evaluation import datasets, defences
 from sisf.evaluation.datasets import Dataset
@@ -15,12 +15,12 @@ from sisf.evaluation.defences import Defence, System
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.pipeline import Answers
 from sisf.evaluation.records import Record
+from sisf.evaluation.vectors import KeptEmbedder
 from sisf.llm.base import ChatModel
 from sisf.loop import Reference
 from sisf.settings import Settings
 
 BASELINES = ("none", "keyword-filter", "paper-warden")
-_CACHED_TEXTS = 200_000
 _SHIPPED_REFERENCE = "benign_reference"
 
 
@@ -56,9 +56,7 @@ class Laboratory:
             raise ConfigurationError(f"--baselines: there is no {unknown[0]!r}; choose from {', '.join(BASELINES)}")
         self.references = load_references(options.reference)
         spec = settings.embedder
-        self.embedder: Embedder = CachedEmbedder(
-            create_embedder(spec.name, api_key=spec.api_key.get_secret_value()), _CACHED_TEXTS
-        )
+        self.embedder: Embedder = KeptEmbedder(create_embedder(spec.name, api_key=spec.api_key.get_secret_value()))
         self._rows = [_row(record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
 

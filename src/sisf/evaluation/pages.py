@@ -34,8 +34,7 @@ def percent(value: float) -> str:
 
 def rate_text(rate: Mapping[str, Any]) -> str:
     """A rate with its interval."""
-    low, high = rate["ci95"]
-    return f"{percent(rate['mean'])} ({percent(low)} to {percent(high)})"
+    return f"{percent(rate['mean'])} ({_interval(rate)})"
 
 
 def page(run: Run, summary: Mapping[str, Any], plots: Sequence[Plot]) -> Page:
@@ -110,7 +109,8 @@ def _cards(summary: Mapping[str, Any]) -> list[Card]:
 
 
 def _interval(rate: Mapping[str, Any]) -> str:
-    return f"{percent(rate['ci95'][0])} to {percent(rate['ci95'][1])}"
+    low, high = (percent(x) for x in rate["ci95"])
+    return f"{low.removesuffix('%')}–{high}"
 
 
 def _designs(summary: Mapping[str, Any]) -> Table:
@@ -165,7 +165,8 @@ def _policies(run: Run) -> Table:
         for p in policies
     ]
     header = ("policy", "kind", "side", "hazard", "in plain words", "#breaches", "gate: honest texts hit")
-    return Table(f"The {len(policies)} policies in force after the last trial", header, rows, folded=len(rows) > 12)
+    title = "The policy in force" if len(rows) == 1 else f"The {len(rows)} policies in force"
+    return Table(f"{title} after the last trial", header, rows, folded=len(rows) > 12)
 
 
 def _learned_from(policy: Policy) -> str:

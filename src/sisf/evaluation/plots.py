@@ -123,6 +123,8 @@ def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
         ha="right",
         color=_PAPER,
         fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
+        zorder=6,
     )
     axes.set(xlabel="attacks sent", ylabel=f"of the last {_WINDOW} attacks", ylim=(0, 1.04), xlim=(1, longest))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

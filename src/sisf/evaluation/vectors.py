@@ -1,0 +1,103 @@
+"""Vectors kept between experiments: the same thousands of texts are embedded in every run, and never change."""
+
+import contextlib
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisf.embedding import Embedder, TextWindow, Vectors
+from sisf.settings import cache_dir
+
+_LIMIT_ROWS = 250_000
+_CHUNK = 500
+_BUSY_SECONDS = 10.0
+
+
+class KeptEmbedder:
+    """An embedder whose vectors are kept in memory and in the user's cache, by the text's hash; texts are not kept.
+
+    The file is a convenience: when it cannot be read or written, vectors are computed as without it. At most 250,000
+    vectors (about 400 MB at 384 dimensions) are written.
+    """
+
+    def __init__(self, inner: Embedder, folder: Path | None = None) -> None:
+        self.inner = inner
+        self._memory: dict[bytes, NDArray[np.float32]] = {}
+        self._lock = threading.Lock()
+        name = hashlib.sha256(inner.id.encode()).hexdigest()[:16]
+        self._file = (folder or cache_dir() / "vectors") / f"{name}.db"
+        self._database: sqlite3.Connection | None = None
+        with contextlib.suppress(sqlite3.Error, OSError):
+            self._database = self._opened()
+
+    @property
+    def id(self) -> str:
+        """That of the embedder behind: a kept vector is the same vector."""
+        return self.inner.id
+
+    @property
+    def dimensions(self) -> int:
+        """See `Embedder.dimensions`."""
+        return self.inner.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        """See `Embedder.max_tokens`."""
+        return self.inner.max_tokens
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.embed`."""
+        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+        with self._lock:
+            self._recall([key for key in dict.fromkeys(keys) if key not in self._memory])
+            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._memory}
+            if missing:
+                self._keep(list(missing), self.inner.embed(list(missing.values())))
+            if not keys:
+                return np.zeros((0, self.dimensions), np.float32)
+            return np.stack([self._memory[key] for key in keys])
+
+    def count_tokens(self, text: str) -> int:
+        """See `Embedder.count_tokens`."""
+        return self.inner.count_tokens(text)
+
+    def windows(self, text: str, size: int | None = None, overlap: int = 0) -> list[TextWindow]:
+        """See `Embedder.windows`."""
+        return self.inner.windows(text, size, overlap)
+
+    def _opened(self) -> sqlite3.Connection:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+        # Lost vectors are computed again: durability would only cost time.
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=OFF")
+        database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+        return database
+
+    def _recall(self, keys: Sequence[bytes]) -> None:
+        if self._database is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            for start in range(0, len(keys), _CHUNK):
+                part = keys[start : start + _CHUNK]
+                marks = ",".join("?" * len(part))
+                found = self._database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part)  # noqa: S608
+                for key, vector in found:
+                    row = np.frombuffer(vector, "<f4")
+                    if row.shape == (self.dimensions,):
+                        self._memory[key] = row
+
+    def _keep(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        self._memory.update(zip(keys, vectors, strict=True))
+        if self._database is None or len(self._memory) > _LIMIT_ROWS:
+            return
+        rows = [(key, vector.astype("<f4").tobytes()) for key, vector in zip(keys, vectors, strict=True)]
+        with contextlib.suppress(sqlite3.Error):
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+            self._database.execute("COMMIT")

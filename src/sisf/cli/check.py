@@ -9,7 +9,10 @@ import typer
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, load_settings, shown, store_of
 
 if TYPE_CHECKING:
-    from sisf.policy import Decision, Direction, Snapshot
+    from sisf.policy import Decision, Direction, Match, Snapshot
+
+_CONTEXT = 32
+"""Characters shown on both sides of a match."""
 
 
 def check(
@@ -27,7 +30,6 @@ def check(
     from sisf.exchange import Message, Role
     from sisf.policy import Direction
     from sisf.warden import Warden
-    from sisf.warden.explain import explain
 
     content = _text(text, file)
     settings = load_settings(config, store__url=store)
@@ -44,7 +46,7 @@ def check(
     if json:
         emit(_as_json(decision, snapshot, direction))
     else:
-        typer.echo(shown(explain(decision, (message,), snapshot)))
+        typer.echo(shown(explained(decision, content, snapshot)))
     raise typer.Exit(1 if decision.blocked else 0)
 
 
@@ -63,6 +65,44 @@ def _text(text: str, file: Path | None) -> str:
     if not text:
         raise ConfigurationError("nothing to check: give a text, `-` for standard input, or --file FILE")
     return text
+
+
+def explained(decision: "Decision", text: str, snapshot: "Snapshot") -> str:
+    """The decision as a compiler would report an error: what, where, why, and what would have to change."""
+    if not decision.matches:
+        return (
+            f"allowed: none of the {len(snapshot.active)} active policies recognises it (revision {decision.revision})"
+        )
+    policies = {p.id: p for p in snapshot.policies}
+    lines = [f"{decision.action.value}: {len(decision.matches)} match(es), revision {decision.revision}"]
+    for match in decision.matches:
+        policy = policies[match.policy_id]
+        state = "shadow, not enforced" if match.shadow else match.action.value
+        lines += ["", f"  policy {policy.id} ({policy.kind}, {state}): {policy.description}"]
+        lines += _place(match, text)
+        if policy.kind == "semantic":
+            lines.append(f"  = score {match.score:.3f}, and {match.threshold:.3f} is enough")
+        lines.append(
+            f"  = learned from {len(policy.provenance.breach_ids)} breach(es) by {policy.provenance.synthesiser}"
+        )
+        if policy.gate_report is not None:
+            report = policy.gate_report
+            lines.append(f"  = the gate tried it on {report.benign_total:,} honest texts: {report.benign_blocked} hit")
+        lines.append(f"  help: if this text is honest, `sisf policy retire {policy.id} --reason ...`")
+    return "\n".join(lines)
+
+
+def _place(match: "Match", text: str) -> list[str]:
+    if match.span is None:
+        return [f"  --> the whole text, view `{match.view}`"]
+    start, end = match.span
+    where = f"  --> characters {start}-{end}, view `{match.view}`"
+    if match.view != "raw":
+        return [where]
+    left = max(0, start - _CONTEXT)
+    line = text[left : end + _CONTEXT].replace("\n", " ")
+    width = min(end - start, len(line))
+    return [where, f"   | {line}", f"   | {' ' * (start - left)}{'^' * max(1, width)}"]
 
 
 def _as_json(decision: "Decision", snapshot: "Snapshot", direction: "Direction") -> dict[str, object]:

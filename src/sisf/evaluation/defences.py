@@ -1,7 +1,6 @@
 """What stands in front of the model in an experiment: the real system, or one of the designs it is compared with."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,11 +8,12 @@ from typing import Protocol
 
 import re2
 
+from sisf.bootstrap import System
 from sisf.errors import SisfError
 from sisf.evaluation.keywords import KEYWORD_PATTERNS
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match, Policy, Status
-from sisf.store.base import ExchangeRecord, Store
+from sisf.store import ExchangeRecord
 from sisf.verdict import Verdict
 
 _DRAIN_SECONDS = 600.0
@@ -54,54 +54,6 @@ class Defence(Protocol):
 
     def close(self) -> None:
         """Release everything."""
-        ...
-
-
-class Enforcer(Protocol):
-    """The part of the Warden that an experiment uses."""
-
-    @property
-    def revision(self) -> int:
-        """The revision in force."""
-        ...
-
-    def inspect(self, messages: Sequence[Message], direction: Direction) -> Decision:
-        """Decide on a prompt or an answer."""
-        ...
-
-
-class Learner(Protocol):
-    """The part of the loop that an experiment uses."""
-
-    def monitor(self, record: ExchangeRecord) -> Future[None]:
-        """Hand an exchange over."""
-        ...
-
-    def drain(self, timeout: float) -> None:
-        """Wait until all work is done."""
-        ...
-
-
-class System(Protocol):
-    """The part of `sisf.bootstrap.System` that an experiment uses."""
-
-    @property
-    def warden(self) -> Enforcer:
-        """Enforcement."""
-        ...
-
-    @property
-    def loop(self) -> Learner:
-        """Learning."""
-        ...
-
-    @property
-    def store(self) -> Store:
-        """Knowledge."""
-        ...
-
-    def close(self) -> None:
-        """Stop everything."""
         ...
 
 
@@ -155,7 +107,8 @@ class LearningSystem:
     def learn(self, record: ExchangeRecord) -> Verdict | None:
         """Hand the exchange to the loop and wait until the loop has nothing left to do."""
         self._system.loop.monitor(record).result(timeout=_DRAIN_SECONDS)
-        self._system.loop.drain(_DRAIN_SECONDS)
+        if not self._system.loop.drain(_DRAIN_SECONDS):
+            raise SisfError(f"the loop did not finish its work on {record.exchange.id} in {_DRAIN_SECONDS:.0f} s")
         dead = self._system.store.jobs.dead()
         if dead:
             job, error = dead[0]

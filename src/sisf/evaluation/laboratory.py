@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
+from sisf.bootstrap import System
 from sisf.embedding import Embedder
 from sisf.errors import ConfigurationError, DataError
 from sisf.evaluation import datasets, defences
 from sisf.evaluation.datasets import Dataset
-from sisf.evaluation.defences import Defence, System
+from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.pipeline import Answers
 from sisf.evaluation.records import Record

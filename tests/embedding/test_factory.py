@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from sisf.embedding import Embedder, create_embedder
-from sisf.embedding.minilm import MAX_TOKENS, packaged_folder
+from sisf.embedding.minilm_package import MAX_TOKENS, packaged_folder
 from sisf.errors import ConfigurationError, SisfError
 
 

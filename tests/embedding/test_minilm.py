@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sisf.embedding import Embedder, Vectors
-from sisf.embedding.minilm import MAX_TOKENS, packaged_folder
 from sisf.embedding.minilm_conversion import check_agreement, load_weights
+from sisf.embedding.minilm_package import MAX_TOKENS, packaged_folder
 from sisf.embedding.tokens import ModelTokenizer
 from sisf.errors import ModelError
 from tests.embedding.bert_reference import sentence_vector

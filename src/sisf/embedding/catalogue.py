@@ -37,28 +37,14 @@ class FastembedEmbedder:
             self._model: Any = TextEmbedding(name, cache_dir=str(cache / "fastembed"), threads=threads, **where)
         except Exception as error:  # noqa: BLE001 - downloads fail in many ways
             raise ModelError(f"embedder `fastembed:{name}` cannot be loaded: {str(error).splitlines()[0]}") from None
-        self._id = f"fastembed-{name}"
-        self._dimensions = int(listed[name]["dim"])
+        self.id = f"fastembed-{name}"
+        self.dimensions = int(listed[name]["dim"])
         self._tokenizer = _tokenizer_of(self._model)
-
-    @property
-    def id(self) -> str:
-        """See `Embedder.id`."""
-        return self._id
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder.dimensions`."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """See `Embedder.max_tokens`."""
-        return self._tokenizer.max_tokens
+        self.max_tokens = self._tokenizer.max_tokens
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
-        vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             vector = next(iter(self._model.embed([text], batch_size=1)))
             vectors[row] = vector / max(float(np.linalg.norm(vector)), 1e-12)

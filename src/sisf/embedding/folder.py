@@ -34,27 +34,13 @@ class FolderEmbedder:
             raise ConfigurationError(f"{model}: takes {sorted(self._inputs)}, not the inputs of a text encoder")
         self._tokenizer = tokenizer
         self._first_token = first_token
-        self._id = f"folder-{name}-{_digest(model)}"
-        self._dimensions = len(self._vector("one"))
-
-    @property
-    def id(self) -> str:
-        """See `Embedder.id`: the folder's name and the hash of the graph."""
-        return self._id
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder.dimensions`."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """See `Embedder.max_tokens`."""
-        return self._tokenizer.max_tokens
+        self.max_tokens = tokenizer.max_tokens
+        self.id = f"folder-{name}-{_digest(model)}"
+        self.dimensions = len(self._vector("one"))
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
-        vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             vectors[row] = self._vector(text)
         return vectors
@@ -73,7 +59,7 @@ class FolderEmbedder:
         try:
             output = self._session.run(None, {name: every[name] for name in self._inputs})[0]
         except Exception as error:  # noqa: BLE001 - the runtime's own errors share no base but this
-            raise ModelError(f"embedder {self._id}: {str(error).splitlines()[0]}") from None
+            raise ModelError(f"embedder {self.id}: {str(error).splitlines()[0]}") from None
         vector = output[0]
         if vector.ndim == 2:  # one row per token
             vector = vector[0] if self._first_token else vector.mean(axis=0)

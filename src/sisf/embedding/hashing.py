@@ -20,27 +20,13 @@ class HashEmbedder:
     """
 
     def __init__(self, dimensions: int = 256, max_tokens: int = 254) -> None:
-        self._dimensions = dimensions
-        self._max_tokens = max_tokens
-
-    @property
-    def id(self) -> str:
-        """See `Embedder.id`."""
-        return f"hash-{self._dimensions}-1"
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder.dimensions`."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """See `Embedder.max_tokens`."""
-        return self._max_tokens
+        self.id = f"hash-{dimensions}-1"
+        self.dimensions = dimensions
+        self.max_tokens = max_tokens
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`. A text without words has the unit vector along the first axis."""
-        vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             vectors[row] = self._vector(text)
         return vectors
@@ -51,14 +37,14 @@ class HashEmbedder:
 
     def windows(self, text: str, size: int | None = None, overlap: int = 0) -> list[TextWindow]:
         """See `Embedder.windows`."""
-        size = self._max_tokens if size is None else size
-        check_window(size, overlap, self._max_tokens)
+        size = self.max_tokens if size is None else size
+        check_window(size, overlap, self.max_tokens)
         offsets = [match.span() for match in _WORD.finditer(text)]
         return cut_windows(text, offsets, range(len(offsets)), size, overlap)
 
     def _vector(self, text: str) -> NDArray[np.float32]:
-        vector = np.zeros(self._dimensions, dtype=np.float32)
-        for word in _WORD.findall(text.lower())[: self._max_tokens]:
+        vector = np.zeros(self.dimensions, dtype=np.float32)
+        for word in _WORD.findall(text.lower())[: self.max_tokens]:
             self._add(vector, word, 1.0)
             for start in range(len(word) - 2):
                 self._add(vector, word[start : start + 3], 0.3)
@@ -71,4 +57,4 @@ class HashEmbedder:
     def _add(self, vector: NDArray[np.float32], feature: str, weight: float) -> None:
         digest = hashlib.blake2b(feature.encode(errors="surrogatepass"), digest_size=8).digest()
         number = int.from_bytes(digest, "little")
-        vector[(number >> 1) % self._dimensions] += weight if number & 1 else -weight
+        vector[(number >> 1) % self.dimensions] += weight if number & 1 else -weight

@@ -28,33 +28,18 @@ class LocalEmbedder:
         max_tokens: int,
         session: Callable[[], Any],
     ) -> None:
-        self._id = embedder_id
-        self._dimensions = dimensions
-        self._max_tokens = max_tokens
+        self.id = embedder_id
+        self.dimensions = dimensions
+        self.max_tokens = max_tokens
         self._tokenizer_path = tokenizer
         self._open_session = session
         self._lock = threading.Lock()
         self._parts: tuple[ModelTokenizer, Any] | None = None
 
-    @property
-    def id(self) -> str:
-        """See `Embedder.id`."""
-        return self._id
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder.dimensions`."""
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """See `Embedder.max_tokens`."""
-        return self._max_tokens
-
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
         tokenizer, session = self._load()
-        vectors = np.empty((len(texts), self._dimensions), dtype=np.float32)
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             vectors[row] = session.run(None, {INPUT: tokenizer.ids(text)})[0][0]
         return vectors
@@ -71,6 +56,6 @@ class LocalEmbedder:
         if self._parts is None:
             with self._lock:
                 if self._parts is None:
-                    tokenizer = ModelTokenizer(self._tokenizer_path, self._max_tokens)
+                    tokenizer = ModelTokenizer(self._tokenizer_path, self.max_tokens)
                     self._parts = tokenizer, self._open_session()
         return self._parts

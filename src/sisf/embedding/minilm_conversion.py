@@ -12,7 +12,7 @@ import numpy as np
 from sisf.embedding.base import Vectors
 from sisf.embedding.bert_graph import Array, BertShape, build_graph
 from sisf.embedding.conversion import Progress
-from sisf.embedding.minilm import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256
+from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256
 from sisf.embedding.quantise import measure_peaks, quantised_graph
 from sisf.embedding.runtime import INPUT, open_session
 from sisf.embedding.samples import SAMPLES

@@ -14,6 +14,8 @@ from sisf import corpus
 from sisf.errors import DataError
 from sisf.taxonomy import Hazard, Technique
 
+pytestmark = pytest.mark.smoke
+
 AUTHORED = [hazard for hazard in Hazard if hazard not in (Hazard.OTHER, Hazard.CHILD_SEXUAL_EXPLOITATION)]
 
 

@@ -173,6 +173,12 @@ class Limits(_Section):
     text_chars: int = Field(1_000_000, gt=0)
     messages: int = Field(2_000, gt=0)
     json_depth: int = Field(64, gt=0)
+    requests_per_minute: int = Field(0, ge=0)
+    """For each principal; 0 sets no limit. A key may have its own."""
+    blocks_per_minute: int = Field(30, ge=0)
+    """Blocked prompts of one principal a minute, above which its blocked answers come late; 0 never slows."""
+    block_delay: float = Field(10.0, ge=0)
+    """Seconds that such an answer is late at most."""
 
 
 class OnFailure(_Section):
@@ -188,6 +194,13 @@ class OnFailure(_Section):
     """Seconds that the write of an exchange may take before the store counts as failed."""
     uninspectable: Literal["closed", "open"] = "closed"
     """Parts that hold no text (images, audio, files), in requests and answers."""
+
+
+class KeySettings(_Section):
+    """Who may call."""
+
+    file: str = ""
+    """Where `sisf key` keeps the hashes of API keys. Empty: no key is asked for, everyone is anonymous."""
 
 
 class Streaming(_Section):
@@ -210,6 +223,7 @@ class Settings(_Section):
     loop: LoopSettings = LoopSettings()
     limits: Limits = Limits()
     on_failure: OnFailure = OnFailure()
+    keys: KeySettings = KeySettings()
     streaming: Streaming = Streaming()
     mode: Literal["enforce", "observe"] = "enforce"
     blocked_prompt: Literal["error", "completion"] = "error"

@@ -7,8 +7,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from sisf.exchange import Exchange, Message
-from sisf.policy import Action, Decision, Direction, Match
+from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy
 from sisf.store.base import ExchangeRecord
+from sisf.taxonomy import Hazard
 from sisf.verdict import Outcome, Verdict
 
 
@@ -128,5 +129,11 @@ class FakeStore:
                 raise self.error
             return {"ready": 0, "leased": 0, "waiting": 0, "dead": 0}
 
+    class _Policies:
+        def get(self, policy_id: str) -> Policy:
+            pattern = Pattern(policy_id)
+            return Policy(pattern, Action.BLOCK, Direction.PROMPT, "a policy", hazard=Hazard.SUICIDE_SELF_HARM)
+
     def __init__(self) -> None:
         self.jobs: Any = self._Jobs()
+        self.policies: Any = self._Policies()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
 from sisf.errors import ConfigurationError
 from sisf.gateway.asgi import Receive, Scope, Send
-from sisf.gateway.core import Core
+from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.completions import Completions
@@ -24,11 +25,15 @@ from sisf.gateway.dialects.messages import Messages
 from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.endpoint import Endpoint
 from sisf.gateway.health import Health
+from sisf.gateway.identity import Doorkeeper, KeyFile
 from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.ports import Monitor, Warden
 from sisf.gateway.recording import Recorder
+from sisf.gateway.services import Services
+from sisf.gateway.throttle import Throttle
 from sisf.gateway.upstream import Upstream, UpstreamError
+from sisf.gateway.wire import Refused
 from sisf.settings import Settings
 from sisf.store.base import Store
 
@@ -36,19 +41,21 @@ from sisf.store.base import Store
 class Gateway:
     """The ASGI application. Owns its connections to the upstream, nothing else."""
 
-    def __init__(self, core: Core, health: Health, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(self, core: Core, health: Health, services: Services, dialects: Mapping[str, Dialect]) -> None:
         self.core = core
         self._health = health
+        self._services = services
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
         self._rest = Starlette(
             routes=[
+                *services.routes(),
                 Route("/v1/models", self._models, methods=["GET"]),
                 Route("/v1/models/{model:path}", self._models, methods=["GET"]),
                 Route("/healthz", self._alive, methods=["GET"]),
                 Route("/readyz", self._ready, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
             ],
-            exception_handlers={404: _not_found, 405: _not_allowed},
+            exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
             lifespan=self._lifespan,
         )
 
@@ -69,16 +76,18 @@ class Gateway:
             await self.core.upstream.close()
             if self.core.judge is not None:
                 self.core.judge.close()
+            self._services.close()
 
     async def _models(self, request: Request) -> Response:
         path = request.url.path.removeprefix("/v1")
         try:
+            self.core.door.identify(dict(request.scope["headers"]), "")
             async with await self.core.upstream.send("GET", path) as reply:
                 body = await reply.read(self.core.settings.limits.body_bytes)
                 return Response(
                     body, reply.status, {k.decode("latin-1"): v.decode("latin-1") for k, v in reply.headers}
                 )
-        except UpstreamError as error:
+        except (Refused, UpstreamError) as error:
             return _json(error.status, openai_error(error.status, error.code, error.message))
 
     async def _alive(self, _: Request) -> Response:
@@ -115,8 +124,10 @@ def create_app(
         recorder=Recorder(loop, settings, metrics),
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
         metrics=metrics,
+        door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
+        throttle=Throttle(settings.limits, metrics),
     )
-    return Gateway(core, Health(core, store), _dialects())
+    return Gateway(core, Health(core, store), Services(core, adjudicator, store), _dialects())
 
 
 def _dialects() -> Mapping[str, Dialect]:
@@ -140,3 +151,8 @@ async def _not_allowed(request: Request, error: Any) -> Response:
     response = _json(405, openai_error(405, "method_not_allowed", message))
     response.headers.update(error.headers or {})
     return response
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    log.error("internal_error", error=type(error).__name__)
+    return _json(500, openai_error(500, "internal_error", "The gateway failed; its log says why."))

@@ -73,6 +73,12 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+def client_of(scope: Scope) -> str:
+    """The address of the client, empty when unknown."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 class DisconnectWatch:
     """Cancels the current task when the client goes away before the response is complete."""
 

@@ -11,10 +11,12 @@ import structlog
 from sisf.errors import LimitExceeded
 from sisf.exchange import Exchange, Message
 from sisf.gateway.dialects.base import Inspected
+from sisf.gateway.identity import Doorkeeper, Identity
 from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.ports import Warden
 from sisf.gateway.recording import Recorder
+from sisf.gateway.throttle import Throttle
 from sisf.gateway.upstream import Upstream
 from sisf.gateway.wire import Refused
 from sisf.policy import Action, Decision, Direction
@@ -31,8 +33,7 @@ class Turn:
 
     endpoint: str
     request: Inspected
-    tenant: str = "default"
-    principal: str = "anonymous"
+    identity: Identity = field(default_factory=Identity)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.perf_counter)
     waited: float = 0.0
@@ -83,8 +84,8 @@ class Turn:
             response,
             id=self.id,
             model=self.request.model,
-            tenant=self.tenant,
-            principal=self.principal,
+            tenant=self.identity.tenant,
+            principal=self.identity.principal,
         )
 
     def record(self, response: str | None) -> ExchangeRecord:
@@ -103,6 +104,8 @@ class Core:
     judge: InlineJudge | None
     """None unless adjudication is inline."""
     metrics: Metrics
+    door: Doorkeeper
+    throttle: Throttle
 
     async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         """The Warden's decision, noted in `turn`. Raises `Refused` when the Warden fails and may not be passed by."""
@@ -110,7 +113,7 @@ class Core:
         limit = self.settings.on_failure.warden_timeout
         try:
             async with asyncio.timeout(limit):
-                decision = await self.warden.check(messages, direction, turn.tenant)
+                decision = await self.warden.check(messages, direction, turn.identity.tenant)
         except LimitExceeded as error:
             raise Refused(413, "too_large", str(error)) from None
         except TimeoutError:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 
 from sisf.exchange import Message
-from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send, read_body
+from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send, client_of, read_body
 from sisf.gateway.core import Core, Turn, log
 from sisf.gateway.dialects.base import Answer, Dialect, StreamState
 from sisf.gateway.dialects.errors import BLOCKED
+from sisf.gateway.identity import Identity
 from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps, replace
 from sisf.gateway.upstream import Reply, UpstreamError
@@ -35,10 +36,14 @@ class Endpoint:
         self._core.metrics.in_flight.inc()
         started = time.perf_counter()
         try:
-            body = await read_body(scope, receive, self._core.settings.limits.body_bytes)
+            headers: Mapping[bytes, bytes] = dict(scope["headers"])
+            identity = self._core.door.identify(headers, client_of(scope))
+            self._core.throttle.admit(identity)
+            limit = identity.body_bytes or self._core.settings.limits.body_bytes
+            body = await read_body(scope, receive, limit)
             watch = DisconnectWatch(receive, out)
-            turn = self._turn(body, started)
-            await self._serve(scope, body, turn, out)
+            turn = self._turn(body, started, identity)
+            await self._serve(scope, headers, body, turn, out)
         except (Refused, UpstreamError) as error:
             await self._error(out, turn, error)
         except ClientGone:
@@ -55,7 +60,7 @@ class Endpoint:
                 watch.stop()
             self._account(out, turn)
 
-    def _turn(self, body: bytes, started: float) -> Turn:
+    def _turn(self, body: bytes, started: float, identity: Identity) -> Turn:
         settings = self._core.settings
         tree = parse_request(body, settings.limits)
         request = self._dialect.request(tree, settings.limits, opaque=settings.on_failure.uninspectable == "open")
@@ -65,10 +70,12 @@ class Endpoint:
         if request.opaque:
             self._core.metrics.fail_opens.labels("uninspectable").inc()
             log.warning("fail_open", part="uninspectable", places=len(request.opaque))
-        return Turn(self._dialect.name, request, started=started, enforce=settings.mode == "enforce")
+        enforce = settings.mode == "enforce"
+        return Turn(self._dialect.name, request, identity, started=started, enforce=enforce)
 
-    async def _serve(self, scope: Scope, body: bytes, turn: Turn, out: Outgoing) -> None:
-        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    async def _serve(
+        self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, turn: Turn, out: Outgoing
+    ) -> None:
         query: bytes = scope.get("query_string", b"")
         if not _QUERY.fullmatch(query):
             raise Refused(400, "invalid_query", "The query string holds more than this endpoint takes.")
@@ -95,6 +102,7 @@ class Endpoint:
     async def _blocked_prompt(self, turn: Turn, out: Outgoing) -> None:
         turn.outcome = "intercepted_prompt"
         await self._core.recorder.record(turn.record(None))
+        await self._core.throttle.blocked(turn.identity)
         dialect = self._dialect
         if self._core.settings.blocked_prompt == "error":
             await out.whole(400, turn.headers(), dialect.error(400, "content_filter", BLOCKED, "prompt"), _JSON)
@@ -191,8 +199,11 @@ class Endpoint:
             await out.end()
             return
         param = error.param if isinstance(error, Refused) else None
+        headers = turn.headers() if turn else []
+        if isinstance(error, Refused) and error.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % error.retry_after))
         body = self._dialect.error(error.status, error.code, error.message, param)
-        await out.whole(error.status, turn.headers() if turn else (), body, _JSON)
+        await out.whole(error.status, headers, body, _JSON)
 
     def _account(self, out: Outgoing, turn: Turn | None) -> None:
         metrics = self._core.metrics
@@ -211,8 +222,8 @@ class Endpoint:
             outcome=turn.outcome,
             revision=decision.revision if decision else None,
             policy=decision.policy_id if decision else None,
-            tenant=turn.tenant,
-            principal=turn.principal,
+            tenant=turn.identity.tenant,
+            principal=turn.identity.principal,
             added_ms=round(turn.added * 1000, 3),
             total_ms=round((time.perf_counter() - turn.started) * 1000, 3),
         )

@@ -25,6 +25,7 @@ class Metrics:
             "sisf_fail_opens", "Texts that passed unchecked or unrecorded because a part failed.", ["part"], **made
         )
         self.would_block = Counter("sisf_would_block", "Blocks that observe mode let pass.", ["direction"], **made)
+        self.probing = Counter("sisf_probing", "Callers noticed to be blocked again and again.", **made)
         self.stages = Histogram("sisf_stage_seconds", "Time by stage.", ["stage"], buckets=_SECONDS, **made)
         self.added = Histogram("sisf_added_seconds", "Time that SISF itself added.", buckets=_SECONDS, **made)
         self.in_flight = Gauge("sisf_requests_in_flight", "Requests being worked on.", **made)

@@ -185,7 +185,7 @@ class Relay:
         if channel.whole or channel.muted:
             return
         if channel.inspector is None:
-            channel.inspector = self._core.warden.stream(self._turn.tenant)
+            channel.inspector = self._core.warden.stream(self._turn.identity.tenant)
             if channel.released:
                 tail = "".join(channel.pieces[:-1])[-_TAIL_CHARS:]
                 channel.overlap = len(tail)

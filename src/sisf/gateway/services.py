@@ -1,0 +1,245 @@
+"""Endpoints that SISF answers itself: check, adjudicate, moderations, and LiteLLM's guardrail hook."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.errors import SisfError
+from sisf.exchange import Exchange, Message, Role
+from sisf.gateway.asgi import ClientGone, read_body
+from sisf.gateway.core import Core, Turn
+from sisf.gateway.dialects.base import Inspected
+from sisf.gateway.dialects.chat import Chat
+from sisf.gateway.dialects.completions import prompts
+from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.identity import Identity
+from sisf.gateway.judging import InlineJudge
+from sisf.gateway.texts import dumps, joined, parts
+from sisf.gateway.wire import Refused, Uninspectable, parse_request
+from sisf.policy import Decision, Direction
+from sisf.store.base import Store
+from sisf.taxonomy import OPENAI_MODERATION, Hazard
+
+Answer = Callable[[dict[str, Any], Identity], Awaitable[Mapping[str, Any]]]
+
+_CATEGORY = {
+    Hazard.HATE: "hate",
+    Hazard.DEFAMATION: "harassment",
+    Hazard.VIOLENT_CRIMES: "violence",
+    Hazard.INDISCRIMINATE_WEAPONS: "illicit/violent",
+    Hazard.SUICIDE_SELF_HARM: "self-harm",
+    Hazard.SEXUAL_CONTENT: "sexual",
+    Hazard.SEX_RELATED_CRIMES: "sexual",
+    Hazard.CHILD_SEXUAL_EXPLOITATION: "sexual/minors",
+}
+"""The one of OpenAI's categories that a hazard is reported as; all others are `illicit`."""
+
+
+class Services:
+    """What integrations call. Nothing here is forwarded to a model."""
+
+    def __init__(self, core: Core, adjudicator: Adjudicator, store: Store) -> None:
+        self._core = core
+        self._store = store
+        self._judge = InlineJudge(adjudicator, core.settings.adjudication, core.metrics)
+
+    def routes(self) -> list[Route]:
+        """The routes."""
+        return [
+            self._route("/v1/check", self._check),
+            self._route("/v1/adjudicate", self._adjudicate),
+            self._route("/v1/moderations", self._moderations),
+            self._route("/beta/litellm_basic_guardrail_api", self._litellm),
+        ]
+
+    def close(self) -> None:
+        """Let go of the judge's threads."""
+        self._judge.close()
+
+    def _route(self, path: str, answer: Answer) -> Route:
+        async def endpoint(request: Request) -> Response:
+            status, headers, body = 200, {}, b""
+            try:
+                body = dumps(await answer(*await self._admitted(request)))
+            except ClientGone:
+                status = 499
+            except Refused as error:
+                status = error.status
+                body = openai_error(error.status, error.code, error.message, error.param)
+                headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
+            self._core.metrics.requests.labels(path.rpartition("/")[2], str(status)).inc()
+            return Response(body, status, headers, "application/json")
+
+        return Route(path, endpoint, methods=["POST"])
+
+    async def _admitted(self, request: Request) -> tuple[dict[str, Any], Identity]:
+        limits = self._core.settings.limits
+        client = request.client.host if request.client else ""
+        identity = self._core.door.identify(dict(request.scope["headers"]), client)
+        self._core.throttle.admit(identity)
+        raw = await read_body(request.scope, request.receive, identity.body_bytes or limits.body_bytes)
+        return parse_request(raw, limits), identity
+
+    async def _decide(self, messages: list[Message], direction: Direction, identity: Identity) -> Decision:
+        limit = self._core.settings.limits.text_chars
+        if sum(len(message.content) for message in messages) > limit:
+            raise Refused(413, "too_large", f"More than {limit} characters of text.")
+        turn = Turn("service", Inspected(tuple(messages), "", stream=False, tree={}), identity)
+        return await self._core.check(turn, messages, direction)
+
+    async def _check(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+        """`{"text"}` or `{"messages"}`, and optionally `{"response"}`."""
+        _only(tree, "text", "messages", "response")
+        prompt, response = self._prompt(tree), _optional_text(tree, "response")
+        if not prompt and response is None:
+            raise Refused(400, "invalid_request", "Give `text` or `messages`, or a `response`.")
+        decisions: list[Decision] = []
+        if prompt:
+            decisions.append(await self._decide(prompt, Direction.PROMPT, identity))
+        if response is not None:
+            answer = [Message(Role.ASSISTANT, response, "response")]
+            decisions.append(await self._decide(answer, Direction.RESPONSE, identity))
+        strongest = max(decisions, key=lambda d: d.action.precedence)
+        return {
+            "action": strongest.action.value,
+            "blocked": strongest.blocked,
+            "revision": strongest.revision,
+            "policy_id": strongest.policy_id,
+            "decisions": [_told(d, prompt) for d in decisions],
+        }
+
+    async def _adjudicate(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+        """`{"text"}` or `{"messages"}`, and `{"response"}`: the judge's verdict on the exchange."""
+        _only(tree, "text", "messages", "response")
+        prompt, response = self._prompt(tree), _optional_text(tree, "response")
+        if not prompt or response is None:
+            raise Refused(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
+        verdict = await self._judge.verdict(
+            Exchange(tuple(prompt), response, tenant=identity.tenant, principal=identity.principal)
+        )
+        return {
+            "outcome": verdict.outcome.value,
+            "hazard": verdict.hazard.value,
+            "technique": verdict.technique.value,
+            "severity": verdict.severity,
+            "confidence": verdict.confidence,
+            "rationale": verdict.rationale,
+            "judge": verdict.judge,
+        }
+
+    def _prompt(self, tree: dict[str, Any]) -> list[Message]:
+        text = _optional_text(tree, "text")
+        if text is not None:
+            return [Message(Role.USER, text, "text")]
+        if "messages" not in tree:
+            return []
+        limits = self._core.settings.limits
+        return list(Chat().request({"messages": tree["messages"]}, limits, opaque=False).messages)
+
+    async def _moderations(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+        """OpenAI's shape: one result for each input."""
+        given = tree.get("input")
+        limits = self._core.settings.limits
+        if isinstance(given, list) and given and all(isinstance(part, dict) for part in given):
+            try:
+                texts = [parts(Role.USER, given, "input")]
+            except Uninspectable as error:
+                raise Refused(400, "uninspectable_content", f"{error}.", "input") from None
+        else:
+            texts = [[message] for message in prompts(given, "input", limits)]
+        decisions = [await self._decide(text, Direction.PROMPT, identity) for text in texts]
+        results = [await asyncio.to_thread(self._moderated, decision) for decision in decisions]
+        return {"id": f"modr-{uuid.uuid4().hex}", "model": "sisf", "results": results}
+
+    def _moderated(self, decision: Decision) -> dict[str, Any]:
+        hit: dict[str, float] = {}
+        if decision.blocked:
+            hit = {_CATEGORY.get(hazard, "illicit"): 1.0 for hazard in self._hazards(decision)}
+        return {
+            "flagged": decision.blocked,
+            "categories": {name: name in hit for name in OPENAI_MODERATION},
+            "category_scores": {name: hit.get(name, 0.0) for name in OPENAI_MODERATION},
+            "category_applied_input_types": {name: ["text"] if name in hit else [] for name in OPENAI_MODERATION},
+        }
+
+    def _hazards(self, decision: Decision) -> set[Hazard]:
+        """What the policies that matched stand against; `OTHER` when the store cannot say."""
+        try:
+            ids = {match.policy_id for match in decision.matches if not match.shadow}
+            return {self._store.policies.get(policy_id).hazard for policy_id in ids} or {Hazard.OTHER}
+        except SisfError:
+            return {Hazard.OTHER}
+
+    async def _litellm(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+        """LiteLLM's generic guardrail: `BLOCKED`, `GUARDRAIL_INTERVENED` with new texts, or `NONE`."""
+        kind = tree.get("input_type")
+        if kind not in ("request", "response"):
+            raise Refused(400, "invalid_request", "`input_type` must be `request` or `response`.", "input_type")
+        if tree.get("images") and self._core.settings.on_failure.uninspectable == "closed":
+            return {"action": "BLOCKED", "blocked_reason": "Images cannot be inspected."}
+        texts = tree.get("texts") or []
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Refused(400, "invalid_request", "`texts` must be an array of strings.", "texts")
+        role, direction = (Role.USER, Direction.PROMPT) if kind == "request" else (Role.ASSISTANT, Direction.RESPONSE)
+        messages = [Message(role, text, f"texts[{index}]") for index, text in enumerate(texts)]
+        known = set(texts)
+        for key in ("structured_messages", "tools", "tool_calls"):
+            for message in joined(role, _without(tree.get(key), known), key):
+                messages.append(message)
+        if not messages:
+            return {"action": "NONE"}
+        decision = await self._decide(messages, direction, identity)
+        if decision.blocked and self._core.settings.mode == "enforce":
+            return {"action": "BLOCKED", "blocked_reason": f"Blocked by a safety policy ({decision.policy_id})."}
+        if decision.rewritten is not None and self._core.settings.mode == "enforce":
+            return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[: len(texts)])}
+        return {"action": "NONE"}
+
+
+def _told(decision: Decision, prompt: list[Message]) -> dict[str, Any]:
+    """A decision without scores: those would lead an attacker uphill."""
+    answer = [Message(Role.ASSISTANT, "", "response")]
+    places = prompt if decision.direction is Direction.PROMPT else answer
+    return {
+        "direction": decision.direction.value,
+        "action": decision.action.value,
+        "revision": decision.revision,
+        "elapsed_us": decision.elapsed_us,
+        "matches": [
+            {
+                "policy_id": match.policy_id,
+                "action": match.action.value,
+                "origin": places[match.segment].origin if match.segment < len(places) else "",
+            }
+            for match in decision.matches
+            if not match.shadow
+        ],
+    }
+
+
+def _without(value: Any, known: set[str]) -> Any:
+    """`value` without the texts that are inspected already."""
+    if isinstance(value, str):
+        return None if value in known else value
+    if isinstance(value, dict):
+        return {key: _without(child, known) for key, child in value.items()}
+    return [_without(child, known) for child in value] if isinstance(value, list) else value
+
+
+def _optional_text(tree: dict[str, Any], key: str) -> str | None:
+    value = tree.get(key)
+    if value is not None and not isinstance(value, str):
+        raise Refused(400, "invalid_request", f"`{key}` must be a string.", key)
+    return value
+
+
+def _only(tree: dict[str, Any], *known: str) -> None:
+    unknown = next((key for key in tree if key not in known), None)
+    if unknown is not None:
+        raise Refused(400, "invalid_request", f"`{unknown[:40]}` is not a field of this endpoint.", unknown[:40])

@@ -1,0 +1,89 @@
+"""Keys, tenants, rates, and patience with probing."""
+
+import json
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from sisf.errors import ConfigurationError
+from sisf.gateway.identity import KeyFile
+from tests.gateway.conftest import chat, rig
+
+
+def test_keys_are_created_listed_revoked_and_never_stored(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "keys.json"
+    file = KeyFile(path)
+    secret, key = file.create(tenant="acme", principal="bot", requests_per_minute=5)
+    assert secret not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    other = KeyFile(path)
+    found = other.find(secret)
+    assert found is not None
+    assert (found.id, found.tenant, found.principal, found.requests_per_minute) == (key.id, "acme", "bot", 5)
+    assert other.find(secret + "x") is None
+    file.revoke(key.id)
+    assert KeyFile(path).find(secret) is None
+    assert KeyFile(path).keys()[0].revoked
+    with pytest.raises(ConfigurationError, match="no key 'nope'"):
+        file.revoke("nope")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"keys": [{}]}', '{"keys": [{"id": "a", "hash": "b", "wrong": 1}]}'])
+def test_a_broken_key_file_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"keys\.json"):
+        KeyFile(path).keys()
+
+
+def test_only_valid_keys_pass_and_they_say_who_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    secret, key = KeyFile(path).create(tenant="acme", principal="bot")
+    with rig(keys__file=str(path)) as gateway:
+        for headers in ({}, {"authorization": "Bearer sk-wrong"}, {"authorization": secret}, {"x-api-key": ""}):
+            answer = gateway.post(chat("hi"), headers=headers)
+            assert (answer.status, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+            assert gateway.post({"text": "a"}, path="/v1/check", headers=headers).status == 401
+        assert gateway.get("/v1/models").status == 401
+        assert gateway.upstream.requests == []
+        for headers in ({"authorization": f"Bearer {secret}"}, {"x-api-key": secret}, {"api-key": secret}):
+            assert gateway.post(chat("hi"), headers=headers).status == 200
+        exchange = gateway.loop.records[-1].exchange
+        assert (exchange.tenant, exchange.principal) == ("acme", "bot")
+        assert secret not in json.dumps([r.headers for r in gateway.upstream.requests], default=dict)
+        KeyFile(path).revoke(key.id)
+        time.sleep(1.1)
+        assert gateway.post(chat("hi"), headers={"x-api-key": secret}).status == 401
+
+
+def test_rates_and_sizes_by_key(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    slow, _ = KeyFile(path).create(principal="slow", requests_per_minute=2)
+    small, _ = KeyFile(path).create(principal="small", body_bytes=500)
+    with rig(keys__file=str(path)) as gateway:
+        statuses = [gateway.post(chat("hi"), headers={"x-api-key": slow}).status for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        refused = gateway.post(chat("hi"), headers={"x-api-key": slow})
+        assert 0 < int(refused.headers["retry-after"]) <= 30
+        assert gateway.post(chat("hi"), headers={"x-api-key": small}).status == 200
+        assert gateway.post(chat("a" * 600), headers={"x-api-key": small}).status == 413
+
+
+def test_probing_is_noticed_and_slowed_and_honest_requests_are_not() -> None:
+    with rig(limits__blocks_per_minute=3, limits__block_delay=0.6) as gateway:
+
+        def blocked() -> float:
+            start = time.monotonic()
+            assert gateway.post(chat("FORBIDDEN")).status == 400
+            return time.monotonic() - start
+
+        assert max(blocked() for _ in range(3)) < 0.4
+        assert gateway.metric("sisf_probing_total") == 0
+        assert blocked() >= 0.4
+        assert blocked() >= 0.5
+        assert gateway.metric("sisf_probing_total") == 1
+        start = time.monotonic()
+        assert gateway.post(chat("an honest question")).status == 200
+        assert time.monotonic() - start < 0.4

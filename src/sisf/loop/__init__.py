@@ -2,6 +2,7 @@
 
 from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitored, Planned
 from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.workflow import Loop
 
 __all__ = [
@@ -9,10 +10,12 @@ __all__ = [
     "Event",
     "Failed",
     "Judged",
+    "Lifecycle",
     "Listener",
     "Loop",
     "Monitored",
     "Planned",
     "Reference",
+    "Rules",
     "StoreKnowledge",
 ]

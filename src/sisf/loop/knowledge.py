@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sisf.policy import Policy
+from sisf.policy import Direction, Policy
 from sisf.store import Store
 from sisf.verdict import Breach
 
@@ -22,10 +22,12 @@ class StoreKnowledge:
 
     def __init__(self, store: Store, reference: Reference) -> None:
         self._store = store
-        self._reference = reference
         self._lock = threading.Lock()
         self._breaches: list[Breach] = []
         self._last = 0
+        self._prompts = list(reference.prompts)
+        self._responses = list(reference.responses)
+        self._last_case = 0
 
     def breaches(self) -> Sequence[Breach]:
         """All confirmed breaches so far, oldest first."""
@@ -42,12 +44,20 @@ class StoreKnowledge:
         return self._store.policies.snapshot().policies
 
     def benign_prompts(self) -> Sequence[str]:
-        """The reference prompts."""
-        return self._reference.prompts
+        """The reference prompts, then every prompt that was reported as stopped by mistake."""
+        self._read_cases()
+        return self._prompts
 
     def benign_responses(self) -> Sequence[str]:
-        """The reference answers."""
-        return self._reference.responses
+        """The reference answers, then every answer that was reported as stopped by mistake."""
+        self._read_cases()
+        return self._responses
+
+    def _read_cases(self) -> None:
+        with self._lock:
+            for number, case in self._store.feedback.benign_cases(after=self._last_case):
+                self._last_case = number
+                (self._responses if case.direction is Direction.RESPONSE else self._prompts).append(case.text)
 
     def _read(self) -> None:
         for number, breach in self._store.exchanges.breaches(after=self._last):

@@ -14,6 +14,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.errors import RevisionConflict, StoreError
 from sisf.loop.enforcement import Enforcement
 from sisf.loop.events import Activated, Event, Judged, Planned
+from sisf.loop.lifecycle import Lifecycle
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
@@ -36,6 +37,7 @@ class Stages:
         synthesiser: PolicySynthesisModule,
         gate: PolicyGate,
         knowledge: Knowledge,
+        lifecycle: Lifecycle,
         autonomy: Autonomy,
         emit: Callable[[Event], None],
     ) -> None:
@@ -45,6 +47,7 @@ class Stages:
         self._synthesiser = synthesiser
         self._gate = gate
         self._knowledge = knowledge
+        self._lifecycle = lifecycle
         self._autonomy = autonomy
         self._emit = emit
         # Held from planning to activation: the second of two like breaches then sees the policy of the first.
@@ -121,22 +124,25 @@ class Stages:
 
     def _change(self, exchange_id: str, snapshot: Snapshot) -> Change | None:
         """The step from `snapshot` that executes the proposals of an exchange; None when there is nothing to do."""
-        if self._autonomy == "supervised":
+        if self._autonomy == "supervised" or self._lifecycle.tripped():
             return None
-        status = Status.ACTIVE if self._autonomy == "autonomous" else Status.SHADOW
         proposed = [p for p in self._store.policies.proposals(exchange_id) if p.status is Status.PROPOSED]
-        entering = [dataclasses.replace(policy, status=status) for policy in proposed]
+        entering = [dataclasses.replace(policy, status=self._entry(policy)) for policy in proposed]
         if not entering:
             return None
-        replaced = {policy_id for policy in entering for policy_id in policy.provenance.supersedes}
         # A shadow policy never takes an enforced one out of force.
+        replaced = {i for p in entering for i in p.provenance.supersedes}
+        by_active = {i for p in entering if p.status is Status.ACTIVE for i in p.provenance.supersedes}
         leaving = [
             dataclasses.replace(policy, status=Status.RETIRED)
             for policy in snapshot.policies
-            if policy.id in replaced and (status is Status.ACTIVE or policy.status is Status.SHADOW)
+            if policy.id in by_active or (policy.id in replaced and policy.status is Status.SHADOW)
         ]
         reason = f"learned from breach {exchange_id}"
         return Change((*entering, *leaving), "loop", reason, (exchange_id,))
+
+    def _entry(self, policy: Policy) -> Status:
+        return self._lifecycle.entry(policy) if self._autonomy == "autonomous" else Status.SHADOW
 
     def _activate(self, exchange_id: str, snapshot: Snapshot, change: Change) -> None:
         entered = [policy for policy in change.policies if policy.status is not Status.RETIRED]

@@ -15,6 +15,7 @@ from sisf.errors import LeaseLost, SisfError
 from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
 from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.stages import Autonomy, Stages
 from sisf.store import ExchangeRecord, Job, Store
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
@@ -46,14 +47,18 @@ class Loop:
         attempts: int = 5,
         lease_seconds: float = 60.0,
         backoff_seconds: float = 0.5,
+        review_seconds: float = 60.0,
+        rules: Rules | None = None,
     ) -> None:
         self._store = store
         self._workers = workers
         self._attempts = attempts
         self._lease_seconds = lease_seconds
         self._backoff_seconds = backoff_seconds
+        self._review_seconds = review_seconds
         self._listeners: list[Listener] = []
         self.knowledge = StoreKnowledge(store, reference or Reference())
+        self.lifecycle = Lifecycle(store, gate, self.knowledge, rules=rules, promote=autonomy == "autonomous")
         self._enforcement = Enforcement(warden)
         self._stages = Stages(
             store,
@@ -62,6 +67,7 @@ class Loop:
             synthesiser=synthesiser,
             gate=gate,
             knowledge=self.knowledge,
+            lifecycle=self.lifecycle,
             autonomy=autonomy,
             emit=self._emit,
         )
@@ -96,6 +102,7 @@ class Loop:
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
             self._spawn(self._keep_leases, "sisf-loop-leases")
+            self._spawn(self._review, "sisf-loop-review")
 
     def stop(self, drain: bool = False, timeout: float = 30.0) -> None:
         """Stop working: after all that is due (`drain`, within `timeout` seconds), or after the stage at hand.
@@ -206,6 +213,13 @@ class Loop:
                     self._store.jobs.renew(job)
                 except SisfError:
                     _log.warning("lease not renewed", exchange=job.exchange_id)
+
+    def _review(self) -> None:
+        while not self._stopping.wait(self._review_seconds):
+            try:
+                self.lifecycle.review()
+            except SisfError as error:
+                _log.error("policies not reviewed", error=str(error))
 
     def _follow(self, _revision: int) -> None:
         self._enforcement.enforce(self._store.policies.snapshot())

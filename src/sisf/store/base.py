@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from sisf.exchange import Exchange
-from sisf.policy import Change, Decision, Policy, Snapshot, Status
+from sisf.policy import Change, Decision, Direction, Policy, Snapshot, Status
 from sisf.verdict import Breach, Outcome, Verdict
 
 
@@ -196,6 +196,61 @@ class JobTable(Protocol):
         ...
 
 
+class FeedbackKind(StrEnum):
+    """What speaks for a policy, and what against it."""
+
+    CONFIRMATION = "confirmation"
+    FALSE_POSITIVE = "false_positive"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One principal's word on one policy."""
+
+    policy_id: str
+    kind: FeedbackKind
+    principal: str
+    exchange_id: str
+    actor: str
+    """Who says so: `person:NAME`, `adjudicator`."""
+    text: str = ""
+    """Of a false positive: the text that was stopped. It becomes a benign case for ever."""
+    direction: Direction = Direction.PROMPT
+
+
+@dataclass(frozen=True, slots=True)
+class BenignCase:
+    """A text that a person reported as stopped by mistake."""
+
+    exchange_id: str
+    policy_id: str
+    direction: Direction
+    text: str
+    actor: str
+    time: datetime
+
+
+class FeedbackTable(Protocol):
+    """Evidence for and against policies, and the benign cases that follow from it."""
+
+    def add(self, feedback: Feedback) -> bool:
+        """Write feedback, its benign case and its audit row. False when this principal had said so before: evidence
+        counts distinct principals, so that nobody can outvote the others."""
+        ...
+
+    def benign_cases(self, *, after: int = 0) -> Sequence[tuple[int, BenignCase]]:
+        """Benign cases oldest first, each with its sequence number; only those numbered above `after`."""
+        ...
+
+    def false_positives(self, since: datetime) -> Mapping[str, int]:
+        """Distinct principals that reported a false positive since then, by policy."""
+        ...
+
+    def last_hits(self) -> Mapping[str, datetime]:
+        """When each policy that is in force last matched; those that never did are left out."""
+        ...
+
+
 class AuditLog(Protocol):
     """The append-only log."""
 
@@ -231,6 +286,11 @@ class Store(Protocol):
     @property
     def jobs(self) -> JobTable:
         """Durable work of the loop."""
+        ...
+
+    @property
+    def feedback(self) -> FeedbackTable:
+        """Evidence for and against policies."""
         ...
 
     @property

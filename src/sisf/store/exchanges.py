@@ -170,7 +170,8 @@ def _count_hits(connection: Connection, records: Sequence[ExchangeRecord]) -> No
             hits[policy_id] = hits.get(policy_id, 0) + 1
     policy = schema.policy
     for policy_id, count in sorted(hits.items()):
-        connection.execute(update(policy).where(policy.c.id == policy_id).values(hits=policy.c.hits + count))
+        values = {"hits": policy.c.hits + count, "last_hit": time.time()}
+        connection.execute(update(policy).where(policy.c.id == policy_id).values(**values))
 
 
 def _entry(record: ExchangeRecord) -> audit.Entry:

@@ -44,6 +44,7 @@ policy = Table(
     Column("body", Text, nullable=False),
     Column("condition", Text, nullable=False),
     Column("hits", BigInteger, nullable=False, server_default="0"),
+    Column("last_hit", Float),
     Index("policy_status", "status"),
     Index("policy_origin", "origin"),
 )
@@ -120,6 +121,41 @@ job = Table(
     Column("error", Text),
     Column("created", Float, nullable=False),
     Index("job_state_due", "state", "due"),
+)
+
+# What a person reported as blocked by mistake: kept for ever, whatever becomes of its exchange.
+benign_case = Table(
+    "benign_case",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("exchange_id", Text, nullable=False, unique=True),
+    Column("policy_id", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("time", Float, nullable=False),
+)
+
+# The newest bundle taken from each origin: an older or replayed one never activates.
+bundle = Table(
+    "bundle",
+    metadata,
+    Column("origin", Text, primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("time", Float, nullable=False),
+)
+
+# Gateways and workers that share this store.
+node = Table(
+    "node",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 audit = Table(

@@ -3,12 +3,13 @@
 from sisf.store.audit import SqlAudit
 from sisf.store.database import Database
 from sisf.store.exchanges import SqlExchanges
+from sisf.store.feedback import SqlFeedback
 from sisf.store.jobs import SqlJobs
 from sisf.store.policies import SqlPolicies
 
 
 class SqlStore:
-    """Four tables over one database. Safe from several threads."""
+    """Five tables over one database. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -17,6 +18,7 @@ class SqlStore:
         self._policies = SqlPolicies(database)
         self._exchanges = SqlExchanges(database)
         self._jobs = SqlJobs(database)
+        self._feedback = SqlFeedback(database)
         self._audit = SqlAudit(database)
 
     @property
@@ -33,6 +35,11 @@ class SqlStore:
     def jobs(self) -> SqlJobs:
         """Durable work of the loop."""
         return self._jobs
+
+    @property
+    def feedback(self) -> SqlFeedback:
+        """Evidence for and against policies."""
+        return self._feedback
 
     @property
     def audit(self) -> SqlAudit:

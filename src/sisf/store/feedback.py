@@ -1,0 +1,94 @@
+"""Evidence for and against policies, counted by distinct principals; and the benign cases that follow from it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, select
+
+from sisf.errors import StoreError
+from sisf.policy import Direction
+from sisf.store import audit, schema
+from sisf.store.base import BenignCase, Feedback, FeedbackKind
+from sisf.store.codec import plain
+from sisf.store.database import Database
+
+_evidence, _case, _policy = schema.evidence, schema.benign_case, schema.policy
+_IN_FORCE = ("active", "shadow")
+
+
+class SqlFeedback:
+    """The evidence of a SQL store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, feedback: Feedback) -> bool:
+        """Write feedback, its benign case and its audit row. False when this principal had said so before: evidence
+        counts distinct principals, so that nobody can outvote the others."""
+        return self._database.writer.run(lambda connection: self._add(connection, feedback))
+
+    def _add(self, connection: Connection, feedback: Feedback) -> bool:
+        self._database.lock_chain(connection)
+        if connection.execute(select(_policy.c.id).where(_policy.c.id == feedback.policy_id)).first() is None:
+            raise StoreError(f"there is no policy `{feedback.policy_id}`")
+        now, principal = time.time(), plain(feedback.principal)
+        row = {
+            "policy_id": feedback.policy_id,
+            "kind": feedback.kind.value,
+            "principal": principal,
+            "exchange_id": feedback.exchange_id,
+            "time": now,
+        }
+        counted = connection.execute(self._database.insert_new(_evidence), row).rowcount == 1
+        if feedback.kind is FeedbackKind.FALSE_POSITIVE and feedback.text:
+            case = {
+                "exchange_id": feedback.exchange_id,
+                "policy_id": feedback.policy_id,
+                "direction": feedback.direction.value,
+                "text": feedback.text.encode("utf-8", "surrogatepass"),
+                "actor": plain(feedback.actor),
+                "time": now,
+            }
+            connection.execute(self._database.insert_new(_case), case)
+        detail = {"exchange": feedback.exchange_id, "principal": principal, "counted": counted}
+        entry = audit.Entry(feedback.actor, f"feedback.{feedback.kind.value}", feedback.policy_id, 0, detail)
+        audit.write(self._database, connection, [entry])
+        return counted
+
+    def benign_cases(self, *, after: int = 0) -> Sequence[tuple[int, BenignCase]]:
+        """Benign cases oldest first, each with its sequence number; only those numbered above `after`."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(_case).where(_case.c.seq > after).order_by(_case.c.seq)).all()
+        return [
+            (
+                row.seq,
+                BenignCase(
+                    row.exchange_id,
+                    row.policy_id,
+                    Direction(row.direction),
+                    bytes(row.text).decode("utf-8", "surrogatepass"),
+                    row.actor,
+                    datetime.fromtimestamp(row.time, UTC),
+                ),
+            )
+            for row in rows
+        ]
+
+    def false_positives(self, since: datetime) -> Mapping[str, int]:
+        """Distinct principals that reported a false positive since then, by policy."""
+        query = (
+            select(_evidence.c.policy_id, func.count())
+            .where(_evidence.c.kind == FeedbackKind.FALSE_POSITIVE.value, _evidence.c.time >= since.timestamp())
+            .group_by(_evidence.c.policy_id)
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def last_hits(self) -> Mapping[str, datetime]:
+        """When each policy that is in force last matched; those that never did are left out."""
+        query = select(_policy.c.id, _policy.c.last_hit).where(
+            _policy.c.status.in_(_IN_FORCE), _policy.c.last_hit.is_not(None)
+        )
+        with self._database.read() as connection:
+            return {row.id: datetime.fromtimestamp(row.last_hit, UTC) for row in connection.execute(query)}

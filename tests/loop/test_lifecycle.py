@@ -1,0 +1,224 @@
+"""How policies age: every rule once, over a real store."""
+
+import dataclasses
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sisf.errors import StoreError
+from sisf.exchange import Exchange
+from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
+from sisf.loop.lifecycle import narrow, precision_bounds
+from sisf.policy import (
+    Action,
+    Change,
+    Decision,
+    Direction,
+    Evidence,
+    GateReport,
+    Match,
+    Pattern,
+    Policy,
+    Probe,
+    Provenance,
+    Status,
+)
+from sisf.store import ExchangeRecord, Store
+from sisf.testing import MemoryStore, OpenGate
+from sisf.verdict import Breach, Outcome, Verdict
+from tests.loop.fakes import exchange, make_loop
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = MemoryStore()
+    yield store
+    store.close()
+
+
+def put(store: Store, name: str = "p", status: Status = Status.ACTIVE, condition: object = None) -> Policy:
+    policy = Policy(
+        condition or Pattern("bad"),  # type: ignore[arg-type]
+        Action.BLOCK,
+        Direction.PROMPT,
+        "x",
+        id=name,
+        status=status,
+        gate_report=GateReport(True),
+    )
+    store.policies.commit(Change((policy,), "loop", "x"), expected=store.policies.snapshot().revision)
+    return store.policies.get(name)
+
+
+def stopped(store: Store, name: str, *policies: str, principal: str = "", text: str = "a bad apple") -> str:
+    matches = tuple(Match(p, Action.BLOCK, 0.8, 0.5) for p in policies)
+    decision = Decision(Action.BLOCK, matches, 1, Direction.PROMPT)
+    said = Exchange.of(text, id=name, principal=principal or name)
+    store.exchanges.record(ExchangeRecord(said, (decision,), "intercepted_prompt"), enqueue=False).result(5)
+    return name
+
+
+def make(store: Store, gate: OpenGate | None = None, **options: object) -> Lifecycle:
+    rules = Rules(**{k: v for k, v in options.items() if k != "now"})  # type: ignore[arg-type]
+    now = options.get("now", datetime.now(UTC))
+    return Lifecycle(store, gate or OpenGate(), StoreKnowledge(store, Reference()), rules=rules, now=lambda: now)  # type: ignore[arg-type, return-value]
+
+
+def test_bounds_tighten_with_evidence() -> None:
+    assert precision_bounds(Evidence())[0] == pytest.approx(0.05)
+    assert precision_bounds(Evidence(confirmations=58))[0] > 0.95
+    assert precision_bounds(Evidence(false_positives=3))[1] < 0.55
+
+
+def test_evidence_counts_principals_not_words(store: Store) -> None:
+    put(store)
+    lifecycle = make(store, demote_principals=2)
+    for number in range(10):
+        stopped(store, f"e{number}", "p", principal="one loud voice")
+        lifecycle.report_false_positive(f"e{number}", actor="api")
+    policy = store.policies.get("p")
+    assert policy.evidence == Evidence(0, 1, 10)
+    assert policy.status is Status.ACTIVE
+
+
+def test_distinct_principals_demote(store: Store) -> None:
+    put(store)
+    lifecycle = make(store, demote_principals=3)
+    for number in range(3):
+        stopped(store, f"e{number}", "p")
+        lifecycle.report_false_positive(f"e{number}", actor="api")
+    assert store.policies.get("p").status is Status.SHADOW
+    assert store.policies.revisions()[0].actor == "lifecycle"
+    store.policies.rollback(1, actor="person:ada", reason="it was right")
+    assert store.policies.get("p").status is Status.ACTIVE
+
+
+def test_confirmed_policies_are_not_demoted_by_a_few(store: Store) -> None:
+    put(store)
+    lifecycle = make(store)
+    for number in range(30):
+        stopped(store, f"good{number}", "p")
+        lifecycle.confirm(f"good{number}", actor="adjudicator")
+    for number in range(3):
+        stopped(store, f"e{number}", "p")
+        lifecycle.report_false_positive(f"e{number}", actor="api")
+    assert store.policies.get("p").evidence == Evidence(30, 3, 33)
+    assert store.policies.get("p").status is Status.ACTIVE
+
+
+def test_a_persons_report_becomes_an_exception_and_a_benign_case_for_ever(store: Store) -> None:
+    put(store)
+    text = "My (bad) apple:\nwhat now?"
+    stopped(store, "e1", "p", text=text)
+    make(store).report_false_positive("e1", actor="person:ada")
+    policy = store.policies.get("p")
+    assert policy.status is Status.ACTIVE
+    assert isinstance(policy.condition, Pattern)
+    import re2
+
+    (exception,) = policy.condition.exceptions
+    assert re2.search(exception, text.upper())
+    assert not re2.search(exception, text + " and more")
+    store.policies.rollback(1, actor="person:ada", reason="x")
+    assert [case.text for _, case in store.feedback.benign_cases()] == [text]
+    assert StoreKnowledge(store, Reference(["r"])).benign_prompts() == ["r", text]
+    assert [row.action for row in store.audit.rows()].count("feedback.false_positive") == 1
+
+
+def test_a_policy_that_cannot_spare_the_text_becomes_a_shadow(store: Store) -> None:
+    put(store)
+    stopped(store, "e1", "p")
+    make(store, OpenGate(lambda _policy: "still hits it")).report_false_positive("e1", actor="person:ada")
+    assert store.policies.get("p").status is Status.SHADOW
+    assert store.policies.get("p").gate_report == GateReport(False, ("still hits it",))
+
+
+def test_a_learned_threshold_rises_above_the_score() -> None:
+    probe = Probe("e", 1, struct.pack("<f", 1.0), {}, 0.0, 0.5)
+    policy = Policy(probe, Action.BLOCK, Direction.PROMPT, "x")
+    narrowed = narrow(policy, "text", 0.8).condition
+    assert isinstance(narrowed, Probe)
+    assert 0.8 < narrowed.threshold < 0.801
+    assert narrow(policy, "text", 0.2) == policy
+
+
+def test_what_no_policy_stopped_is_no_false_positive(store: Store) -> None:
+    store.exchanges.record(ExchangeRecord(Exchange.of("hi", "yo", id="e1")), enqueue=False).result(5)
+    with pytest.raises(StoreError, match="no policy stopped"):
+        make(store).report_false_positive("e1", actor="api")
+
+
+def test_confirmed_shadows_are_promoted(store: Store) -> None:
+    put(store, status=Status.SHADOW)
+    lifecycle = make(store, promote_confirmations=2)
+    for number in range(2):
+        from sisf.store import Feedback, FeedbackKind
+
+        store.feedback.add(Feedback("p", FeedbackKind.CONFIRMATION, f"u{number}", f"e{number}", "adjudicator"))
+    lifecycle.review()
+    assert store.policies.get("p").status is Status.ACTIVE
+
+
+def test_unused_policies_decay_and_used_ones_stay(store: Store) -> None:
+    put(store, "idle")
+    put(store, "used")
+    later = datetime.now(UTC) + timedelta(days=60)
+    stopped(store, "e1", "used")
+    make(store, decay=timedelta(days=90), now=later).review()
+    assert len(store.policies.snapshot().policies) == 2
+    much_later = store.feedback.last_hits()["used"] + timedelta(days=90)
+    make(store, decay=timedelta(days=90), now=much_later).review()
+    assert [p.id for p in store.policies.snapshot().policies] == ["used"]
+
+
+def test_the_cap_retires_what_is_least_used(store: Store) -> None:
+    for name in ("a", "b", "c", "d"):
+        put(store, name)
+    stopped(store, "e1", "a")
+    make(store, active_limit=2).review()
+    assert [p.id for p in store.policies.snapshot().policies] == ["a", "d"]
+    assert make(store, active_limit=2).review().revision == 5
+
+
+def test_the_breaker_stops_activation(store: Store) -> None:
+    loop = make_loop(store, workers=0, rules=Rules(breaker_principals=3, demote_principals=99))
+    loop.monitor(exchange("attack one"))
+    assert loop.drain(5)
+    (policy,) = store.policies.list()
+    for number in range(3):
+        stopped(store, f"e{number}", policy.id)
+        loop.lifecycle.report_false_positive(f"e{number}", actor="api")
+    assert loop.lifecycle.tripped()
+    loop.monitor(exchange("attack two"))
+    assert loop.drain(5)
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE, Status.PROPOSED]
+
+
+def test_a_broad_policy_needs_independent_principals(store: Store) -> None:
+    probe = Probe("hash", 8, struct.pack("<8f", *([0.1] * 8)), {}, 0.0, 0.5)
+    lifecycle = make(store, broad_principals=2)
+    for name, principal in (("a", "u1"), ("b", "u1"), ("c", "u2")):
+        said = ExchangeRecord(Exchange.of("x", "y", id=name, principal=principal), verdict=Verdict(Outcome.BREACH, "t"))
+        store.exchanges.record(said, enqueue=False).result(5)
+    policy = Policy(probe, Action.BLOCK, Direction.PROMPT, "x", provenance=Provenance(("a", "b")))
+    assert lifecycle.entry(policy) is Status.SHADOW
+    wider = dataclasses.replace(policy, provenance=Provenance(("a", "b", "c")))
+    assert lifecycle.entry(wider) is Status.ACTIVE
+    narrow_one = dataclasses.replace(policy, condition=Pattern("x"))
+    assert lifecycle.entry(narrow_one) is Status.ACTIVE
+
+
+def test_an_exception_must_not_cost_the_reach(store: Store) -> None:
+    class Strict(OpenGate):
+        def examine(self, policy: Policy, breach: Breach | None, knowledge: object) -> GateReport:
+            return GateReport(True, catches_breach=False)
+
+    said = ExchangeRecord(Exchange.of("bad", "y", id="b1"), verdict=Verdict(Outcome.BREACH, "t"))
+    store.exchanges.record(said, enqueue=False).result(5)
+    policy = dataclasses.replace(put(store), provenance=Provenance(("b1",)))
+    store.policies.commit(Change((policy,), "loop", "x"), expected=1)
+    stopped(store, "e1", "p")
+    make(store, Strict()).report_false_positive("e1", actor="person:ada")
+    assert store.policies.get("p").status is Status.SHADOW

@@ -1,26 +1,40 @@
 """The Warden: the policy set in force, swapped atomically, and safe to call from the event loop."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sisf.embedding.base import Embedder
+from sisf.errors import LimitExceeded
 from sisf.exchange import Message
-from sisf.policy import Decision, Direction, Snapshot
+from sisf.policy import Action, Decision, Direction, Snapshot
 from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
+
+_INLINE_CHARS = 4_000
+"""Texts up to this length have their patterns searched on the event loop: less than handing them over costs."""
 
 
 class Warden:
     """Holds one `PolicySet`. A check runs on the set that was in force when it began."""
 
-    def __init__(self, embedder: Embedder, *, threads: int = 2, window_chars: int = 512) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        *,
+        threads: int | None = None,
+        window_chars: int = 512,
+        max_chars: int = 1_000_000,
+    ) -> None:
         self.embedder = embedder
         self._set = PolicySet.compile(Snapshot(), embedder)
         self._window = window_chars
+        self._max_chars = max_chars
         self._swap = threading.Lock()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="warden")
+        self._pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 2), thread_name_prefix="warden")
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="warden-merge")
 
     @property
     def policy_set(self) -> PolicySet:
@@ -37,16 +51,42 @@ class Warden:
         `PolicyError`."""
         with self._swap:
             if snapshot.revision > self._set.revision:
-                self._set = PolicySet.compile(snapshot, self.embedder)
+                self._set = PolicySet.compile(snapshot, self.embedder, self._set)
+            fragmented = self._set.fragmented
+        if fragmented:
+            self._background.submit(self._merge)
+
+    def _merge(self) -> None:
+        """Put small pieces together and swap, unless a newer revision came meanwhile (which will merge in its turn)."""
+        before = self._set
+        if not before.fragmented:
+            return
+        merged = before.merged()
+        with self._swap:
+            if self._set is before:
+                self._set = merged
 
     def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
-        """Inspect now, in the calling thread."""
+        """Inspect now, in the calling thread. Raises `LimitExceeded` for texts longer than the stated limit."""
+        self._measure(messages)
         return self._set.inspect(messages, direction, tenant)
 
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
-        """Inspect without holding up the event loop."""
+        """Inspect without holding up the event loop. Raises `LimitExceeded` as `inspect` does."""
         running = asyncio.get_running_loop()
-        return await running.run_in_executor(self._pool, self._set.inspect, messages, direction, tenant)
+        policy_set = self._set
+        if self._measure(messages) > _INLINE_CHARS:
+            return await running.run_in_executor(self._pool, policy_set.inspect, messages, direction, tenant)
+        inspection = policy_set.begin(messages, direction, tenant)
+        inspection.heuristics()
+        if inspection.needs_semantics:
+            await running.run_in_executor(self._pool, inspection.semantics)
+        else:
+            inspection.semantics()
+        decision = inspection.decision()
+        if decision.action is Action.REWRITE:
+            return await running.run_in_executor(self._pool, policy_set.finish, inspection)
+        return decision
 
     def stream(self, tenant: str = "") -> StreamInspector:
         """Inspect an answer while it is written."""
@@ -55,3 +95,13 @@ class Warden:
     def close(self) -> None:
         """End the threads. Idempotent."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._background.shutdown(wait=False, cancel_futures=True)
+
+    def _measure(self, messages: Sequence[Message]) -> int:
+        chars = sum(len(m.content) for m in messages)
+        if chars > self._max_chars:
+            raise LimitExceeded(
+                f"{chars:,} characters of text; at most {self._max_chars:,} are inspected (limits.text_chars): "
+                "send less at once"
+            )
+        return chars

@@ -1,0 +1,81 @@
+"""A text made from another one, with the places where it differs: only those need to be looked at again."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Span = tuple[int, int]
+
+_BORDER = re.compile(r"[.!?:;\n]")
+_REACH = 96
+"""Characters that a passage may reach beyond a change, up to the border of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A text with the spans (in it) that are new; None: all of it."""
+
+    text: str
+    fresh: tuple[Span, ...] | None = None
+
+
+def substitute(pattern: "re.Pattern[str]", replace: Callable[[Any], str | None], text: str) -> Changed | None:
+    """`pattern.sub` that keeps the places. `replace` returns None to leave a match as it is. None: nothing changed."""
+    pieces: list[str] = []
+    fresh: list[Span] = []
+    position = length = 0
+    for match in pattern.finditer(text):
+        new = replace(match)
+        if new is None or new == match[0]:
+            continue
+        before = text[position : match.start()]
+        pieces += (before, new)
+        length += len(before)
+        fresh.append((length, length + len(new)))
+        length += len(new)
+        position = match.end()
+    if not fresh:
+        return None
+    return Changed("".join((*pieces, text[position:])), tuple(fresh))
+
+
+def word_by_word(before: str, after: str) -> Changed | None:
+    """The changed words of a text of which every word became one word; all of it when that is not so."""
+    if before == after:
+        return None
+    old, new = before.split(" "), after.split(" ")
+    if len(old) != len(new):
+        return Changed(after)
+    fresh: list[Span] = []
+    position = 0
+    for was, now in zip(old, new, strict=True):
+        if was != now:
+            fresh.append((position, position + len(now)))
+        position += len(now) + 1
+    return Changed(after, tuple(fresh))
+
+
+def backwards(changed: Changed) -> Changed:
+    """The text read from its end."""
+    fresh, length = changed.fresh, len(changed.text)
+    mirrored = None if fresh is None else tuple((length - end, length - start) for start, end in reversed(fresh))
+    return Changed(changed.text[::-1], mirrored)
+
+
+def passages(text: str, fresh: Sequence[Span] | None) -> list[Span]:
+    """The passages in which the fresh spans stand, each up to the border of its sentence, merged where they touch."""
+    if fresh is None:
+        return [(0, len(text))]
+    merged: list[Span] = []
+    for start, end in fresh:
+        left = max(0, start - _REACH)
+        borders = [m.end() for m in _BORDER.finditer(text, left, start)]
+        left = borders[-1] if borders else left
+        stop = _BORDER.search(text, end, end + _REACH)
+        right = stop.end() if stop else min(len(text), end + _REACH)
+        if merged and left <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], right))
+        else:
+            merged.append((left, right))
+    return merged

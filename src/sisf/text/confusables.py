@@ -1,0 +1,50 @@
+"""Letters that look like other letters, read as the ASCII letter that a person sees (after UTS #39).
+
+Only words that pretend to be Latin are mapped: those that mix Latin with another script, and those in sentences where
+most words become English ones. A sentence of real Cyrillic or Greek keeps its letters.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from sisf.text.words import costs
+
+_SENTENCE = re.compile(r"(?<=[.!?\n])")
+_MOST = 0.5
+"""Share of the words with foreign letters that must be disguised English for all of them to be mapped."""
+_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
+
+
+@cache
+def table() -> dict[int, str]:
+    """Look-alike characters and the ASCII letters or digits that they are read as, for `str.translate`."""
+    lines = files("sisf.text.data").joinpath("confusables.tsv").read_text(encoding="ascii").splitlines()
+    return {int(code, 16): ascii_form for code, ascii_form in (line.split("\t") for line in lines)}
+
+
+def skeleton(text: str) -> str:
+    """The text with look-alikes mapped, in the words that pretend to be Latin."""
+    if text.isascii():
+        return text
+    mapping = table()
+    if text.translate(mapping) == text:
+        return text
+    return "".join(_sentence(part, mapping) for part in _SENTENCE.split(text))
+
+
+def _sentence(text: str, mapping: dict[int, str]) -> str:
+    if text.isascii() or text.translate(mapping) == text:
+        return text
+    foreign = [word for word in _WORD.findall(text) if not word.isascii()]
+    pretending = sum(_pretends(word, mapping) for word in foreign)
+    whole = pretending >= _MOST * len(foreign)
+    return _WORD.sub(lambda m: m[0].translate(mapping) if whole or _mixed(m[0]) else m[0], text)
+
+
+def _pretends(word: str, mapping: dict[int, str]) -> bool:
+    return _mixed(word) or (len(word) > 2 and word.translate(mapping).lower() in costs())
+
+
+def _mixed(word: str) -> bool:
+    return not word.isascii() and any(c.isascii() and c.isalpha() for c in word)

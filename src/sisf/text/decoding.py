@@ -1,0 +1,183 @@
+"""Encodings undone: base64, hexadecimal, percent, HTML entities, backslash escapes, rot13, reversed text.
+
+Each function returns the text with what was encoded replaced by what it says, or None when nothing in it decodes to
+readable text. All take time linear in the text.
+"""
+
+import base64
+import binascii
+import codecs
+import html
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+
+import re2
+
+from sisf.text.changed import Changed, Span, backwards, substitute
+from sisf.text.words import costs
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{14,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}|={1,2}[A-Za-z0-9+/_-]{14,}")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x|\\x)?[0-9A-Fa-fn-sN-S]{2}[\s,:;-]{0,2}){6,}(?![0-9A-Za-z])", re.IGNORECASE)
+_HEX_NOISE = re.compile(r"0x|\\x|[\s,:;-]", re.IGNORECASE)
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_ODD_PERCENT = re.compile(r"%[0-9][N-Sn-s]")
+_ENTITY = re.compile(r"(?:&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)+")
+_ESCAPE = re.compile(
+    r"(?:\\u\{[0-9A-Fa-f]{1,6}\}|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}|\\x[0-9A-Fa-f]{2}|[Uu]\+[0-9A-Fa-f]{4,6}\s?"
+    r"|\\[0-3][0-7]{2}|\\[nrt\"'/\\])+"
+)
+_ONE_ESCAPE = re.compile(
+    r"\\u\{([0-9A-Fa-f]{1,6})\}|\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})|\\x([0-9A-Fa-f]{2})|[Uu]\+([0-9A-Fa-f]{4,6})\s?"
+    r"|\\([0-3][0-7]{2})|\\([nrt\"'/\\])"
+)
+_NAMED_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_PRINTABLE = 0.9
+_WORD = re.compile(r"\w+")
+
+
+def rot13(text: str) -> str:
+    """Latin letters moved by 13."""
+    return codecs.encode(text, "rot13")
+
+
+def from_base64(text: str) -> Changed | None:
+    """Runs of base64 (standard or URL alphabet, also wrapped, reversed or under rot13) decoded."""
+    return substitute(_BASE64, lambda m: _first(m[0], _base64), text)
+
+
+def from_hex(text: str) -> Changed | None:
+    """Runs of hexadecimal bytes decoded, with or without separators, also under rot13."""
+    return substitute(_HEX, lambda m: _first(m[0], _hex), text)
+
+
+def from_percent(text: str) -> Changed | None:
+    """`%41` decoded as UTF-8, also under rot13 when nothing else is there."""
+    if _ODD_PERCENT.search(text) is None:
+        return substitute(_PERCENT, _percent, text)
+    turned = substitute(_PERCENT, _percent, rot13(text))
+    return Changed(turned.text) if turned else substitute(_PERCENT, _percent, text)
+
+
+def _percent(match: "re.Match[str]") -> str | None:
+    return _utf8(bytes.fromhex(match[0].replace("%", "")))
+
+
+def from_entities(text: str) -> Changed | None:
+    """`&#65;` and `&lt;` decoded."""
+    return substitute(_ENTITY, lambda m: html.unescape(m[0]), text)
+
+
+def from_escapes(text: str) -> Changed | None:
+    r"""`\u0041`, `\x41`, `\101`, `U+0041` and the escapes of JSON decoded."""
+    return substitute(_ESCAPE, lambda m: _surrogates(_ONE_ESCAPE.sub(_escape, m[0])), text)
+
+
+def from_rot13(text: str) -> Changed | None:
+    """The text under rot13, where words stand that rot13 turns into the commonest ones."""
+    fresh = _places(clue_rot13(), text)
+    return Changed(rot13(text), fresh) if fresh else None
+
+
+def from_reversed(text: str) -> Changed | None:
+    """The text read backwards, where words stand that are the commonest ones backwards."""
+    fresh = _places(clue_reversed(), text)
+    return backwards(Changed(text, fresh)) if fresh else None
+
+
+def from_reversed_words(text: str) -> Changed | None:
+    """The text with every word read backwards, where words stand that are the commonest ones backwards."""
+    fresh = _places(clue_reversed(), text)
+    return Changed(_WORD.sub(lambda m: m[0][::-1], text), fresh) if fresh else None
+
+
+_COMMONEST = (
+    "the of and to in is for on with that it by from this are be or an your you how what write create make show tell "
+    "give provide explain describe develop using use can into step without instructions teach help"
+).split()
+
+
+@cache
+def clue_rot13() -> str:
+    """RE2 pattern of what calls for rot13: the commonest words under it, but for those that are words by accident."""
+    return _any_of(rot13(word) for word in _COMMONEST)
+
+
+@cache
+def clue_reversed() -> str:
+    """RE2 pattern of what calls for reading backwards."""
+    return _any_of(word[::-1] for word in _COMMONEST)
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return rf"(?i)\b(?:{'|'.join(word for word in words if word not in costs())})\b"
+
+
+def _places(clue: str, text: str) -> tuple[Span, ...]:
+    return tuple(match.span() for match in re2.finditer(clue, text))
+
+
+def _first(run: str, decode: Callable[[str], str | None]) -> str | None:
+    """The first reading that gives text: as it stands, under rot13, backwards."""
+    for candidate in (run, rot13(run), run[::-1]):
+        decoded = decode(candidate)
+        if decoded is not None:
+            return decoded
+    return None
+
+
+def _base64(run: str) -> str | None:
+    lines = run.split()
+    whole = _base64_line("".join(lines))
+    if whole is not None or len(lines) == 1:
+        return whole
+    decoded = [_base64_line(line) for line in lines]  # lines that only stand below one another
+    return "\n".join(d or line for d, line in zip(decoded, lines, strict=True)) if any(decoded) else None
+
+
+def _base64_line(run: str) -> str | None:
+    compact = run.strip("=").replace("-", "+").replace("_", "/")
+    if len(compact) % 4 == 1:
+        compact = compact[:-1]
+    try:
+        return _plausible(base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _hex(run: str) -> str | None:
+    digits = _HEX_NOISE.sub("", run)
+    try:
+        return _plausible(bytes.fromhex(digits))
+    except ValueError:
+        return None
+
+
+def _plausible(raw: bytes) -> str | None:
+    """Bytes as text, if they are UTF-8 or UTF-16 and nearly all of it can be printed."""
+    text = _utf8(raw)
+    if text is None and raw.count(0) * 3 > len(raw):
+        text = raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "ignore")
+    if not text:
+        return None
+    printable = sum(c.isprintable() or c in "\n\r\t" for c in text)
+    return text if printable >= _PRINTABLE * len(text) else None
+
+
+def _utf8(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _escape(match: "re.Match[str]") -> str:
+    *hexadecimal, octal, named = match.groups()
+    if named:
+        return _NAMED_ESCAPES.get(named, named)
+    code = int(octal, 8) if octal else int(next(h for h in hexadecimal if h), 16)
+    return chr(code) if code <= 0x10FFFF else match[0]
+
+
+def _surrogates(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,120 @@
+"""Words spelled so that programs do not know them: digits for letters, letters set apart, words run together."""
+
+import re
+from collections.abc import Sequence
+from itertools import product
+
+from sisf.text.changed import Changed, substitute
+from sisf.text.words import costs, readable, segmented
+
+_TOKEN = re.compile(r"\S+")
+_MULTI = (
+    (r"|\/|", "m"), (r"/\/\ "[:-1], "m"), (r"\/\/", "w"), (r"|\|", "n"), (r"|-|", "h"), ("|_|", "u"), ("|<", "k"),
+    ("|)", "d"), ("|>", "p"), ("()", "o"), ("[]", "o"), (r"/-\ "[:-1], "a"), (r"/\ "[:-1], "a"), (r"\/", "v"),
+    ("><", "x"), ("vv", "vv"),
+)  # fmt: skip
+_DIGITS = "0123456789@$!|+€£¥¢"
+_READ_I = dict(zip(map(ord, _DIGITS), "oizeasgtbgasiitelyc", strict=True))
+_READ_L = dict(zip(map(ord, _DIGITS), "olzeasgtbgaslltelyc", strict=True))
+_AMBIGUOUS = "1!|"
+_LEET = re.compile(r"[0-9@$!|+€£¥¢(\\/]")
+_LONGEST = 24
+"""Longer runs are machine text (keys, encodings), not words."""
+_EDGE = ".,;:?\"'()[]{}*_`"
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+", re.IGNORECASE)
+
+_SEPARATORS = r"[ \t.\-_*|/,~+=·•]"
+_SPACED = re.compile(rf"(?<![^\W\d_])(?:\w{_SEPARATORS}{{1,4}}){{3,}}\w(?![^\W\d_])")
+_GAP = re.compile(rf"{_SEPARATORS}+")
+_GLUED = re.compile(r"[a-z]{18,}")
+_ENOUGH = 0.75
+"""Share of the letters that must stand in known words for run-together letters to be read as words."""
+
+
+def unleeted(text: str, one: str = "i") -> Changed | None:
+    """Digits and signs inside words read as letters, `1` as `one` (`i` or `l`). None: no word asks for it."""
+    words = {word for word in _TOKEN.findall(text) if _LEET.search(word)}
+    chosen = {word: _read(word, one) for word in words if _is_leet(word)}
+    if not chosen:
+        return None
+    if len(chosen) > 1:  # where words are spelled with digits, numbers may be words too: `70` is `to`
+        chosen |= {word: _read(word, one) for word in words if word.strip(_EDGE).isalnum()}
+    return substitute(_TOKEN, lambda m: chosen.get(m[0]), text)
+
+
+def _is_leet(word: str) -> bool:
+    core = word.strip(_EDGE + "!|+")
+    if len(core) > _LONGEST or _ORDINAL.fullmatch(core) or "://" in word:
+        return False
+    letters = sum(c.isalpha() for c in core)
+    return (letters > 0 and len(core) > 1 and _LEET.search(core) is not None) or any(m in word for m, _ in _MULTI[:7])
+
+
+def _read(word: str, one: str) -> str:
+    head = len(word) - len(word.lstrip("\"'`*_"))
+    core = word[head:].rstrip(".,;:?\"'`*_")
+    tail = word[head + len(core) :]
+    end = len(core.rstrip("!"))
+    core, tail = core[:end], core[end:] + tail
+    for signs, letter in _MULTI:
+        core = core.replace(signs, letter)
+    return word[:head] + (_known_reading(core) or core.translate(_READ_I if one == "i" else _READ_L)) + tail
+
+
+def _known_reading(core: str) -> str | None:
+    """Where signs can be read as `i` or as `l`: the reading that is a word, if one is."""
+    places = [i for i, c in enumerate(core) if c in _AMBIGUOUS]
+    if not 0 < len(places) <= 4:
+        return None
+    for choice in product("il", repeat=len(places)):
+        letters = list(core)
+        for place, letter in zip(places, choice, strict=True):
+            letters[place] = letter
+        word = "".join(letters).translate(_READ_I)
+        if word.lower() in costs():
+            return word
+    return None
+
+
+def joined(text: str) -> Changed | None:
+    """Letters that stand apart (`b o m b`, `b-o-m-b`) put together. None: there are no four in a row.
+
+    The shortest gap is the one between letters; a longer one is a gap between words. Where all gaps are equal, the
+    letters are cut into known words.
+    """
+    return substitute(_SPACED, lambda m: _join(m[0]), text)
+
+
+def _join(run: str) -> str:
+    gaps = _GAP.findall(run)
+    letters = _GAP.split(run)
+    usual = min(gaps, key=len)
+    if all(len(gap) == len(usual) for gap in gaps):
+        usual_signs = max(set(gaps), key=gaps.count)
+        if gaps.count(usual_signs) == len(gaps):
+            return _cut("".join(letters))
+        return _with_gaps(letters, [gap == usual_signs for gap in gaps])
+    return _with_gaps(letters, [len(gap) == len(usual) for gap in gaps])
+
+
+def _with_gaps(letters: Sequence[str], inner: Sequence[bool]) -> str:
+    return letters[0] + "".join(("" if i else " ") + c for c, i in zip(letters[1:], inner, strict=True))
+
+
+def _cut(letters: str) -> str:
+    lower = letters.lower()
+    if lower in costs() or not (lower.isascii() and lower.isalpha()):
+        return letters
+    return segmented(lower)
+
+
+def unglued(lower: str) -> Changed | None:
+    """Long runs of lower-case letters cut into words where they read as such. None: there are none."""
+
+    def cut(match: "re.Match[str]") -> str | None:
+        if match[0] in costs():
+            return None
+        words = segmented(match[0])
+        return words if readable(words) >= _ENOUGH else None
+
+    return substitute(_GLUED, cut, lower)

@@ -1,0 +1,198 @@
+"""Canonical views: a hostile text as a person, or a model told how, would read it.
+
+The first view is the text as it stands. Others are made only when something in the text calls for them, and hold no
+more than the passages that differ. A plain ASCII text has itself and its lower-case form.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import re2
+
+from sisf.errors import LimitExceeded
+from sisf.text import characters, decoding, spelling
+from sisf.text.changed import Changed, backwards, passages, word_by_word
+from sisf.text.confusables import skeleton
+
+MAX_DEPTH = 2
+"""Encodings inside one another that are undone."""
+MAX_VIEWS = 64
+MAX_GROWTH = 12
+"""Views may hold this many times the characters of the text, and `_ALLOWANCE` more; beyond, the text is refused."""
+_ALLOWANCE = 100_000
+_SEPARATOR = "\n"
+
+Transform = Callable[[str], Changed | None]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One reading of a text."""
+
+    name: str
+    """How it was made: `raw`, `folded`, `skeleton`, `base64`, `base64>rot13`, …"""
+    text: str
+    """All of the text for `raw` and `folded`; for others the passages that differ, a line break between them."""
+    derived: bool = True
+    """Whether it says something that `raw` does not say to an embedder, which knows no letter case."""
+
+
+@cache
+def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
+    """Name, what in a text calls for it (RE2), how it is made, whether it is an encoding (and so counts as depth)."""
+    return (
+        ("base64", r"[A-Za-z0-9+/_-]{14}", decoding.from_base64, True),
+        ("hex", r"(?i)(?:(?:0x|\\x)?[0-9a-fn-s]{2}[\s,:;-]{0,2}){6}", decoding.from_hex, True),
+        ("percent", r"%[0-9A-Za-z]{2}", decoding.from_percent, True),
+        ("entities", r"&(?:#|[A-Za-z][A-Za-z0-9]{1,31};)", decoding.from_entities, True),
+        ("escapes", r"\\[uUx0-3nrt\"'/\\]|[Uu]\+[0-9A-Fa-f]{4}", decoding.from_escapes, True),
+        ("rot13", decoding.clue_rot13(), decoding.from_rot13, True),
+        ("reversed", decoding.clue_reversed(), decoding.from_reversed, True),
+        ("reversed words", decoding.clue_reversed(), decoding.from_reversed_words, True),
+        ("joined", r"(?:\w[ \t.\-_*|/,~+=·•]{1,4}){3}\w", spelling.joined, False),
+        ("unglued", r"[a-z]{18}", spelling.unglued, False),
+        ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]", spelling.unleeted, False),
+    )
+
+
+_LEET_L = "leet l"
+
+
+def views(text: str) -> tuple[View, ...]:
+    """The views of a text, `raw` first. Linear in its length.
+
+    Raises `LimitExceeded` when the text unfolds into much more than itself: it is refused whole, never cut.
+    """
+    collector = _Collector(MAX_GROWTH * len(text) + _ALLOWANCE)
+    text = characters.scalar(text)
+    collector.add("raw", text, derived=False)
+    folded = characters.folded(text)
+    collector.add("folded", folded, derived=not text.isascii() and folded != text.lower())
+    _unfold(text, "", 0, collector)
+    return tuple(collector.views)
+
+
+@dataclass(slots=True)
+class _Collector:
+    """Keeps each reading once, within the budget of characters."""
+
+    budget: int
+    views: list[View] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, name: str, text: str, *, derived: bool = True) -> bool:
+        """Whether the reading is new."""
+        if text in self.seen:
+            return False
+        self.budget -= len(text)
+        if self.budget < 0 or len(self.views) >= MAX_VIEWS:
+            raise LimitExceeded(
+                "the text unfolds into far more text than it is long, encodings undone: send it plainly"
+            )
+        self.seen.add(text)
+        self.views.append(View(name, text, derived))
+        return True
+
+
+def _unfold(text: str, path: str, depth: int, out: _Collector) -> None:
+    """Add every reading of `text`, which itself was added by the caller."""
+    if text.isascii() and not characters.has_invisible(text):
+        _respelled(text, path, depth, out)
+        return
+    if depth < MAX_DEPTH:
+        for piece in characters.hidden(text):
+            _child(piece, _name(path, "hidden"), depth, out)
+    for name, shown in _shown(text):
+        _difference(text, shown, _name(path, name), out)
+        _canonical(shown, path, depth, out)
+    turned = characters.upright(text) if depth < MAX_DEPTH else None
+    if turned is not None:
+        _child(_passages(backwards(turned)), _name(path, "upright"), depth, out)
+        _child(_passages(turned), _name(path, "upright in place"), depth, out)
+
+
+def _shown(text: str) -> Iterator[tuple[str, str]]:
+    """The text without what cannot be seen, in the orders in which it may be shown."""
+    yield "visible", characters.visible(text)
+    erased = characters.erased(text)
+    if erased != text:
+        yield "erased", characters.visible(erased)
+    reordered = characters.reordered(erased)
+    if reordered != erased:
+        yield "reordered", characters.visible(reordered)
+
+
+def _canonical(shown: str, path: str, depth: int, out: _Collector) -> None:
+    """Fold, strip marks, map look-alikes; then the last of these is what spelling and encodings are read from."""
+    plain = characters.unmarked(characters.composed(shown))
+    _difference(characters.folded(shown), characters.folded(plain), _name(path, "unmarked"), out)
+    mapped = skeleton(plain)
+    _difference(characters.folded(plain), characters.folded(mapped), _name(path, "skeleton"), out)
+    _respelled(mapped, path, depth, out)
+
+
+def _difference(before: str, after: str, name: str, out: _Collector) -> None:
+    changed = word_by_word(before, after)
+    if changed is not None:
+        part = _passages(changed)
+        out.add(name, part)
+        out.add(name, characters.folded(part))
+
+
+def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
+    """Spelling and encodings that something in the text calls for."""
+    clues = _clues().Match(text)
+    for index in clues or ():
+        name, _, make, encoding = _all()[index]
+        if encoding and depth >= MAX_DEPTH:
+            continue
+        changed = make(text) if name != "unglued" else make(characters.folded(text))
+        if changed is None:
+            continue
+        part = _passages(changed)
+        if encoding:
+            _child(part, _name(path, name), depth, out)
+        elif out.add(_name(path, name), characters.folded(part)):
+            _spelled(name, text, part, path, out)
+
+
+def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> None:
+    """What may hide behind a spelling: letters apart that are digits, and the other reading of `1`."""
+    if name == "leet":
+        other = spelling.unleeted(text, "l")
+        if other is not None:
+            out.add(_name(path, _LEET_L), characters.folded(_passages(other)))
+    elif name == "joined":
+        inner = spelling.unleeted(part)
+        if inner is not None:
+            out.add(_name(path, "joined>leet"), characters.folded(_passages(inner)))
+
+
+def _child(text: str, name: str, depth: int, out: _Collector) -> None:
+    text = characters.scalar(text)
+    if out.add(name, text):
+        out.add(name, characters.folded(text))
+        _unfold(text, name, depth + 1, out)
+
+
+def _passages(changed: Changed) -> str:
+    spans = passages(changed.text, changed.fresh)
+    return _SEPARATOR.join(changed.text[start:end].strip() for start, end in spans)
+
+
+def _name(path: str, name: str) -> str:
+    return f"{path}>{name}" if path else name
+
+
+@cache
+def _clues() -> Any:
+    """All clues as one RE2 set: plain text is told from suspicious text in one pass."""
+    options = re2.Options()
+    options.log_errors = False
+    found = re2.Set.SearchSet(options)
+    for _, clue, _, _ in _all():
+        found.Add(clue)
+    found.Compile()
+    return found

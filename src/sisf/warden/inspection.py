@@ -1,0 +1,197 @@
+"""One inspection: every text in every view, heuristics first, then what costs a forward pass."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from sisf.exchange import Message, Role
+from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Status, Substitution
+from sisf.text.characters import folded, unmarked
+from sisf.text.ngrams import ngram_features
+from sisf.text.views import View, views
+from sisf.warden.cache import InspectionCache, Key
+from sisf.warden.patterns import compile_one
+
+if TYPE_CHECKING:
+    from sisf.warden.policy_set import PolicySet
+
+TURN = "turn"
+"""The view of several texts of one turn taken together."""
+OVERLAP = 32
+"""Tokens that neighbouring windows share."""
+FINE = 48
+"""Tokens of the finer windows through which a text of several windows is seen as well: what is short is not lost in
+what is long."""
+_BATCH = 256
+
+
+@dataclass(slots=True)
+class _Text:
+    """One text under inspection."""
+
+    content: str
+    segment: int
+    view: str = ""
+    """Put before the names of its views."""
+    key: Key | None = None
+    views: tuple[View, ...] = ()
+    found: dict[int, Match] = field(default_factory=dict)
+    """The best match of each policy, by the policy's index."""
+    known: tuple[Match, ...] | None = None
+    """What was found when the same text was seen before."""
+
+
+class Inspection:
+    """Takes the texts of one request through the stages. Used by one thread at a time."""
+
+    def __init__(self, policy_set: "PolicySet", messages: Sequence[Message], direction: Direction, tenant: str) -> None:
+        self._started = time.perf_counter()
+        self._set = policy_set
+        self.messages = messages
+        self.direction = direction
+        self.tenant = tenant
+        self._scope = policy_set.scope(direction, tenant)
+        self._blocked = False
+        self._texts = [_Text(m.content, i) for i, m in enumerate(messages)] + _turns(messages)
+        for text in self._texts:
+            text.key = InspectionCache.key(direction, tenant, text.content)
+            text.known = policy_set.cache.get(text.key)
+            self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
+
+    @property
+    def needs_semantics(self) -> bool:
+        """Whether `semantics` has anything to do."""
+        scope = self._scope
+        if not scope.semantic or (self._blocked and not scope.shadow_semantic):
+            return False
+        return any(text.known is None for text in self._texts)
+
+    def heuristics(self) -> None:
+        """Search the patterns in every view. Microseconds for a prompt, linear in the texts' length."""
+        for text in self._texts:
+            if text.known is None:
+                text.views = views(text.content)
+                for view in text.views:
+                    self._search(text, view)
+        self._blocked |= any(_blocks(m) for text in self._texts for m in text.found.values())
+
+    def semantics(self) -> None:
+        """Score prototypes and probes on every window of every view that says something new."""
+        if self.needs_semantics:
+            for text in self._texts:
+                if text.known is None:
+                    self._score(text)
+        if not self._blocked:
+            self._remember()
+
+    def decision(self) -> Decision:
+        """What was found, strongest first."""
+        matches = [replace(m, segment=t.segment) for t in self._texts for m in (t.known or tuple(t.found.values()))]
+        matches = list(_deduplicated(matches))
+        matches.sort(key=lambda m: (m.shadow, -m.action.precedence, -(m.score - m.threshold)))
+        enforced = [m.action for m in matches if not m.shadow]
+        action = max(enforced, key=lambda a: a.precedence, default=Action.ALLOW)
+        elapsed = 1e6 * (time.perf_counter() - self._started)
+        return Decision(action, tuple(matches), self._set.revision, self.direction, elapsed)
+
+    def _remember(self) -> None:
+        for text in self._texts:
+            if text.known is None and text.key is not None:
+                self._set.cache.put(text.key, tuple(text.found.values()))
+
+    def _search(self, text: _Text, view: View) -> None:
+        data = view.text.encode()
+        applies = self._scope.applies
+        for layer in self._set.pattern_layers:
+            for pattern in layer.search(data):
+                for index in self._set.pattern_owners.get(pattern, ()):
+                    if applies[index] and index not in text.found:
+                        match = _located(self._set.policies[index], pattern, view)
+                        if match is not None:
+                            text.found[index] = _within(match, text)
+
+    def _score(self, text: _Text) -> None:
+        places, windows = self._windows(text)
+        features = [ngram_features(w) for w in windows]
+        for start in range(0, len(windows), _BATCH):
+            part = slice(start, start + _BATCH)
+            embeddings = self._set.embedder.embed(windows[part])
+            for layer, owners in zip(self._set.semantic_layers, self._set.semantic_owners, strict=True):
+                for hit in layer.search(embeddings, features[part]):
+                    index = int(owners[hit.slot])
+                    if index >= 0 and self._scope.applies[index]:
+                        view, span = places[start + hit.window]
+                        found = _match(self._set.policies[index], hit.score, hit.threshold, view, span)
+                        known = text.found.get(index)
+                        if known is None or found.score > known.score:
+                            text.found[index] = _within(found, text)
+
+    def _windows(self, text: _Text) -> tuple[list[tuple[str, tuple[int, int]]], list[str]]:
+        """Every different window of the views that an embedder can tell apart, with its view and place."""
+        places: list[tuple[str, tuple[int, int]]] = []
+        windows: list[str] = []
+        seen: set[str] = set()
+        embedder = self._set.embedder
+        for view in text.views:
+            if not (view.derived or view.name == "raw"):
+                continue
+            cut = embedder.windows(view.text, None, min(OVERLAP, embedder.max_tokens // 4))
+            if len(cut) > 1 and embedder.max_tokens > FINE:
+                cut += embedder.windows(view.text, FINE, FINE // 2)
+            for window in cut:
+                key = _said(window.text)
+                if key not in seen:
+                    seen.add(key)
+                    places.append((view.name, (window.start, window.end)))
+                    windows.append(window.text)
+        return places, windows
+
+
+def _turns(messages: Sequence[Message]) -> list[_Text]:
+    """Neighbouring texts of the user, joined: what is split over several parts is read as one."""
+    turns: list[_Text] = []
+    first = 0
+    for index in range(1, len(messages) + 1):
+        if index == len(messages) or messages[index].role is not messages[first].role:
+            if index - first > 1 and messages[first].role is Role.USER:
+                joined = "\n".join(m.content for m in messages[first:index])
+                turns.append(_Text(joined, index - 1, TURN))
+            first = index
+    return turns
+
+
+def _said(text: str) -> str:
+    """Texts of the same key are the same to an embedder and to lexical features."""
+    text = text.lower() if text.isascii() else unmarked(folded(text))
+    return " ".join(text.split())
+
+
+def _blocks(match: Match) -> bool:
+    return match.action is Action.BLOCK and not match.shadow
+
+
+def _located(policy: Policy, pattern: str, view: View) -> Match | None:
+    """The match with its place, unless an exception speaks for the text."""
+    condition = policy.condition
+    if isinstance(condition, Pattern) and any(compile_one(e).search(view.text) for e in condition.exceptions):
+        return None
+    place = compile_one(pattern).search(view.text)
+    match = _match(policy, 1.0, 1.0, view.name, place.span() if place else None)
+    if isinstance(condition, Substitution) and view.name not in ("raw", "folded"):
+        return replace(match, action=Action.BLOCK)  # what hides in another reading cannot be rewritten where it stands
+    return match
+
+
+def _match(policy: Policy, score: float, threshold: float, view: str, span: tuple[int, int] | None) -> Match:
+    return Match(policy.id, policy.action, score, threshold, view, span, shadow=policy.status is Status.SHADOW)
+
+
+def _within(match: Match, text: _Text) -> Match:
+    return replace(match, view=f"{text.view}>{match.view}") if text.view else match
+
+
+def _deduplicated(matches: Sequence[Match]) -> list[Match]:
+    """A policy that matched in a text is not reported again for the turn that the text is a part of."""
+    alone = {m.policy_id for m in matches if not m.view.startswith(TURN)}
+    return [m for m in matches if not (m.view.startswith(TURN) and m.policy_id in alone)]

@@ -83,4 +83,7 @@ def build(
 def shipped_reference() -> Reference:
     """The benign texts that the package ships: what is calibrated on when no reference set is named."""
     harmless = [a.text for a in corpus.answers() if a.label == "safe" and a.kind == "harmless"]
-    return Reference([sample.text for sample in corpus.benign_reference()], harmless)
+    prompts = [sample.text for sample in corpus.benign_reference()]
+    # The gate must see some 1,500 honest texts before it can believe a rate; the twins are the hard ones among them.
+    prompts += [item.text for item in corpus.contrastive() if not item.harmful]
+    return Reference(prompts, harmless)

@@ -102,7 +102,7 @@ def write(folder: Path, plots: Sequence[Plot]) -> None:
 
 def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
     """Share of the last 50 attacks that no prompt-side policy stopped; mean and range over trials."""
-    longest = 1
+    longest = 2
     for name, trials in sorted(results.items(), key=lambda item: item[0] == SYSTEM):
         curves = [rolling_share([s.reached_model for s in _curve(t)], _WINDOW) for t in trials]
         values = np.array([c[: min(map(len, curves))] for c in curves])
@@ -134,7 +134,7 @@ def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
 
 def policies_over_time(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
     """Active policies against attacks sent, of the designs that have policies."""
-    longest, highest = 1, 1
+    longest, highest = 2, 1
     for name, trials in sorted(results.items(), key=lambda item: item[0] == SYSTEM):
         counts = [[s.policies for s in _curve(t)] for t in trials]
         if not any(map(any, counts)):

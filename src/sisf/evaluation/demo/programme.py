@@ -9,6 +9,8 @@ from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.records import Record
 
 _HONEST = ("alpaca_test", "mixed_test")
+_USUAL = 200
+"""Attacks where the set is larger: enough to see the curve, and over within two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def choose(attacks: int | None, *, seed: int = 0) -> Programme:
     found = [name for name in _HONEST if name in at_hand and not shipped] or ["sample_benign"]
     honest = [datasets.load(name) for name in found]
     rng = random.Random(seed)
-    hostile = _drawn(rng, [(bad.name, r) for r in bad.harmful()], attacks)
+    hostile = _drawn(rng, [(bad.name, r) for r in bad.harmful()], attacks or _USUAL)
     calm = _drawn(rng, [(d.name, r) for d in honest for r in d.benign()], _honest_count(len(hostile), shipped=shipped))
     answers = {r.prompt: r.response for _, r in (*hostile, *calm) if r.response is not None}
     return Programme(_interleaved(hostile, calm), [bad, *honest], answers, shipped)

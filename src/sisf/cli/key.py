@@ -1,0 +1,90 @@
+"""`sisf key`: who may call the gateway."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, console, emit, group, load_settings, shown
+
+if TYPE_CHECKING:
+    from sisf.gateway.identity import Key, KeyFile
+
+app = group("Create, list and revoke API keys of the gateway.")
+
+FileOption = Annotated[str | None, typer.Option("--file", help="The file of keys [default: keys.file].")]
+
+
+@app.command()
+def create(
+    tenant: Annotated[str, typer.Option(help="Whose traffic it is; policies may belong to a tenant.")] = "default",
+    principal: Annotated[str, typer.Option(help="Who calls with it [default: the tenant].")] = "",
+    role: Annotated[str, typer.Option(help="client or admin.")] = "client",
+    requests_per_minute: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
+    body_bytes: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
+    file: FileOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a key. It is shown once; only its hash is kept."""
+    from sisf.errors import ConfigurationError
+
+    if role not in ("client", "admin"):
+        raise ConfigurationError(f"--role: {role!r} is neither client nor admin")
+    secret, key = _file(file, config).create(
+        tenant=tenant,
+        principal=principal,
+        role=role,  # type: ignore[arg-type]
+        requests_per_minute=requests_per_minute,
+        body_bytes=body_bytes,
+    )
+    if json:
+        emit({"key": secret, **_told(key)})
+    else:
+        typer.echo(secret)
+        typer.echo(f"key {key.id} of {shown(key.principal)} ({shown(key.tenant)}): kept nowhere else", err=True)
+
+
+@app.command("list")
+def list_keys(file: FileOption = None, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List the keys, revoked ones too. The keys themselves cannot be shown again."""
+    from rich.table import Table
+
+    keys = _file(file, config).keys()
+    if json:
+        emit([_told(key) for key in keys])
+        return
+    table = Table("id", "tenant", "principal", "role", "created", "revoked", box=None, pad_edge=False)
+    for key in keys:
+        table.add_row(key.id, shown(key.tenant), shown(key.principal), key.role, key.created, key.revoked)
+    console().print(table)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `list` shows it.")],
+    file: FileOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a key for good. Running gateways refuse it within a second."""
+    key = _file(file, config).revoke(key_id)
+    if json:
+        emit(_told(key))
+    else:
+        typer.echo(f"revoked {key.id} at {key.revoked}")
+
+
+def _told(key: "Key") -> dict[str, Any]:
+    return {name: value for name, value in asdict(key).items() if name != "hash"}
+
+
+def _file(given: str | None, config: Path | None) -> "KeyFile":
+    from sisf.errors import ConfigurationError
+    from sisf.gateway.identity import KeyFile
+
+    path = given or load_settings(config).keys.file
+    if not path:
+        raise ConfigurationError("keys.file is not set: name the file of keys with --file PATH or in sisf.yaml")
+    return KeyFile(Path(path))

@@ -1,0 +1,32 @@
+"""`sisf key` as a person types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sisf.cli.main import app
+from sisf.gateway.identity import KeyFile
+
+
+def test_a_key_from_creation_to_its_end(tmp_path: Path) -> None:
+    path = str(tmp_path / "keys.json")
+    runner = CliRunner()
+    made = json.loads(runner.invoke(app, ["key", "create", "--file", path, "--tenant", "acme", "--json"]).stdout)
+    assert KeyFile(Path(path)).find(made["key"]) is not None
+    listed = runner.invoke(app, ["key", "list", "--file", path])
+    assert made["id"] in listed.stdout
+    assert made["key"] not in listed.stdout
+    assert runner.invoke(app, ["key", "revoke", made["id"], "--file", path]).exit_code == 0
+    assert KeyFile(Path(path)).find(made["key"]) is None
+
+
+@pytest.mark.parametrize(
+    "words", [["create", "--role", "king", "--file", "x"], ["revoke", "nope", "--file", "x"], ["list"]]
+)
+def test_mistakes_are_one_line_and_exit_2(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["key", *words])
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1

@@ -84,6 +84,7 @@ def shipped_reference() -> Reference:
     """The benign texts that the package ships: what is calibrated on when no reference set is named."""
     harmless = [a.text for a in corpus.answers() if a.label == "safe" and a.kind == "harmless"]
     prompts = [sample.text for sample in corpus.benign_reference()]
-    # The gate must see some 1,500 honest texts before it can believe a rate; the twins are the hard ones among them.
-    prompts += [item.text for item in corpus.contrastive() if not item.harmful]
+    # Ordinary traffic only: the twins are harder than it, and would say nothing of the rate at which honest users are
+    # blocked. Some 1,500 texts are the least that can bound that rate.
+    prompts += [item.text for item in corpus.contrastive() if item.kind == "general"]
     return Reference(prompts, harmless)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sisf.policy import Direction, Policy
 from sisf.store import Store
+from sisf.synthesis.base import Knowledge
 from sisf.verdict import Breach
 
 
@@ -63,3 +64,18 @@ class StoreKnowledge:
         for number, breach in self._store.exchanges.breaches(after=self._last):
             self._last = number
             self._breaches.append(breach)
+
+
+class Without:
+    """Knowledge as it would be without some policies, so that their successors are no duplicates of them."""
+
+    def __init__(self, knowledge: Knowledge, *policy_ids: str) -> None:
+        self._knowledge = knowledge
+        self._policy_ids = frozenset(policy_ids)
+        self.breaches = knowledge.breaches
+        self.benign_prompts = knowledge.benign_prompts
+        self.benign_responses = knowledge.benign_responses
+
+    def policies(self) -> Sequence[Policy]:
+        """All but those."""
+        return [policy for policy in self._knowledge.policies() if policy.id not in self._policy_ids]

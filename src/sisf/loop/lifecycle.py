@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import re2
 
 from sisf.errors import RevisionConflict, StoreError
+from sisf.loop.knowledge import Without
 from sisf.policy import (
     Action,
     Change,
@@ -159,7 +160,7 @@ class Lifecycle:
             if policy.id in texts and policy.status is Status.ACTIVE:
                 match, text = texts[policy.id]
                 narrowed = narrow(policy, text, match.score)
-                report = self._gate.examine(narrowed, None, _Without(self._knowledge, policy.id))
+                report = self._gate.examine(narrowed, None, Without(self._knowledge, policy.id))
                 fit = report.passed and self._still_catches(narrowed)
                 status = Status.ACTIVE if fit else Status.SHADOW
                 changed.append(dataclasses.replace(narrowed, status=status, gate_report=report))
@@ -168,7 +169,7 @@ class Lifecycle:
     def _still_catches(self, policy: Policy) -> bool:
         learned_from = set(policy.provenance.breach_ids)
         breaches = [breach for breach in self._knowledge.breaches() if breach.id in learned_from][-_SAMPLE:]
-        without = _Without(self._knowledge, policy.id)
+        without = Without(self._knowledge, policy.id)
         caught = sum(self._gate.examine(policy, breach, without).catches_breach for breach in breaches)
         return caught >= _KEPT_REACH * len(breaches)
 
@@ -217,21 +218,6 @@ def narrow(policy: Policy, text: str, score: float) -> Policy:
         case other:
             condition = other
     return dataclasses.replace(policy, condition=condition)
-
-
-class _Without:
-    """Knowledge as it would be without one policy, so that its successor is no duplicate of it."""
-
-    def __init__(self, knowledge: Knowledge, policy_id: str) -> None:
-        self._knowledge = knowledge
-        self._policy_id = policy_id
-        self.breaches = knowledge.breaches
-        self.benign_prompts = knowledge.benign_prompts
-        self.benign_responses = knowledge.benign_responses
-
-    def policies(self) -> Sequence[Policy]:
-        """All but that one."""
-        return [policy for policy in self._knowledge.policies() if policy.id != self._policy_id]
 
 
 def _stopping(record: ExchangeRecord) -> list[tuple[Match, Decision]]:

@@ -17,13 +17,28 @@ from sisf.loop.events import Event, Failed, Listener, Monitored
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.stages import Autonomy, Stages
+from sisf.policy import GateReport, Policy
 from sisf.store import ExchangeRecord, Job, Store
-from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
+from sisf.verdict import Breach
 
 _log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
 _LEARNED_FROM = ("released", "withheld")
 _LONGEST_BACKOFF = 60.0
+
+
+class _OneAtATime:
+    """A gate serves one thread at a time; the stages and the lifecycle share it."""
+
+    def __init__(self, gate: PolicyGate) -> None:
+        self._gate = gate
+        self._lock = threading.Lock()
+
+    def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
+        """Examine when it is free."""
+        with self._lock:
+            return self._gate.examine(policy, breach, knowledge)
 
 
 class Loop:
@@ -58,6 +73,7 @@ class Loop:
         self._review_seconds = review_seconds
         self._listeners: list[Listener] = []
         self.knowledge = StoreKnowledge(store, reference or Reference())
+        gate = _OneAtATime(gate)
         self.lifecycle = Lifecycle(store, gate, self.knowledge, rules=rules, promote=autonomy == "autonomous")
         self._enforcement = Enforcement(warden)
         self._stages = Stages(

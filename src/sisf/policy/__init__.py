@@ -1,6 +1,7 @@
 """The domain: what a policy is, how it lives, and what a decision says."""
 
 from sisf.policy.decision import Decision, Match
+from sisf.policy.diff import Diff, compare
 from sisf.policy.evidence import Evidence, GateReport, Provenance
 from sisf.policy.model import (
     Action,
@@ -21,6 +22,7 @@ __all__ = [
     "Change",
     "Condition",
     "Decision",
+    "Diff",
     "Direction",
     "Evidence",
     "GateReport",
@@ -34,4 +36,5 @@ __all__ = [
     "Snapshot",
     "Status",
     "Substitution",
+    "compare",
 ]

@@ -192,11 +192,20 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes long texts as blocks, so that a change shows as few changed lines."""
+    """Writes each policy by itself, and every character so that it comes back as it was."""
 
     def ignore_aliases(self, _data: object) -> bool:
         """Never write anchors: each policy reads by itself."""
         return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Only double quotes bring unusual line breaks and control characters back unchanged.
+    unusual = not all(character.isprintable() or character == "\n" for character in text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if unusual else None)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 class _Loader(yaml.SafeLoader):

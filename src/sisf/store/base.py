@@ -57,6 +57,16 @@ class RevisionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleMark:
+    """Which bundle a change was taken from."""
+
+    origin: str
+    serial: int
+    """Rises with every bundle of one origin."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """One link of the append-only, hash-chained audit log."""
 
@@ -90,11 +100,14 @@ class PolicyTable(Protocol):
         """What the plan stage proposed for one exchange, whatever became of it."""
         ...
 
-    def commit(self, change: Change, *, expected: int, completes: Job | None = None) -> Snapshot:
+    def commit(
+        self, change: Change, *, expected: int, completes: Job | None = None, bundle: BundleMark | None = None
+    ) -> Snapshot:
         """Write `change` as the next revision, with its audit rows, in one durable transaction.
 
         `expected` is the revision that the change was made for: `RevisionConflict` when it is no longer the latest.
         `completes` is a job that ends in the same transaction: `LeaseLost` when it is no longer this worker's.
+        `bundle` is where the change came from: `StoreError` when this or a newer one of its origin was taken before.
         A change that alters nothing makes no revision. No policy becomes active without a gate report, nor with a
         failed one unless a person (`person:NAME`) says so: `PolicyError`.
         """

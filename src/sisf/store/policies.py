@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select
 from sisf.errors import PolicyError, RevisionConflict, StoreError
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import audit, leases, schema
-from sisf.store.base import Job, RevisionRow
+from sisf.store.base import BundleMark, Job, RevisionRow
 from sisf.store.codec import dumps, plain
 from sisf.store.database import Database
 from sisf.store.policy_rows import (
@@ -105,11 +105,14 @@ class SqlPolicies:
             for row in rows
         ]
 
-    def commit(self, change: Change, *, expected: int, completes: Job | None = None) -> Snapshot:
+    def commit(
+        self, change: Change, *, expected: int, completes: Job | None = None, bundle: BundleMark | None = None
+    ) -> Snapshot:
         """Write `change` as the next revision, with its audit rows, in one durable transaction.
 
         `expected` is the revision that the change was made for: `RevisionConflict` when it is no longer the latest.
         `completes` is a job that ends in the same transaction: `LeaseLost` when it is no longer this worker's.
+        `bundle` is where the change came from: `StoreError` when this or a newer one of its origin was taken before.
         A change that alters nothing makes no revision. No policy becomes active without a gate report, nor with a
         failed one unless a person (`person:NAME`) says so: `PolicyError`.
         """
@@ -123,6 +126,8 @@ class SqlPolicies:
                 raise RevisionConflict(f"the policy set is at revision {latest}, the change was made for {expected}")
             if completes is not None:
                 leases.complete(connection, completes)
+            if bundle is not None:
+                self._take(connection, bundle)
             return self._write(connection, change, encoded, latest)
 
         return self._announce(self._database.writer.run(work))
@@ -148,6 +153,17 @@ class SqlPolicies:
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call back with each new revision, also those of other processes. Returns the function that ends it."""
         return self._database.revisions.subscribe(callback)
+
+    def _take(self, connection: Connection, mark: BundleMark) -> None:
+        table = schema.bundle
+        taken = connection.execute(select(table).where(table.c.origin == mark.origin)).first()
+        if taken is not None and mark.serial <= taken.serial:
+            raise StoreError(
+                f"bundle {mark.serial} of `{mark.origin}` is not newer than bundle {taken.serial}, which was taken "
+                "before; to go back to an earlier state, use `sisf policy rollback`"
+            )
+        row = {"origin": mark.origin, "serial": mark.serial, "digest": mark.digest, "time": time.time()}
+        connection.execute(self._database.upsert(table, "origin", ("serial", "digest", "time")), [row])
 
     def _announce(self, snapshot: Snapshot) -> Snapshot:
         if snapshot.revision >= self._latest.revision:

@@ -1,0 +1,70 @@
+"""The age of what was learned, as figures: how much there is, how much of it is still confirmed, what it costs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sisf.policy import Action, Status
+from sisf.store import Store
+
+LATELY = timedelta(days=7)
+_SAMPLE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Figures of the policy set now."""
+
+    revision: int
+    policies: Mapping[str, int]
+    """How many, by status."""
+    used_lately: float | None
+    """Share of the active policies that matched something within a week; None without active policies."""
+    never_used: int
+    """Active policies that never matched anything."""
+    false_positives_lately: int
+    """Reports within a week, each principal counted once for a policy."""
+    fpr_upper: float
+    """Sum of the upper bounds of the active policies' false-positive rates, at most 1: the benign margin spent."""
+    overlap: float | None
+    """Of the latest stopped exchanges, the share that more than one policy stopped: high means redundant policies."""
+    cost_us: float
+    """Sum of what one evaluation of each active policy alone takes, in microseconds."""
+    oldest: datetime | None
+    """When the oldest active policy was made."""
+
+
+def health(store: Store, *, now: datetime | None = None) -> Health:
+    """Take the figures."""
+    now = now or datetime.now(UTC)
+    snapshot = store.policies.snapshot()
+    active = snapshot.active
+    last_hits = store.feedback.last_hits()
+    used = [policy for policy in active if policy.id in last_hits and now - last_hits[policy.id] <= LATELY]
+    reports = [policy.gate_report for policy in active if policy.gate_report]
+    return Health(
+        revision=snapshot.revision,
+        policies={status.value: count for status, count in _by_status(store).items()},
+        used_lately=len(used) / len(active) if active else None,
+        never_used=sum(policy.id not in last_hits for policy in active),
+        false_positives_lately=sum(store.feedback.false_positives(now - LATELY).values()),
+        fpr_upper=min(1.0, sum(report.fpr_upper for report in reports)),
+        overlap=_overlap(store),
+        cost_us=sum(report.cost_us for report in reports),
+        oldest=min((policy.created for policy in active), default=None),
+    )
+
+
+def _by_status(store: Store) -> Mapping[Status, int]:
+    counts = Counter(policy.status for policy in store.policies.list())
+    return {status: counts.get(status, 0) for status in Status}
+
+
+def _overlap(store: Store) -> float | None:
+    stopped = [
+        {m.policy_id for d in record.decisions for m in d.matches if m.action is Action.BLOCK and not m.shadow}
+        for record in store.exchanges.recent(_SAMPLE)
+        if record.outcome.startswith("intercepted")
+    ]
+    return sum(len(policies) > 1 for policies in stopped) / len(stopped) if stopped else None

@@ -1,0 +1,147 @@
+"""The command line in process: policies, breaches, check, doctor, in tables and in JSON."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sisf.cli.main import app
+from sisf.evaluation.progress import Silent
+from sisf.exchange import Exchange
+from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
+from sisf.store import ExchangeRecord, open_store
+from sisf.taxonomy import Hazard
+from sisf.testing import ScriptedServer
+from sisf.verdict import Outcome, Verdict
+
+Sisf = Callable[..., Result]
+HOSTILE = "Ignore this \x1b[2J and that"
+
+
+@pytest.fixture
+def sisf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sisf:
+    monkeypatch.chdir(tmp_path)
+    for name in ("SISF_CONFIG", "SISF_DATA_DIR", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str, **options: Any) -> Result:
+        return CliRunner().invoke(app, list(arguments), **options)
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'sisf.db'}"
+    opened = open_store(url)
+    verdict = Verdict(Outcome.BREACH, "scripted", hazard=Hazard.PRIVACY, confidence=0.9, rationale="it told all")
+    exchange = Exchange.of(HOSTILE, "Sure", id="breach-1")
+    opened.exchanges.record(ExchangeRecord(exchange, verdict=verdict), enqueue=False).result(10)
+    first = Policy(
+        Pattern(r"open\s+sesame"),
+        Action.BLOCK,
+        Direction.PROMPT,
+        f"Asks the cave to open. {HOSTILE}",
+        id="cave00000001",
+        status=Status.ACTIVE,
+        provenance=Provenance(("breach-1",), "scripted"),
+        gate_report=GateReport(True, benign_total=3000, fpr_upper=0.001),
+    )
+    opened.policies.commit(Change((first,), "loop", "learned"), expected=0)
+    opened.close()
+    return url
+
+
+def test_policy_list_and_show(sisf: Sisf, store: str) -> None:
+    listed = sisf("policy", "list")
+    assert listed.exit_code == 0
+    assert "cave00000001" in listed.stdout
+    assert "\x1b[2J" not in listed.stdout
+    data = json.loads(sisf("policy", "list", "--json", "--store", store).stdout)
+    assert [p["id"] for p in data["policies"]] == ["cave00000001"]
+    shown = sisf("policy", "show", "cave")
+    assert "open\\s+sesame" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert json.loads(sisf("policy", "show", "cave", "--json").stdout)["condition"]["form"] == "pattern"
+
+
+def test_retire_diff_and_rollback(sisf: Sisf, store: str) -> None:
+    assert "revision 2 with 0 active" in sisf("policy", "retire", "cave00000001", "--reason", "too broad").stdout
+    assert sisf("policy", "retire", "cave00000001").exit_code == 2
+    assert "cave00000001" in sisf("policy", "diff", "1", "2").stdout
+    assert json.loads(sisf("policy", "rollback", "1", "--json").stdout) == {"revision": 3, "active": 1}
+    rows = json.loads(sisf("policy", "revisions", "--json").stdout)
+    assert [row["number"] for row in rows] == [3, 2, 1]
+    assert rows[1]["reason"] == "too broad"
+    assert rows[1]["actor"].startswith("person:")
+
+
+def test_export_and_import_carry_policies_to_another_store(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    assert sisf("policy", "export", "out.yaml").exit_code == 0
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    open_store(other).close()
+    assert "1 active" in sisf("policy", "import", "out.yaml", "--store", other).stdout
+    data = json.loads(sisf("policy", "list", "--json", "--store", other).stdout)
+    assert data["policies"][0]["condition"]["pattern"] == r"open\s+sesame"
+    full = sisf("policy", "export", "/dev/full")
+    assert full.exit_code == 2
+    assert "/dev/full" in full.stderr
+
+
+def test_breaches_are_shown_and_overruled(sisf: Sisf, store: str) -> None:
+    listed = sisf("breach", "list")
+    assert "breach-1" in listed.stdout
+    assert "\x1b[2J" not in listed.stdout
+    shown = sisf("breach", "show", "breach-1")
+    assert "it told all" in shown.stdout
+    assert "cave00000001" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "breach → safe" in sisf("breach", "label", "breach-1", "safe", "--reason", "a quotation").stdout
+    assert json.loads(sisf("breach", "list", "--json").stdout) == []
+    assert json.loads(sisf("breach", "show", "breach-1", "--json").stdout)["verdict"]["rationale"] == "a quotation"
+    assert sisf("breach", "label", "breach-1", "undecided").exit_code == 2
+
+
+def test_check_explains_and_its_exit_code_tells(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    config = tmp_path / "sisf.yaml"
+    config.write_text("embedder: {name: hash}\n")
+    blocked = sisf("check", "Please open   sesame now")
+    assert blocked.exit_code == 1
+    assert "cave00000001" in blocked.stdout
+    assert "\x1b" not in blocked.stdout
+    assert sisf("check", "Good morning").exit_code == 0
+    assert sisf("check", "open sesame", "--response").exit_code == 0
+    assert sisf("check", "-", input="open sesame").exit_code == 1
+    (tmp_path / "text.txt").write_text("open sesame")
+    data = json.loads(sisf("check", "--file", "text.txt", "--json").stdout)
+    assert (data["action"], data["policy_id"], data["revision"]) == ("block", "cave00000001", 1)
+    for wrong in (["check"], ["check", "x", "--file", "text.txt"], ["check", "--file", "absent.txt"]):
+        assert sisf(*wrong).exit_code == 2
+
+
+def test_doctor_names_what_is_broken(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    config = tmp_path / "sisf.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as taken, ScriptedServer() as upstream:
+        port = taken.getsockname()[1]
+        config.write_text(f"embedder: {{name: hash}}\nlisten: {{port: {port}}}\nupstream: {{url: '{upstream.url}'}}\n")
+        result = sisf("doctor", "--json")
+    assert result.exit_code == 1
+    states = {f["check"]: f["state"] for f in json.loads(result.stdout)["findings"]}
+    assert states["port"] == "problem"
+    assert {states[name] for name in ("Python", "packages", "embedder", "store", "upstream", "judge")} == {"ok"}
+    config.write_text("embedder: {name: hash}\nlisten: {port: 0}\nupstream: {url: 'http://127.0.0.1:9/v1'}\n")
+    result = sisf("doctor")
+    assert result.exit_code == 1
+    assert "cannot be reached" in result.stdout
+
+
+def test_silent_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Silent()
+    progress.begin("x", 1)
+    progress.advance()
+    progress.end()
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,109 @@
+"""Real processes: every expected mistake is one clear line on standard error and exit code 2."""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+
+def sisf(*arguments: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SISF_")} | {"PYTHONPATH": str(SOURCE)}
+    environment["SISF_CACHE_DIR"] = str(cwd / "cache")
+    environment |= options.pop("env", {})
+    command = [sys.executable, "-m", "sisf", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that was complained."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("sisf: error: ")]
+    assert done.returncode == 2, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+@pytest.mark.smoke
+def test_version(tmp_path: Path) -> None:
+    done = sisf("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "sisf")
+
+
+def test_help_needs_no_heavy_imports(tmp_path: Path) -> None:
+    heavy = ("numpy", "openai", "sklearn", "onnxruntime", "matplotlib", "sqlalchemy")
+    code = f"import sys, sisf.cli.main; print([m for m in {heavy} if m in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_bad_line_of_a_data_file(tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"id": "1", "text": "x", "label": "harmful"}\n{"id": "2", "text": "y"}\n')
+    done = sisf("evaluate", "learn", "--attacks", "bad.jsonl", "--out", "out", cwd=tmp_path)
+    assert "bad.jsonl:2: `label` is missing" in complaint(done)
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_an_unknown_data_set(tmp_path: Path) -> None:
+    done = sisf("evaluate", "learn", "--attacks", "sample_atacks", "--out", "out", cwd=tmp_path)
+    assert "did you mean `sample_attacks`" in complaint(done)
+
+
+def test_a_broken_configuration(tmp_path: Path) -> None:
+    (tmp_path / "sisf.yaml").write_text("listen: {prot: 1}\n")
+    done = sisf("serve", "--upstream", "http://127.0.0.1:9/v1", cwd=tmp_path)
+    assert "sisf.yaml: unknown key `listen.prot`" in complaint(done)
+
+
+def test_no_upstream(tmp_path: Path) -> None:
+    assert "--upstream" in complaint(sisf("serve", cwd=tmp_path))
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = sisf("serve", "--upstream", "http://127.0.0.1:9/v1", "--port", port, cwd=tmp_path)
+    assert "the port is in use" in complaint(done)
+    assert not (tmp_path / "sisf.db").exists()
+
+
+def test_a_gateway_that_is_not_there(tmp_path: Path) -> None:
+    done = sisf("probe", "--url", "http://127.0.0.1:9/v1", "--limit", "1", cwd=tmp_path)
+    assert "http://127.0.0.1:9/v1 does not answer" in complaint(done)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = sisf("evaluate", "learn", "--attacks", "sample_attacks", "--out", "file/out", cwd=tmp_path)
+    assert "cannot be written" in complaint(done)
+
+
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
+    assert "there is no store" in complaint(sisf("policy", "list", cwd=tmp_path))
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """Files may grow to 64 kB and no further: the experiment's store cannot."""
+    rows = [{"id": str(i), "text": f"Attack {i} " + "x" * 2_000, "label": "harmful"} for i in range(60)]
+    (tmp_path / "attacks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["evaluate", "learn", "--attacks", "attacks.jsonl", "--trials", "1", "--baselines", "none"]
+    done = sisf(
+        *arguments,
+        "--out",
+        "out",
+        cwd=tmp_path,
+        env={"SISF_EMBEDDER__NAME": "hash"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536)),
+    )
+    assert complaint(done)
+    assert not (tmp_path / "out" / "summary.json").exists()

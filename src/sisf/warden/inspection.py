@@ -45,7 +45,15 @@ class _Text:
 class Inspection:
     """Takes the texts of one request through the stages. Used by one thread at a time."""
 
-    def __init__(self, policy_set: "PolicySet", messages: Sequence[Message], direction: Direction, tenant: str) -> None:
+    def __init__(
+        self,
+        policy_set: "PolicySet",
+        messages: Sequence[Message],
+        direction: Direction,
+        tenant: str,
+        *,
+        remember: bool = True,
+    ) -> None:
         self._started = time.perf_counter()
         self._set = policy_set
         self.messages = messages
@@ -53,6 +61,7 @@ class Inspection:
         self.tenant = tenant
         self._scope = policy_set.scope(direction, tenant)
         self._blocked = False
+        self._remembers = remember
         self._texts = [_Text(m.content, i) for i, m in enumerate(messages)] + _turns(messages)
         for text in self._texts:
             text.key = InspectionCache.key(direction, tenant, text.content)
@@ -82,7 +91,7 @@ class Inspection:
             for text in self._texts:
                 if text.known is None:
                     self._score(text)
-        if not self._blocked:
+        if self._remembers and not self._blocked:
             self._remember()
 
     def decision(self) -> Decision:

@@ -126,9 +126,14 @@ class PolicySet:
         inspection.semantics()
         return self.finish(inspection)
 
-    def begin(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Inspection:
-        """An inspection to be taken through its stages: `heuristics`, `semantics`, then `finish`."""
-        return Inspection(self, messages, direction, tenant)
+    def begin(
+        self, messages: Sequence[Message], direction: Direction, tenant: str, *, remember: bool = True
+    ) -> Inspection:
+        """An inspection to be taken through its stages: `heuristics`, `semantics`, then `finish`.
+
+        `remember` keeps what is found for the next time that the same texts come.
+        """
+        return Inspection(self, messages, direction, tenant, remember=remember)
 
     def finish(self, inspection: Inspection) -> Decision:
         """Decide; rewrite where that is what policies ask for, and inspect what was written."""

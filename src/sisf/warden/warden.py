@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sisf.embedding.base import Embedder
 from sisf.errors import LimitExceeded
-from sisf.exchange import Message
+from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Snapshot
 from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
@@ -73,11 +73,21 @@ class Warden:
 
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect without holding up the event loop. Raises `LimitExceeded` as `inspect` does."""
+        return await self._check(self._set, messages, direction, tenant)
+
+    async def _check(
+        self,
+        policy_set: PolicySet,
+        messages: Sequence[Message],
+        direction: Direction,
+        tenant: str,
+        *,
+        remember: bool = True,
+    ) -> Decision:
         running = asyncio.get_running_loop()
-        policy_set = self._set
         if self._measure(messages) > _INLINE_CHARS:
             return await running.run_in_executor(self._pool, policy_set.inspect, messages, direction, tenant)
-        inspection = policy_set.begin(messages, direction, tenant)
+        inspection = policy_set.begin(messages, direction, tenant, remember=remember)
         inspection.heuristics()
         if inspection.needs_semantics:
             await running.run_in_executor(self._pool, inspection.semantics)
@@ -89,8 +99,14 @@ class Warden:
         return decision
 
     def stream(self, tenant: str = "") -> StreamInspector:
-        """Inspect an answer while it is written."""
-        return StreamInspector(self.check, tenant, self._window)
+        """Inspect an answer while it is written, to its end on the set now in force."""
+        policy_set = self._set
+
+        async def check(text: str, whole: bool) -> Decision:
+            messages = (Message(Role.ASSISTANT, text),)
+            return await self._check(policy_set, messages, Direction.RESPONSE, tenant, remember=whole)
+
+        return StreamInspector(check, self._window)
 
     def close(self) -> None:
         """End the threads. Idempotent."""

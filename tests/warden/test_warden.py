@@ -6,25 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import PolicyError
-from sisf.exchange import Message, Role
-from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Status
-from sisf.warden import PolicySet, Warden
-
-EMBEDDER = HashEmbedder()
-
-
-def policy(condition: Condition, action: Action = Action.BLOCK, direction: Direction = Direction.PROMPT) -> Policy:
-    return Policy(condition, action, direction, "a test policy", status=Status.ACTIVE)
-
-
-def said(*texts: str) -> tuple[Message, ...]:
-    return tuple(Message(Role.USER, t) for t in texts)
-
-
-def compiled(*policies: Policy) -> PolicySet:
-    return PolicySet.compile(Snapshot(3, policies), EMBEDDER)
+from sisf.policy import Action, Condition, Direction, Pattern, Probe, Prototypes, Snapshot, Status
+from sisf.warden import Warden
+from tests.warden.samples import EMBEDDER, compiled, policy, said
 
 
 def test_the_empty_set_allows() -> None:
@@ -89,21 +74,3 @@ def test_a_policy_that_does_not_compile_is_named_and_the_old_set_stays() -> None
 def test_vectors_of_another_embedder_or_size_are_refused(condition: Condition) -> None:
     with pytest.raises(PolicyError):
         compiled(policy(condition))
-
-
-def test_a_stream_releases_only_what_was_inspected() -> None:
-    async def play(text: str, step: int) -> tuple[str, bool]:
-        warden = Warden(EMBEDDER, window_chars=64)
-        warden.activate(Snapshot(1, (policy(Pattern("open sesame"), direction=Direction.RESPONSE),)))
-        stream = warden.stream()
-        released = "".join([await stream.feed(text[i : i + step]) for i in range(0, len(text), step)])
-        released += await stream.finish()
-        warden.close()
-        return released, stream.decision is not None and stream.decision.blocked
-
-    for step in (1, 7, 1000):
-        clean = "a harmless tale " * 40
-        assert asyncio.run(play(clean, step)) == (clean, False)
-        released, blocked = asyncio.run(play(clean + "open sesame" + clean, step))
-        assert blocked
-        assert clean.startswith(released)

@@ -24,6 +24,7 @@ _DROP_INVISIBLE = dict.fromkeys(chain.from_iterable(range(a, b + 1) for a, b in 
 _TAGS = re.compile("[\U000e0020-\U000e007e]{2,}")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
 _BINARY = re.compile("[\u200b\u200c\u200d\u2060\u2062\u2063\u2064\ufeff]{16,}")
+_MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _SPACES = re.compile(r"[^\S \n]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -78,11 +79,15 @@ def _lines(text: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Without combining marks: accents, underlines, piles of them."""
+    """Without general combining marks: accents, underlines, piles of them.
+
+    Marks that belong to one script (vowel signs of Indic scripts, points of Hebrew and Arabic) are letters there: they
+    stay.
+    """
     if text.isascii():
         return text
-    kept = "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) not in ("Mn", "Me"))
-    return unicodedata.normalize("NFC", kept)
+    apart = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", _MARKS.sub("", apart)) if _MARKS.search(apart) else text
 
 
 def erased(text: str) -> str:

@@ -1,6 +1,9 @@
 """The Warden: enforces the active policies on every request and every answer."""
 
+from sisf.warden.explain import Explanation, Reason, explain
 from sisf.warden.policy_set import PolicySet
+from sisf.warden.semantic import score
+from sisf.warden.stream import StreamInspector
 from sisf.warden.warden import Warden
 
-__all__ = ["PolicySet", "Warden"]
+__all__ = ["Explanation", "PolicySet", "Reason", "StreamInspector", "Warden", "explain", "score"]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Status, Substitution
-from sisf.text.characters import folded, unmarked
 from sisf.text.ngrams import ngram_features
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
@@ -171,9 +170,8 @@ def _turns(messages: Sequence[Message]) -> list[_Text]:
 
 
 def _said(text: str) -> str:
-    """Texts of the same key are the same to an embedder and to lexical features."""
-    text = text.lower() if text.isascii() else unmarked(folded(text))
-    return " ".join(text.split())
+    """Texts of the same key are the same to an embedder that knows no letter case, and to lexical features."""
+    return " ".join(text.lower().split())
 
 
 def _blocks(match: Match) -> bool:

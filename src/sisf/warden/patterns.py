@@ -83,7 +83,7 @@ def worst_cost(pattern: str) -> float:
     return 1e6 * worst / _PROVOCATION
 
 
-_COUNT = re.compile(r"\\.|\[(?:\\.|[^\]\\])+\]|\{(\d+)(?:,(\d*))?\}|[()]", re.DOTALL)
+_COUNT = re.compile(r"\\.|\[(?:\\.|[^\]\\])+\]|\{(\d+)(?:,(\d*))?\}|.", re.DOTALL)
 
 
 def repetition(pattern: str) -> int:

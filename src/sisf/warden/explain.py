@@ -1,0 +1,156 @@
+"""Why a decision was made, in words for people: as a compiler reports an error, with what would have to change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sisf.exchange import Message
+from sisf.policy import Action, Decision, Match, Pattern, Policy, Probe, Prototypes, Substitution
+from sisf.text.ngrams import ngram_features
+from sisf.text.views import views
+from sisf.warden.inspection import TURN
+from sisf.warden.policy_set import PolicySet
+
+_CONTEXT = 40
+_WORDS = 5
+
+_VIEW_NAMES = {
+    "raw": "the text as it stands",
+    "folded": "letter case and compatibility forms folded",
+    "visible": "invisible characters removed",
+    "erased": "deleted characters removed",
+    "reordered": "right-to-left overrides undone",
+    "unmarked": "combining marks removed",
+    "skeleton": "look-alike letters mapped",
+    "hidden": "what invisible characters spell",
+    "upright": "upside-down letters turned",
+    "upright in place": "upside-down letters turned",
+    "joined": "letters that stood apart put together",
+    "unglued": "words that ran together cut apart",
+    "leet": "digits and signs read as letters",
+    "leet l": "digits and signs read as letters",
+    "reversed": "read backwards",
+    "reversed words": "every word read backwards",
+    TURN: "the parts of the turn taken together",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One match, explained."""
+
+    match: Match
+    policy: Policy
+    origin: str
+    """Where in the request the text stood; empty when not known."""
+    view: str
+    """The view in plain words."""
+    before: str
+    snippet: str
+    """What matched, with up to 40 characters `before` and `after`; empty where there is no place to point at."""
+    after: str
+    why: str
+    """How it was recognised."""
+    evidence: str
+    """What speaks for the policy and against it."""
+    change: str
+    """What would have to change for the text to pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision, explained."""
+
+    decision: Decision
+    summary: str
+    reasons: tuple[Reason, ...]
+
+
+def explain(decision: Decision, policy_set: PolicySet, messages: Sequence[Message]) -> Explanation:
+    """Explain a decision that `policy_set` made on `messages`. Makes the views again: not for the request path."""
+    reasons = tuple(_reason(match, policy_set, messages) for match in decision.matches)
+    return Explanation(decision, _summary(decision, policy_set), reasons)
+
+
+def view_in_words(name: str) -> str:
+    """`base64>skeleton` as `base64 decoded, then look-alike letters mapped`."""
+    return ", then ".join(_VIEW_NAMES.get(step, f"{step} decoded") for step in name.split(">"))
+
+
+def _summary(decision: Decision, policy_set: PolicySet) -> str:
+    if not decision.matches:
+        return f"allowed: none of {len(policy_set.policies)} policies recognises it (revision {decision.revision})"
+    enforced = sum(not m.shadow for m in decision.matches)
+    watching = len(decision.matches) - enforced
+    shadows = f", {watching} in shadow" if watching else ""
+    return f"{decision.action.value}: {enforced} enforced match(es){shadows} (revision {decision.revision})"
+
+
+def _reason(match: Match, policy_set: PolicySet, messages: Sequence[Message]) -> Reason:
+    policy = policy_set.by_id(match.policy_id)
+    if policy is None:
+        raise KeyError(
+            f"policy {match.policy_id} is not in revision {policy_set.revision}: explain with the set it made"
+        )
+    text = _view_text(match, messages)
+    start, end = match.span or (0, 0)
+    return Reason(
+        match,
+        policy,
+        messages[match.segment].origin,
+        view_in_words(match.view),
+        text[max(0, start - _CONTEXT) : start],
+        text[start:end],
+        text[end : end + _CONTEXT],
+        _why(match, policy, text[start:end]),
+        _evidence(policy),
+        _change(match, policy),
+    )
+
+
+def _view_text(match: Match, messages: Sequence[Message]) -> str:
+    """The text in which the span lies; empty when the view cannot be made again."""
+    text, name = messages[match.segment].content, match.view
+    if name.startswith(f"{TURN}>"):
+        first = match.segment
+        while first and messages[first - 1].role is messages[match.segment].role:
+            first -= 1
+        text, name = "\n".join(m.content for m in messages[first : match.segment + 1]), name.removeprefix(f"{TURN}>")
+    end = match.span[1] if match.span else 0
+    return next((v.text for v in views(text) if v.name == name and len(v.text) >= end), "")
+
+
+def _why(match: Match, policy: Policy, snippet: str) -> str:
+    match policy.condition:
+        case Pattern(pattern=pattern) | Substitution(pattern=pattern):
+            return f"the pattern {pattern!r} occurs"
+        case Prototypes(examples=examples):
+            like = f", such as {examples[0][:120]!r}" if examples else ""
+            return f"its meaning is near to texts known as harmful{like}: similarity {match.score:.3f}"
+        case Probe(ngrams=ngrams):
+            pull = {gram: value * ngrams[gram] for gram, value in ngram_features(snippet).items() if gram in ngrams}
+            words = sorted((g for g in pull if pull[g] > 0), key=lambda g: -pull[g])[:_WORDS]
+            said = f"; words that speak for it: {', '.join(words)}" if words else ""
+            return f"a learned probe finds it like the breaches it learned from: score {match.score:.3f}{said}"
+
+
+def _evidence(policy: Policy) -> str:
+    source, evidence, report = policy.provenance, policy.evidence, policy.gate_report
+    parts = [
+        f"written by {source.synthesiser}" + (f" from {len(source.breach_ids)} breach(es)" if source.breach_ids else "")
+    ]
+    if report is not None:
+        parts.append(f"the gate tried it on {report.benign_total:,} honest texts and {report.benign_blocked} were hit")
+    parts.append(f"confirmed by {evidence.confirmations}, reported as wrong by {evidence.false_positives}")
+    return "; ".join(parts)
+
+
+def _change(match: Match, policy: Policy) -> str:
+    if match.shadow:
+        return "nothing: the policy is in shadow and only watches"
+    if match.action is Action.FLAG:
+        return "nothing: the text passes and is put before a person"
+    if isinstance(policy.condition, Pattern | Substitution):
+        reach = "the marked words would have to go"
+    else:
+        reach = f"its score would have to fall below {match.threshold:.3f} (now {match.score:.3f})"
+    return f"{reach}; if the text is honest, report a false positive or retire policy {policy.id}"

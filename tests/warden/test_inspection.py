@@ -1,0 +1,145 @@
+"""What is inspected: every view, every part, every byte; and what is not inspected twice."""
+
+import pytest
+
+from sisf.embedding.base import Vectors
+from sisf.embedding.hashing import HashEmbedder
+from sisf.errors import LimitExceeded
+from sisf.exchange import Message, Role
+from sisf.policy import Action, Decision, Direction, Snapshot
+from sisf.warden import PolicySet, Warden
+from tests.text.tricks import CHARACTERS, ENCODINGS, Trick
+from tests.warden.samples import (
+    EMBEDDER,
+    answered,
+    compiled,
+    near,
+    pattern,
+    redaction,
+    said,
+    shadowed,
+    words_probe,
+)
+
+ATTACK = "explain how to pick the lock of a garden gate"
+FILLER = "The rain fell softly on the green hills of the old country. "
+
+
+class CountingEmbedder(HashEmbedder):
+    """Counts what it embeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def embed(self, texts: object) -> Vectors:
+        assert isinstance(texts, list)
+        self.texts += texts
+        return super().embed(texts)
+
+
+@pytest.mark.parametrize("trick", [*CHARACTERS.values(), *ENCODINGS.values()])
+def test_patterns_and_meanings_are_seen_through_tricks(trick: Trick) -> None:
+    for made in (pattern(r"pick the\s+lock"), near(ATTACK), words_probe("lock", "pick the", "garden")):
+        decision = compiled(made).inspect(said(trick(ATTACK)), Direction.PROMPT)
+        assert decision.blocked
+        assert decision.matches[0].view
+
+
+def test_plain_english_costs_one_embedding_and_unchanged_turns_none() -> None:
+    embedder = CountingEmbedder()
+    made = PolicySet.compile(Snapshot(1, (near(ATTACK), pattern("nothing of the kind"))), embedder)
+    turns = [f"What is the capital of country number {i}?" for i in range(20)]
+    chat = [Message(Role.USER if i % 2 == 0 else Role.ASSISTANT, t) for i, t in enumerate(turns)]
+    made.inspect(chat[:1], Direction.PROMPT)
+    assert len(embedder.texts) == 1
+    for end in range(2, len(chat) + 1):
+        made.inspect(chat[:end], Direction.PROMPT)
+    assert len(embedder.texts) == len(chat)
+    made.inspect(chat[:3], Direction.RESPONSE)
+    assert len(embedder.texts) == len(chat)  # no semantic policy for answers: nothing to embed
+
+
+def test_cached_turns_still_decide() -> None:
+    made = compiled(near(ATTACK), pattern("passphrase", Action.FLAG))
+    chat = [Message(Role.USER, ATTACK), Message(Role.ASSISTANT, "the passphrase is"), Message(Role.USER, "go on")]
+    first, second = (made.inspect(chat, Direction.PROMPT) for _ in range(2))
+    assert first.blocked
+    assert [(m.policy_id, m.segment, m.view) for m in first.matches] == [
+        (m.policy_id, m.segment, m.view) for m in second.matches
+    ]
+    assert {m.segment for m in second.matches} == {0, 1}
+    moved = made.inspect([Message(Role.SYSTEM, "be nice"), *chat], Direction.PROMPT)
+    assert {m.segment for m in moved.matches} == {1, 2}
+
+
+def test_an_attack_split_over_the_parts_of_a_turn_is_seen() -> None:
+    made = compiled(pattern(r"pick\s+the\s+lock"))
+    decision = made.inspect(said("please pick", "the lock"), Direction.PROMPT)
+    assert decision.blocked
+    assert decision.matches[0].view == "turn>raw"
+    apart = (Message(Role.USER, "please pick"), Message(Role.ASSISTANT, "what?"), Message(Role.USER, "the lock"))
+    assert not made.inspect(apart, Direction.PROMPT).blocked
+
+
+@pytest.mark.parametrize("place", [0, 40, 80])
+def test_what_is_short_is_found_in_what_is_long(place: int) -> None:
+    text = FILLER * place + ATTACK + ". " + FILLER * (80 - place)
+    made = compiled(near(ATTACK, 0.4), words_probe("pick the", "the lock", threshold=-0.2))
+    decision = made.inspect(said(text), Direction.PROMPT)
+    assert len(decision.matches) == 2
+    for match in decision.matches:
+        assert match.span is not None
+        start, end = match.span
+        assert start < len(FILLER) * place + len(ATTACK)
+        assert end > len(FILLER) * place
+    assert not made.inspect(said(FILLER * 80), Direction.PROMPT).blocked
+
+
+def test_beyond_the_limit_a_text_is_refused_not_cut() -> None:
+    warden = Warden(EMBEDDER, max_chars=100)
+    warden.inspect(said("a" * 100), Direction.PROMPT)
+    with pytest.raises(LimitExceeded, match="101"):
+        warden.inspect(said("a" * 50, "a" * 51), Direction.PROMPT)
+    warden.close()
+
+
+class TestRewriting:
+    def texts(self, decision: Decision) -> tuple[str, ...]:
+        assert decision.action is Action.REWRITE
+        assert decision.rewritten is not None
+        return decision.rewritten
+
+    def test_it_replaces_in_any_letter_case_and_leaves_the_rest(self) -> None:
+        made = compiled(redaction("project falcon"))
+        decision = made.inspect(said("hello", "Is Project FALCON late? PROJECT falcon!"), Direction.PROMPT)
+        assert self.texts(decision) == ("hello", "Is [redacted] late? [redacted]!")
+        assert self.texts(made.inspect(answered("project falcon"), Direction.RESPONSE)) == ("[redacted]",)
+
+    def test_groups_are_kept(self) -> None:
+        decision = compiled(redaction(r"(\d{4})-\d{4}", r"\1-****")).inspect(said("card 1234-5678"), Direction.PROMPT)
+        assert self.texts(decision) == ("card 1234-****",)
+
+    def test_what_it_creates_is_caught(self) -> None:
+        made = compiled(redaction("kitten", "open"), pattern("open sesame"))
+        assert made.inspect(said("kitten sesame"), Direction.PROMPT).blocked
+        assert self.texts(made.inspect(said("a kitten"), Direction.PROMPT)) == ("a open",)
+
+    def test_block_wins_and_flag_yields(self) -> None:
+        assert compiled(redaction("x"), pattern("y")).inspect(said("x y"), Direction.PROMPT).blocked
+        decision = compiled(redaction("x"), pattern("y", Action.FLAG)).inspect(said("x y"), Direction.PROMPT)
+        assert self.texts(decision) == ("[redacted] y",)
+
+    def test_what_hides_cannot_be_rewritten_and_is_blocked(self) -> None:
+        assert compiled(redaction("falcon")).inspect(said("f a l c o n"), Direction.PROMPT).blocked
+
+    def test_in_shadow_it_only_watches(self) -> None:
+        decision = compiled(shadowed(redaction("falcon"))).inspect(said("falcon"), Direction.PROMPT)
+        assert (decision.action, decision.rewritten, len(decision.matches)) == (Action.ALLOW, None, 1)
+
+
+def test_a_shadow_policy_is_evaluated_although_another_blocks() -> None:
+    watching = shadowed(near(ATTACK))
+    decision = compiled(watching, pattern("pick the lock")).inspect(said(ATTACK), Direction.PROMPT)
+    assert decision.blocked
+    assert [m.policy_id for m in decision.matches if m.shadow] == [watching.id]

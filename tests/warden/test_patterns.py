@@ -1,0 +1,128 @@
+"""Patterns from strangers: within limits, linear, and never near `re`."""
+
+import random
+import time
+
+import pytest
+
+from sisf.errors import PolicyError
+from sisf.policy import Direction
+from sisf.warden import patterns
+from tests.warden.samples import compiled, pattern, said
+
+HOSTILE = [
+    "",
+    "(",
+    "a" * 600,
+    r"(a+)+\1",
+    "(?=x)y",
+    ".*",
+    "x*",
+    "a|",
+    "(a{1,50}){1,50}",
+    "a{65}",
+    "((a{8}){8}){8}",
+    r"\pL{1,60}\pN{1,60}\pS{1,60}",
+    "(?:a|b).{0,60}(?:c|d).{0,60}e.{0,60}",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_patterns_are_refused(hostile: str) -> None:
+    with pytest.raises(PolicyError):
+        patterns.validate(hostile)
+
+
+@pytest.mark.parametrize(
+    "fair",
+    [
+        r"(?i)\bhow (?:to|do i)\b.{0,40}\b(?:bomb|explosive)s?\b",
+        r"(?i)ignore (?:all|any) (?:previous|prior) instructions",
+        r"[A-Z]{3}-\d{4,8}",
+        r"(a+)+$",
+        r"\$\{[^}]{1,60}\}",
+    ],
+)
+def test_fair_patterns_pass(fair: str) -> None:
+    patterns.validate(fair)
+
+
+@pytest.mark.parametrize(
+    ("pattern_text", "highest"),
+    [("a{3}", 3), ("(a{3}){4}", 12), ("(a{3}b{5}){2,4}", 20), (r"a\{3}", 1), ("[{9}]", 1), ("((a{2}){3}){4}c{5}", 24)],
+)
+def test_nested_counts_multiply(pattern_text: str, highest: int) -> None:
+    assert patterns.repetition(pattern_text) == highest
+
+
+def random_pattern(rng: random.Random) -> str:
+    parts = [
+        "a",
+        "b",
+        ".",
+        r"\w",
+        r"\s",
+        "[ab]",
+        "[^a]",
+        "(?:",
+        ")",
+        "(",
+        "|",
+        "*",
+        "+",
+        "?",
+        "{0,40}",
+        "{30}",
+        "^",
+        r"\b",
+    ]
+    return "".join(rng.choices(parts, k=rng.randint(1, 20)))
+
+
+def accepted_and_slow(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    text = ("".join(rng.choices("ab ", k=20_000))).encode()
+    slow = []
+    for _ in range(count):
+        made = random_pattern(rng)
+        try:
+            patterns.validate(made)
+        except PolicyError:
+            continue
+        layer = patterns.PatternLayer.compile([made])
+        started = time.thread_time()
+        layer.search(text)
+        if time.thread_time() - started > 0.2:  # 10 µs a byte
+            slow.append(made)
+    return slow
+
+
+def test_nothing_slow_is_accepted() -> None:
+    assert accepted_and_slow(400, seed=1) == []
+
+
+@pytest.mark.soak
+def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted() -> None:
+    assert accepted_and_slow(10_000, seed=2) == []
+
+
+def test_a_set_that_needs_too_much_memory_is_split() -> None:
+    large = [rf"(?i)\bword{i}\b\pL{{1,9}}\bother{i}" for i in range(256)]
+    layers = patterns.build(large)
+    assert len(layers) > 1
+    assert [p for layer in layers for p in layer.patterns] == large
+    assert compiled(*(pattern(p) for p in large)).inspect(said("word7 other7 x"), Direction.PROMPT).matches == ()
+
+
+def test_no_module_of_enforcement_hands_a_policy_to_re(monkeypatch: pytest.MonkeyPatch) -> None:
+    import re
+
+    secret = "se[c]ret{1,2}"
+
+    def refuse(given: object, *_: object) -> object:
+        raise AssertionError(f"re was asked to compile {given!r}")
+
+    made = compiled(pattern(secret))
+    monkeypatch.setattr(re, "_compile", refuse)
+    assert made.inspect(said("a secret"), Direction.PROMPT).blocked

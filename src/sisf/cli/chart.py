@@ -10,6 +10,8 @@ def columns(values: Sequence[float], *, width: int = 64, height: int = 8, mark: 
     """Values in 0…1 as rows of text with a scale in per cent; `mark` is a level drawn where no column stands."""
     if not values:
         return []
+    if width < 1 or height < 1:
+        raise ValueError("a chart needs at least one column and one row")
     means = _squeezed(values, width)
     marked = None if mark is None else min(height - 1, int(mark * height))
     rows = []

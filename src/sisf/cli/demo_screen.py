@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LINE_EVERY = 50
 _PROMPT_CHARS = 90
 _PAPER = 0.4558
+_FIRST = 10
 
 
 def opening(programme: "Programme") -> None:
@@ -98,7 +99,10 @@ class _View:
             Text(""),
             figures,
             Text(""),
-            Text("attacks that met no policy (of the last 50); the dashes: the paper's 45.58 % overall", style="dim"),
+            Text(
+                "of the last 50 attacks, those that met no policy; dashes: the paper's 45.58 % overall on AdvBench",
+                style="dim",
+            ),
             chart,
             Text(""),
             Text.assemble(("newest policy  ", "dim"), newest),
@@ -118,11 +122,14 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     screen.print("\nAttacks that met no policy, of the last 50:", style="bold")
     for row in columns(_curve(account), mark=_PAPER):
         screen.print(row, soft_wrap=True)
-    screen.print(f"      1{'attacks sent':^54}{n:>9}", style="dim")
+    middle = max(12, min(64, n) - 6)
+    screen.print(f"      1{'attacks sent':^{middle}}{n:>5}", style="dim")
     table = Table.grid(padding=(0, 2))
-    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), "the paper: 45.58 %")
+    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), "the paper, on AdvBench: 45.58 %")
     table.add_row("Warden ASR", rate_text(summary["warden_asr"]), "with policies on answers")
-    table.add_row("last 50 attacks", f"{account.recent_asr():.0%}", "first ones: 100 %")
+    first = account.attacks[:_FIRST]
+    got = sum(s.beat_warden for s in first) / len(first)
+    table.add_row("last 50 attacks", f"{account.recent_asr():.0%}", f"the first {len(first)}: {got:.0%}")
     policies = summary["policies"]
     table.add_row(
         "policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches; the paper: 234 from 237"

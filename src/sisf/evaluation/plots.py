@@ -20,6 +20,8 @@ PAPER_ASR = 0.4558
 """237 breaches in 520 attacks: the paper's figure (arXiv 2511.07645 v1)."""
 
 _WINDOW = 50
+_HALF = (6.6, 4.6)
+"""Inches of a plot that shares its row with another."""
 _INK, _MUTED, _GRID, _PAPER = "#1c2330", "#667085", "#e7eaf0", "#c2410c"
 _COLOURS = {SYSTEM: "#1d4ed8", "paper-warden": "#b45309", "keyword-filter": "#7c3aed", "none": "#9ca3af"}
 _LABELS = {
@@ -72,10 +74,10 @@ def draw_all(run: Run, summary: Mapping[str, Any]) -> list[Plot]:
     learning = {name: trials for name, trials in run.results.items() if _curve(trials[0])}
     if learning:
         plots.append(draw("learning_curve", "Attacks that get past the Warden", learning_curve, learning))
-        plots.append(draw("policies", "Active policies", policies_over_time, learning))
+        plots.append(draw("policies", "Active policies", policies_over_time, learning, size=_HALF))
     if summary.get("fpr"):
         designs = {SYSTEM: summary["fpr"], **{name: b["fpr"] for name, b in summary.get("baselines", {}).items()}}
-        plots.append(draw("fpr", "Honest prompts blocked", false_positives, designs))
+        plots.append(draw("fpr", "Honest prompts blocked", false_positives, designs, size=_HALF))
     return plots
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sisf.bootstrap import System, build
 from sisf.evaluation.demo.programme import Programme
@@ -29,8 +30,11 @@ class Stage:
 
 
 @contextmanager
-def stage(programme: Programme, folder: Path, *, port: int = 0) -> Iterator[Stage]:
-    """Start model and gateway from zero policies; both end with the block. The store stays in `folder`."""
+def stage(programme: Programme, folder: Path, *, port: int = 0, **parts: Any) -> Iterator[Stage]:
+    """Start model and gateway from zero policies; both end with the block. The store stays in `folder`.
+
+    `parts` replace those that `bootstrap.build` would make.
+    """
     store = folder / STORE
     for leftover in folder.glob(STORE + "*"):
         leftover.unlink()
@@ -50,7 +54,7 @@ def stage(programme: Programme, folder: Path, *, port: int = 0) -> Iterator[Stag
             },
             environment={},
         )
-        system = build(settings)
+        system = build(settings, **parts)
         stack.callback(system.close)
         app = create_app(
             warden=system.warden,

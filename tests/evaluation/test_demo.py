@@ -1,0 +1,86 @@
+"""The whole loop once, for real: official client, HTTP, gateway, Warden, store, loop, policies in force."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sisf.cli.chart import columns
+from sisf.embedding import HashEmbedder
+from sisf.evaluation.demo.drive import Account, as_run, drive
+from sisf.evaluation.demo.programme import Programme, Step, choose
+from sisf.evaluation.demo.stage import stage
+from sisf.evaluation.results import write_run
+from sisf.loop import Reference
+from sisf.store import open_store
+from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
+from sisf.verdict import Outcome
+from tests.evaluation import families
+
+
+class Watching:
+    """Remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.policies: list[int] = []
+
+    def show(self, account: Account) -> None:
+        self.policies.append(account.policies)
+
+
+def parts() -> dict[str, Any]:
+    return {
+        "embedder": HashEmbedder(8),
+        "adjudicator": ScriptedAdjudicator(lambda e: Outcome.BREACH if "Attack" in e.prompt else Outcome.SAFE),
+        "synthesiser": ScriptedSynthesiser(families.word_policy),
+        "gate": OpenGate(),
+        "reference": Reference(),
+    }
+
+
+@pytest.mark.smoke
+def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path) -> None:
+    bad, good = families.attacks(tmp_path), families.benign(tmp_path)
+    steps = [Step(bad.name, r, attack=True) for r in bad.records]
+    steps += [Step(good.name, r, attack=False) for r in good.records]
+    programme = Programme(steps, [bad, good], {}, shipped=False)
+    screen = Watching()
+    with stage(programme, tmp_path, **parts()) as running:
+        account = drive(running, programme, screen)
+        summary = write_run(tmp_path, as_run(running, programme, account, seed=0, seconds=1.0), {})
+    assert [s.outcome.value for s in account.attacks].count("breached") == len(families.FAMILIES)
+    assert account.breaches == len(families.FAMILIES)
+    assert summary["warden_asr"]["counts"] == [len(families.FAMILIES)]
+    assert summary["fpr"]["honest"]["blocked"] == account.blocked == 1
+    assert screen.policies == sorted(screen.policies)
+    assert screen.policies[-1] == len(families.FAMILIES)
+    assert len(account.learning_ms) == len(families.FAMILIES)
+    assert json.loads((tmp_path / "summary.json").read_text())["protocol"] == "demo"
+    # What was learned outlives the demonstration.
+    kept = open_store(f"sqlite:///{tmp_path / 'demo.db'}")
+    assert len(kept.policies.snapshot().active) == len(families.FAMILIES)
+    kept.close()
+
+
+@pytest.mark.smoke
+def test_the_programme_is_interleaved_and_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SISF_DATA_DIR", raising=False)
+    monkeypatch.setenv("SISF_CACHE_DIR", str(tmp_path))
+    programme = choose(30)
+    assert programme.shipped
+    assert programme.attacks == 30
+    assert len(programme.steps) == 90
+    assert sum(step.attack for step in programme.steps[:45]) == 15
+    whole = choose(None)
+    assert whole.attacks >= 150
+    assert len(whole.steps) - whole.attacks >= 300
+
+
+def test_the_chart_shows_levels_and_the_mark() -> None:
+    rows = columns([1.0] * 10 + [0.0] * 10, width=20, height=4, mark=0.45)
+    assert len(rows) == 5
+    assert all("█" * 10 in row for row in rows[:4])
+    assert "╌" * 10 in rows[2]
+    assert columns([]) == []
+    assert max(len(row) for row in columns([0.5] * 1000, width=30)) == 36

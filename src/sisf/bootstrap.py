@@ -8,9 +8,9 @@ from sisf.adjudicator.factory import create_adjudicator
 from sisf.embedding.base import Embedder
 from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import create_embedder
-from sisf.loop import Loop, Reference
+from sisf.loop import Loop, Reference, Retention
 from sisf.settings import Settings
-from sisf.store import Store, open_store
+from sisf.store import Store, open_store, privacy_of
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
 from sisf.synthesis.factory import create_synthesiser
 from sisf.synthesis.gate import Gate
@@ -57,7 +57,7 @@ def build(
     adjudicator = adjudicator or create_adjudicator(settings.adjudication)
     synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder)
     gate = gate or Gate(embedder)
-    store = store or open_store(settings.store.url)
+    store = store or open_store(settings.store.url, privacy_of(settings.privacy))
     warden = Warden(embedder, window_chars=settings.streaming.window_chars)
     loop = Loop(
         store,
@@ -70,6 +70,7 @@ def build(
         workers=settings.loop.workers,
         attempts=settings.loop.attempts,
         lease_seconds=settings.loop.lease_seconds,
+        retention=Retention(settings.privacy.retention_days, settings.privacy.breach_retention_days),
     )
     try:
         loop.start()

@@ -62,6 +62,21 @@ class StoreSettings(_Section):
     """Whether a released answer waits for the commit of its exchange (`strict`) or not (`grouped`, within 20 ms)."""
 
 
+class PrivacySettings(_Section):
+    """What is kept of the texts of exchanges. Work in progress is kept whole until the loop is done with it."""
+
+    exchanges: Literal["none", "hashed", "redacted", "full"] = "redacted"
+    breaches: Literal["none", "hashed", "redacted", "full"] = "redacted"
+    """Of breaches, from which the loop learns again and again: no more than what is kept here."""
+    retention_days: int = Field(30, ge=0)
+    """Exchanges are deleted after so many days; 0 keeps them."""
+    breach_retention_days: int = Field(365, ge=0)
+    """The same for breaches. What was learned from them stays, without the examples."""
+    key: SecretStr = SecretStr("")
+    """Base64 of 32 bytes to seal kept texts with (`openssl rand -base64 32`); after a comma, older keys that still
+    open. Empty: not sealed."""
+
+
 class EmbedderSettings(_Section):
     """Which embedder semantic policies use."""
 
@@ -217,6 +232,7 @@ class Settings(_Section):
     admin: Admin = Admin()
     upstream: Upstream = Upstream()
     store: StoreSettings = StoreSettings()
+    privacy: PrivacySettings = PrivacySettings()
     embedder: EmbedderSettings = EmbedderSettings()
     adjudication: Adjudication = Adjudication()
     synthesis: Synthesis = Synthesis()

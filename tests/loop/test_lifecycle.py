@@ -222,3 +222,20 @@ def test_an_exception_must_not_cost_the_reach(store: Store) -> None:
     stopped(store, "e1", "p")
     make(store, Strict()).report_false_positive("e1", actor="person:ada")
     assert store.policies.get("p").status is Status.SHADOW
+
+
+def test_housekeeping_deletes_what_is_too_old(store: Store) -> None:
+    from sisf.loop import Retention
+
+    old = datetime.now(UTC) - timedelta(days=40)
+    for name, verdict in (("s", Outcome.SAFE), ("b", Outcome.BREACH)):
+        said = dataclasses.replace(Exchange.of("x", "y", id=name), time=old)
+        record = ExchangeRecord(said, verdict=Verdict(verdict, "t"))
+        store.exchanges.record(record, enqueue=False).result(5)
+    loop = make_loop(store, workers=1, housekeeping_seconds=0.01, retention=Retention(30, 365))
+    loop.start()
+    from sisf.testing import wait_until
+
+    assert wait_until(lambda: len(store.exchanges.recent()) == 1)
+    loop.stop()
+    assert [r.exchange.id for r in store.exchanges.recent()] == ["b"]

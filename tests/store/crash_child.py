@@ -9,6 +9,8 @@ import sys
 import threading
 from concurrent.futures import Future
 
+import structlog
+
 from sisf.errors import SisfError
 from sisf.exchange import Exchange
 from sisf.loop import Activated, Event
@@ -22,6 +24,7 @@ def say(*words: str) -> None:
 
 
 def main(url: str, name: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was acknowledged
     store = open_store(url)
     loop = make_loop(store, workers=2, lease_seconds=1.0)
     loop.listen(told)
@@ -41,7 +44,7 @@ def told(event: Event) -> None:
 def clients(loop: object, store: object, name: str) -> None:
     for number in itertools.count():
         # One in five is an attack; each attack is new, so each one teaches.
-        kind = f"attack {name} {number}" if number % 5 == 0 else "hello"
+        kind = f"attack {name} {number}!" if number % 5 == 0 else "hello"
         exchange_id = f"{name}-{number}"
         try:
             future: Future[None] = loop.monitor(ExchangeRecord(Exchange.of(kind, "answer", id=exchange_id)))  # type: ignore[attr-defined]

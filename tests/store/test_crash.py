@@ -33,7 +33,7 @@ class Campaign:
     def strike(self) -> None:
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.store.crash_child", self.url, f"k{self.kills}"]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         reader = threading.Thread(target=self._read, args=(child,))

@@ -92,13 +92,13 @@ def load_settings(config: Path | None, **overrides: Any) -> "Settings":
 def store_of(config: Path | None, url: str | None) -> "Iterator[Store]":
     """The store of the settings, open while the block runs. An absent SQLite file is an error, not a new store."""
     from sisf.errors import StoreError
-    from sisf.store import open_store
+    from sisf.store import open_store, privacy_of
 
     settings = load_settings(config, store__url=url)
     path = settings.store.url.removeprefix("sqlite:///")
     if path != settings.store.url and not Path(path).is_file():
         raise StoreError(f"{path}: there is no store; name it with --store sqlite:///PATH or start `sisf serve` first")
-    store = open_store(settings.store.url)
+    store = open_store(settings.store.url, privacy_of(settings.privacy))
     try:
         yield store
     finally:

@@ -1,6 +1,7 @@
 """Monitor, analyze, plan, execute: the loop that learns, over the store's durable jobs."""
 
 from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitored, Planned
+from sisf.loop.housekeeping import Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.workflow import Loop
@@ -16,6 +17,7 @@ __all__ = [
     "Monitored",
     "Planned",
     "Reference",
+    "Retention",
     "Rules",
     "StoreKnowledge",
 ]

@@ -26,6 +26,7 @@ class StoreKnowledge:
         self._lock = threading.Lock()
         self._breaches: list[Breach] = []
         self._last = 0
+        self._seen = 0
         self._prompts = list(reference.prompts)
         self._responses = list(reference.responses)
         self._last_case = 0
@@ -34,9 +35,9 @@ class StoreKnowledge:
         """All confirmed breaches so far, oldest first."""
         with self._lock:
             self._read()
-            if len(self._breaches) != self._store.exchanges.breach_count():
-                # A person overruled a verdict: what was read before is no longer all true.
-                self._breaches, self._last = [], 0
+            if self._seen != self._store.exchanges.breach_count():
+                # A person overruled a verdict, or deleted: what was read before is no longer all true.
+                self._breaches, self._last, self._seen = [], 0, 0
                 self._read()
             return tuple(self._breaches)
 
@@ -63,7 +64,15 @@ class StoreKnowledge:
     def _read(self) -> None:
         for number, breach in self._store.exchanges.breaches(after=self._last):
             self._last = number
-            self._breaches.append(breach)
+            self._seen += 1
+            if _readable(breach):
+                self._breaches.append(breach)
+
+
+def _readable(breach: Breach) -> bool:
+    """Whether its text was kept: from a hash nothing can be learned."""
+    prompt = breach.exchange.prompt
+    return bool(prompt.strip()) and not prompt.startswith("sha256:")
 
 
 class Without:

@@ -14,6 +14,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.errors import LeaseLost, SisfError
 from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
+from sisf.loop.housekeeping import Housekeeping, Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.stages import Autonomy, Stages
@@ -62,19 +63,20 @@ class Loop:
         attempts: int = 5,
         lease_seconds: float = 60.0,
         backoff_seconds: float = 0.5,
-        review_seconds: float = 60.0,
+        housekeeping_seconds: float = 60.0,
         rules: Rules | None = None,
+        retention: Retention | None = None,
     ) -> None:
         self._store = store
         self._workers = workers
         self._attempts = attempts
         self._lease_seconds = lease_seconds
         self._backoff_seconds = backoff_seconds
-        self._review_seconds = review_seconds
         self._listeners: list[Listener] = []
         self.knowledge = StoreKnowledge(store, reference or Reference())
         gate = _OneAtATime(gate)
         self.lifecycle = Lifecycle(store, gate, self.knowledge, rules=rules, promote=autonomy == "autonomous")
+        self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
         self._enforcement = Enforcement(warden)
         self._stages = Stages(
             store,
@@ -118,7 +120,7 @@ class Loop:
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
             self._spawn(self._keep_leases, "sisf-loop-leases")
-            self._spawn(self._review, "sisf-loop-review")
+            self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")
 
     def stop(self, drain: bool = False, timeout: float = 30.0) -> None:
         """Stop working: after all that is due (`drain`, within `timeout` seconds), or after the stage at hand.
@@ -229,13 +231,6 @@ class Loop:
                     self._store.jobs.renew(job)
                 except SisfError:
                     _log.warning("lease not renewed", exchange=job.exchange_id)
-
-    def _review(self) -> None:
-        while not self._stopping.wait(self._review_seconds):
-            try:
-                self.lifecycle.review()
-            except SisfError as error:
-                _log.error("policies not reviewed", error=str(error))
 
     def _follow(self, _revision: int) -> None:
         self._enforcement.enforce(self._store.policies.snapshot())

@@ -20,6 +20,7 @@ from sisf.store.base import (
     Stage,
     Store,
 )
+from sisf.store.privacy import Keep, Privacy, privacy_of
 
 __all__ = [
     "AuditLog",
@@ -33,36 +34,40 @@ __all__ = [
     "FeedbackTable",
     "Job",
     "JobTable",
+    "Keep",
     "PolicyTable",
+    "Privacy",
     "RevisionRow",
     "Stage",
     "Store",
     "open_store",
+    "privacy_of",
 ]
 
 _SQLITE = "sqlite:///"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, privacy: Privacy | None = None) -> Store:
     """Open the store at `url`, bringing its schema up to date: `sqlite:///path`, `postgresql://…` or `memory:`.
 
+    `privacy` says what is kept of exchanges; without it everything is, readably.
     Raises `ConfigurationError` for another URL, `StoreError` when the database cannot be used, for instance because a
     newer program wrote it.
     """
     if url == "memory:":
         from sisf.store.memory import MemoryStore
 
-        return MemoryStore()
+        return MemoryStore(privacy)
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         from sisf.store.sql import SqlStore
         from sisf.store.sqlite import SqliteFile
 
-        return SqlStore(SqliteFile(Path(url.removeprefix(_SQLITE))))
+        return SqlStore(SqliteFile(Path(url.removeprefix(_SQLITE)), privacy))
     if url.startswith(("postgresql://", "postgres://")):
         from sisf.store.postgres import Postgres
         from sisf.store.sql import SqlStore
 
-        return SqlStore(Postgres(url))
+        return SqlStore(Postgres(url, privacy))
     scheme = url.partition(":")[0]
     raise ConfigurationError(
         f"store.url: `{scheme}:…` is no store; use sqlite:///PATH, postgresql://user:password@host/database or memory:"

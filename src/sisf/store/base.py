@@ -141,8 +141,10 @@ class ExchangeTable(Protocol):
         """One exchange with its latest verdict. Raises `StoreError` when there is none."""
         ...
 
-    def recent(self, limit: int = 100, *, outcome: Outcome | None = None) -> Sequence[ExchangeRecord]:
-        """The latest exchanges first; with `outcome`, those with such a verdict."""
+    def recent(
+        self, limit: int = 100, *, outcome: Outcome | None = None, tenant: str | None = None
+    ) -> Sequence[ExchangeRecord]:
+        """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only."""
         ...
 
     def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
@@ -151,6 +153,22 @@ class ExchangeTable(Protocol):
 
     def breach_count(self) -> int:
         """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+        ...
+
+    def delete(
+        self,
+        *,
+        actor: str,
+        reason: str,
+        before: datetime | None = None,
+        principal: str | None = None,
+        breaches: bool = True,
+    ) -> int:
+        """Delete exchanges for good, with their verdicts, work and evidence, and the examples in what was learned.
+
+        `before`: only older ones; `principal`: only those of one; `breaches=False` spares the breaches. Returns how
+        many were deleted. Reported benign cases stay: they are kept for ever.
+        """
         ...
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from sisf.errors import StoreError
+from sisf.store.privacy import Privacy
 from sisf.store.signals import Announcer, Signal
 from sisf.store.writer import Writer
 
@@ -17,9 +18,17 @@ class Database:
     """One database: a read engine, and a writer over a write engine. Subclasses are the dialects."""
 
     def __init__(
-        self, *, writing: Engine, reading: Engine, describe: str, guard: AbstractContextManager[Any] | None = None
+        self,
+        *,
+        writing: Engine,
+        reading: Engine,
+        describe: str,
+        guard: AbstractContextManager[Any] | None = None,
+        privacy: Privacy | None = None,
     ) -> None:
         self.describe = describe
+        self.privacy = privacy or Privacy()
+        self.vault = self.privacy.vault
         self._writing = writing
         self._reading = reading
         self._guard = guard or nullcontext()
@@ -61,6 +70,9 @@ class Database:
 
     def notify_work(self, connection: Connection) -> None:
         """Tell the workers of other processes that there is work, when this transaction commits."""
+
+    def compact(self) -> None:
+        """After a deletion: leave no copy of what was deleted behind."""
 
     def close(self) -> None:
         """Flush and close. Idempotent."""

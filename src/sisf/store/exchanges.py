@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
 
 from sisf.errors import StoreError
-from sisf.store import audit, codec, leases, schema
+from sisf.exchange import Exchange
+from sisf.store import audit, codec, leases, retention, schema
 from sisf.store.base import ExchangeRecord
 from sisf.store.database import Database
 from sisf.verdict import Breach, Outcome, Verdict
@@ -33,7 +35,12 @@ def write_verdict(
 ) -> None:
     """Write a verdict, and the breach that follows from it, within a transaction of the writer."""
     _write_verdicts(database, connection, [(exchange_id, verdict)], actor=actor)
-    values = {"verdict": verdict.outcome.value, "verdict_body": codec.verdict_to_json(verdict)}
+    values: dict[str, Any] = {"verdict": verdict.outcome.value, "verdict_body": codec.verdict_to_json(verdict)}
+    if verdict.is_breach and database.privacy.breaches is not database.privacy.exchanges:
+        whole = connection.execute(select(schema.job.c.body).where(schema.job.c.exchange_id == exchange_id)).scalar()
+        if whole is not None:
+            exchange = codec.exchange_from_bytes(database.vault.open(bytes(whole), exchange_id))
+            values["body"] = exchange_body(database, _kept(database, exchange, verdict))
     if connection.execute(update(_table).where(_table.c.id == exchange_id).values(**values)).rowcount != 1:
         raise StoreError(f"there is no exchange `{exchange_id}`")
     if not verdict.is_breach:
@@ -87,10 +94,14 @@ class SqlExchanges:
         if any(record.decisions or record.outcome in _AUDITED for record in records):
             # First of all locks, everywhere: two nodes then cannot wait for each other.
             self._database.lock_chain(connection)
-        connection.execute(insert(_table), [_columns(record) for record in records])
+        connection.execute(insert(_table), [self._columns(record) for record in records])
         verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
         _write_verdicts(self._database, connection, verdicts, actor="gateway")
-        enqueued = [exchange_id for exchange_id, item in fresh.items() if item.enqueue]
+        enqueued = {
+            exchange_id: exchange_body(self._database, item.record.exchange)
+            for exchange_id, item in fresh.items()
+            if item.enqueue
+        }
         if enqueued:
             leases.enqueue(self._database, connection, enqueued, time.time())
             self._database.notify_work(connection)
@@ -99,31 +110,37 @@ class SqlExchanges:
 
     def get(self, exchange_id: str) -> ExchangeRecord:
         """One exchange with its latest verdict. Raises `StoreError` when there is none."""
+        query = _whole().where(_table.c.id == exchange_id)
         with self._database.read() as connection:
-            row = connection.execute(select(_table).where(_table.c.id == exchange_id)).first()
+            row = connection.execute(query).first()
         if row is None:
             raise StoreError(f"there is no exchange `{exchange_id}`")
-        return _record(row)
+        return self._record(row)
 
-    def recent(self, limit: int = 100, *, outcome: Outcome | None = None) -> Sequence[ExchangeRecord]:
-        """The latest exchanges first; with `outcome`, those with such a verdict."""
-        query = select(_table).order_by(_table.c.seq.desc()).limit(limit)
+    def recent(
+        self, limit: int = 100, *, outcome: Outcome | None = None, tenant: str | None = None
+    ) -> Sequence[ExchangeRecord]:
+        """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only."""
+        query = _whole().order_by(_table.c.seq.desc()).limit(limit)
+        if tenant is not None:
+            query = query.where(_table.c.tenant == codec.plain(tenant))
         if outcome is not None:
             query = query.where(_table.c.verdict == outcome.value)
         with self._database.read() as connection:
-            return [_record(row) for row in connection.execute(query).all()]
+            return [self._record(row) for row in connection.execute(query).all()]
 
     def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
         """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
         breach = schema.breach
         query = (
-            select(breach.c.seq.label("number"), _table)
-            .join(_table, _table.c.id == breach.c.exchange_id)
+            _whole()
+            .add_columns(breach.c.seq.label("number"))
+            .join(breach, _table.c.id == breach.c.exchange_id)
             .where(breach.c.seq > after)
             .order_by(breach.c.seq)
         )
         with self._database.read() as connection:
-            return [(row.number, _breach(row)) for row in connection.execute(query).all()]
+            return [(row.number, self._breach(row)) for row in connection.execute(query).all()]
 
     def breach_count(self) -> int:
         """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
@@ -147,20 +164,80 @@ class SqlExchanges:
 
         self._database.writer.run(work)
 
+    def delete(
+        self,
+        *,
+        actor: str,
+        reason: str,
+        before: datetime | None = None,
+        principal: str | None = None,
+        breaches: bool = True,
+    ) -> int:
+        """Delete exchanges for good, with their verdicts, work and evidence, and the examples in what was learned.
 
-def _columns(record: ExchangeRecord) -> dict[str, Any]:
-    exchange, verdict = record.exchange, record.verdict
-    return {
-        "id": exchange.id,
-        "time": exchange.time.timestamp(),
-        "tenant": codec.plain(exchange.tenant),
-        "principal": codec.plain(exchange.principal),
-        "outcome": record.outcome,
-        "decisions": codec.decisions_to_json(record.decisions),
-        "body": codec.exchange_to_bytes(exchange),
-        "verdict": verdict.outcome.value if verdict else None,
-        "verdict_body": codec.verdict_to_json(verdict) if verdict else None,
-    }
+        `before`: only older ones; `principal`: only those of one; `breaches=False` spares the breaches.
+        """
+        wanted = [_table.c.seq > 0]
+        if before is not None:
+            wanted.append(_table.c.time < before.timestamp())
+        if principal is not None:
+            wanted.append(_table.c.principal == codec.plain(principal))
+        if not breaches:
+            wanted.append(func.coalesce(_table.c.verdict, "") != Outcome.BREACH.value)
+
+        def work(connection: Connection) -> int:
+            self._database.lock_chain(connection)
+            return retention.delete_exchanges(self._database, connection, and_(*wanted), actor=actor, reason=reason)
+
+        total = 0
+        while deleted := self._database.writer.run(work):
+            total += deleted
+        if total:
+            self._database.compact()
+        return total
+
+    def _columns(self, record: ExchangeRecord) -> dict[str, Any]:
+        exchange, verdict = record.exchange, record.verdict
+        return {
+            "id": exchange.id,
+            "time": exchange.time.timestamp(),
+            "tenant": codec.plain(exchange.tenant),
+            "principal": codec.plain(exchange.principal),
+            "outcome": record.outcome,
+            "decisions": codec.decisions_to_json(record.decisions),
+            "body": exchange_body(self._database, _kept(self._database, exchange, verdict)),
+            "verdict": verdict.outcome.value if verdict else None,
+            "verdict_body": codec.verdict_to_json(verdict) if verdict else None,
+        }
+
+    def _exchange(self, row: Row[Any]) -> Exchange:
+        body = row.body if row.whole is None else row.whole
+        return codec.exchange_from_bytes(self._database.vault.open(bytes(body), row.id))
+
+    def _record(self, row: Row[Any]) -> ExchangeRecord:
+        decisions = codec.decisions_from_json(row.decisions)
+        verdict = codec.verdict_from_json(row.verdict_body) if row.verdict_body else None
+        return ExchangeRecord(self._exchange(row), decisions, row.outcome, verdict)
+
+    def _breach(self, row: Row[Any]) -> Breach:
+        return Breach(self._exchange(row), codec.verdict_from_json(row.verdict_body))
+
+
+def exchange_body(database: Database, exchange: Exchange) -> bytes:
+    """The sealed body of an exchange."""
+    return database.vault.seal(codec.exchange_to_bytes(exchange), exchange.id)
+
+
+def _kept(database: Database, exchange: Exchange, verdict: Verdict | None) -> Exchange:
+    privacy = database.privacy
+    keep = privacy.breaches if verdict is not None and verdict.is_breach else privacy.exchanges
+    return keep.reduce(exchange)
+
+
+def _whole() -> Select[Any]:
+    """Exchanges, each with its whole body for as long as the loop works on it."""
+    job = schema.job
+    return select(_table, job.c.body.label("whole")).join(job, job.c.exchange_id == _table.c.id, isouter=True)
 
 
 def _count_hits(connection: Connection, records: Sequence[ExchangeRecord]) -> None:
@@ -186,16 +263,3 @@ def _entry(record: ExchangeRecord) -> audit.Entry:
     revision = max((d.revision for d in record.decisions), default=0)
     actor = "warden" if decision else "adjudicator"
     return audit.Entry(actor, _AUDITED[record.outcome], record.exchange.id, revision, detail)
-
-
-def _record(row: Row[Any]) -> ExchangeRecord:
-    return ExchangeRecord(
-        codec.exchange_from_bytes(row.body),
-        codec.decisions_from_json(row.decisions),
-        row.outcome,
-        codec.verdict_from_json(row.verdict_body) if row.verdict_body else None,
-    )
-
-
-def _breach(row: Row[Any]) -> Breach:
-    return Breach(codec.exchange_from_bytes(row.body), codec.verdict_from_json(row.verdict_body))

@@ -46,7 +46,7 @@ class SqlFeedback:
                 "exchange_id": feedback.exchange_id,
                 "policy_id": feedback.policy_id,
                 "direction": feedback.direction.value,
-                "text": feedback.text.encode("utf-8", "surrogatepass"),
+                "text": self._database.vault.seal(feedback.text.encode("utf-8", "surrogatepass"), feedback.exchange_id),
                 "actor": plain(feedback.actor),
                 "time": now,
             }
@@ -67,7 +67,7 @@ class SqlFeedback:
                     row.exchange_id,
                     row.policy_id,
                     Direction(row.direction),
-                    bytes(row.text).decode("utf-8", "surrogatepass"),
+                    self._database.vault.open(bytes(row.text), row.exchange_id).decode("utf-8", "surrogatepass"),
                     row.actor,
                     datetime.fromtimestamp(row.time, UTC),
                 ),

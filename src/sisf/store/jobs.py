@@ -71,13 +71,13 @@ class SqlJobs:
         def work(connection: Connection) -> Job | None:
             if encoded:
                 self._database.lock_chain(connection)
+            if verdict is not None:
+                write_verdict(self._database, connection, job.exchange_id, verdict, actor="loop")
             if stage is None:
                 complete(connection, job)
             else:
                 values = {"stage": stage.value, "attempts": 1, "due": time.time() + job.seconds, "error": None}
                 held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
-            if verdict is not None:
-                write_verdict(self._database, connection, job.exchange_id, verdict, actor="loop")
             write_proposals(self._database, connection, job.exchange_id, encoded)
             return None if stage is None else Job(job.exchange_id, stage, 1, job.lease, job.seconds)
 

@@ -1,6 +1,6 @@
 """What other tables do with jobs within their own transactions: create them, prove a lease, end them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete
@@ -9,17 +9,19 @@ from sisf.errors import LeaseLost
 from sisf.store import schema
 from sisf.store.base import Job, Stage
 from sisf.store.database import Database
+from sisf.store.privacy import Keep
 
 READY, DEAD = "ready", "dead"
 _table = schema.job
 
 
-def enqueue(database: Database, connection: Connection, exchange_ids: Sequence[str], now: float) -> None:
-    """Create the first job of each exchange within a transaction of the writer."""
-    if exchange_ids:
-        first = {"stage": Stage.ANALYZE.value, "state": READY, "attempts": 0, "due": now, "created": now}
-        rows = [{**first, "exchange_id": exchange_id} for exchange_id in exchange_ids]
-        connection.execute(database.insert_new(_table), rows)
+def enqueue(database: Database, connection: Connection, bodies: Mapping[str, bytes], now: float) -> None:
+    """Create the first job of each exchange, with its whole body, within a transaction of the writer."""
+    first = {"stage": Stage.ANALYZE.value, "state": READY, "attempts": 0, "due": now, "created": now}
+    # Where everything is kept anyway, the exchange's own row says it all.
+    keep = database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
+    rows = [{**first, "exchange_id": i, "body": body if keep else None} for i, body in bodies.items()]
+    connection.execute(database.insert_new(_table), rows)
 
 
 def complete(connection: Connection, job: Job) -> None:

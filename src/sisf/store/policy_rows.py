@@ -148,6 +148,12 @@ _decoded: Final = _Cache()
 _known: Final = _Cache()
 
 
+def forget() -> None:
+    """Drop what is cached: texts were deleted."""
+    _decoded.clear()
+    _known.clear()
+
+
 def _decode(body: str, key: str, condition: Condition) -> Policy:
     policy: Policy | None = _decoded.get((body, key))
     if policy is None:

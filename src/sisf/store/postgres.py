@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sisf.errors import ConfigurationError, StoreError
 from sisf.store import migrate
 from sisf.store.database import Database
+from sisf.store.privacy import Privacy
 
 _POLL_SECONDS = 0.5
 _RECONNECT_SECONDS = 0.5
@@ -32,7 +33,7 @@ _CONNECT = {
 class Postgres(Database):
     """The store of a fleet."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, privacy: Privacy | None = None) -> None:
         address = _address(url)
         describe = address.set(drivername="postgresql").render_as_string(hide_password=True)
         self._conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -46,7 +47,7 @@ class Postgres(Database):
         reading = create_engine(
             address, connect_args=_CONNECT, pool_size=8, pool_pre_ping=True, isolation_level="REPEATABLE READ"
         )
-        super().__init__(writing=writing, reading=reading, describe=describe)
+        super().__init__(writing=writing, reading=reading, describe=describe, privacy=privacy)
 
     def insert_new(self, table: Table) -> Any:
         """An INSERT that leaves out rows whose key is already there."""

@@ -120,6 +120,8 @@ job = Table(
     Column("lease", Text),
     Column("error", Text),
     Column("created", Float, nullable=False),
+    # The whole exchange, for as long as the loop works on it; what is kept of it for longer stands in its own row.
+    Column("body", LargeBinary),
     Index("job_state_due", "state", "due"),
 )
 

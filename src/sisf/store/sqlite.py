@@ -15,6 +15,7 @@ from sqlalchemy.pool import StaticPool
 from sisf.errors import StoreError
 from sisf.store import migrate, schema
 from sisf.store.database import Database
+from sisf.store.privacy import Privacy
 
 _BUSY_MS = 10_000
 _POLL_SECONDS = 0.25
@@ -37,7 +38,7 @@ class _Sqlite(Database):
 class SqliteFile(_Sqlite):
     """The embedded default."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, privacy: Privacy | None = None) -> None:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ class SqliteFile(_Sqlite):
                 migrate.upgrade(connection, describe)
         except DBAPIError as error:
             raise StoreError(f"{describe} cannot be opened: {error.orig}") from None
-        super().__init__(writing=writing, reading=_engine(path, "BEGIN"), describe=describe)
+        super().__init__(writing=writing, reading=_engine(path, "BEGIN"), describe=describe, privacy=privacy)
 
     @contextmanager
     def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
@@ -58,6 +59,12 @@ class SqliteFile(_Sqlite):
         raw.execute(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
         with connection.begin() as transaction:
             yield transaction.commit
+
+    def compact(self) -> None:
+        """After a deletion: leave no copy of what was deleted behind, also not in the write-ahead log."""
+        with self._writing.connect() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
         # `data_version` changes when another connection commits; asking costs microseconds.
@@ -78,14 +85,14 @@ class SqliteFile(_Sqlite):
 class SqliteMemory(_Sqlite):
     """Forgets everything when it is closed. One connection, used by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, privacy: Privacy | None = None) -> None:
         guard: AbstractContextManager[Any] = threading.RLock()
         engine = create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "isolation_level": None}
         )
         _on_begin(engine, "BEGIN")
         schema.metadata.create_all(engine)
-        super().__init__(writing=engine, reading=engine, describe="memory", guard=guard)
+        super().__init__(writing=engine, reading=engine, describe="memory", guard=guard, privacy=privacy)
 
 
 def _engine(path: Path, begin: str) -> Engine:
@@ -99,6 +106,7 @@ def _engine(path: Path, begin: str) -> Engine:
         raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA temp_store=MEMORY")
+        raw.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
 
     _on_begin(engine, begin)
     return engine

@@ -1,0 +1,74 @@
+"""Deletion that really deletes: exchanges, verdicts, work, evidence, and the examples in what was learned from them."""
+
+import hashlib
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, or_, select, update
+
+from sisf.store import audit, policy_rows, schema
+from sisf.store.codec import dumps
+from sisf.store.database import Database
+
+BATCH = 500
+"""Exchanges deleted in one transaction: deletion must not hold up what is being served."""
+
+
+def delete_exchanges(database: Database, connection: Connection, where: Any, *, actor: str, reason: str) -> int:
+    """Delete up to `BATCH` exchanges that fulfil `where`, with all that holds their texts. Returns how many."""
+    table = schema.exchange
+    found = connection.execute(select(table.c.id).where(where).order_by(table.c.seq).limit(BATCH)).scalars().all()
+    if not found:
+        return 0
+    for related in (schema.verdict, schema.breach, schema.job, schema.evidence):
+        connection.execute(delete(related).where(related.c.exchange_id.in_(found)))
+    connection.execute(delete(table).where(table.c.id.in_(found)))
+    stripped = _strip_examples(connection, set(found))
+    entry = audit.Entry(
+        actor, "exchange.delete", f"{len(found)} exchanges", 0, {"reason": reason, "policies": stripped}
+    )
+    audit.write(database, connection, [entry])
+    return len(found)
+
+
+def _strip_examples(connection: Connection, deleted: set[str]) -> list[str]:
+    """Take the examples out of every version of the policies that were learned from these exchanges."""
+    affected: set[str] = set()
+    gone: set[str] = set()
+    renamed: dict[str, str] = {}
+    for table in (schema.policy, schema.policy_version):
+        for row in _learned(connection, table, deleted):
+            affected.add(row.key)
+            replacement = renamed.get(row.condition) or _without_examples(connection, row.condition)
+            if replacement is not None and replacement != row.condition:
+                renamed[row.condition] = replacement
+                gone.add(row.condition)
+    for table in (schema.policy, schema.policy_version):
+        for old, new in renamed.items():
+            connection.execute(update(table).where(table.c.condition == old).values(condition=new))
+    if gone:
+        connection.execute(delete(schema.condition).where(schema.condition.c.hash.in_(gone)))
+        policy_rows.forget()
+    return sorted(affected)
+
+
+def _learned(connection: Connection, table: Table, deleted: set[str]) -> list[Any]:
+    key = table.c["id" if table is schema.policy else "policy_id"]
+    # A cheap search first; the exact one on what it finds.
+    patterns = or_(*(table.c.body.contains(json.dumps(exchange_id)[1:-1], autoescape=True) for exchange_id in deleted))
+    rows = connection.execute(select(key.label("key"), table.c.condition, table.c.body).where(patterns)).all()
+    return [row for row in rows if deleted & set(json.loads(row.body)["provenance"]["breach_ids"])]
+
+
+def _without_examples(connection: Connection, key: str) -> str | None:
+    body = connection.execute(select(schema.condition.c.body).where(schema.condition.c.hash == key)).scalar()
+    if body is None:
+        return None
+    condition = json.loads(body)
+    if not condition.get("examples"):
+        return key
+    stripped = dumps({**condition, "examples": []})
+    name = hashlib.sha256(stripped.encode("ascii")).hexdigest()
+    if connection.execute(select(schema.condition.c.hash).where(schema.condition.c.hash == name)).first() is None:
+        connection.execute(schema.condition.insert(), {"hash": name, "body": stripped})
+    return name

@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
-from sisf import corpus
-from sisf.adjudicator.local.fitting import embed_windows, fit_parts, training_requests
+from sisf.adjudicator.local.fitting import embed_windows, fit_parts, training_answers, training_requests
 from sisf.adjudicator.local.pair import FEATURES, PRIOR, fit_weights
 from sisf.adjudicator.local.reading import read
 from sisf.embedding.cached import CachedEmbedder
@@ -22,7 +21,7 @@ PRECISION = 10.0
 
 def main() -> None:
     embedder = CachedEmbedder(create_embedder("minilm"), 50_000)
-    requests, answers = training_requests(), corpus.answers()
+    requests, answers = training_requests(), training_answers()
     request_vectors = embed_windows([r.text for r in requests], embedder)
     answer_vectors = embed_windows([a.text for a in answers], embedder)
     labels = np.array([a.label == "breach" for a in answers])
@@ -38,11 +37,13 @@ def main() -> None:
         for i in test:
             rows[i] = read(Exchange.of(answers[i].prompt, answers[i].text), model, embedder).evidence.row()
     precision = np.full(len(FEATURES), PRECISION)
-    scores = np.zeros(len(answers))
+    paired = [i for i, a in enumerate(answers) if a.prompt != a.text]  # the others have no request to judge them by
+    rows, labels, groups = rows[paired], labels[paired], [groups[i] for i in paired]
+    scores = np.zeros(len(paired))
     for train, test in GroupKFold(5).split(rows, labels, groups):
         scores[test] = rows[test] @ fit_weights(rows[train], labels[train], PRIOR, precision)
     weights = fit_weights(rows, labels, PRIOR, precision)
-    sys.stdout.write(f"cross-validated AUROC {roc_auc_score(labels, scores):.4f} of {len(answers)} answers\n")
+    sys.stdout.write(f"cross-validated AUROC {roc_auc_score(labels, scores):.4f} of {len(paired)} answers\n")
     for name, value in zip(FEATURES, weights, strict=True):
         sys.stdout.write(f"    {value:.3f},  # {name}\n")
 

@@ -54,7 +54,9 @@ def build(
     embedder = embedder or CachedEmbedder(
         create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
     )
-    adjudicator = adjudicator or create_adjudicator(settings.adjudication)
+    adjudicator = adjudicator or create_adjudicator(
+        settings.adjudication, embedder=embedder if settings.embedder.name == "minilm" else None
+    )
     synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder)
     gate = gate or Gate(embedder)
     store = store or open_store(settings.store.url, privacy_of(settings.privacy))

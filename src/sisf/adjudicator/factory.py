@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.cache import VerdictCache
+from sisf.adjudicator.ensemble import EnsembleAdjudicator
 from sisf.adjudicator.escalation import EscalatingAdjudicator
+from sisf.adjudicator.guard import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
 from sisf.adjudicator.llm import LlmAdjudicator
 from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.embedding.base import Embedder
@@ -34,12 +36,13 @@ def create_adjudicator(
     builders: dict[str, Callable[[], Adjudicator]] = {
         "llm": lambda: _llm(settings, model),
         "local": lambda: _local(settings, embedder, cache),
+        "guard-model": lambda: _guard(settings),
+        "moderation": lambda: _moderation(settings),
+        "ensemble": lambda: _ensemble(settings, [builders[name]() for name in settings.members]),
     }
     first = settings.judge if settings.judge != "auto" else _automatic(settings, model, environment)
     names = [first, *(name for name in settings.fallback if name != first)]
-    judges = [builders[name]() for name in names if name in builders]
-    if not judges:
-        raise ConfigurationError("no judge of this configuration can be built: set adjudication.llm")
+    judges = [builders[name]() for name in names]
     return judges[0] if len(judges) == 1 else EscalatingAdjudicator(judges)
 
 
@@ -60,3 +63,24 @@ def _llm(settings: Adjudication, model: ChatModel | None) -> Adjudicator:
 def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None) -> Adjudicator:
     chosen = embedder or create_embedder("minilm", cache=cache)
     return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache)
+
+
+def _guard(settings: Adjudication) -> Adjudicator:
+    endpoint = settings.guard
+    chat = OpenAIChatModel(endpoint, gate=CallGate(settings.limits, endpoint.model))
+    classifier = GuardModelClassifier(chat, endpoint.dialect)
+    return ClassifierAdjudicator(f"guard-model:{chat.id}", classifier, cache=VerdictCache(settings.cache_entries))
+
+
+def _moderation(settings: Adjudication) -> Adjudicator:
+    endpoint = settings.moderation
+    gate = CallGate(settings.limits, endpoint.model)
+    classifier = ModerationClassifier(endpoint, strictness=settings.strictness, gate=gate)
+    return ClassifierAdjudicator(f"moderation:{endpoint.model}", classifier, cache=VerdictCache(settings.cache_entries))
+
+
+def _ensemble(settings: Adjudication, members: list[Adjudicator]) -> Adjudicator:
+    try:
+        return EnsembleAdjudicator(members, quorum=settings.quorum)
+    except ValueError as error:
+        raise ConfigurationError(f"adjudication.members, adjudication.quorum: {error}") from None

@@ -1,9 +1,10 @@
 """Fitting the local judge once from what ships, into the user's cache."""
 
 import hashlib
+import random
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf import corpus
-from sisf.adjudicator.local.goals import goal_requests
+from sisf.adjudicator.local.goals import goal_replies, goal_requests
 from sisf.adjudicator.local.model import LocalModel
 from sisf.adjudicator.local.textmodel import TextModel, fit_text_model
 from sisf.embedding.base import Embedder, Vectors
@@ -19,11 +20,14 @@ from sisf.errors import DataError
 from sisf.settings import cache_dir
 from sisf.taxonomy import Hazard
 
-VERSION = 1
+VERSION = 2
 """Raise when fitting changes: models of other versions are not used."""
 _GOAL_WEIGHT = 0.5
 _REQUEST_WEIGHT = 0.3
 """Of requests in the model of answers: they know the topics, the answers know the tone."""
+_GOALS_A_FRAME = 4
+_FRAME_WEIGHT = 0.15
+"""Low: frames are role play, fiction and translation, which honest people use far more often."""
 _REFUSAL_HEAD = 300
 _BATCH = 64
 _LOCK = threading.Lock()
@@ -51,18 +55,33 @@ def shipped_model(embedder: Embedder, *, cache: Path | None = None, progress: Pr
 def fingerprint(embedder: Embedder) -> str:
     """Names version, embedder and training material."""
     digest = hashlib.sha256(f"{VERSION}/{embedder.id}".encode())
-    shipped = ((corpus.__name__, "contrastive.jsonl"), (corpus.__name__, "answers.jsonl"), (__package__, "goals.txt"))
-    for package, name in shipped:
+    files = [(corpus.__name__, f"{name}.jsonl") for name in ("contrastive", "answers", "techniques")]
+    for package, name in [*files, (__package__, "goals.txt")]:
         digest.update(resources.files(package or "").joinpath(name).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def fit_shipped(embedder: Embedder, *, progress: Progress | None = None) -> LocalModel:
     """Fit all parts from the contrastive corpus, its answers and the goals."""
-    requests, answers = training_requests(), corpus.answers()
+    requests, answers = training_requests(), training_answers()
     texts = [r.text for r in requests] + [a.text for a in answers]
     vectors = embed_windows(texts, embedder, progress)
     return fit_parts(requests, vectors[: len(requests)], answers, vectors[len(requests) :])
+
+
+def training_answers() -> list[corpus.AnswerItem]:
+    """The corpus's answers and those of the goals, which stand without a prompt."""
+    replies = [
+        corpus.AnswerItem(
+            f"goal-{number}",
+            reply.text,
+            reply.text,
+            "compliance" if reply.harmful else "harmless",
+            "breach" if reply.harmful else "safe",
+        )
+        for number, reply in enumerate(goal_replies())
+    ]
+    return [*corpus.answers(), *replies]
 
 
 class TrainingRequest:
@@ -75,12 +94,23 @@ class TrainingRequest:
 
 
 def training_requests() -> list[TrainingRequest]:
-    """The contrastive corpus and the goals."""
+    """The contrastive corpus, the goals, and goals dressed in jailbreak frames beside honest uses of the same forms."""
     items = [
         TrainingRequest(i.text, i.harmful, i.hazard if i.harmful else None, 1.0, i.pair or i.id)
         for i in corpus.contrastive()
     ]
-    return items + [TrainingRequest(r.text, r.harmful, r.hazard, _GOAL_WEIGHT, r.text) for r in goal_requests()]
+    goals = [TrainingRequest(r.text, r.harmful, r.hazard, _GOAL_WEIGHT, r.text) for r in goal_requests()]
+    return items + goals + list(_framed([item for item in items if item.harmful]))
+
+
+def _framed(harmful: Sequence[TrainingRequest]) -> Iterator[TrainingRequest]:
+    chooser = random.Random(0)
+    for frame in corpus.techniques():
+        if frame.kind == "twin":
+            yield TrainingRequest(frame.text, False, None, 1.0, frame.id)
+            continue
+        for request in chooser.sample(harmful, _GOALS_A_FRAME):
+            yield TrainingRequest(frame.fill(request.text), True, request.hazard, _FRAME_WEIGHT, request.group)
 
 
 def fit_parts(

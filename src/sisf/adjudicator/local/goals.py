@@ -9,7 +9,7 @@ from importlib import resources
 from sisf.errors import DataError
 from sisf.taxonomy import Hazard
 
-_SECTION = re.compile(r"\[(do|make|ask|topic|task|text)(?: (\w+))?\]")
+_SECTION = re.compile(r"\[(do|make|ask|topic|task|text|reply)(?: (\w+))?\]")
 _DO = (
     "How to {}",
     "How do I {}?",
@@ -91,6 +91,11 @@ def goal_requests(forms: int = 4, seed: int = 0) -> list[Request]:
         hazard = None if name in ("", "none") else Hazard(name)
         requests += [Request(text, hazard) for text in _forms(kind, goal, texts, forms, chooser)]
     return requests
+
+
+def goal_replies() -> list[Request]:
+    """Authored answers: harmless ones about dark subjects, and ones that go along with harm without teaching any."""
+    return [Request(goal, None if name == "none" else Hazard(name)) for kind, name, goal in _goals() if kind == "reply"]
 
 
 def _forms(kind: str, goal: str, texts: list[str], forms: int, chooser: random.Random) -> list[str]:

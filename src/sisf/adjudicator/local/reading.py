@@ -1,7 +1,9 @@
 """Reading an exchange with the fitted models: windows, scores, manner."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,14 +14,14 @@ from sisf.embedding.base import Embedder, Vectors
 from sisf.exchange import Exchange, Role
 from sisf.taxonomy import Hazard
 
-_CHUNK = 320
+_CHUNK = 240
 """Characters of a window before it is cut to tokens."""
-_TOKENS = 64
+_TOKENS = 48
 _PROMPT_WINDOWS = 4
 _ANSWER_WINDOWS = 2
 _REFUSAL_HEAD = 300
 _EARLIER_TURNS = 3
-_WINDOW_PENALTY = 0.5
+_WINDOW_PENALTY = 0.75
 """Log-odds taken per doubling of a prompt's windows: the maximum of many scores is high by chance."""
 
 
@@ -44,7 +46,7 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
     request_windows = _request_windows(exchange, model)
     answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.answer.word_score)
     texts = [_cut(text, embedder) for text in (*request_windows, *answer_windows)]
-    vectors = embedder.embed(texts)
+    vectors = _embed(texts, embedder)
     cut = len(request_windows)
     request_scores = model.request.scores(texts[:cut], vectors[:cut])
     best = int(np.argmax(request_scores))
@@ -62,6 +64,25 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
         },
     )
     return Reading(evidence, manner, hazard, probability, vectors[best], vectors[cut])
+
+
+def _embed(texts: Sequence[str], embedder: Embedder) -> Vectors:
+    """The longer half of the windows here, the others beside it on another core."""
+    if len(texts) < 2:
+        return embedder.embed(texts)
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+    mine, others = order[::2], order[1::2]
+    beside = _helper().submit(embedder.embed, [texts[i] for i in others])
+    own = embedder.embed([texts[i] for i in mine])
+    vectors = np.empty((len(texts), own.shape[1]), dtype=np.float32)
+    vectors[mine] = own
+    vectors[others] = beside.result()
+    return vectors
+
+
+@lru_cache(maxsize=1)
+def _helper() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="local-judge")
 
 
 def _request_windows(exchange: Exchange, model: LocalModel) -> list[str]:

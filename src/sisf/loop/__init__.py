@@ -3,6 +3,7 @@
 from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitored, Planned
 from sisf.loop.housekeeping import Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.workflow import Loop
 
@@ -11,6 +12,7 @@ __all__ = [
     "Event",
     "Failed",
     "Judged",
+    "LastGood",
     "Lifecycle",
     "Listener",
     "Loop",

@@ -79,7 +79,7 @@ class Stages:
         record = self._store.exchanges.get(job.exchange_id)
         if record.verdict is None or not record.verdict.is_breach:
             return self._store.jobs.advance(job, None)  # a person overruled the verdict meanwhile
-        self._enforcement.enforce(self._store.policies.snapshot())
+        self._enforcement.follow()
         if self._enforcement.stops(record.exchange):
             advanced = self._store.jobs.advance(job, None)
             self._emit(Planned(job.exchange_id, (), already_caught=True))

@@ -1,5 +1,7 @@
 """The loop: takes exchanges in, and works on them in its own threads, durably and at least once."""
 
+import contextlib
+import dataclasses
 import os
 import random
 import threading
@@ -11,15 +13,16 @@ from concurrent.futures import Future
 import structlog
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import LeaseLost, SisfError
+from sisf.errors import LeaseLost, SisfError, StoreError
 from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
 from sisf.loop.housekeeping import Housekeeping, Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.stages import Autonomy, Stages
 from sisf.policy import GateReport, Policy
-from sisf.store import ExchangeRecord, Job, Store
+from sisf.store import ExchangeRecord, Job, Node, Store
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
 from sisf.verdict import Breach
 
@@ -27,6 +30,8 @@ _log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
 _LEARNED_FROM = ("released", "withheld")
 _LONGEST_BACKOFF = 60.0
+_BEAT_SECONDS = 2.0
+_STALE_SECONDS = 5.0
 
 
 class _OneAtATime:
@@ -66,6 +71,8 @@ class Loop:
         housekeeping_seconds: float = 60.0,
         rules: Rules | None = None,
         retention: Retention | None = None,
+        last_good: LastGood | None = None,
+        node: Node | None = None,
     ) -> None:
         self._store = store
         self._workers = workers
@@ -77,7 +84,8 @@ class Loop:
         gate = _OneAtATime(gate)
         self.lifecycle = Lifecycle(store, gate, self.knowledge, rules=rules, promote=autonomy == "autonomous")
         self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
-        self._enforcement = Enforcement(warden)
+        self._enforcement = Enforcement(store, warden, last_good)
+        self._node = node
         self._stages = Stages(
             store,
             self._enforcement,
@@ -114,8 +122,10 @@ class Loop:
     def start(self) -> None:
         """Put the stored policy set in force, follow its revisions, and start working."""
         self._stopping.clear()
-        self._enforcement.enforce(self._store.policies.snapshot())
+        self._enforcement.begin()
         self._unsubscribe = self._store.policies.subscribe(self._follow)
+        if self._node is not None:
+            self._spawn(self._beat, "sisf-loop-heartbeat")
         for number in range(self._workers):
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
@@ -136,13 +146,18 @@ class Loop:
             thread.join()
         self._threads.clear()
 
+    @property
+    def stale(self) -> bool:
+        """Whether the store has been silent for so long that a newer policy set may exist. What is enforced stays."""
+        return self._store.silent_seconds > _STALE_SECONDS
+
     def drain(self, timeout: float = 60.0) -> bool:
         """Return True when no job is left to do (dead letters apart), False after `timeout` seconds."""
         end = time.monotonic() + timeout
         self._store.flush()
         while True:
             finished = self._finished
-            if not self._threads and self.work_once():
+            if not (self._workers and self._threads) and self.work_once():
                 continue
             counts = self._store.jobs.counts()
             # In this order: a job leaves the store before it leaves `_running`.
@@ -233,7 +248,21 @@ class Loop:
                     _log.warning("lease not renewed", exchange=job.exchange_id)
 
     def _follow(self, _revision: int) -> None:
-        self._enforcement.enforce(self._store.policies.snapshot())
+        self._enforcement.follow()
+
+    def _beat(self) -> None:
+        node = self._node
+        if node is None:
+            return
+        while True:
+            try:
+                self._store.nodes.beat(dataclasses.replace(node, revision=self._enforcement.revision))
+            except StoreError as error:
+                _log.warning("fleet not told", error=str(error))
+            if self._stopping.wait(_BEAT_SECONDS):
+                break
+        with contextlib.suppress(StoreError):
+            self._store.nodes.forget(node.name)
 
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:

@@ -15,6 +15,8 @@ from sisf.store.base import (
     FeedbackTable,
     Job,
     JobTable,
+    Node,
+    NodeTable,
     PolicyTable,
     RevisionRow,
     Stage,
@@ -35,6 +37,8 @@ __all__ = [
     "Job",
     "JobTable",
     "Keep",
+    "Node",
+    "NodeTable",
     "PolicyTable",
     "Privacy",
     "RevisionRow",
@@ -47,10 +51,11 @@ __all__ = [
 _SQLITE = "sqlite:///"
 
 
-def open_store(url: str, privacy: Privacy | None = None) -> Store:
+def open_store(url: str, privacy: Privacy | None = None, *, offline: bool = False) -> Store:
     """Open the store at `url`, bringing its schema up to date: `sqlite:///path`, `postgresql://…` or `memory:`.
 
-    `privacy` says what is kept of exchanges; without it everything is, readably.
+    `privacy` says what is kept of exchanges; without it everything is, readably. With `offline`, a server that cannot
+    be reached now is no error: calls fail until it can.
     Raises `ConfigurationError` for another URL, `StoreError` when the database cannot be used, for instance because a
     newer program wrote it.
     """
@@ -67,7 +72,7 @@ def open_store(url: str, privacy: Privacy | None = None) -> Store:
         from sisf.store.postgres import Postgres
         from sisf.store.sql import SqlStore
 
-        return SqlStore(Postgres(url, privacy))
+        return SqlStore(Postgres(url, privacy, offline=offline))
     scheme = url.partition(":")[0]
     raise ConfigurationError(
         f"store.url: `{scheme}:…` is no store; use sqlite:///PATH, postgresql://user:password@host/database or memory:"

@@ -282,6 +282,37 @@ class FeedbackTable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A gateway or worker that shares the store."""
+
+    name: str
+    role: str
+    """`serve` or `worker`."""
+    address: str
+    """Where it listens; empty for a worker."""
+    revision: int
+    """The revision it enforces."""
+    started: datetime
+    seen: datetime
+
+
+class NodeTable(Protocol):
+    """The fleet."""
+
+    def beat(self, node: Node) -> None:
+        """Say that a node lives, now."""
+        ...
+
+    def list(self) -> Sequence[Node]:
+        """All nodes, the ones seen last first. One that is long unseen is gone."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """A node ended."""
+        ...
+
+
 class AuditLog(Protocol):
     """The append-only log."""
 
@@ -327,6 +358,17 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+        ...
+
+    @property
+    def nodes(self) -> NodeTable:
+        """The fleet."""
+        ...
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the database was not reached: what is known of it is so old. It is asked about four times a
+        second once somebody subscribed."""
         ...
 
     def flush(self) -> None:

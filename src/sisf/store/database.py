@@ -1,6 +1,7 @@
 """What the tables of a SQL store share: connections, the writer, and the few words in which databases differ."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -32,6 +33,7 @@ class Database:
         self._writing = writing
         self._reading = reading
         self._guard = guard or nullcontext()
+        self._reached = time.monotonic()
         self.work = Signal()
         """Raised when a job may have become due."""
         self.revisions = Announcer(self._watch)
@@ -44,11 +46,22 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """One consistent view of the database."""
         try:
+            self._ensure_ready()
             with self._guard, self._reading.connect() as connection:
                 yield connection
+            self.touch()
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise StoreError(f"{self.describe} could not be read: {' '.join(str(cause).split())}") from error
+
+    def touch(self) -> None:
+        """The database was reached just now."""
+        self._reached = time.monotonic()
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the database was not reached."""
+        return time.monotonic() - self._reached
 
     def insert_new(self, table: Table) -> Any:
         """An INSERT that leaves out rows whose key is already there."""
@@ -86,11 +99,16 @@ class Database:
         self._reading.dispose()
         self._writing.dispose()
 
+    def _ensure_ready(self) -> None:
+        """Make sure that the schema is in place, where that could not be done when the store was opened."""
+
     @contextmanager
     def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:  # noqa: ARG002
         """A transaction of the writer; yields its commit. A `relaxed` one need not survive a power loss."""
+        self._ensure_ready()
         with connection.begin() as transaction:
             yield transaction.commit
+        self.touch()
 
     def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
         """Tell of revisions that other processes make, until `ended`."""

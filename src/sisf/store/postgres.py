@@ -1,6 +1,7 @@
 """PostgreSQL: one database for any number of gateways and workers; LISTEN/NOTIFY carries revisions and work."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Table, create_engine, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
 
 from sisf.errors import ConfigurationError, StoreError
 from sisf.store import migrate
@@ -30,24 +32,33 @@ _CONNECT = {
 }
 
 
+class Unreachable(StoreError):
+    """The server does not answer, or does not let us in."""
+
+
 class Postgres(Database):
     """The store of a fleet."""
 
-    def __init__(self, url: str, privacy: Privacy | None = None) -> None:
+    def __init__(self, url: str, privacy: Privacy | None = None, *, offline: bool = False) -> None:
+        """With `offline`, a server that cannot be reached now is no error: calls fail until it can."""
         address = _address(url)
         describe = address.set(drivername="postgresql").render_as_string(hide_password=True)
         self._conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
         writing = create_engine(address, connect_args=_CONNECT, pool_size=1)
+        self._migrating = create_engine(address, connect_args=_CONNECT, poolclass=NullPool)
+        self._ready, self._readying, self._next_try = threading.Event(), threading.Lock(), 0.0
+        self.describe = describe
         try:
-            with writing.begin() as connection:
-                connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-                migrate.upgrade(connection, describe)
-        except DBAPIError as error:
-            raise StoreError(f"{describe} cannot be opened: {' '.join(str(error.orig).split())}") from None
+            self._ensure_ready()
+        except Unreachable:
+            if not offline:
+                raise
         reading = create_engine(
             address, connect_args=_CONNECT, pool_size=8, pool_pre_ping=True, isolation_level="REPEATABLE READ"
         )
         super().__init__(writing=writing, reading=reading, describe=describe, privacy=privacy)
+        if not self._ready.is_set():
+            self._reached = float("-inf")
 
     def insert_new(self, table: Table) -> Any:
         """An INSERT that leaves out rows whose key is already there."""
@@ -75,24 +86,47 @@ class Postgres(Database):
         """Tell the workers of other processes that there is work, when this transaction commits."""
         connection.execute(select(func.pg_notify(_WORK, "")))
 
+    def _ensure_ready(self) -> None:
+        """Bring the schema up to date, once; not more often than once a second while the server is away."""
+        if self._ready.is_set():
+            return
+        with self._readying:
+            if self._ready.is_set():
+                return
+            if time.monotonic() < self._next_try:
+                raise StoreError(f"{self.describe} cannot be reached")
+            try:
+                with self._migrating.begin() as connection:
+                    connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
+                    migrate.upgrade(connection, self.describe)
+            except DBAPIError as error:
+                self._next_try = time.monotonic() + 1.0
+                reason = " ".join(str(error.orig).split())
+                raise Unreachable(f"{self.describe} cannot be opened: {reason}") from None
+            self._ready.set()
+
     @contextmanager
     def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
+        self._ensure_ready()
         with connection.begin() as transaction:
             if relaxed:
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield transaction.commit
+        self.touch()
 
     def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
         import psycopg
 
         while not ended.is_set():
             try:
+                self._ensure_ready()
                 with psycopg.connect(self._conninfo, autocommit=True, **_CONNECT) as connection:  # type: ignore[arg-type]
                     connection.execute(f"LISTEN {_REVISIONS}")
                     connection.execute(f"LISTEN {_WORK}")
                     while not ended.is_set():
                         # Asked after each silence too: the safety net for a notification that went astray.
                         row = connection.execute("SELECT max(number) FROM revision").fetchone()
+                        self.touch()
                         tell(row[0] if row and row[0] else 0)
                         for notification in connection.notifies(timeout=_POLL_SECONDS):
                             if notification.channel == _REVISIONS:
@@ -101,7 +135,7 @@ class Postgres(Database):
                                 self.work.raise_()
                             if ended.is_set():
                                 return
-            except psycopg.Error:
+            except (psycopg.Error, StoreError):
                 ended.wait(_RECONNECT_SECONDS)
 
 

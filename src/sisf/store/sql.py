@@ -5,11 +5,12 @@ from sisf.store.database import Database
 from sisf.store.exchanges import SqlExchanges
 from sisf.store.feedback import SqlFeedback
 from sisf.store.jobs import SqlJobs
+from sisf.store.nodes import SqlNodes
 from sisf.store.policies import SqlPolicies
 
 
 class SqlStore:
-    """Five tables over one database. Safe from several threads."""
+    """Six tables over one database. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -20,6 +21,7 @@ class SqlStore:
         self._jobs = SqlJobs(database)
         self._feedback = SqlFeedback(database)
         self._audit = SqlAudit(database)
+        self._nodes = SqlNodes(database)
 
     @property
     def policies(self) -> SqlPolicies:
@@ -45,6 +47,16 @@ class SqlStore:
     def audit(self) -> SqlAudit:
         """The audit log."""
         return self._audit
+
+    @property
+    def nodes(self) -> SqlNodes:
+        """The fleet."""
+        return self._nodes
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the database was not reached."""
+        return self._database.silent_seconds
 
     def flush(self) -> None:
         """Return when all that was submitted before is durable."""

@@ -59,6 +59,7 @@ class SqliteFile(_Sqlite):
         raw.execute(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
         with connection.begin() as transaction:
             yield transaction.commit
+        self.touch()
 
     def compact(self) -> None:
         """After a deletion: leave no copy of what was deleted behind, also not in the write-ahead log."""
@@ -78,6 +79,7 @@ class SqliteFile(_Sqlite):
                             tell(connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0)
                             seen = version
                         connection.rollback()
+                        self.touch()
             except SQLAlchemyError:
                 ended.wait(_POLL_SECONDS)
 

@@ -1,0 +1,56 @@
+"""The policy set last enforced, in a local file: what a node starts with while its store is away."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from sisf.errors import PolicyError, StoreError
+from sisf.policy import Snapshot
+from sisf.policy.codec import from_dict, to_dict
+
+
+class LastGood:
+    """One file, replaced as a whole, with a digest: a torn or altered one is not used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Replace the file. Raises `StoreError` when it cannot be written."""
+        content = json.dumps(
+            {"revision": snapshot.revision, "policies": [to_dict(policy) for policy in snapshot.policies]}
+        )
+        text = f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+            try:
+                with os.fdopen(handle, "w", encoding="ascii") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(self._path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError as error:
+            raise StoreError(f"{self._path}: the policies in force cannot be copied: {error.strerror}") from error
+
+    def load(self) -> Snapshot | None:
+        """What was saved last; None when there is none, or when it is damaged."""
+        try:
+            digest, _, content = self._path.read_text(encoding="ascii").partition("\n")
+        except (OSError, UnicodeDecodeError):
+            return None
+        if hashlib.sha256(content.encode()).hexdigest() != digest:
+            return None
+        try:
+            data = json.loads(content)
+            policies = tuple(from_dict(item, "the local copy") for item in data["policies"])
+        except (ValueError, KeyError, TypeError, PolicyError):
+            return None
+        return Snapshot(data["revision"], policies)

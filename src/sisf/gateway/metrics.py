@@ -26,11 +26,28 @@ class Metrics:
         )
         self.would_block = Counter("sisf_would_block", "Blocks that observe mode let pass.", ["direction"], **made)
         self.probing = Counter("sisf_probing", "Callers noticed to be blocked again and again.", **made)
+        # Looking a child up by its labels costs more than counting: those of every request are kept.
+        self._stages: dict[str, Histogram] = {}
+        self._decided: dict[tuple[str, str], Counter] = {}
         self.stages = Histogram("sisf_stage_seconds", "Time by stage.", ["stage"], buckets=_SECONDS, **made)
         self.added = Histogram("sisf_added_seconds", "Time that SISF itself added.", buckets=_SECONDS, **made)
         self.in_flight = Gauge("sisf_requests_in_flight", "Requests being worked on.", **made)
         self.revision = Gauge("sisf_policy_revision", "Revision of the policy set in force.", **made)
         self.jobs = Gauge("sisf_loop_jobs", "Jobs of the loop by state.", ["state"], **made)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Observe the time of a stage."""
+        child = self._stages.get(stage)
+        if child is None:
+            child = self._stages[stage] = self.stages.labels(stage)
+        child.observe(seconds)
+
+    def decided(self, direction: str, action: str) -> None:
+        """Count a decision."""
+        child = self._decided.get((direction, action))
+        if child is None:
+            child = self._decided[direction, action] = self.decisions.labels(direction, action)
+        child.inc()
 
     def watch_revision(self, revision: Callable[[], int]) -> None:
         """Read the revision at each scrape."""

@@ -14,9 +14,9 @@ from sisf.settings import Upstream as UpstreamSettings
 
 _FORWARDED = frozenset((b"openai-beta", b"anthropic-version", b"anthropic-beta", b"x-request-id", b"traceparent"))
 _NOT_RETURNED = frozenset(
-    "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade"
-    " content-length content-encoding set-cookie set-cookie2 server date alt-svc strict-transport-security"
-    " www-authenticate authorization".split()
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
+    b" upgrade content-length content-encoding set-cookie set-cookie2 server date alt-svc strict-transport-security"
+    b" www-authenticate authorization".split()
 )
 _STALE_SECONDS = 1.0
 
@@ -46,9 +46,9 @@ class Reply:
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Headers that a client may see."""
         return [
-            (name.lower(), value)
+            (low, value)
             for name, value in self._response.raw_headers
-            if (low := name.decode("latin-1").lower()) not in _NOT_RETURNED and not low.startswith("x-sisf-")
+            if (low := name.lower()) not in _NOT_RETURNED and not low.startswith(b"x-sisf-")
         ]
 
     async def read(self, limit: int) -> bytes:

@@ -1,0 +1,223 @@
+"""`sisf bench gateway`: what the gateway costs, against a bare pass-through and LiteLLM's proxy in the same run.
+
+Every server runs in a process of its own on loopback; the load comes from this one over plain sockets.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sisf.evaluation.bench_servers import SSE_CHUNKS, serve_gateway, serve_pass_through, serve_upstream
+from sisf.serving import address_of, bind
+
+_CONNECTIONS = 16
+_REQUESTS = 4_000
+_SINGLE = 400
+_STREAMS = 30
+_PATH = "/v1/chat/completions"
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def run(seed: int = 0) -> dict[str, Any]:
+    """Measure. `vs_litellm` is null when the command `litellm` (extra `bench`) is not installed."""
+    rng = random.Random(seed)
+    plain, stream = _bodies(rng)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        upstream, _ = stack.enter_context(_process(serve_upstream))
+        direct_p50, direct_ttft = _single(upstream, plain), _first_token(upstream, stream)
+        passing, passing_process = stack.enter_context(_process(serve_pass_through, upstream))
+        guard, guard_process = stack.enter_context(_process(serve_gateway, upstream, str(folder), seed))
+        for url in (passing, guard):
+            _load(url, plain, _REQUESTS // 10)
+        rounds = [(_cost(passing, passing_process, plain), _cost(guard, guard_process, plain)) for _ in range(3)]
+        passed, guarded = (min(cost for cost, _ in side) for side in zip(*rounds, strict=True))
+        rate = max(rate for _, (_, rate) in rounds)
+        figures = {
+            "rps_16": round(rate),
+            "rps_16_passthrough": round(max(rate for (_, rate), _ in rounds)),
+            "cpu_us_per_request": round(guarded, 1),
+            "cpu_us_per_request_passthrough": round(passed, 1),
+            "added_p50_ms": round(_single(guard, plain) - direct_p50, 3),
+            "sse_us_per_chunk": round(_stream_cost(guard, guard_process, stream), 1),
+            "ttft_added_ms": round(_first_token(guard, stream) - direct_ttft, 3),
+        }
+        litellm = _litellm_rate(upstream, folder, plain)
+    ratios = {"vs_litellm": litellm and round(rate / litellm, 1), "cpu_vs_passthrough": round(guarded / passed, 2)}
+    if litellm:
+        figures["rps_16_litellm"] = round(litellm)
+    return {"ratios": {k: v for k, v in ratios.items() if v is not None}, "figures": figures}
+
+
+def _bodies(rng: random.Random) -> tuple[bytes, bytes]:
+    words = ["garden", "recipe", "planet", "letter", "holiday", "teacher", "music", "budget", "river", "engine"]
+    text = " ".join(rng.choice(words) for _ in range(45))
+    body = {"model": "bench", "messages": [{"role": "user", "content": text}]}
+    return json.dumps(body).encode(), json.dumps({**body, "stream": True}).encode()
+
+
+@contextmanager
+def _process(target: Callable[..., None], *args: Any) -> Iterator[tuple[str, int]]:
+    """A server in a process of its own: its base URL and its process id."""
+    listener = bind("127.0.0.1", 0)
+    process = _SPAWN.Process(target=target, args=(listener, *args), daemon=True)
+    process.start()
+    try:
+        url = address_of(listener)
+        listener.close()
+        _wait(url)
+        yield url, process.pid or 0
+    finally:
+        process.terminate()
+        process.join(10)
+
+
+def _wait(url: str, seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    while time.monotonic() < end:
+        try:
+            _load(url, body, 1, connections=1)
+        except (OSError, EOFError, ValueError):
+            time.sleep(0.2)
+        else:
+            return
+    raise TimeoutError(f"the server at {url} did not start")
+
+
+def _request(body: bytes) -> bytes:
+    head = f"POST {_PATH} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+    return f"{head}authorization: Bearer sk-bench\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def _answer(reader: asyncio.StreamReader) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if not head.startswith(b"http/1.1 200"):
+        raise ValueError(head.split(b"\r\n")[0].decode())
+    length = next((line for line in head.split(b"\r\n") if line.startswith(b"content-length:")), None)
+    if length is not None:
+        await reader.readexactly(int(length.split(b":")[1]))
+        return
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        await reader.readexactly(size + 2)
+        if size == 0:
+            return
+
+
+def _address(url: str) -> tuple[str, int]:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    return host, int(port)
+
+
+def _load(url: str, body: bytes, count: int, connections: int = _CONNECTIONS) -> float:
+    """Send `count` requests over keep-alive connections; seconds."""
+    request = _request(body)
+
+    async def one(share: int) -> None:
+        reader, writer = await asyncio.open_connection(*_address(url))
+        for _ in range(share):
+            writer.write(request)
+            await _answer(reader)
+        writer.close()
+
+    async def everything() -> float:
+        start = time.perf_counter()
+        await asyncio.gather(*(one(max(1, count // connections)) for _ in range(connections)))
+        return time.perf_counter() - start
+
+    return asyncio.run(everything())
+
+
+def _cost(url: str, process: int, body: bytes) -> tuple[float, float]:
+    """CPU microseconds per request, and requests per second."""
+    before = _cpu(process)
+    seconds = _load(url, body, _REQUESTS)
+    return (_cpu(process) - before) / _REQUESTS * 1e6, _REQUESTS / seconds
+
+
+def _cpu(process: int) -> float:
+    """Seconds of CPU that a process has used (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _single(url: str, body: bytes) -> float:
+    """Median milliseconds of one request on one connection."""
+    request = _request(body)
+
+    async def measure() -> list[float]:
+        reader, writer = await asyncio.open_connection(*_address(url))
+        taken = []
+        for _ in range(_SINGLE):
+            start = time.perf_counter()
+            writer.write(request)
+            await _answer(reader)
+            taken.append(time.perf_counter() - start)
+        writer.close()
+        return taken[_SINGLE // 4 :]
+
+    return statistics.median(asyncio.run(measure())) * 1e3
+
+
+def _first_token(url: str, body: bytes) -> float:
+    """Median milliseconds until the first event of a stream has come (it carries the role; the text of an answer comes
+    later by the window of inspection)."""
+    request = _request(body)
+
+    async def measure() -> list[float]:
+        taken = []
+        for _ in range(_STREAMS):
+            reader, writer = await asyncio.open_connection(*_address(url))
+            start = time.perf_counter()
+            writer.write(request)
+            await reader.readuntil(b'"content":""')
+            taken.append(time.perf_counter() - start)
+            writer.close()
+        return taken
+
+    return statistics.median(asyncio.run(measure())) * 1e3
+
+
+def _stream_cost(url: str, process: int, body: bytes) -> float:
+    """CPU microseconds per streamed chunk."""
+    _load(url, body, 4, connections=1)
+    before = _cpu(process)
+    _load(url, body, _STREAMS, connections=1)
+    return (_cpu(process) - before) / (_STREAMS * SSE_CHUNKS) * 1e6
+
+
+def _litellm_rate(upstream: str, folder: Path, body: bytes) -> float | None:
+    """Requests per second of LiteLLM's proxy in front of the same upstream."""
+    command = shutil.which("litellm")
+    if command is None:
+        return None
+    parameters = {"model": "openai/bench", "api_base": f"{upstream}/v1", "api_key": "sk-bench"}
+    config = {"model_list": [{"model_name": "bench", "litellm_params": parameters}]}
+    (folder / "litellm.yaml").write_text(json.dumps(config))
+    with bind("127.0.0.1", 0) as free:
+        host, port = _address(address_of(free))
+    words = [command, "--config", str(folder / "litellm.yaml"), "--host", host, "--port", str(port)]
+    environment = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    with subprocess.Popen(  # noqa: S603 - the command that the user installed, our own arguments
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+    ) as process:
+        try:
+            url = f"http://{host}:{port}"
+            _wait(url)
+            count = _REQUESTS // 8
+            return count / _load(url, body, count)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)

@@ -51,6 +51,21 @@ class Upstream(_Section):
     connect_timeout: float = Field(5.0, gt=0)
     first_byte_timeout: float = Field(120.0, gt=0)
     idle_timeout: float = Field(60.0, gt=0)
+    api_key_file: str = ""
+    """Where the key is kept, in place of `api_key`; read at the start."""
+    models: tuple[str, ...] = ("*",)
+    """Names of the models it serves; `*` stands for anything."""
+    weight: float = Field(1.0, gt=0)
+    """Its share of the requests among those that serve the same model."""
+    retries: int = Field(0, ge=0, le=10)
+    """Further attempts after a failed connection or status 502 and 503. By default clients retry."""
+    breaker_failures: int = Field(10, ge=1)
+    """Failures in a row after which it is left alone for `breaker_seconds`."""
+    breaker_seconds: float = Field(15.0, gt=0)
+    ca_file: str = ""
+    """Certificates to trust in place of the system's, PEM."""
+    template: str = ""
+    """For base models that only complete: renders `messages` to one prompt for `/completions`. `plain`, or Jinja."""
 
 
 class StoreSettings(_Section):
@@ -231,6 +246,8 @@ class Settings(_Section):
     listen: Listen = Listen()
     admin: Admin = Admin()
     upstream: Upstream = Upstream()
+    upstreams: dict[str, Upstream] = {}
+    """More upstreams, by a name of your own."""
     store: StoreSettings = StoreSettings()
     privacy: PrivacySettings = PrivacySettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -45,7 +45,7 @@ def run(settings: "Settings") -> None:
     from sisf.serving import bind
 
     configure_logs(settings.log_level)
-    if not settings.upstream.url:
+    if not settings.upstream.url and not settings.upstreams:
         raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
     # Found out now, not after the models were loaded.
     bind(settings.listen.host, settings.listen.port).close()

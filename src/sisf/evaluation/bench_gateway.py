@@ -210,7 +210,12 @@ def _litellm_rate(upstream: str, folder: Path, body: bytes) -> float | None:
     with bind("127.0.0.1", 0) as free:
         host, port = _address(address_of(free))
     words = [command, "--config", str(folder / "litellm.yaml"), "--host", host, "--port", str(port)]
-    environment = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    own = {
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # loopback, and only for this bench
+    }
+    environment = {**os.environ, **own}
     with subprocess.Popen(  # noqa: S603 - the command that the user installed, our own arguments
         words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
     ) as process:

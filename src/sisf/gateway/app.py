@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import ConfigurationError
 from sisf.gateway.asgi import Receive, Scope, Send
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.base import Dialect
@@ -30,9 +29,10 @@ from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.ports import Monitor, Warden
 from sisf.gateway.recording import Recorder
+from sisf.gateway.routing import Upstreams
 from sisf.gateway.services import Services
 from sisf.gateway.throttle import Throttle
-from sisf.gateway.upstream import Upstream, UpstreamError
+from sisf.gateway.upstream import UpstreamError
 from sisf.gateway.wire import Refused
 from sisf.settings import Settings
 from sisf.store.base import Store
@@ -82,11 +82,8 @@ class Gateway:
         path = request.url.path.removeprefix("/v1")
         try:
             self.core.door.identify(dict(request.scope["headers"]), "")
-            async with await self.core.upstream.send("GET", path) as reply:
-                body = await reply.read(self.core.settings.limits.body_bytes)
-                return Response(
-                    body, reply.status, {k.decode("latin-1"): v.decode("latin-1") for k, v in reply.headers}
-                )
+            status, headers, body = await self.core.upstream.models(path, self.core.settings.limits.body_bytes)
+            return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
         except (Refused, UpstreamError) as error:
             return _json(error.status, openai_error(error.status, error.code, error.message))
 
@@ -112,15 +109,13 @@ def create_app(
     settings: Settings,
 ) -> Gateway:
     """Put the gateway together. Raises `ConfigurationError` when no usable upstream is configured."""
-    if not settings.upstream.url:
-        raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
     metrics = Metrics()
     metrics.watch_revision(lambda: warden.revision)
     inline = settings.adjudication.mode == "inline"
     core = Core(
         settings=settings,
         warden=warden,
-        upstream=Upstream(settings.upstream),
+        upstream=Upstreams(settings, metrics),
         recorder=Recorder(loop, settings, metrics),
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
         metrics=metrics,

@@ -17,8 +17,8 @@ from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.ports import Warden
 from sisf.gateway.recording import Recorder
+from sisf.gateway.routing import Upstreams
 from sisf.gateway.throttle import Throttle
-from sisf.gateway.upstream import Upstream
 from sisf.gateway.wire import Refused
 from sisf.policy import Action, Decision, Direction
 from sisf.settings import Settings
@@ -102,7 +102,7 @@ class Core:
 
     settings: Settings
     warden: Warden
-    upstream: Upstream
+    upstream: Upstreams
     recorder: Recorder
     judge: InlineJudge | None
     """None unless adjudication is inline."""

@@ -86,7 +86,12 @@ class Endpoint:
             return
         sent = time.perf_counter()
         reply = await self._core.upstream.send(
-            "POST", self._dialect.path, rewritten or body, client_headers=headers, query=query.decode()
+            "POST",
+            self._dialect.path,
+            rewritten or body,
+            model=turn.request.model,
+            client_headers=headers,
+            query=query.decode(),
         )
         turn.waited += time.perf_counter() - sent
         async with reply:
@@ -126,7 +131,7 @@ class Endpoint:
 
     async def _upstream_error(self, turn: Turn, reply: Reply, out: Outgoing) -> None:
         """Errors pass as they are; those about our own key stay here."""
-        if reply.status in (401, 403) and self._core.upstream.has_key:
+        if reply.status in (401, 403) and reply.has_key:
             raise UpstreamError(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
         if reply.status < 400:
             raise UpstreamError(502, "upstream_invalid", f"The upstream answered with the status {reply.status}.")

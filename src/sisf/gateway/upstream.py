@@ -1,8 +1,10 @@
 """The model behind the gateway, over HTTP. The only module that knows the HTTP client."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -34,10 +36,11 @@ class UpstreamError(Exception):
 class Reply:
     """An answer whose body has not been read yet. Close it: that cancels the upstream if it is still at work."""
 
-    def __init__(self, response: aiohttp.ClientResponse, name: str, idle: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, idle: float, *, has_key: bool) -> None:
         self._response = response
-        self._name = name
         self._idle = idle
+        self.has_key = has_key
+        """Whether the request carried a key of ours."""
         self.status = response.status
         self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
@@ -107,21 +110,17 @@ class Upstream:
         self.settings = settings
         self._base = settings.url.rstrip("/")
         self._fixed = {"content-type": "application/json", "user-agent": f"sisf/{__version__}"}
-        key = settings.api_key.get_secret_value()
+        key = _key(settings)
         self._key = key
+        self._tls = _tls(settings)
         if key:
             self._fixed["authorization"] = f"Bearer {key}"
         self._session: aiohttp.ClientSession | None = None
 
-    @property
-    def has_key(self) -> bool:
-        """Whether requests carry a key of ours."""
-        return bool(self._key)
-
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=self._tls),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -165,13 +164,31 @@ class Upstream:
     async def _attempt(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         async with asyncio.timeout(self.settings.first_byte_timeout):
             response = await self._client().request(method, url, data=body, headers=headers, allow_redirects=False)
-        return Reply(response, self.name, self.settings.idle_timeout)
+        return Reply(response, self.settings.idle_timeout, has_key=bool(self._key))
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _key(settings: UpstreamSettings) -> str:
+    if not settings.api_key_file:
+        return settings.api_key.get_secret_value()
+    try:
+        return Path(settings.api_key_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"upstream.api_key_file: {settings.api_key_file}: cannot be read: {error}") from None
+
+
+def _tls(settings: UpstreamSettings) -> ssl.SSLContext | bool:
+    if not settings.ca_file:
+        return True
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"upstream.ca_file: {settings.ca_file}: cannot be used: {error}") from None
 
 
 def _translated(error: BaseException, settings: UpstreamSettings) -> UpstreamError:

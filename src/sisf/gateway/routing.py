@@ -1,0 +1,148 @@
+"""Which upstream answers: by the model's name, by weight, past those that are failing."""
+
+import fnmatch
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from sisf.errors import ConfigurationError
+from sisf.gateway.metrics import Metrics
+from sisf.gateway.texts import dumps
+from sisf.gateway.upstream import Reply, Upstream, UpstreamError
+from sisf.gateway.wire import Malformed, parse
+from sisf.settings import Settings
+from sisf.settings import Upstream as UpstreamSettings
+
+_log = structlog.get_logger("sisf.gateway")
+_RETRIED = frozenset(("upstream_unreachable", "upstream_disconnected"))
+_RETRIED_STATUS = frozenset((502, 503))
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """Opens after failures in a row; lets one request try again after a while."""
+
+    limit: int
+    seconds: float
+    failures: int = 0
+    opened: float = 0.0
+
+    @property
+    def closed(self) -> bool:
+        if self.failures < self.limit:
+            return True
+        if time.monotonic() - self.opened < self.seconds:
+            return False
+        self.opened = time.monotonic()  # this one may try; the others wait for how it ends
+        return True
+
+    def ended(self, *, well: bool) -> None:
+        self.failures = 0 if well else self.failures + 1
+        if not well:
+            self.opened = time.monotonic()
+
+
+class Upstreams:
+    """All upstreams of the configuration. Clients name models, never addresses."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        named: list[tuple[str, UpstreamSettings]] = [("default", settings.upstream)] if settings.upstream.url else []
+        named += list(settings.upstreams.items())
+        if not named:
+            raise ConfigurationError(
+                "upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)"
+            )
+        self._metrics = metrics
+        self._all = [Upstream(s, name) for name, s in named]
+        self._breakers = {u.name: _Breaker(u.settings.breaker_failures, u.settings.breaker_seconds) for u in self._all}
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        model: str = "",
+        client_headers: Mapping[bytes, bytes] | None = None,
+        query: str = "",
+    ) -> Reply:
+        """Send to one that serves `model`; past a failed connection to the next one, as far as `retries` allows.
+
+        Raises `UpstreamError` when none answered.
+        """
+        failure = UpstreamError(503, "upstream_unavailable", "The upstream keeps failing; try again later.")
+        served = self._candidates(model)
+        usable = [upstream for upstream in served if self._breakers[upstream.name].closed]
+        attempts = max((1 + upstream.settings.retries for upstream in usable), default=0)
+        for number in range(attempts):
+            upstream = usable[number % len(usable)]
+            try:
+                reply = await upstream.send(method, path, body, client_headers=client_headers, query=query)
+            except UpstreamError as error:
+                failure = error
+                self._ended(upstream, error.code)
+                if error.code not in _RETRIED:
+                    raise
+                continue
+            last = number == attempts - 1
+            if reply.status in _RETRIED_STATUS:
+                self._ended(upstream, f"status_{reply.status}")
+                if not last:
+                    await reply.__aexit__(None, None, None)
+                    continue
+            else:
+                self._breakers[upstream.name].ended(well=True)
+            return reply
+        raise failure
+
+    async def models(self, path: str, limit: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Status, headers and body of `GET /models…`: of the only upstream as it is, of several the models of all."""
+        if len(self._all) == 1:
+            async with await self._all[0].send("GET", path) as reply:
+                return _presentable(reply), reply.headers, await reply.read(limit)
+        data: list[Any] = []
+        for upstream in self._all:
+            try:
+                async with await upstream.send("GET", "/models") as reply:
+                    data += parse(await reply.read(limit)).get("data", []) if reply.status == 200 else []
+            except (UpstreamError, Malformed) as error:
+                _log.warning("models_failed", upstream=upstream.name, error=str(error)[:200])
+        wanted = path.removeprefix("/models").strip("/")
+        found = next((m for m in data if isinstance(m, dict) and m.get("id") == wanted), None)
+        if wanted and found is None:
+            raise UpstreamError(404, "model_not_found", "No upstream of this gateway serves that model.")
+        body = found if wanted else {"object": "list", "data": data}
+        return 200, [(b"content-type", b"application/json")], dumps(body)
+
+    def _candidates(self, model: str) -> Sequence[Upstream]:
+        """Those that serve `model`, in random order by weight. Raises `UpstreamError` (404) when there is none."""
+        served = [u for u in self._all if any(fnmatch.fnmatchcase(model, glob) for glob in u.settings.models)]
+        if not served:
+            raise UpstreamError(404, "model_not_found", "No upstream of this gateway serves that model.")
+        if len(served) == 1:
+            return served
+        return sorted(served, key=lambda u: random.random() ** (1 / u.settings.weight), reverse=True)
+
+    def _ended(self, upstream: Upstream, why: str) -> None:
+        breaker = self._breakers[upstream.name]
+        was_closed = breaker.failures < breaker.limit
+        breaker.ended(well=False)
+        if was_closed and breaker.failures >= breaker.limit:
+            self._metrics.failures.labels("upstream", "circuit_opened").inc()
+            _log.error("circuit_opened", upstream=upstream.name, why=why, seconds=breaker.seconds)
+
+    async def close(self) -> None:
+        """Close all connections. Idempotent."""
+        for upstream in self._all:
+            await upstream.close()
+
+
+def _presentable(reply: Reply) -> int:
+    """The status; raises for those that speak of our own key."""
+    if reply.status in (401, 403) and reply.has_key:
+        raise UpstreamError(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
+    return reply.status

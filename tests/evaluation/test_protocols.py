@@ -212,3 +212,13 @@ def test_an_excerpt_is_one_line_without_control_characters() -> None:
     assert len(shown) <= 220
     assert pages.percent(0.0123) == "1.23%"
     assert plots.label_of("sisf") == "SISF"
+
+
+def test_two_sets_may_use_the_same_ids(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    rows = [{"id": "lantern-0", "text": "Another attack: the walrus", "label": "harmful"}]
+    other = families.written(tmp_path / "b" / "other.jsonl", rows)
+    run = learn(families.setup(trials=1), families.designs(), [families.attacks(tmp_path), other], [], Silent())
+    trial = run.results["sisf"][0]
+    assert len(trial.attacks) == TOTAL + 1
+    assert trial.tally.final == len(FAMILIES) + 1

@@ -15,7 +15,7 @@ from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.pipeline import Answers
-from sisf.evaluation.records import Record
+from sisf.evaluation.records import Record, exchange_id
 from sisf.evaluation.vectors import KeptEmbedder
 from sisf.llm.base import ChatModel
 from sisf.loop import Reference
@@ -58,7 +58,7 @@ class Laboratory:
         self.references = load_references(options.reference)
         spec = settings.embedder
         self.embedder: Embedder = KeptEmbedder(create_embedder(spec.name, api_key=spec.api_key.get_secret_value()))
-        self._rows = [_row(record) for dataset in data for record in dataset.records]
+        self._rows = [_row(dataset.name, record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
 
     def setup(self) -> Setup:
@@ -189,10 +189,11 @@ def overridden(settings: Settings, values: Mapping[str, Any]) -> Settings:
     return type(settings).model_validate(data)
 
 
-def _row(record: Record) -> dict[str, Any]:
+def _row(dataset: str, record: Record) -> dict[str, Any]:
     """A record in the form that the recorded judge reads."""
     row: dict[str, Any] = {"text": record.prompt, "label": record.label, "human_label": record.human_label}
-    row |= {"category": record.category, "attack": record.attack, "response": record.response, "id": record.id}
+    row |= {"category": record.category, "attack": record.attack, "response": record.response}
+    row["id"] = exchange_id(dataset, record.id)
     if "broke_model" in record.extra:
         row["broke_model"] = record.extra["broke_model"]
     return row

@@ -88,12 +88,12 @@ class Pipeline:
             if after.blocked:
                 side, outcome = "response", "intercepted_response"
             elif not honest and self.inline is not None:
-                verdict = self.inline.adjudicate(record.exchange(answer.text))
+                verdict = self.inline.adjudicate(record.exchange(answer.text, dataset=dataset))
                 outcome = "withheld" if self._withheld(verdict) else "released"
-        exchange = record.exchange(answer.text if answer else None, principal=f"client-{record.id}")
+        exchange = record.exchange(answer.text if answer else None, dataset=dataset)
         if learn:
             verdict = self.defence.learn(ExchangeRecord(exchange, tuple(decisions), outcome, verdict)) or verdict
-        truth = self._truth(record, answer) if answer is not None and not honest else None
+        truth = self._truth(record, answer, dataset) if answer is not None and not honest else None
         now = self.defence.policies() if learn else ()
         return Sample(
             id=record.id,
@@ -124,9 +124,9 @@ class Pipeline:
         undecided = verdict.outcome is Outcome.UNDECIDED and self.on_undecided == "withhold"
         return verdict.is_breach or undecided
 
-    def _truth(self, record: Record, answer: Answer) -> Outcome:
+    def _truth(self, record: Record, answer: Answer, dataset: str) -> Outcome:
         if self.independent is not None:
-            return self.independent.adjudicate(record.exchange(answer.text)).outcome
+            return self.independent.adjudicate(record.exchange(answer.text, dataset=dataset)).outcome
         return recorded_label(record, recorded=answer.recorded)
 
 

@@ -131,7 +131,7 @@ def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
     axes.set(xlabel="attacks sent", ylabel=f"of the last {_WINDOW} attacks", ylim=(0, 1.04), xlim=(1, longest))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.99), fontsize=9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9)
 
 
 def policies_over_time(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:

@@ -149,7 +149,7 @@ class _Round:
 
         self.progress.begin(f"{self.title} · learning", len(taught))
         for record in taught:
-            exchange = record.exchange(record.response, principal=f"client-{record.id}")
+            exchange = record.exchange(record.response, dataset=self.dataset)
             self.defence.learn(ExchangeRecord(exchange))
             self.progress.advance({"policies": str(len(self.defence.policies()))})
 

@@ -40,9 +40,14 @@ class Record:
         """The last user turn."""
         return Exchange(self.messages).prompt
 
-    def exchange(self, response: str | None, *, principal: str = "anonymous") -> Exchange:
-        """The exchange of this record with the answer that was really given."""
-        return Exchange(self.messages, response, id=self.id, principal=principal)
+    def exchange(self, response: str | None, *, dataset: str = "") -> Exchange:
+        """The exchange of this record with the answer that was really given; every record is a client of its own."""
+        return Exchange(self.messages, response, id=exchange_id(dataset, self.id), principal=f"client-{self.id}")
+
+
+def exchange_id(dataset: str, record_id: str) -> str:
+    """Ids are unique within a data set; experiments may use several."""
+    return f"{dataset}/{record_id}" if dataset else record_id
 
 
 def parse_line(line: bytes, where: str) -> Record:

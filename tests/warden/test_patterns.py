@@ -4,6 +4,8 @@ import random
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sisf.errors import PolicyError
 from sisf.policy import Direction
@@ -107,12 +109,34 @@ def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted() -> None:
     assert accepted_and_slow(10_000, seed=2) == []
 
 
-def test_a_set_that_needs_too_much_memory_is_split() -> None:
-    large = [rf"(?i)\bword{i}\b\pL{{1,9}}\bother{i}" for i in range(256)]
-    layers = patterns.build(large)
-    assert len(layers) > 1
-    assert [p for layer in layers for p in layer.patterns] == large
-    assert compiled(*(pattern(p) for p in large)).inspect(said("word7 other7 x"), Direction.PROMPT).matches == ()
+def test_automata_that_need_too_much_memory_are_split() -> None:
+    large = [rf"\b\d{{{i % 5 + 1}}}\pL{{1,9}}\d{{{i // 5 + 1}}}\b" for i in range(100)]
+    (layer,) = patterns.build(large)
+    assert len(layer.loose) > 1
+    assert sorted(i for _, numbers in layer.loose for i in numbers) == list(range(100))
+    assert large[7] in layer.search(b"123xyz45")
+    assert patterns.PatternLayer.compile(large).search(b"nothing") == []
+
+
+LETTERS = [*"k K \u212a s ſ ß ẞ ss i I İ ı é É е Е σ ς Σ ab".split(), " "]
+PIECES = [*LETTERS, *r"\b \s+ . .{0,9} [ab] [^k] \w* (?:ab|k) (?:ſs|é|) (?i:é) \d? x{2}".split()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9))
+def test_layers_find_what_each_pattern_alone_finds(seed: int) -> None:
+    rng = random.Random(seed)
+    made = {
+        rng.choice(("", "(?i)")) + "".join(rng.choices(PIECES, k=rng.randint(1, 6))) + rng.choice(("", "|ab", "|ß"))
+        for _ in range(40)
+    }
+    wanted = sorted(made)
+    layers = (*patterns.build(wanted[:20]), *patterns.build(wanted[20:]))
+    for _ in range(30):
+        text = "".join(rng.choices([*LETTERS, "x", "7"], k=rng.randint(0, 12)))
+        alone = {p for p in wanted if patterns.compile_one(p).search(text) is not None}
+        for arranged in (layers, patterns.build(wanted)):
+            assert {p for layer in arranged for p in layer.search(text.encode())} == alone
 
 
 def test_no_module_of_enforcement_hands_a_policy_to_re(monkeypatch: pytest.MonkeyPatch) -> None:

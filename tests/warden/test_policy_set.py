@@ -66,7 +66,7 @@ def test_hundreds_of_activations_leave_few_pieces_behind() -> None:
     assert warden.inspect(said("word7x"), Direction.PROMPT).blocked
     assert warden.inspect(said("topic 390 of many"), Direction.PROMPT).blocked
     assert len(warden.policy_set.pattern_layers) <= 12
-    assert len(warden.policy_set.semantic_layers) <= 12
+    assert len(warden.policy_set.semantics.postings) <= 12
     warden.close()
 
 

@@ -115,7 +115,7 @@ class Inspection:
             for pattern in layer.search(data):
                 for index in self._set.pattern_owners.get(pattern, ()):
                     if applies[index] and index not in text.found:
-                        match = _located(self._set.policies[index], pattern, view)
+                        match = _located(self._set.roster.policies[index], pattern, view)
                         if match is not None:
                             text.found[index] = _within(match, text)
 
@@ -125,15 +125,12 @@ class Inspection:
         for start in range(0, len(windows), _BATCH):
             part = slice(start, start + _BATCH)
             embeddings = self._set.embedder.embed(windows[part])
-            for layer, owners in zip(self._set.semantic_layers, self._set.semantic_owners, strict=True):
-                for hit in layer.search(embeddings, features[part]):
-                    index = int(owners[hit.slot])
-                    if index >= 0 and self._scope.applies[index]:
-                        view, span = places[start + hit.window]
-                        found = _match(self._set.policies[index], hit.score, hit.threshold, view, span)
-                        known = text.found.get(index)
-                        if known is None or found.score > known.score:
-                            text.found[index] = _within(found, text)
+            for hit in self._set.semantics.search(embeddings, features[part], self._scope.applies):
+                view, span = places[start + hit.window]
+                known = text.found.get(hit.number)
+                if known is None or hit.score > known.score:
+                    policy = self._set.roster.policies[hit.number]
+                    text.found[hit.number] = _within(_match(policy, hit.score, hit.threshold, view, span), text)
 
     def _windows(self, text: _Text) -> tuple[list[tuple[str, tuple[int, int]]], list[str]]:
         """Every different window of the views that an embedder can tell apart, with its view and place."""

@@ -1,4 +1,7 @@
-"""The heuristic engine: many patterns in a few RE2 sets, one linear pass over a text for each set.
+"""The heuristic engine: many patterns in a few RE2 filters, one linear pass over a text for each.
+
+A filter knows the literals without which a pattern cannot match. It searches the text for all of them at once and
+then runs only the patterns whose literals occur (docs/adr/0240). Patterns without literals share an automaton.
 
 Patterns come from machines and from strangers: they are compiled by RE2 alone, within limits, and never by `re`.
 """
@@ -6,7 +9,7 @@ Patterns come from machines and from strangers: they are compiled by RE2 alone, 
 import random
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 import re2
 
 from sisf.errors import PolicyError
+from sisf.warden.generations import due
 
 MAX_CHARS = 512
 """Characters of one pattern."""
@@ -24,15 +28,16 @@ MAX_PROGRAM = 1_500
 MAX_BYTE_US = 3.0
 """Microseconds for one byte of a text made of the pattern's own characters: what the worst text costs."""
 
-SET_SIZE = 256
-"""Patterns in one set. Compiling holds up all of Python (about 50 ms for 256), matching one set costs a microsecond."""
-YOUNG = 32
-"""Sets smaller than this take the next patterns in; fuller ones are left as they are until they are merged."""
-_FEW_SETS = 8
-"""Young sets that may stand side by side before they are merged."""
+LAYER_SIZE = 2_048
+"""Patterns in one layer. Compiling so many holds up all of Python for some 30 ms at its end, in the background."""
+_FEW_LOOSE = 4
+"""Patterns without literals that a filter may run one by one."""
+_SET_SIZE = 64
+_PAUSE_EVERY = 4
 _PROVOCATION = 2_048
-_SET_MEMORY = 24 << 20
-_ONE_MEMORY = 4 << 20
+_SET_MEMORY = 16 << 20
+_ONE_MEMORY = 1 << 20
+"""Bytes for one pattern's automaton; RE2 goes on without one, more slowly, when they are used up."""
 
 
 def _options(memory: int, *, case_sensitive: bool = True) -> Any:
@@ -72,14 +77,14 @@ def validate(pattern: str) -> None:
 def worst_cost(pattern: str) -> float:
     """Microseconds a byte on texts that drive the automaton through as many states as they can."""
     letters = "".join(dict.fromkeys(c for c in pattern if c.isalnum())) or "a"
-    layer = PatternLayer.compile([pattern])
+    automaton = _set([pattern])
     worst = 0.0
     for alphabet in (letters[:8], letters + " ", letters + " .-0a\n"):
         text = "".join(random.Random(7).choices(alphabet, k=_PROVOCATION)).encode()
-        layer.search(text[:64])
-        started = time.perf_counter()
-        layer.search(text)
-        worst = max(worst, time.perf_counter() - started)
+        automaton.Match(text[:64])
+        started = time.thread_time()
+        automaton.Match(text)
+        worst = max(worst, time.thread_time() - started)
     return 1e6 * worst / _PROVOCATION
 
 
@@ -116,80 +121,104 @@ class BadPattern(PolicyError):
 
 @dataclass(frozen=True, slots=True)
 class PatternLayer:
-    """An immutable RE2 set."""
+    """Some patterns, compiled together. Immutable."""
 
     patterns: tuple[str, ...]
-    compiled: Any
+    filtered: Any
+    """The filter, or None when no pattern has literals."""
+    numbers: tuple[int, ...]
+    """The pattern of each place in the filter."""
+    loose: tuple[tuple[Any, tuple[int, ...]], ...]
+    """Automata of the patterns without literals, with the pattern of each place."""
 
     @classmethod
-    def compile(cls, patterns: Sequence[str]) -> "PatternLayer":
-        """Compile. Raises `BadPattern` for a pattern that is none, `PolicyError` when the set needs too much memory."""
-        compiled = re2.Set.SearchSet(_options(_SET_MEMORY))
-        for pattern in patterns:
-            try:
-                compiled.Add(pattern)
-            except (re2.error, UnicodeError):
-                raise BadPattern(pattern) from None
-        try:
-            compiled.Compile()
-        except re2.error as error:
-            raise PolicyError(f"{len(patterns)} patterns need too much memory: {error}") from None
-        return cls(tuple(patterns), compiled)
+    def compile(cls, patterns: Sequence[str], pause: Callable[[], object] | None = None) -> "PatternLayer":
+        """Compile; `pause` is called now and then to let others work. Raises `BadPattern` for a pattern that is none,
+        `PolicyError` when they need too much memory."""
+        everything = range(len(patterns))
+        filtered = _filter(patterns, pause)
+        loose = filtered.Match(b"", True) or []
+        if len(loose) <= _FEW_LOOSE:
+            return cls(tuple(patterns), filtered, tuple(everything), ())
+        numbers = sorted(set(everything).difference(loose))
+        filtered = _filter([patterns[i] for i in numbers], pause) if numbers else None
+        return cls(tuple(patterns), filtered, tuple(numbers), tuple(_sets(patterns, loose)))
 
     def search(self, text: bytes) -> list[str]:
-        """The patterns that occur in the text (UTF-8)."""
-        found = self.compiled.Match(text)
-        return [self.patterns[i] for i in found] if found else []
+        """The patterns that occur in the text (UTF-8). Other threads run meanwhile."""
+        found = [self.numbers[i] for i in self.filtered.Match(text) or ()] if self.filtered is not None else []
+        for automaton, numbers in self.loose:
+            found += [numbers[i] for i in automaton.Match(text) or ()]
+        return [self.patterns[i] for i in found]
 
 
-def build(patterns: Sequence[str]) -> list[PatternLayer]:
-    """As few sets as memory allows: one that needs too much is compiled as two halves."""
-    layers: list[PatternLayer] = []
-    for start in range(0, len(patterns), SET_SIZE):
-        layers += _halved(patterns[start : start + SET_SIZE])
-    return layers
-
-
-def _halved(patterns: Sequence[str]) -> list[PatternLayer]:
+def _filter(patterns: Sequence[str], pause: Callable[[], object] | None = None) -> Any:
+    filtered = re2.Filter()
+    options = _options(_ONE_MEMORY)
+    for index, pattern in enumerate(patterns):
+        try:
+            filtered.Add(pattern, options)
+        except (re2.error, UnicodeError):
+            raise BadPattern(pattern) from None
+        if pause is not None and index % _PAUSE_EVERY == 0:
+            pause()
     try:
-        return [PatternLayer.compile(patterns)]
-    except BadPattern:
-        raise
-    except PolicyError:
-        if len(patterns) == 1:
+        filtered.Compile()
+    except re2.error as error:
+        raise PolicyError(f"{len(patterns)} patterns do not compile together: {error}") from None
+    return filtered
+
+
+def _set(patterns: Sequence[str]) -> Any:
+    automaton = re2.Set.SearchSet(_options(_SET_MEMORY))
+    for pattern in patterns:
+        try:
+            automaton.Add(pattern)
+        except (re2.error, UnicodeError):
+            raise BadPattern(pattern) from None
+    try:
+        automaton.Compile()
+    except re2.error as error:
+        raise PolicyError(f"{len(patterns)} patterns need too much memory: {error}") from None
+    return automaton
+
+
+def _sets(patterns: Sequence[str], numbers: Sequence[int]) -> list[tuple[Any, tuple[int, ...]]]:
+    """As few automata as memory allows: one that needs too much becomes two."""
+    if len(numbers) <= _SET_SIZE:
+        try:
+            return [(_set([patterns[i] for i in numbers]), tuple(numbers))]
+        except BadPattern:
             raise
-        half = len(patterns) // 2
-        return _halved(patterns[:half]) + _halved(patterns[half:])
+        except PolicyError:
+            if len(numbers) == 1:
+                raise
+    half = len(numbers) // 2
+    return _sets(patterns, numbers[:half]) + _sets(patterns, numbers[half:])
 
 
-def update(layers: Sequence[PatternLayer], wanted: Iterable[str]) -> tuple[PatternLayer, ...]:
-    """Sets for the wanted patterns that reuse what is compiled: new patterns go into the youngest set.
-
-    A set may keep patterns that nobody wants any more, up to half of it; they match for nothing.
-    """
-    alive = dict.fromkeys(wanted)
-    kept: list[PatternLayer] = []
-    held: set[str] = set()
-    for layer in layers:
-        living = sum(p in alive for p in layer.patterns)
-        if living * 2 > len(layer.patterns) or (living and len(layer.patterns) > YOUNG):
-            kept.append(layer)
-            held.update(layer.patterns)
-    fresh = [p for p in alive if p not in held]
-    if fresh and kept and len(kept[-1].patterns) + len(fresh) <= YOUNG:
-        young = kept.pop()
-        fresh = [p for p in young.patterns if p in alive] + fresh
-    return (*kept, *build(fresh))
+def build(patterns: Sequence[str], pause: Callable[[], object] | None = None) -> list[PatternLayer]:
+    """As few layers as their greatest size and memory allow."""
+    if not patterns:
+        return []
+    if len(patterns) <= LAYER_SIZE:
+        try:
+            return [PatternLayer.compile(patterns, pause)]
+        except BadPattern:
+            raise
+        except PolicyError:
+            if len(patterns) == 1:
+                raise
+    half = min(LAYER_SIZE, (len(patterns) + 1) // 2)
+    return build(patterns[:half], pause) + build(patterns[half:], pause)
 
 
 def fragmented(layers: Sequence[PatternLayer]) -> bool:
     """Whether merging would save passes."""
-    return sum(len(layer.patterns) <= YOUNG for layer in layers) > _FEW_SETS
+    return due([len(layer.patterns) for layer in layers], LAYER_SIZE) > 0
 
 
-def merged(layers: Sequence[PatternLayer], wanted: Iterable[str]) -> tuple[PatternLayer, ...]:
-    """The same patterns with the young sets made one. Slow: for the background."""
-    alive = set(wanted)
-    old = [layer for layer in layers if len(layer.patterns) > YOUNG]
-    young = [p for layer in layers if len(layer.patterns) <= YOUNG for p in layer.patterns if p in alive]
-    return (*old, *build(young))
+def merged(layers: Sequence[PatternLayer], pause: Callable[[], object] | None = None) -> tuple[PatternLayer, ...]:
+    """The same patterns in fewer layers. Slow: for the background."""
+    count = len(layers) - due([len(layer.patterns) for layer in layers], LAYER_SIZE)
+    return (*layers[:count], *build([p for layer in layers[count:] for p in layer.patterns], pause))

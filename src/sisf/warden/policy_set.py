@@ -1,120 +1,97 @@
 """A compiled, immutable policy set: what the Warden swaps as a whole."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
 from sisf.exchange import Message
-from sisf.policy import (
-    Action,
-    Decision,
-    Direction,
-    Pattern,
-    Policy,
-    Probe,
-    Prototypes,
-    Snapshot,
-    Status,
-    Substitution,
-)
+from sisf.policy import Action, Decision, Direction, Pattern, Policy, Snapshot, Substitution
 from sisf.warden import patterns, rewriting, semantic
 from sisf.warden.cache import InspectionCache
 from sisf.warden.inspection import Inspection
 from sisf.warden.patterns import BadPattern, PatternLayer
-from sisf.warden.semantic import SemanticLayer
+from sisf.warden.roster import Roster, Scope
+from sisf.warden.semantic import SemanticEngine
 
 _SCOPES = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Which policies apply to the texts of one direction and tenant."""
-
-    applies: NDArray[np.bool_]
-    """By index into the set's policies."""
-    semantic: bool
-    """Whether any of them needs embeddings."""
-    shadow_semantic: bool
-    """Whether any of them needs embeddings and only watches: then a block does not end the inspection."""
-
-
-@dataclass(frozen=True, slots=True)
 class PolicySet:
-    """All policies of one revision, compiled. Safe to use from any number of threads."""
+    """All policies of one revision, compiled. Safe to use from any number of threads.
 
-    revision: int
+    A set is compiled from the set before it: what did not change is shared, so that it costs what changed.
+    """
+
+    snapshot: Snapshot
     embedder: Embedder
-    policies: tuple[Policy, ...]
-    numbers: Mapping[str, int]
-    """Each policy's index by its id."""
+    roster: Roster
     pattern_layers: tuple[PatternLayer, ...]
     pattern_owners: Mapping[str, tuple[int, ...]]
-    """Each pattern and the indices of the policies that have it."""
-    semantic_layers: tuple[SemanticLayer, ...]
-    semantic_owners: tuple[NDArray[np.intp], ...]
-    """For each semantic layer the index of the policy at each slot; -1 for one that is in force no more."""
+    """Each pattern and the numbers of the policies that have it."""
+    semantics: SemanticEngine
     cache: InspectionCache = field(default_factory=InspectionCache)
     """Matches of texts already seen at this revision."""
     _scopes: dict[tuple[Direction, str], Scope] = field(default_factory=dict)
 
     @classmethod
-    def compile(cls, snapshot: Snapshot, embedder: Embedder, previous: "PolicySet | None" = None) -> "PolicySet":
-        """Compile a snapshot, reusing what `previous` compiled. Raises `PolicyError` that names the policy at fault."""
-        policies = tuple(p for p in snapshot.policies if p.status in (Status.ACTIVE, Status.SHADOW))
-        known = {p.id: p for p in previous.policies} if previous and previous.embedder is embedder else {}
-        for policy in policies:
-            earlier = known.get(policy.id)
-            if earlier is None or earlier.condition is not policy.condition:
-                _check(policy, embedder)
-        owners = _pattern_owners(policies)
+    def compile(
+        cls,
+        snapshot: Snapshot,
+        embedder: Embedder,
+        previous: "PolicySet | None" = None,
+        pause: Callable[[], object] | None = None,
+    ) -> "PolicySet":
+        """Compile a snapshot, reusing what `previous` compiled; `previous` stays as it is.
+
+        `pause` is called now and then, to let others work meanwhile.
+        Raises `PolicyError` that names the policy at fault.
+        """
+        base = previous if previous is not None and previous.embedder.id == embedder.id else _empty(embedder)
+        roster, new = base.roster.followed_by(snapshot.policies, lambda policy: _check(policy, embedder))
+        owners, fresh = _with_owners(base.pattern_owners, new)
         try:
-            pattern_layers = patterns.update(previous.pattern_layers if previous else (), owners)
+            layers = (*base.pattern_layers, *patterns.build(fresh, pause))
         except BadPattern as error:
-            raise PolicyError(f"policy {policies[owners[error.pattern][0]].id}: {error}") from None
-        semantics = _semantic_conditions(policies)
-        usable = previous.semantic_layers if previous and previous.embedder.id == embedder.id else ()
-        layers = semantic.update(usable, semantics)
-        numbers = {p.id: i for i, p in enumerate(policies)}
-        slots = _slots(layers, policies, numbers)
-        return cls(snapshot.revision, embedder, policies, numbers, pattern_layers, owners, layers, slots)
+            raise PolicyError(f"policy {roster.policies[owners[error.pattern][0]].id}: {error}") from None
+        return cls(snapshot, embedder, roster, layers, owners, base.semantics.followed_by(new))
+
+    @property
+    def revision(self) -> int:
+        """The revision of the snapshot."""
+        return self.snapshot.revision
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Those in force, active or in shadow."""
+        return tuple(self.roster.policies[number] for number in self.roster.numbers.values())
 
     @property
     def fragmented(self) -> bool:
         """Whether `merged` would make checks cheaper."""
-        return patterns.fragmented(self.pattern_layers) or semantic.fragmented(self.semantic_layers)
+        return self.roster.wasteful or patterns.fragmented(self.pattern_layers) or self.semantics.fragmented
 
-    def merged(self) -> "PolicySet":
+    def merged(self, pause: Callable[[], object] | None = None) -> "PolicySet":
         """The same policies in fewer pieces. Slow: for the background."""
-        pattern_layers, layers = self.pattern_layers, self.semantic_layers
-        if patterns.fragmented(pattern_layers):
-            pattern_layers = patterns.merged(pattern_layers, self.pattern_owners)
-        if semantic.fragmented(layers):
-            layers = semantic.merged(layers, _semantic_conditions(self.policies))
-        owners = _slots(layers, self.policies, self.numbers)
-        return replace(self, pattern_layers=pattern_layers, semantic_layers=layers, semantic_owners=owners)
+        if self.roster.wasteful:
+            return self.compile(self.snapshot, self.embedder, pause=pause)
+        return replace(
+            self,
+            pattern_layers=patterns.merged(self.pattern_layers, pause),
+            semantics=self.semantics.merged(),
+        )
 
     def scope(self, direction: Direction, tenant: str) -> Scope:
         """The policies that apply to `direction` (prompt or response) for `tenant`."""
         key = (direction, tenant)
         found = self._scopes.get(key)
         if found is None:
-            found = self._make_scope(direction, tenant)
+            found = self.roster.scope(direction, tenant)
             if len(self._scopes) >= _SCOPES:
                 self._scopes.clear()
             self._scopes[key] = found
         return found
-
-    def _make_scope(self, direction: Direction, tenant: str) -> Scope:
-        applies = [p.direction.covers(direction) and p.tenant in {"", tenant} for p in self.policies]
-        needing = [
-            p for p, a in zip(self.policies, applies, strict=True) if a and isinstance(p.condition, Prototypes | Probe)
-        ]
-        watching = any(p.status is Status.SHADOW for p in needing)
-        return Scope(np.array(applies, np.bool_), bool(needing), watching)
 
     def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect every text and decide. Blocking: some milliseconds when semantic policies are in force.
@@ -144,8 +121,12 @@ class PolicySet:
 
     def by_id(self, policy_id: str) -> Policy | None:
         """A policy of this set."""
-        index = self.numbers.get(policy_id)
-        return None if index is None else self.policies[index]
+        number = self.roster.numbers.get(policy_id)
+        return None if number is None else self.roster.policies[number]
+
+
+def _empty(embedder: Embedder) -> PolicySet:
+    return PolicySet(Snapshot(), embedder, Roster(), (), {}, SemanticEngine.empty(embedder.dimensions))
 
 
 def _check(policy: Policy, embedder: Embedder) -> None:
@@ -161,30 +142,21 @@ def _check(policy: Policy, embedder: Embedder) -> None:
         raise PolicyError(f"policy {policy.id}: {error}") from None
 
 
-def _pattern_owners(policies: Iterable[Policy]) -> dict[str, tuple[int, ...]]:
-    owners: dict[str, tuple[int, ...]] = {}
-    for index, policy in enumerate(policies):
+def _with_owners(
+    owners: Mapping[str, tuple[int, ...]], new: Mapping[int, Policy]
+) -> tuple[Mapping[str, tuple[int, ...]], list[str]]:
+    """The owners of all patterns, and the patterns that had none.
+
+    Numbers of policies that left stay until a set is compiled afresh: they apply to nothing.
+    """
+    if not new:
+        return owners, []
+    grown = dict(owners)
+    for number, policy in new.items():
         condition = policy.condition
-        if isinstance(condition, Pattern):
+        if isinstance(condition, Pattern | Substitution):
             pattern = condition.pattern
-        elif isinstance(condition, Substitution):
-            pattern = rewriting.any_case(condition.pattern)
-        else:
-            continue
-        owners[pattern] = (*owners.get(pattern, ()), index)
-    return owners
-
-
-def _semantic_conditions(policies: Iterable[Policy]) -> dict[str, Prototypes | Probe]:
-    return {p.id: p.condition for p in policies if isinstance(p.condition, Prototypes | Probe)}
-
-
-def _slots(
-    layers: Sequence[SemanticLayer], policies: Sequence[Policy], numbers: Mapping[str, int]
-) -> tuple[NDArray[np.intp], ...]:
-    def slot(policy_id: str, condition: Prototypes | Probe) -> int:
-        index = numbers.get(policy_id, -1)
-        now = policies[index].condition if index >= 0 else None
-        return index if now is condition or now == condition else -1
-
-    return tuple(np.array([slot(i, c) for i, c in layer.conditions.items()], np.intp) for layer in layers)
+            if isinstance(condition, Substitution):
+                pattern = rewriting.any_case(pattern)
+            grown[pattern] = (*grown.get(pattern, ()), number)
+    return grown, list(grown)[len(owners) :]

@@ -46,7 +46,7 @@ def _literal(substitution: Substitution) -> str:
 def rewritten(policy_set: "PolicySet", inspection: "Inspection", decision: Decision) -> Decision:
     """The decision with the rewritten texts, or a block when what was written is blocked."""
     asked = {m.policy_id for m in decision.matches if m.action is Action.REWRITE and not m.shadow}
-    policies = [policy_set.policies[i] for i in sorted(policy_set.numbers[a] for a in asked)]
+    policies = [p for p in policy_set.snapshot.policies if p.id in asked]
     texts = tuple(_apply(policies, m.content) for m in inspection.messages)
     again = policy_set.begin(
         [Message(m.role, t, m.origin) for m, t in zip(inspection.messages, texts, strict=True)],

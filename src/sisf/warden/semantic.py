@@ -1,6 +1,6 @@
-"""The semantic engine: all prototypes in one matrix product, all probes in another.
+"""The semantic engine: all prototypes and probes in one matrix product.
 
-`score` is the one definition of a semantic policy's score; layers compute the same for many policies at once.
+`score` is the one definition of a semantic policy's score; the engine computes the same for many policies at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,19 @@ from sisf.embedding.base import Vectors
 from sisf.errors import PolicyError
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.ngrams import FEATURES
+from sisf.warden.lexical import Postings, hashed
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.intp]
+Ints = NDArray[np.int32]
 Lexical = Sequence[Mapping[str, float]]
 """The lexical features (`sisf.text.ngrams`) of each window."""
 
-YOUNG = 64
-"""Layers smaller than this take the next policies in."""
-_TIER = 8
-"""Layers of like size that may stand side by side before they are merged into one."""
+_SPARE = 1.5
+"""A full table is copied into one this much larger."""
+_YOUNG_POSTINGS = 16_384
+"""The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
+_LARGEST_POSTINGS = 1 << 24
+_FEW_TABLES = 3
 
 
 def score(condition: Prototypes | Probe, embeddings: Vectors, lexical: Lexical) -> Floats:
@@ -70,164 +73,156 @@ def check(policy: Policy, embedder: str, dimensions: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One policy of a layer that recognises a text."""
+    """One policy that recognises a text."""
 
-    slot: int
+    number: int
+    """The policy's number in the roster."""
     score: float
     threshold: float
     window: int
     """The window with the highest score."""
 
 
-@dataclass(frozen=True, slots=True)
-class _PrototypeMatrix:
-    """Vectors of some prototype policies, one row each."""
+class _Table:
+    """Rows that are only ever appended: engines of later revisions share it and see more of it."""
 
-    rows: Floats
-    slots: Ints
-    thresholds: Floats
+    def __init__(self, dimensions: int, capacity: int) -> None:
+        self.vectors = np.empty((capacity, dimensions), np.float32)
+        self.biases = np.zeros(capacity, np.float32)
+        self.thresholds = np.empty(capacity, np.float32)
+        self.numbers = np.empty(capacity, np.int32)
+        self.used = 0
 
-    def search(self, embeddings: Vectors) -> list[Hit]:
-        scores = self.rows @ embeddings.T  # rows first: with one window this reads the matrix once, in order
-        best = scores.max(axis=1)
-        hits: dict[int, Hit] = {}
-        for row in np.flatnonzero(best >= self.thresholds):
-            slot = int(self.slots[row])
-            if slot not in hits or best[row] > hits[slot].score:
-                hits[slot] = Hit(slot, float(best[row]), float(self.thresholds[row]), int(scores[row].argmax()))
-        return list(hits.values())
+    def append(self, vectors: Floats, bias: float, threshold: float, number: int) -> None:
+        """Write behind what is used."""
+        part = slice(self.used, self.used + len(vectors))
+        self.vectors[part], self.biases[part] = vectors, bias
+        self.thresholds[part], self.numbers[part] = threshold, number
+        self.used = part.stop
 
-
-@dataclass(frozen=True, slots=True)
-class _ProbeMatrix:
-    """Weights of some probes, and their n-grams as one sparse matrix with a row for each n-gram."""
-
-    weights: Floats
-    biases: Floats
-    thresholds: Floats
-    slots: Ints
-    vocabulary: Mapping[str, int]
-    bounds: Ints
-    columns: Ints
-    values: Floats
-
-    def search(self, embeddings: Vectors, lexical: Lexical) -> list[Hit]:
-        scores = embeddings @ self.weights.T + self.biases
-        for row, features in enumerate(lexical):
-            self._add_lexical(scores[row], features)
-        best = scores.max(axis=0)
-        return [
-            Hit(int(self.slots[i]), float(best[i]), float(self.thresholds[i]), int(scores[:, i].argmax()))
-            for i in np.flatnonzero(best >= self.thresholds)
-        ]
-
-    def _add_lexical(self, scores: Floats, features: Mapping[str, float]) -> None:
-        vocabulary, bounds = self.vocabulary, self.bounds
-        for gram, value in features.items():
-            row = vocabulary.get(gram)
-            if row is not None:  # an n-gram stands once in a probe: no index repeats
-                start, end = bounds[row], bounds[row + 1]
-                scores[self.columns[start:end]] += np.float32(value) * self.values[start:end]
+    def copied(self, rows: slice | Ints, capacity: int) -> "_Table":
+        """A table of its own with some of the rows."""
+        table = _Table(self.vectors.shape[1], capacity)
+        count = len(self.numbers[rows])
+        for name in ("vectors", "biases", "thresholds", "numbers"):
+            getattr(table, name)[:count] = getattr(self, name)[rows]
+        table.used = count
+        return table
 
 
 @dataclass(frozen=True, slots=True)
-class SemanticLayer:
-    """Immutable matrices over some semantic policies."""
+class SemanticEngine:
+    """Every prototype and the weights of every probe as rows of one matrix; the probes' n-grams in a few tables.
 
-    conditions: Mapping[str, Prototypes | Probe]
-    """By policy id; a policy's place in this mapping is its slot."""
-    ids: tuple[str, ...]
-    prototypes: _PrototypeMatrix | None
-    probes: _ProbeMatrix | None
+    Immutable. A later engine shares all that it has in common with the one that it came from.
+    """
+
+    table: _Table
+    count: int
+    """Rows of the table that are this engine's."""
+    postings: tuple[Postings, ...] = ()
+    """Oldest and largest first."""
 
     @classmethod
-    def compile(cls, conditions: Mapping[str, Prototypes | Probe]) -> "SemanticLayer":
-        """Stack the vectors of policies that `check` let pass."""
-        numbered = list(enumerate(conditions.values()))
-        prototypes = [(slot, c) for slot, c in numbered if isinstance(c, Prototypes)]
-        probes = [(slot, c) for slot, c in numbered if isinstance(c, Probe)]
-        return cls(
-            dict(conditions),
-            tuple(conditions),
-            _prototype_matrix(prototypes) if prototypes else None,
-            _probe_matrix(probes) if probes else None,
-        )
+    def empty(cls, dimensions: int) -> "SemanticEngine":
+        """Without policies."""
+        return cls(_Table(dimensions, 0), 0)
 
-    def search(self, embeddings: Vectors, lexical: Lexical) -> list[Hit]:
-        """The policies whose best window reaches their threshold."""
-        hits = self.prototypes.search(embeddings) if self.prototypes else []
-        return hits + self.probes.search(embeddings, lexical) if self.probes else hits
+    def followed_by(self, policies: Mapping[int, Policy]) -> "SemanticEngine":
+        """With more policies, by their number in the roster. Called under the lock that guards activation."""
+        found = {n: p.condition for n, p in policies.items() if isinstance(p.condition, Prototypes | Probe)}
+        if not found:
+            return self
+        stacked = {n: unpacked(*_vectors(c)) for n, c in found.items()}
+        table = self._with_room(sum(len(v) for v in stacked.values()))
+        probes: dict[int, Mapping[str, float]] = {}
+        for number, condition in found.items():
+            bias = 0.0
+            if isinstance(condition, Probe):
+                bias = condition.bias
+                probes[table.used] = condition.ngrams
+            table.append(stacked[number], bias, condition.threshold, number)
+        return SemanticEngine(table, table.used, _with_probes(self.postings, probes))
 
+    def _with_room(self, rows: int) -> _Table:
+        """The table itself when it has room behind our rows, else a copy that has."""
+        needed = self.count + rows
+        if self.table.used == self.count and needed <= len(self.table.numbers):
+            return self.table
+        spare = int(_SPARE * self.count) if self.count else 0
+        return self.table.copied(slice(self.count), max(needed, spare))
 
-def _prototype_matrix(policies: Sequence[tuple[int, Prototypes]]) -> _PrototypeMatrix:
-    rows = [unpacked(c.vectors, c.dimensions) for _, c in policies]
-    counts = [len(r) for r in rows]
-    return _PrototypeMatrix(
-        np.ascontiguousarray(np.vstack(rows), np.float32),
-        np.repeat([slot for slot, _ in policies], counts).astype(np.intp),
-        np.repeat([c.threshold for _, c in policies], counts).astype(np.float32),
-    )
+    @property
+    def fragmented(self) -> bool:
+        """Whether `merged` would make the search cheaper."""
+        return _due(self.postings) > 0
 
+    def merged(self) -> "SemanticEngine":
+        """The same with fewer tables of n-grams. For the background."""
+        count = len(self.postings) - _due(self.postings)
+        if count == len(self.postings):
+            return self
+        one = Postings.merged(self.postings[count:], np.arange(self.count, dtype=np.int32))
+        return SemanticEngine(self.table, self.count, (*self.postings[:count], one))
 
-def _probe_matrix(policies: Sequence[tuple[int, Probe]]) -> _ProbeMatrix:
-    vocabulary: dict[str, int] = {}
-    grams = [vocabulary.setdefault(gram, len(vocabulary)) for _, c in policies for gram in c.ngrams]
-    counts = [len(c.ngrams) for _, c in policies]
-    values = np.fromiter((w for _, c in policies for w in c.ngrams.values()), np.float32, len(grams))
-    owners = np.repeat(np.arange(len(policies), dtype=np.intp), counts)
-    order = np.argsort(np.asarray(grams, np.intp), kind="stable")
-    bounds = np.zeros(len(vocabulary) + 1, np.intp)
-    np.cumsum(np.bincount(np.asarray(grams, np.intp), minlength=len(vocabulary)), out=bounds[1:])
-    return _ProbeMatrix(
-        np.vstack([unpacked(c.weights, c.dimensions) for _, c in policies]),
-        np.array([c.bias for _, c in policies], np.float32),
-        np.array([c.threshold for _, c in policies], np.float32),
-        np.array([slot for slot, _ in policies], np.intp),
-        vocabulary,
-        bounds,
-        owners[order],
-        values[order],
-    )
+    def search(self, embeddings: Vectors, lexical: Lexical, applies: NDArray[np.bool_]) -> list[Hit]:
+        """The policies among those that apply (by number) whose best window reaches their threshold.
 
+        Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
+        """
+        table, count = self.table, self.count
+        if len(embeddings) == 1:  # reads the matrix once, in order
+            scores = (table.vectors[:count] @ embeddings[0])[None]
+        else:
+            scores = embeddings @ table.vectors[:count].T
+        scores += table.biases[:count]
+        if self.postings:
+            for row, features in zip(scores, lexical, strict=True):
+                self._add_lexical(row, features)
+        best: Floats = scores[0] if len(scores) == 1 else scores.max(axis=0)
+        reached = np.flatnonzero(best >= table.thresholds[:count])
+        if not reached.size:
+            return []
+        return self._hits(reached[applies[table.numbers[reached]]], scores, best)
 
-def update(layers: Sequence[SemanticLayer], wanted: Mapping[str, Prototypes | Probe]) -> tuple[SemanticLayer, ...]:
-    """Layers for the wanted policies that reuse what is stacked. A layer may keep policies that retired, up to half."""
-    kept: list[SemanticLayer] = []
-    held: set[str] = set()
-    for layer in layers:
-        living = [i for i, c in layer.conditions.items() if i in wanted and _same(wanted[i], c)]
-        if living and len(living) * 2 >= len(layer.ids):
-            kept.append(layer)
-            held.update(living)
-    fresh = {i: c for i, c in wanted.items() if i not in held}
-    if fresh and kept and len(kept[-1].ids) + len(fresh) <= YOUNG:
-        young = kept.pop()
-        fresh = {i: c for i, c in young.conditions.items() if i in held and i in wanted} | fresh
-    return (*kept, SemanticLayer.compile(fresh)) if fresh else tuple(kept)
+    def _hits(self, rows: NDArray[np.intp], scores: Floats, best: Floats) -> list[Hit]:
+        """One hit for each policy: a policy may have several rows."""
+        hits: dict[int, Hit] = {}
+        for row in rows.tolist():
+            number, score = int(self.table.numbers[row]), float(best[row])
+            if number not in hits or score > hits[number].score:
+                window = int(scores[:, row].argmax())
+                hits[number] = Hit(number, score, float(self.table.thresholds[row]), window)
+        return list(hits.values())
 
-
-def _same(one: Prototypes | Probe, other: Prototypes | Probe) -> bool:
-    return one is other or one == other
-
-
-def fragmented(layers: Sequence[SemanticLayer]) -> bool:
-    """Whether merging would save products."""
-    return len(_small(layers)) > _TIER
-
-
-def merged(layers: Sequence[SemanticLayer], wanted: Mapping[str, Prototypes | Probe]) -> tuple[SemanticLayer, ...]:
-    """The same policies with the smallest layers made one. For the background."""
-    small = _small(layers)
-    rest = [layer for layer in layers if not any(layer is s for s in small)]
-    alive = {i: c for layer in small for i, c in layer.conditions.items() if i in wanted and _same(wanted[i], c)}
-    return (*rest, SemanticLayer.compile(alive)) if alive else tuple(rest)
+    def _add_lexical(self, scores: Floats, features: Mapping[str, float]) -> None:
+        grams = hashed(features, len(features))
+        values = np.fromiter(features.values(), np.float32, len(features))
+        for postings in self.postings:
+            postings.add(scores, grams, values)
 
 
-def _small(layers: Sequence[SemanticLayer]) -> list[SemanticLayer]:
-    """The layers of the lowest tier that is full, else of the lowest tier."""
-    limit = YOUNG
-    while True:
-        found = [layer for layer in layers if len(layer.ids) <= limit]
-        if len(found) > _TIER or len(found) == len(layers):
-            return found
-        limit *= _TIER
+def _vectors(condition: Prototypes | Probe) -> tuple[bytes, int]:
+    packed = condition.vectors if isinstance(condition, Prototypes) else condition.weights
+    return packed, condition.dimensions
+
+
+def _with_probes(postings: tuple[Postings, ...], probes: Mapping[int, Mapping[str, float]]) -> tuple[Postings, ...]:
+    """New n-grams go into the youngest table while that is small, else into one of their own."""
+    if not any(probes.values()):
+        return postings
+    fresh = Postings.of(probes)
+    if postings and len(postings[-1]) + len(fresh) <= _YOUNG_POSTINGS:
+        rows = np.arange(max(probes) + 1, dtype=np.int32)
+        return (*postings[:-1], Postings.merged((postings[-1], fresh), rows))
+    return (*postings, fresh)
+
+
+def _due(postings: Sequence[Postings]) -> int:
+    """How many of the youngest tables should become one: all but those twice as large as what follows."""
+    total = count = 0
+    for table in reversed(postings):
+        if (count > 1 and len(table) >= 2 * total) or total + len(table) > _LARGEST_POSTINGS:
+            break
+        total, count = total + len(table), count + 1
+    return count if count > _FEW_TABLES else 0

@@ -3,16 +3,20 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from sisf.embedding.base import Embedder
-from sisf.errors import LimitExceeded
+from sisf.errors import LimitExceeded, SisfError
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Snapshot
 from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
 
+_log = structlog.get_logger("sisf.warden")
 _INLINE_CHARS = 4_000
 """Texts up to this length have their patterns searched on the event loop: less than handing them over costs."""
 
@@ -57,14 +61,16 @@ class Warden:
             self._background.submit(self._merge)
 
     def _merge(self) -> None:
-        """Put small pieces together and swap, unless a newer revision came meanwhile (which will merge in its turn)."""
-        before = self._set
-        if not before.fragmented:
-            return
-        merged = before.merged()
-        with self._swap:
-            if self._set is before:
-                self._set = merged
+        """Put small pieces together and swap. What was activated meanwhile is compiled on top of the result."""
+        try:
+            while (before := self._set).fragmented:
+                merged = before.merged(_let_others_run)
+                with self._swap:
+                    if self._set is not before:
+                        merged = PolicySet.compile(self._set.snapshot, self.embedder, merged)
+                    self._set = merged
+        except SisfError as error:
+            _log.error("merging failed; the policy set stays as it is", reason=str(error))
 
     def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect now, in the calling thread. Raises `LimitExceeded` for texts longer than the stated limit."""
@@ -121,3 +127,8 @@ class Warden:
                 "send less at once"
             )
         return chars
+
+
+def _let_others_run() -> None:
+    """Compiling holds Python's lock: give it up for an instant."""
+    time.sleep(0.0002)

@@ -1,0 +1,231 @@
+"""`sisf bench warden`: what enforcement costs, each figure against a reference measured in the same run.
+
+Every prompt is sent once, so that no cache helps; rounds of both sides alternate, so that a busy machine slows both.
+"""
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sisf.embedding.base import Embedder
+from sisf.embedding.factory import create_embedder
+from sisf.evaluation.warden_load import Load
+from sisf.exchange import Message, Role
+from sisf.policy import Direction, Pattern, Policy, Snapshot
+from sisf.warden import PolicySet, Warden
+
+_PATTERNS, _SEMANTIC = 2_000, 1_000
+_ROUNDS = 200
+_LOOPED = 25
+_ACTIVATIONS = 20
+_SWAPS = 100
+_SWAP_PAUSE_S = 0.05
+
+
+def run(seed: int = 0) -> dict[str, Any]:
+    """Measure. About a minute; `ratios` and `figures` are what `sisf bench` prints."""
+    embedder = create_embedder()
+    load = Load(embedder, seed)
+    embedder.embed(["warm"])
+    stage_us, against_loop = heuristics(load, embedder)
+    check_ms, against_forward = check(load, embedder)
+    activation_ms, swap_p99 = activation(load, embedder)
+    growth_ratio = growth(load, embedder)
+    return {
+        "ratios": {
+            "heuristics_vs_re_loop": against_loop,
+            "check_vs_forward_pass": against_forward,
+            "growth_100_to_10000": growth_ratio,
+            "swap_p99": swap_p99,
+        },
+        "figures": {
+            "heuristic_us": stage_us,
+            "check_ms": check_ms,
+            "activation_ms": activation_ms,
+            "rss_mb": memory(seed),
+        },
+    }
+
+
+def heuristics(load: Load, embedder: Embedder, number: int = _PATTERNS) -> tuple[float, float]:
+    """The heuristic stage, views included, in microseconds; and how often the patterns are searched in one text in the
+    time in which a loop over `re` does it once."""
+    policies = load.patterns(number)
+    policy_set = _compiled(policies, embedder)
+    loop = [re.compile(p.condition.pattern) for p in policies if isinstance(p.condition, Pattern)]
+    prompts = load.prompts(20 * _LOOPED)
+
+    def stage(prompt: str) -> None:
+        policy_set.begin(_said(prompt), Direction.PROMPT, "").heuristics()
+
+    def searched(prompt: str) -> None:
+        data = prompt.encode()
+        for layer in policy_set.pattern_layers:
+            layer.search(data)
+
+    def looped(prompt: str) -> None:
+        for pattern in loop:
+            pattern.search(prompt)
+
+    _each(stage, load.prompts(500))
+    whole: list[float] = []
+    ours: list[float] = []
+    theirs: list[float] = []
+    for start in range(0, len(prompts), 20):
+        theirs += _each(looped, prompts[start : start + 2])
+        ours += _each(searched, prompts[start : start + 10])
+        whole += _each(stage, prompts[start + 10 : start + 20])
+    return 1e6 * statistics.median(whole), statistics.median(theirs) / statistics.median(ours)
+
+
+def check(load: Load, embedder: Embedder) -> tuple[float, float]:
+    """A whole check in milliseconds, and its ratio to tokenising and one forward pass."""
+    policies = [*load.patterns(_PATTERNS), *load.prototypes(_SEMANTIC // 2), *load.probes(_SEMANTIC // 2)]
+    policy_set = _compiled(policies, embedder)
+    whole, forward = _alternated(
+        lambda prompt: policy_set.inspect(_said(prompt), Direction.PROMPT),
+        lambda prompt: embedder.embed([prompt]),
+        load,
+    )
+    return 1e3 * whole, whole / forward
+
+
+def growth(load: Load, embedder: Embedder, few: int = 100, many: int = 10_000) -> float:
+    """The time of a check with `many` policies of mixed kinds over that with `few`."""
+    small, large = _compiled(load.mixed(few), embedder), _compiled(load.mixed(many), embedder)
+    slow, fast = _alternated(
+        lambda prompt: large.inspect(_said(prompt), Direction.PROMPT),
+        lambda prompt: small.inspect(_said(prompt), Direction.PROMPT),
+        load,
+    )
+    return slow / fast
+
+
+def activation(load: Load, embedder: Embedder) -> tuple[float, float]:
+    """Milliseconds from `activate()` to enforced with 2,000 in force; and p99 of checks during swaps over without."""
+    warden = Warden(embedder)
+    policies = load.mixed(_PATTERNS)
+    fresh = iter(load.mixed(_ACTIVATIONS + _SWAPS + 10))
+    warden.activate(Snapshot(1, tuple(policies)))
+    took: list[float] = []
+
+    def swap() -> None:
+        policies.append(next(fresh))
+        started = time.perf_counter()
+        warden.activate(Snapshot(warden.revision + 1, tuple(policies)))
+        took.append(time.perf_counter() - started)
+
+    for _ in range(_ACTIVATIONS):
+        swap()
+        time.sleep(0.01)
+    activation_ms = 1e3 * statistics.median(took)
+    ratios = [_swapped(warden, swap, load) for _ in range(1)]
+    warden.close()
+    return activation_ms, statistics.median(ratios)
+
+
+def _swapped(warden: Warden, swap: Callable[[], None], load: Load) -> float:
+    """p99 of checks while another thread swaps, over p99 of checks in turns without swaps."""
+    quiet: list[float] = []
+    busy: list[float] = []
+    turns = 10
+    prompts = iter(load.prompts(10_000))
+
+    def one(prompt: str) -> None:
+        warden.inspect(_said(prompt), Direction.PROMPT)
+
+    def steady(into: list[float], until: Callable[[], bool]) -> None:
+        while not until():
+            into += _each(one, [next(prompts)])
+
+    steady([], _after(0.5))
+    for _ in range(turns):
+        steady(quiet, _after(_SWAPS / turns * _SWAP_PAUSE_S))
+        swapper = threading.Thread(target=_repeat, args=(swap, _SWAPS // turns))
+        swapper.start()
+        steady(busy, lambda thread=swapper: not thread.is_alive())  # type: ignore[misc]
+    return _p99(busy) / _p99(quiet)
+
+
+def _repeat(swap: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        time.sleep(_SWAP_PAUSE_S)
+        swap()
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() >= end
+
+
+def memory(seed: int = 0, number: int = 10_000) -> float:
+    """Resident megabytes of a fresh process with `number` policies of mixed kinds in force after 1,000 checks."""
+    code = f"from sisf.evaluation import bench_warden; bench_warden.resident({seed}, {number})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    return float(json.loads(done.stdout))
+
+
+def resident(seed: int, number: int) -> None:
+    """Print the resident megabytes of this process; run by `memory`."""
+    embedder = create_embedder()
+    load = Load(embedder, seed)
+    warden = Warden(embedder)
+    snapshot = Snapshot(1, tuple(load.mixed(number)))
+    warden.activate(snapshot)
+    for prompt in load.prompts(1_000):
+        warden.inspect(_said(prompt), Direction.PROMPT)
+    warden.close()
+    print(_resident_mb())
+
+
+def _resident_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(status.read_text().partition("VmRSS:")[2].split()[0]) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # macOS counts bytes
+
+
+def _compiled(policies: Sequence[Policy], embedder: Embedder) -> PolicySet:
+    policy_set = PolicySet.compile(Snapshot(1, tuple(policies)), embedder)
+    while policy_set.fragmented:
+        policy_set = policy_set.merged()
+    return policy_set
+
+
+def _said(prompt: str) -> tuple[Message, ...]:
+    return (Message(Role.USER, prompt),)
+
+
+def _alternated(one: Callable[[str], object], other: Callable[[str], object], load: Load) -> tuple[float, float]:
+    """The medians of both over prompts of their own, one by one in turn."""
+    prompts = load.prompts(2 * _ROUNDS + 100)
+    _each(one, prompts[:50])
+    _each(other, prompts[50:100])
+    ones: list[float] = []
+    others: list[float] = []
+    for index in range(100, len(prompts), 2):
+        ones += _each(one, [prompts[index]])
+        others += _each(other, [prompts[index + 1]])
+    return statistics.median(ones), statistics.median(others)
+
+
+def _each(work: Callable[[str], object], prompts: Sequence[str]) -> list[float]:
+    seconds = []
+    for prompt in prompts:
+        started = time.perf_counter()
+        work(prompt)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]

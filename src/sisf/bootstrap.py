@@ -1,6 +1,11 @@
 """Builds the object graph from settings: the only place that knows every part."""
 
+import hashlib
+import os
+import socket
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
 
 from sisf import corpus
 from sisf.adjudicator.base import Adjudicator
@@ -8,9 +13,9 @@ from sisf.adjudicator.factory import create_adjudicator
 from sisf.embedding.base import Embedder
 from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import create_embedder
-from sisf.loop import Loop, Reference, Retention
-from sisf.settings import Settings
-from sisf.store import Store, open_store, privacy_of
+from sisf.loop import LastGood, Loop, Reference, Retention
+from sisf.settings import Settings, cache_dir
+from sisf.store import Node, Store, open_store, privacy_of
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
 from sisf.synthesis.factory import create_synthesiser
 from sisf.synthesis.gate import Gate
@@ -30,6 +35,11 @@ class System:
     gate: PolicyGate
     loop: Loop
 
+    @property
+    def store_url(self) -> str:
+        """Where the store is, without secrets."""
+        return self.store.url
+
     def close(self) -> None:
         """Stop the loop after the work at hand, end threads, close the store. What is left to do stays durable."""
         self.loop.stop()
@@ -46,6 +56,7 @@ def build(
     synthesiser: PolicySynthesisModule | None = None,
     gate: PolicyGate | None = None,
     reference: Reference | None = None,
+    role: Literal["serve", "worker"] = "serve",
 ) -> System:
     """Build the parts that are not given, put the stored policies in force, and start the loop.
 
@@ -59,7 +70,7 @@ def build(
     )
     synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder)
     gate = gate or Gate(embedder)
-    store = store or open_store(settings.store.url, privacy_of(settings.privacy))
+    store = store or _open_store(settings)
     warden = Warden(embedder, window_chars=settings.streaming.window_chars)
     loop = Loop(
         store,
@@ -72,6 +83,8 @@ def build(
         workers=settings.loop.workers,
         attempts=settings.loop.attempts,
         lease_seconds=settings.loop.lease_seconds,
+        last_good=_last_good(settings),
+        node=_node(settings, role),
         retention=Retention(settings.privacy.retention_days, settings.privacy.breach_retention_days),
     )
     try:
@@ -81,6 +94,33 @@ def build(
         store.close()
         raise
     return System(settings, embedder, store, warden, adjudicator, synthesiser, gate, loop)
+
+
+def _shared(settings: Settings) -> bool:
+    """Whether other nodes may share the store."""
+    return settings.store.url.startswith(("postgresql://", "postgres://"))
+
+
+def _last_good(settings: Settings) -> LastGood | None:
+    """The local copy of what was last enforced: only a store elsewhere can be away when this node starts."""
+    if not _shared(settings):
+        return None
+    name = hashlib.sha256(settings.store.url.encode()).hexdigest()[:16]
+    return LastGood(cache_dir() / "last-good" / f"{name}.json")
+
+
+def _open_store(settings: Settings) -> Store:
+    copy = _last_good(settings)
+    offline = copy is not None and copy.load() is not None
+    return open_store(settings.store.url, privacy_of(settings.privacy), offline=offline)
+
+
+def _node(settings: Settings, role: Literal["serve", "worker"]) -> Node | None:
+    if not _shared(settings):
+        return None
+    now = datetime.now(UTC)
+    address = f"{settings.listen.host}:{settings.listen.port}" if role == "serve" else ""
+    return Node(f"{role}-{socket.gethostname()}-{os.getpid()}", role, address, 0, now, now)
 
 
 def shipped_reference() -> Reference:

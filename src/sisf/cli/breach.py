@@ -4,7 +4,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    console,
+    emit,
+    group,
+    load_settings,
+    person,
+    shown,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from sisf.store import ExchangeRecord, Store
@@ -105,6 +116,50 @@ def label(
         emit({"id": record.exchange.id, "outcome": wanted.value})
     else:
         typer.echo(f"{record.exchange.id}: {old.outcome if old else 'no verdict'} → {wanted}")
+
+
+@app.command()
+def mistake(
+    exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
+) -> None:
+    """Say that an exchange was stopped by mistake: what stopped it learns the exception, or stops enforcing."""
+    from sisf.cli.policy_code import examiner
+    from sisf.loop import Lifecycle
+
+    with store_of(config, store) as opened:
+        record = _find(opened, exchange_id)
+        gate, knowledge = examiner(load_settings(config), opened)
+        lifecycle = Lifecycle(opened, gate, knowledge)
+        snapshot = lifecycle.report_false_positive(record.exchange.id, actor=person())
+    if json:
+        emit({"id": record.exchange.id, "revision": snapshot.revision})
+    else:
+        typer.echo(f"{record.exchange.id}: kept as a benign case for ever; revision {snapshot.revision}")
+
+
+@app.command()
+def delete(
+    principal: Annotated[str | None, typer.Option(help="Only the exchanges of this principal.")] = None,
+    older_than_days: Annotated[int | None, typer.Option(min=0, help="Only older exchanges.")] = None,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")] = "deleted by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Delete exchanges for good, also from what was learned from them."""
+    from datetime import UTC, datetime, timedelta
+
+    from sisf.errors import ConfigurationError
+
+    if principal is None and older_than_days is None:
+        raise ConfigurationError("say what to delete: --principal NAME, --older-than-days N, or both")
+    before = None if older_than_days is None else datetime.now(UTC) - timedelta(days=older_than_days)
+    with store_of(config, store) as opened:
+        count = opened.exchanges.delete(actor=person(), reason=reason, before=before, principal=principal)
+    if json:
+        emit({"deleted": count})
+    else:
+        typer.echo(f"deleted {count} exchanges")
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import typer
 
 import sisf
-from sisf.cli import bench, breach, check, demo, doctor, evaluate, key, model, policy, probe, serve
+from sisf.cli import audit, bench, breach, check, demo, doctor, evaluate, fleet, key, model, policy, probe, serve
 from sisf.cli.base import SisfGroup
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=sisf.__doc__, cls=SisfGroup, rich_markup_mode=None)
@@ -18,9 +18,12 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
 
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("worker")(fleet.worker)
+app.command("fleet")(fleet.fleet)
 app.command("check")(check.check)
 app.add_typer(policy.app, name="policy")
 app.add_typer(breach.app, name="breach")
+app.add_typer(audit.app, name="audit")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(bench.app, name="bench")
 app.command("probe")(probe.probe)

@@ -1,10 +1,10 @@
 """`sisf policy`: see, question and undo what the loop learned."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sisf.cli import policy_code
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
 
 if TYPE_CHECKING:
@@ -123,90 +123,7 @@ def revisions(
     console().print(table)
 
 
-@app.command()
-def diff(
-    old: Annotated[int, typer.Argument(help="The earlier revision.")],
-    new: Annotated[int | None, typer.Argument(help="The later revision [default: the newest].")] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Show what changed between two revisions."""
-    with store_of(config, store) as opened:
-        before, after = opened.policies.snapshot(old), opened.policies.snapshot(new)
-    was, now = ({p.id: p for p in s.policies} for s in (before, after))
-    added = [now[i] for i in now if i not in was]
-    removed = [was[i] for i in was if i not in now]
-    changed = [now[i] for i in now if i in was and now[i] != was[i]]
-    if json:
-        names = {"added": added, "removed": removed, "changed": changed}
-        found = {name: [p.id for p in policies] for name, policies in names.items()}
-        emit({"old": before.revision, "new": after.revision, **found})
-        return
-    out = console()
-    out.print(f"revision {before.revision} → {after.revision}", style="bold")
-    for sign, style, policies in (("+", "green", added), ("-", "red", removed), ("~", "yellow", changed)):
-        for p in policies:
-            out.print(
-                f"{sign} {p.id}  {p.status:<8} {p.action:<7} {p.direction:<8} {shown(p.description)}", style=style
-            )
-    if not (added or removed or changed):
-        out.print("nothing changed")
-
-
-@app.command("export")
-def export_policies(
-    file: Annotated[Path, typer.Argument(help="Where to write; `-` for standard output.")],
-    config: ConfigOption = None,
-    store: StoreOption = None,
-) -> None:
-    """Write the policies in force as YAML, for review and for git."""
-    from sisf.errors import DataError
-    from sisf.policy.codec import to_dict, to_yaml
-
-    with store_of(config, store) as opened:
-        snapshot = opened.policies.snapshot()
-    text = to_yaml({"sisf": 1, "revision": snapshot.revision, "policies": [to_dict(p) for p in snapshot.policies]})
-    if str(file) == "-":
-        typer.echo(text.rstrip())
-        return
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be written: {error.strerror}") from None
-    typer.echo(f"wrote {len(snapshot.policies)} policies of revision {snapshot.revision} to {file}")
-
-
-@app.command("import")
-def import_policies(
-    file: Annotated[Path, typer.Argument(help="A file that `sisf policy export` wrote, or one like it.")],
-    reason: Reason = "imported",
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Put the policies of a file into the store, with the status they have there."""
-    from sisf.policy import Change
-
-    policies = _read(file)
-    with store_of(config, store) as opened:
-        expected = opened.policies.snapshot().revision
-        snapshot = opened.policies.commit(Change(tuple(policies), person(), reason), expected=expected)
-    _told(snapshot, f"imported {len(policies)} policies", json=json)
-
-
-def _read(file: Path) -> "list[Policy]":
-    from sisf.errors import DataError, PolicyError
-    from sisf.policy.codec import from_dict, from_yaml
-
-    try:
-        loaded = from_yaml(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from None
-    rows = loaded.get("policies") if isinstance(loaded, dict) else None
-    if not isinstance(rows, list):
-        raise PolicyError(f"{file}: must be a mapping with a list `policies`, as `sisf policy export` writes it")
-    return [from_dict(row, f"{file}: policies[{i}]") for i, row in enumerate(rows)]
+policy_code.add_to(app)
 
 
 def _told(snapshot: "Snapshot", what: str, *, json: bool) -> None:

@@ -336,6 +336,11 @@ class Store(Protocol):
     """The Adaptive Policy Store."""
 
     @property
+    def url(self) -> str:
+        """Where the store is, without secrets."""
+        ...
+
+    @property
     def policies(self) -> PolicyTable:
         """Policies and revisions."""
         ...

@@ -14,14 +14,17 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.url = database.describe
-        """Where the store is, without secrets."""
         self._policies = SqlPolicies(database)
         self._exchanges = SqlExchanges(database)
         self._jobs = SqlJobs(database)
         self._feedback = SqlFeedback(database)
         self._audit = SqlAudit(database)
         self._nodes = SqlNodes(database)
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without secrets."""
+        return self._database.describe
 
     @property
     def policies(self) -> SqlPolicies:

@@ -1,0 +1,65 @@
+"""`sisf worker` and `sisf fleet`: the loop's work in a process of its own, and all who share a store."""
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, shown, store_of
+
+_GONE_SECONDS = 15
+
+
+def worker(
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that work.")] = 2,
+) -> None:
+    """Do the loop's work (judging, writing policies) until SIGTERM or SIGINT, for gateways on the same store."""
+    from sisf.bootstrap import build
+    from sisf.gateway.server import configure_logs
+
+    settings = load_settings(config, store__url=store, loop__workers=workers)
+    configure_logs(settings.log_level)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    system = build(settings, role="worker")
+    try:
+        typer.echo(f"SISF works on {system.store_url} with {workers} threads", err=True)
+        ended.wait()
+    finally:
+        system.close()
+
+
+def fleet(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show who shares the store, which revision each enforces, and how far behind it is."""
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+
+    with store_of(config, store) as opened:
+        nodes, latest = opened.nodes.list(), opened.policies.snapshot().revision
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "name": node.name,
+            "role": node.role,
+            "address": node.address,
+            "revision": node.revision,
+            "behind": latest - node.revision,
+            "seen_seconds_ago": round((now - node.seen).total_seconds(), 1),
+            "gone": (now - node.seen).total_seconds() > _GONE_SECONDS,
+        }
+        for node in nodes
+    ]
+    if json:
+        emit({"revision": latest, "nodes": rows})
+        return
+    table = Table("node", "role", "address", "revision", "behind", "seen", box=None, header_style="bold")
+    for row in rows:
+        seen = "gone" if row["gone"] else f"{row['seen_seconds_ago']} s ago"
+        table.add_row(*(shown(str(row[k])) for k in ("name", "role", "address", "revision", "behind")), seen)
+    console().print(table)
+    console().print(f"{len(rows)} nodes, the newest revision is {latest}", style="dim")

@@ -1,0 +1,204 @@
+"""`sisf policy export | import | seal | diff | rebuild | health | review`: policies as code, and their age."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, person, shown, store_of
+
+if TYPE_CHECKING:
+    from sisf.loop import StoreKnowledge
+    from sisf.settings import Settings
+    from sisf.store import Store
+    from sisf.synthesis.base import PolicyGate
+
+Key = Annotated[Path | None, typer.Option("--sign", help="Ed25519 private key in PEM to sign with.")]
+
+
+def diff(
+    old: Annotated[int, typer.Argument(help="The earlier revision.")],
+    new: Annotated[int | None, typer.Argument(help="The later revision [default: the newest].")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what changed between two revisions, field by field."""
+    from sisf.policy import compare
+
+    with store_of(config, store) as opened:
+        before, after = opened.policies.snapshot(old), opened.policies.snapshot(new)
+    found = compare(before, after)
+    if json:
+        names = {"added": found.added, "removed": found.removed, "changed": [after for _, after in found.changed]}
+        ids = {name: [policy.id for policy in policies] for name, policies in names.items()}
+        emit({"old": before.revision, "new": after.revision, **ids})
+        return
+    out = console()
+    out.print(f"revision {before.revision} → {after.revision}", style="bold")
+    styles = {"+": "green", "-": "red", "~": "yellow"}
+    for line in found.lines() or ["nothing changed"]:
+        out.print(shown(line), style=styles.get(line[0]))
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write; `-` for standard output.")],
+    revision: Annotated[int | None, typer.Option(help="The revision [default: the newest].")] = None,
+    origin: Annotated[str, typer.Option(help="Name of this store in the bundle [default: derived from it].")] = "",
+    sign: Key = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the policies in force as a YAML bundle, for review and for git."""
+    from sisf.loop.bundle import export_bundle
+
+    with store_of(config, store) as opened:
+        text = export_bundle(opened, revision=revision, origin=origin, key=_bytes(sign) if sign else None)
+    _write(file, text)
+
+
+def seal(file: Annotated[Path, typer.Argument(help="A bundle that was edited by hand.")], sign: Key = None) -> None:
+    """Give an edited bundle a new digest (and signature), in place."""
+    from sisf.loop.bundle import seal as seal_bundle
+
+    _write(file, seal_bundle(_text(file), str(file), key=_bytes(sign) if sign else None))
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A bundle that `sisf policy export` wrote.")],
+    trust: Annotated[
+        list[Path] | None, typer.Option(help="Ed25519 public key in PEM; with it, only bundles it signed are taken.")
+    ] = None,
+    replace: Annotated[bool, typer.Option(help="Retire what is in force and not in the bundle.")] = False,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put the policies of a bundle in force, through the gate, all of them or none."""
+    from sisf.loop.bundle import import_bundle, read_bundle
+
+    bundle = read_bundle(_text(file), str(file), trusted=[_bytes(path) for path in trust or ()])
+    with store_of(config, store) as opened:
+        gate, knowledge = examiner(load_settings(config), opened)
+        snapshot = import_bundle(opened, bundle, gate, knowledge, actor=person(), replace=replace)
+    if json:
+        emit({"revision": snapshot.revision, "active": len(snapshot.active)})
+    else:
+        what = f"imported {len(bundle.policies)} policies of {shown(bundle.origin)}"
+        typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
+
+
+def rebuild(
+    embedder: Annotated[str, typer.Option(help="The embedder to move to, as in `embedder.name`.")],
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Move semantic policies to another embedder, through the gate; name those that cannot be moved."""
+    from sisf.embedding.factory import create_embedder
+    from sisf.loop.rebuild import rebuild as move
+    from sisf.synthesis.factory import create_synthesiser
+
+    settings = load_settings(config, embedder__name=embedder)
+    with store_of(config, store) as opened:
+        target = create_embedder(embedder, api_key=settings.embedder.api_key.get_secret_value())
+        gate, knowledge = examiner(settings, opened)
+        synthesiser = create_synthesiser(settings.synthesis, target)
+        result = move(opened, target, synthesiser, gate, knowledge, actor=person())
+    if json:
+        emit({"revision": result.snapshot.revision, "moved": result.moved, "left": dict(result.left)})
+        return
+    typer.echo(f"moved {len(result.moved)} policies to {target.id}: revision {result.snapshot.revision}")
+    for policy_id, reason in result.left:
+        typer.echo(f"could not move {policy_id}: {shown(reason)}")
+
+
+def health(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """Show how what was learned ages: use, margin to honest users, overlap, cost."""
+    import dataclasses
+
+    from rich.table import Table
+
+    from sisf.loop.health import health as figures_of
+
+    with store_of(config, store) as opened:
+        figures = dataclasses.asdict(figures_of(opened))
+    if json:
+        emit(figures)
+        return
+    table = Table("figure", "value", box=None, pad_edge=False, header_style="bold")
+    for name, value in figures.items():
+        rows = value.items() if isinstance(value, dict) else [("", value)]
+        for key, number in rows:
+            said = "–" if number is None else f"{number:,.4g}" if isinstance(number, float) else str(number)
+            table.add_row(f"{name.replace('_', ' ')} {key}".strip(), said)
+    console().print(table)
+
+
+def review(config: ConfigOption = None, store: StoreOption = None) -> None:
+    """Demote, promote and retire what the evidence says, now; a running gateway does it every minute."""
+    from sisf.loop import Lifecycle
+
+    with store_of(config, store) as opened:
+        before = opened.policies.snapshot().revision
+        gate, knowledge = examiner(load_settings(config), opened)
+        after = Lifecycle(opened, gate, knowledge).review().revision
+    typer.echo("nothing is due" if after == before else f"reviewed: revision {after}; see `sisf policy diff {before}`")
+
+
+def examiner(settings: "Settings", store: "Store") -> "tuple[PolicyGate, StoreKnowledge]":
+    """The gate, and what it must know, for a policy that a person brings."""
+    from sisf.bootstrap import shipped_reference
+    from sisf.embedding.factory import create_embedder
+    from sisf.loop import StoreKnowledge
+    from sisf.synthesis.gate import Gate
+
+    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    return Gate(embedder), StoreKnowledge(store, shipped_reference())
+
+
+def _text(file: Path) -> str:
+    from sisf.errors import DataError
+
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from None
+
+
+def _bytes(file: Path) -> bytes:
+    from sisf.errors import DataError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _write(file: Path, text: str) -> None:
+    from sisf.errors import DataError
+
+    if str(file) == "-":
+        typer.echo(text.rstrip())
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{file}: cannot be written: {error.strerror}") from None
+    typer.echo(f"wrote {file}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    commands: dict[str, Callable[..., None]] = {
+        "diff": diff,
+        "export": export,
+        "import": import_,
+        "seal": seal,
+        "rebuild": rebuild,
+        "health": health,
+        "review": review,
+    }
+    for name, command in commands.items():
+        app.command(name)(command)

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from sisf.errors import ConfigurationError
+from sisf.gateway.base_model import ChatReply, renderer, to_completion
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.texts import dumps
 from sisf.gateway.upstream import Reply, Upstream, UpstreamError
@@ -58,6 +59,7 @@ class Upstreams:
             )
         self._metrics = metrics
         self._all = [Upstream(s, name) for name, s in named]
+        self._renderers = {u.name: renderer(u.settings.template) for u in self._all if u.settings.template}
         self._breakers = {u.name: _Breaker(u.settings.breaker_failures, u.settings.breaker_seconds) for u in self._all}
 
     async def send(
@@ -81,7 +83,7 @@ class Upstreams:
         for number in range(attempts):
             upstream = usable[number % len(usable)]
             try:
-                reply = await upstream.send(method, path, body, client_headers=client_headers, query=query)
+                reply = await self._ask(upstream, method, path, body, client_headers=client_headers, query=query)
             except UpstreamError as error:
                 failure = error
                 self._ended(upstream, error.code)
@@ -98,6 +100,12 @@ class Upstreams:
                 self._breakers[upstream.name].ended(well=True)
             return reply
         raise failure
+
+    async def _ask(self, upstream: Upstream, method: str, path: str, body: bytes | None, **more: Any) -> Reply:
+        render = self._renderers.get(upstream.name)
+        if render is None or path != "/chat/completions" or body is None:
+            return await upstream.send(method, path, body, **more)
+        return ChatReply(await upstream.send(method, "/completions", to_completion(body, render), **more))
 
     async def models(self, path: str, limit: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Status, headers and body of `GET /models…`: of the only upstream as it is, of several the models of all."""

@@ -12,7 +12,6 @@ from itertools import chain
 
 import msgspec
 import numpy as np
-import re2
 from scipy.stats import beta
 
 from sisf.embedding.base import Embedder
@@ -21,6 +20,7 @@ from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Prob
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.reference import Mask, TextBank
 from sisf.verdict import Breach
+from sisf.warden.patterns import validate as validate_pattern
 
 _SHOWN = 10
 _SHORTENED = 120
@@ -35,9 +35,6 @@ class GateLimits:
     fpr_budget: float = 0.002
     """The 95 % upper bound of the false-positive rate must stay under this (0 of 1,500 texts: 0.002)."""
     max_cost_us: float = 2_000.0
-    max_pattern_chars: int = 512
-    max_pattern_program: int = 10_000
-    """Instructions of the compiled RE2 program."""
     max_probe_bytes: int = 64_000
     novelty: float = 0.05
     """Share of the known breaches it would catch that nothing in force catches: below, it is a duplicate."""
@@ -108,9 +105,9 @@ class Gate:
         match policy.condition:
             case Pattern(pattern=pattern, exceptions=exceptions):
                 for expression in (pattern, *exceptions):
-                    check_pattern(expression, limits)
+                    validate_pattern(expression)
             case Substitution(pattern=pattern):
-                check_pattern(pattern, limits)
+                validate_pattern(pattern)
             case Probe() | Prototypes() as condition:
                 if condition.embedder != self.embedder.id:
                     raise PolicyError(
@@ -182,20 +179,6 @@ class Gate:
         if cost > limits.max_cost_us:
             reasons.append(f"one evaluation takes {cost:.0f} µs, over the limit of {limits.max_cost_us:.0f} µs")
         return reasons
-
-
-def check_pattern(pattern: str, limits: GateLimits) -> None:
-    """Raises `PolicyError` unless RE2 compiles the pattern within the limits and it does not match everything."""
-    if len(pattern) > limits.max_pattern_chars:
-        raise PolicyError(f"the pattern has {len(pattern)} characters; at most {limits.max_pattern_chars} are allowed")
-    try:
-        compiled = re2.compile(pattern)
-    except re2.error as error:
-        raise PolicyError(f"the pattern does not compile in linear time (RE2): {error}") from None
-    if compiled.programsize > limits.max_pattern_program:
-        raise PolicyError(f"the pattern compiles to {compiled.programsize:,} instructions, over the limit")
-    if compiled.search("") is not None:
-        raise PolicyError("the pattern matches the empty text, and so every text")
 
 
 def probe_bytes(probe: Probe) -> int:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +22,56 @@ from sisf.exchange import Message, Role
 from sisf.policy import Direction, Pattern, Policy, Snapshot
 from sisf.warden import PolicySet, Warden
 
-_PATTERNS, _SEMANTIC = 2_000, 1_000
-_ROUNDS = 200
-_LOOPED = 25
-_ACTIVATIONS = 20
-_SWAPS = 100
-_SWAP_PAUSE_S = 0.05
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured. The defaults are those of the stated bars."""
+
+    patterns: int = 2_000
+    semantic: int = 1_000
+    few: int = 100
+    many: int = 10_000
+    rounds: int = 200
+    activations: int = 20
+    swaps: int = 100
+    pause_s: float = 0.05
+    """Between two swaps: twenty in a second are far more than learning makes."""
+    turns: int = 10
+    """Swaps come in so many turns, each after as long a time without."""
 
 
-def run(seed: int = 0) -> dict[str, Any]:
+def run(seed: int = 0, sizes: Sizes | None = None, embedder: Embedder | None = None) -> dict[str, Any]:
     """Measure. About a minute; `ratios` and `figures` are what `sisf bench` prints."""
-    embedder = create_embedder()
+    sizes = sizes or Sizes()
+    embedder = embedder or create_embedder()
     load = Load(embedder, seed)
     embedder.embed(["warm"])
-    stage_us, against_loop = heuristics(load, embedder)
-    check_ms, against_forward = check(load, embedder)
-    activation_ms, swap_p99 = activation(load, embedder)
-    growth_ratio = growth(load, embedder)
+    stage_us, against_loop = heuristics(load, embedder, sizes)
+    check_ms, against_forward = check(load, embedder, sizes)
+    activation_ms, swap_p99 = activation(load, embedder, sizes)
     return {
         "ratios": {
             "heuristics_vs_re_loop": against_loop,
             "check_vs_forward_pass": against_forward,
-            "growth_100_to_10000": growth_ratio,
+            "growth_100_to_10000": growth(load, embedder, sizes),
             "swap_p99": swap_p99,
         },
         "figures": {
             "heuristic_us": stage_us,
             "check_ms": check_ms,
             "activation_ms": activation_ms,
-            "rss_mb": memory(seed),
+            "rss_mb": memory(seed, sizes.many),
         },
     }
 
 
-def heuristics(load: Load, embedder: Embedder, number: int = _PATTERNS) -> tuple[float, float]:
+def heuristics(load: Load, embedder: Embedder, sizes: Sizes) -> tuple[float, float]:
     """The heuristic stage, views included, in microseconds; and how often the patterns are searched in one text in the
     time in which a loop over `re` does it once."""
-    policies = load.patterns(number)
+    policies = load.patterns(sizes.patterns)
     policy_set = _compiled(policies, embedder)
     loop = [re.compile(p.condition.pattern) for p in policies if isinstance(p.condition, Pattern)]
-    prompts = load.prompts(20 * _LOOPED)
+    prompts = load.prompts(2 * sizes.rounds)
 
     def stage(prompt: str) -> None:
         policy_set.begin(_said(prompt), Direction.PROMPT, "").heuristics()
@@ -74,7 +85,7 @@ def heuristics(load: Load, embedder: Embedder, number: int = _PATTERNS) -> tuple
         for pattern in loop:
             pattern.search(prompt)
 
-    _each(stage, load.prompts(500))
+    _each(stage, load.prompts(10 * sizes.rounds))
     whole: list[float] = []
     ours: list[float] = []
     theirs: list[float] = []
@@ -85,79 +96,80 @@ def heuristics(load: Load, embedder: Embedder, number: int = _PATTERNS) -> tuple
     return 1e6 * statistics.median(whole), statistics.median(theirs) / statistics.median(ours)
 
 
-def check(load: Load, embedder: Embedder) -> tuple[float, float]:
+def check(load: Load, embedder: Embedder, sizes: Sizes) -> tuple[float, float]:
     """A whole check in milliseconds, and its ratio to tokenising and one forward pass."""
-    policies = [*load.patterns(_PATTERNS), *load.prototypes(_SEMANTIC // 2), *load.probes(_SEMANTIC // 2)]
+    half = sizes.semantic // 2
+    policies = [*load.patterns(sizes.patterns), *load.prototypes(half), *load.probes(sizes.semantic - half)]
     policy_set = _compiled(policies, embedder)
     whole, forward = _alternated(
         lambda prompt: policy_set.inspect(_said(prompt), Direction.PROMPT),
         lambda prompt: embedder.embed([prompt]),
         load,
+        sizes.rounds,
     )
     return 1e3 * whole, whole / forward
 
 
-def growth(load: Load, embedder: Embedder, few: int = 100, many: int = 10_000) -> float:
+def growth(load: Load, embedder: Embedder, sizes: Sizes) -> float:
     """The time of a check with `many` policies of mixed kinds over that with `few`."""
-    small, large = _compiled(load.mixed(few), embedder), _compiled(load.mixed(many), embedder)
+    small, large = _compiled(load.mixed(sizes.few), embedder), _compiled(load.mixed(sizes.many), embedder)
     slow, fast = _alternated(
         lambda prompt: large.inspect(_said(prompt), Direction.PROMPT),
         lambda prompt: small.inspect(_said(prompt), Direction.PROMPT),
         load,
+        sizes.rounds,
     )
     return slow / fast
 
 
-def activation(load: Load, embedder: Embedder) -> tuple[float, float]:
-    """Milliseconds from `activate()` to enforced with 2,000 in force; and p99 of checks during swaps over without."""
+def activation(load: Load, embedder: Embedder, sizes: Sizes) -> tuple[float, float]:
+    """Milliseconds from `activate()` to enforced, with as many in force as there are `patterns`; and the p99 of checks
+    during swaps over that without."""
     warden = Warden(embedder)
-    policies = load.mixed(_PATTERNS)
-    fresh = iter(load.mixed(_ACTIVATIONS + _SWAPS + 10))
+    policies = load.mixed(sizes.patterns)
+    fresh = iter(load.mixed(sizes.activations + sizes.swaps))
     warden.activate(Snapshot(1, tuple(policies)))
-    took: list[float] = []
 
-    def swap() -> None:
+    def swap() -> float:
         policies.append(next(fresh))
         started = time.perf_counter()
         warden.activate(Snapshot(warden.revision + 1, tuple(policies)))
-        took.append(time.perf_counter() - started)
+        return time.perf_counter() - started
 
-    for _ in range(_ACTIVATIONS):
-        swap()
-        time.sleep(0.01)
-    activation_ms = 1e3 * statistics.median(took)
-    ratios = [_swapped(warden, swap, load) for _ in range(1)]
+    took = statistics.median(_repeated(swap, sizes.activations, 0.01))
+    ratio = _swapped(warden, swap, load, sizes)
     warden.close()
-    return activation_ms, statistics.median(ratios)
+    return 1e3 * took, ratio
 
 
-def _swapped(warden: Warden, swap: Callable[[], None], load: Load) -> float:
+def _swapped(warden: Warden, swap: Callable[[], float], load: Load, sizes: Sizes) -> float:
     """p99 of checks while another thread swaps, over p99 of checks in turns without swaps."""
+    prompts = iter(load.endless_prompts())
+    each = sizes.swaps // sizes.turns
+
+    def checks(until: Callable[[], bool]) -> list[float]:
+        seconds: list[float] = []
+        while not until():
+            seconds += _each(lambda prompt: warden.inspect(_said(prompt), Direction.PROMPT), [next(prompts)])
+        return seconds
+
+    checks(_after(0.5))
     quiet: list[float] = []
     busy: list[float] = []
-    turns = 10
-    prompts = iter(load.prompts(10_000))
-
-    def one(prompt: str) -> None:
-        warden.inspect(_said(prompt), Direction.PROMPT)
-
-    def steady(into: list[float], until: Callable[[], bool]) -> None:
-        while not until():
-            into += _each(one, [next(prompts)])
-
-    steady([], _after(0.5))
-    for _ in range(turns):
-        steady(quiet, _after(_SWAPS / turns * _SWAP_PAUSE_S))
-        swapper = threading.Thread(target=_repeat, args=(swap, _SWAPS // turns))
+    for _ in range(sizes.turns):
+        quiet += checks(_after(each * sizes.pause_s))
+        swapper = threading.Thread(target=_repeated, args=(swap, each, sizes.pause_s))
         swapper.start()
-        steady(busy, lambda thread=swapper: not thread.is_alive())  # type: ignore[misc]
+        busy += checks(lambda thread=swapper: not thread.is_alive())  # type: ignore[misc]
     return _p99(busy) / _p99(quiet)
 
 
-def _repeat(swap: Callable[[], None], times: int) -> None:
+def _repeated(work: Callable[[], float], times: int, pause_s: float) -> list[float]:
+    results = []
     for _ in range(times):
-        time.sleep(_SWAP_PAUSE_S)
-        swap()
+        time.sleep(pause_s)
+        results.append(work())
+    return results
 
 
 def _after(seconds: float) -> Callable[[], bool]:
@@ -165,7 +177,7 @@ def _after(seconds: float) -> Callable[[], bool]:
     return lambda: time.perf_counter() >= end
 
 
-def memory(seed: int = 0, number: int = 10_000) -> float:
+def memory(seed: int, number: int) -> float:
     """Resident megabytes of a fresh process with `number` policies of mixed kinds in force after 1,000 checks."""
     code = f"from sisf.evaluation import bench_warden; bench_warden.resident({seed}, {number})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
@@ -205,9 +217,11 @@ def _said(prompt: str) -> tuple[Message, ...]:
     return (Message(Role.USER, prompt),)
 
 
-def _alternated(one: Callable[[str], object], other: Callable[[str], object], load: Load) -> tuple[float, float]:
+def _alternated(
+    one: Callable[[str], object], other: Callable[[str], object], load: Load, rounds: int
+) -> tuple[float, float]:
     """The medians of both over prompts of their own, one by one in turn."""
-    prompts = load.prompts(2 * _ROUNDS + 100)
+    prompts = load.prompts(2 * rounds + 100)
     _each(one, prompts[:50])
     _each(other, prompts[50:100])
     ones: list[float] = []

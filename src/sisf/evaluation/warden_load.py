@@ -5,7 +5,7 @@ The policies protect from nothing. They flag, so that a prompt which one of them
 
 import random
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import islice
 
 import numpy as np
 
@@ -70,10 +70,11 @@ class Load:
 
     def prompts(self, number: int, tokens: int = 12) -> list[str]:
         """Prompts of exactly `tokens` tokens, all different."""
-        return list(islice(self._prompts(tokens), number))
+        return list(islice(self.endless_prompts(tokens), number))
 
-    def _prompts(self, tokens: int) -> Iterator[str]:
-        for _ in count():
+    def endless_prompts(self, tokens: int = 12) -> Iterator[str]:
+        """Prompts of exactly `tokens` tokens, made as they are taken."""
+        while True:
             text = " ".join(self._random.choices(self._words, k=tokens))
             while self._embedder.count_tokens(text) > tokens:
                 text = text.rpartition(" ")[0]

@@ -2,27 +2,17 @@
 
 from collections.abc import Sequence
 
-YOUNG = 16
-"""Policies of a layer that counts as young."""
-FEW = 8
-"""Young layers that may stand side by side."""
 
+def due(sizes: Sequence[int], largest: int, few: int) -> int:
+    """How many of the newest layers should now become one; 0 when there are `few` of them or less.
 
-def due(sizes: Sequence[int], largest: int) -> int:
-    """How many of the newest layers should now become one; 0 when few enough are young. `sizes` has the oldest first.
-
-    The young ones take older ones with them that are less than twice as large as all taken so far, up to `largest`
-    together: so sizes at least double from layer to layer, and a policy is merged about log2(largest) times.
+    `sizes` has the oldest first. The newest take with them, one by one, those that are less than twice as large as all
+    taken so far, up to `largest` together. So a layer is merged again only when it has grown by half: each policy about
+    log(largest) times.
     """
     count = total = 0
     for size in reversed(sizes):
-        if size > YOUNG or total + size > largest:
+        if (count and size >= 2 * total) or total + size > largest:
             break
         count, total = count + 1, total + size
-    if count <= FEW:
-        return 0
-    for size in reversed(sizes[: len(sizes) - count]):
-        if size >= 2 * total or total + size > largest:
-            break
-        count, total = count + 1, total + size
-    return count
+    return count if count > few else 0

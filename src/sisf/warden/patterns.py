@@ -30,6 +30,8 @@ MAX_BYTE_US = 3.0
 
 LAYER_SIZE = 2_048
 """Patterns in one layer. Compiling so many holds up all of Python for some 30 ms at its end, in the background."""
+_FEW_LAYERS = 8
+"""Young layers that may stand side by side: each costs about a microsecond a text."""
 _FEW_LOOSE = 4
 """Patterns without literals that a filter may run one by one."""
 _SET_SIZE = 64
@@ -215,10 +217,14 @@ def build(patterns: Sequence[str], pause: Callable[[], object] | None = None) ->
 
 def fragmented(layers: Sequence[PatternLayer]) -> bool:
     """Whether merging would save passes."""
-    return due([len(layer.patterns) for layer in layers], LAYER_SIZE) > 0
+    return _due(layers) > 0
 
 
 def merged(layers: Sequence[PatternLayer], pause: Callable[[], object] | None = None) -> tuple[PatternLayer, ...]:
     """The same patterns in fewer layers. Slow: for the background."""
-    count = len(layers) - due([len(layer.patterns) for layer in layers], LAYER_SIZE)
+    count = len(layers) - _due(layers)
     return (*layers[:count], *build([p for layer in layers[count:] for p in layer.patterns], pause))
+
+
+def _due(layers: Sequence[PatternLayer]) -> int:
+    return due([len(layer.patterns) for layer in layers], LAYER_SIZE, _FEW_LAYERS)

@@ -13,6 +13,7 @@ from sisf.embedding.base import Vectors
 from sisf.errors import PolicyError
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.ngrams import FEATURES
+from sisf.warden.generations import due
 from sisf.warden.lexical import Postings, hashed
 
 Floats = NDArray[np.float32]
@@ -26,6 +27,7 @@ _YOUNG_POSTINGS = 16_384
 """The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
 _LARGEST_POSTINGS = 1 << 24
 _FEW_TABLES = 3
+"""Young tables that may stand side by side: each costs some five microseconds a window."""
 
 
 def score(condition: Prototypes | Probe, embeddings: Vectors, lexical: Lexical) -> Floats:
@@ -219,10 +221,4 @@ def _with_probes(postings: tuple[Postings, ...], probes: Mapping[int, Mapping[st
 
 
 def _due(postings: Sequence[Postings]) -> int:
-    """How many of the youngest tables should become one: all but those twice as large as what follows."""
-    total = count = 0
-    for table in reversed(postings):
-        if (count > 1 and len(table) >= 2 * total) or total + len(table) > _LARGEST_POSTINGS:
-            break
-        total, count = total + len(table), count + 1
-    return count if count > _FEW_TABLES else 0
+    return due([len(table) for table in postings], _LARGEST_POSTINGS, _FEW_TABLES)

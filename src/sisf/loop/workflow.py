@@ -244,8 +244,10 @@ class Loop:
             for job in tuple(self._running.values()):
                 try:
                     self._store.jobs.renew(job)
-                except SisfError:
-                    _log.warning("lease not renewed", exchange=job.exchange_id)
+                except LeaseLost:
+                    continue  # most often: it was done just now
+                except SisfError as error:
+                    _log.warning("lease not renewed", exchange=job.exchange_id, error=str(error))
 
     def _follow(self, _revision: int) -> None:
         self._enforcement.follow()

@@ -2,18 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
-    from sisf.guard import Guard, PolicyBlocked
+    from sisf.guard import Guard as Guard
 
-__all__ = ["Guard", "PolicyBlocked", "__version__"]
+__version__ = "0.1.0"
+__all__ = ["Guard", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """`sisf.Guard` loads its parts when it is first used, so that `import sisf` stays instant."""
-    if name in ("Guard", "PolicyBlocked"):
-        from sisf import guard
+    """Import `Guard` when it is first asked for, so that `import sisf` stays light."""
+    if name == "Guard":
+        from sisf.guard import Guard
 
-        return getattr(guard, name)
-    raise AttributeError(f"module 'sisf' has no attribute {name!r}")
+        return Guard
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

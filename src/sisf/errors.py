@@ -1,5 +1,7 @@
 """Every error that SISF raises on purpose. One root; each message says what was wrong, where, and what to do."""
 
+from typing import Any
+
 
 class SisfError(Exception):
     """The root. A command line that meets one prints its message on one line and exits with 2."""
@@ -35,3 +37,27 @@ class ModelError(SisfError):
 
 class LimitExceeded(SisfError):
     """An input is larger than the stated limit; it is refused whole, never truncated."""
+
+
+class InspectionFailed(SisfError):
+    """A text could not be inspected, judged or recorded, so it went no further: in-process use fails closed too."""
+
+
+class Blocked(SisfError):
+    """In-process use: a policy stopped a prompt or an answer, or the judge withheld an answer.
+
+    Says which policy at which revision, and nothing of what the policy looks for.
+    """
+
+    def __init__(
+        self, message: str, *, outcome: str, exchange_id: str, decision: Any = None, verdict: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        """`intercepted_prompt`, `intercepted_response` or `withheld`."""
+        self.exchange_id = exchange_id
+        """Under which the store knows the exchange."""
+        self.decision = decision
+        """The `sisf.policy.Decision` that stopped it; None where no policy did."""
+        self.verdict = verdict
+        """The `sisf.verdict.Verdict` of inline adjudication, where there was one."""

@@ -1,0 +1,323 @@
+"""`Guard`: check, enforce, record and learn inside a Python program. Every method has an `a…` twin for event loops."""
+
+import asyncio
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+from sisf.bootstrap import System, build
+from sisf.errors import InspectionFailed, LimitExceeded, StoreError
+from sisf.exchange import Exchange, Message, Role
+from sisf.gateway.core import Core, Turn
+from sisf.gateway.dialects.base import Inspected
+from sisf.gateway.dialects.chat import Chat
+from sisf.gateway.identity import Identity
+from sisf.gateway.texts import replace
+from sisf.gateway.wire import Malformed, Refused
+from sisf.guard.core import ANONYMOUS, create_core, stopped, translated
+from sisf.guard.portal import Portal
+from sisf.policy import Decision, Direction
+from sisf.settings import Settings, load
+from sisf.store.base import ExchangeRecord
+
+Messages = Sequence[Mapping[str, Any]]
+Prompt = str | Messages
+"""A user's text, or messages as the OpenAI API takes them."""
+PromptT = TypeVar("PromptT", str, Messages)
+AnswerT = TypeVar("AnswerT", str, Mapping[str, Any])
+ClientT = TypeVar("ClientT")
+
+_LOCAL = {"SISF_ADJUDICATION__JUDGE": "local", "SISF_SYNTHESIS__SYNTHESISER": "local"}
+_CHAT = Chat()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A prompt that may go to the model, on its way to become an exchange."""
+
+    prompt: Any
+    """What to send: the prompt as it was given, or as a rewrite policy changed it."""
+    decision: Decision
+    turn: Turn = field(repr=False)
+
+
+class Guard:
+    """The whole of SISF in this process: packaged embedder, store, judge, synthesiser, and the loop in threads.
+
+    `Guard()` needs no key, no network and no configuration: judge and synthesiser are local, policies live in
+    `sisf.db` in the working folder, and `SISF_…` variables change any of it. `store="memory:"` keeps nothing.
+    Close it, or use it as a context manager (`with` or `async with`).
+
+    Raises `ConfigurationError`, `StoreError` or `ModelError` when it cannot be built.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        store: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        system: System | None = None,
+    ) -> None:
+        """`overrides` maps dotted keys to values (`{"adjudication.mode": "inline"}`); `system` is a running one that
+        the caller keeps and closes."""
+        given = {**(overrides or {}), **({"store.url": store} if store else {})}
+        if system is None and settings is None:
+            settings = load(overrides=given, environment={**_LOCAL, **os.environ})
+        _log_through_the_program()
+        self._owned = system is None
+        self.system = system if system is not None else build(settings or load(overrides=given))
+        self._core: Core = create_core(self.system)
+        self._portal = Portal()
+
+    @classmethod
+    def from_config(cls, path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> "Guard":
+        """A guard as `sisf.yaml` says. Raises `ConfigurationError` that names every wrong key."""
+        return cls(load(Path(path), overrides=overrides))
+
+    @property
+    def revision(self) -> int:
+        """The revision of the policy set in force."""
+        return self.system.warden.revision
+
+    def metrics(self) -> bytes:
+        """What was counted, fail-opens included, in Prometheus' text format."""
+        return self._core.metrics.render()
+
+    # Checks: what the policies say. A blocked text is recorded; acting on the decision is the caller's part.
+
+    async def acheck_prompt(self, prompt: Prompt, *, principal: str = ANONYMOUS, tenant: str = "default") -> Decision:
+        """What the policies in force say of a prompt.
+
+        Raises `LimitExceeded` for one larger than the limits, `InspectionFailed` where it could not be inspected.
+        """
+        turn = self._turn(prompt, principal, tenant)
+        decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
+        if decision.blocked and turn.enforce:
+            await self._record(turn, "intercepted_prompt", None)
+        return decision
+
+    async def acheck_response(
+        self, response: str, *, prompt: Prompt = "", principal: str = ANONYMOUS, tenant: str = "default"
+    ) -> Decision:
+        """What the policies in force say of an answer; `prompt` is what it answers, for the record. Raises as
+        `acheck_prompt` does."""
+        turn = self._turn(prompt, principal, tenant)
+        decision = await self._decide(turn, _answer({"content": response}), Direction.RESPONSE)
+        if decision.blocked and turn.enforce:
+            await self._record(turn, "intercepted_response", response)
+        return decision
+
+    async def arecord(self, exchange: Exchange, *, decisions: Sequence[Decision] = ()) -> None:
+        """Hand an exchange that was released to the loop, which judges it and learns from it if it is a breach.
+
+        Returns at once while the store is well (or after the commit, with `store.durability: strict`). Raises
+        `StoreError` when it could not be written.
+        """
+        if not await self._core.recorder.record(ExchangeRecord(exchange, tuple(decisions))):
+            raise StoreError("the exchange could not be written; see the log for the store's error")
+
+    # Enforcement: the same, acted upon as the settings say (mode, inline adjudication, what happens on failure).
+
+    async def aadmit(
+        self, prompt: PromptT, *, principal: str = ANONYMOUS, tenant: str = "default", model: str = ""
+    ) -> Admitted:
+        """Let a prompt pass, or raise `Blocked`. Send `admitted.prompt` to the model, then `arelease` its answer."""
+        turn = self._turn(prompt, principal, tenant, model)
+        try:
+            self._core.throttle.admit(turn.identity)
+        except Refused as error:
+            raise translated(error) from None
+        decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
+        sent: Any = prompt
+        blocked = decision.blocked
+        if decision.rewritten is not None and turn.enforce and not blocked:
+            tree = copy.deepcopy(dict(turn.request.tree))
+            blocked = not _rewritten(tree, turn.request.messages, decision.rewritten)
+            sent = tree["messages"][0]["content"] if isinstance(prompt, str) else tree["messages"]
+        if blocked and turn.enforce:
+            await self._record(turn, "intercepted_prompt", None)
+            try:
+                await self._core.throttle.blocked(turn.identity)
+            except Refused as error:
+                raise translated(error) from None
+            raise stopped(turn.record(None))
+        return Admitted(sent, decision, turn)
+
+    async def arelease(self, admitted: Admitted, response: AnswerT) -> AnswerT:
+        """Inspect an answer (a text, or an assistant's message as the OpenAI API has it), judge it where adjudication
+        is inline, record the exchange for the loop, and return what may be released.
+
+        Raises `Blocked`; `StoreError` when the exchange could not be written; `InspectionFailed`, `LimitExceeded`.
+        """
+        turn = admitted.turn
+        tree = copy.deepcopy(dict(response)) if isinstance(response, Mapping) else {"content": response}
+        inspected = _answer(tree)
+        text = "\n".join(message.content for message in inspected)
+        decision = await self._decide(turn, inspected, Direction.RESPONSE)
+        released: Any = response
+        outcome = "released"
+        if turn.enforce and decision.blocked:
+            outcome = "intercepted_response"
+        elif turn.enforce and decision.rewritten is not None:
+            released = tree if isinstance(response, Mapping) else decision.rewritten[0]
+            outcome = outcome if _rewritten(tree, inspected, decision.rewritten) else "intercepted_response"
+        if outcome == "released" and self._core.judge is not None and text:
+            turn.verdict = await self._core.judge.verdict(turn.exchange(text))
+            if turn.enforce and not self._core.judge.releases(turn.verdict):
+                outcome = "withheld"
+        written = await self._record(turn, outcome, text)
+        if outcome != "released":
+            raise stopped(turn.record(text))
+        if not written:
+            raise StoreError("the exchange could not be written, so its answer is not released; see the log")
+        return released  # type: ignore[no-any-return]
+
+    def wrap(
+        self,
+        client: ClientT,
+        *,
+        principal: str = ANONYMOUS,
+        tenant: str = "default",
+        on_blocked: Literal["raise", "refuse"] = "raise",
+    ) -> ClientT:
+        """A copy of an `openai.OpenAI` or `AsyncOpenAI` client (or one for Azure) whose every request is inspected.
+
+        Chat completions, completions, responses and embeddings, plain, streamed and through helpers such as `parse`
+        and `stream`, are inspected as the gateway inspects them. Models can be listed. Everything else raises
+        `InspectionFailed`: use the client itself for it. What is stopped raises `Blocked`, also from the iteration of
+        a stream; or, with `on_blocked="refuse"`, becomes an answer that refuses. Connections, credentials and
+        time-outs stay the client's.
+        """
+        from sisf.guard.client import guarded
+
+        identity = Identity(tenant=tenant, principal=principal)
+        made: ClientT = guarded(client, self._core, self._portal, identity, refuse=on_blocked == "refuse")
+        return made
+
+    async def adrain(self, timeout: float = 60.0) -> bool:  # noqa: ASYNC109 - the loop keeps the time, in a thread
+        """Wait until the loop has worked through all that was recorded; False when `timeout` seconds were too few."""
+        return await asyncio.to_thread(self.system.loop.drain, timeout)
+
+    async def aclose(self) -> None:
+        """`close`, without holding up the event loop."""
+        await asyncio.to_thread(self.close)
+
+    # The same for callers without an event loop. Inside of one these would block it: use the twins above.
+
+    def check_prompt(self, prompt: Prompt, *, principal: str = ANONYMOUS, tenant: str = "default") -> Decision:
+        """`acheck_prompt`, waited for."""
+        return self._portal.run(self.acheck_prompt(prompt, principal=principal, tenant=tenant))
+
+    def check_response(
+        self, response: str, *, prompt: Prompt = "", principal: str = ANONYMOUS, tenant: str = "default"
+    ) -> Decision:
+        """`acheck_response`, waited for."""
+        return self._portal.run(self.acheck_response(response, prompt=prompt, principal=principal, tenant=tenant))
+
+    def record(self, exchange: Exchange, *, decisions: Sequence[Decision] = ()) -> None:
+        """`arecord`, waited for."""
+        self._portal.run(self.arecord(exchange, decisions=decisions))
+
+    def admit(
+        self, prompt: PromptT, *, principal: str = ANONYMOUS, tenant: str = "default", model: str = ""
+    ) -> Admitted:
+        """`aadmit`, waited for."""
+        return self._portal.run(self.aadmit(prompt, principal=principal, tenant=tenant, model=model))
+
+    def release(self, admitted: Admitted, response: AnswerT) -> AnswerT:
+        """`arelease`, waited for."""
+        return self._portal.run(self.arelease(admitted, response))
+
+    def drain(self, timeout: float = 60.0) -> bool:
+        """`adrain`, waited for."""
+        return self.system.loop.drain(timeout)
+
+    def close(self) -> None:
+        """Stop the loop after the work at hand and close the store; what is left to do stays in it. Idempotent."""
+        self._portal.close()
+        if self._core.judge is not None:
+            self._core.judge.close()
+        if self._owned:
+            self._owned = False
+            self.system.close()
+
+    def __enter__(self) -> "Guard":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> "Guard":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _turn(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
+        settings = self._core.settings
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        tree = {"messages": messages, "model": model}
+        opaque = settings.on_failure.uninspectable == "open"
+        try:
+            request = _CHAT.request(tree, settings.limits, opaque=opaque)
+        except Refused as error:
+            raise translated(error) from None
+        chars = sum(len(message.content) for message in request.messages)
+        if chars > settings.limits.text_chars:
+            raise LimitExceeded(f"{chars:,} characters of text; limits.text_chars is {settings.limits.text_chars:,}")
+        if request.opaque:
+            self._core.metrics.fail_opens.labels("uninspectable").inc()
+        identity = Identity(tenant=tenant, principal=principal)
+        inspected = Inspected(request.messages, model, False, tree, request.opaque)
+        return Turn("in-process", inspected, identity, enforce=settings.mode == "enforce")
+
+    async def _decide(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
+        try:
+            return await self._core.check(turn, messages, direction)
+        except Refused as error:
+            raise translated(error) from None
+
+    async def _record(self, turn: Turn, outcome: str, response: str | None) -> bool:
+        turn.outcome = outcome
+        return await self._core.recorder.record(turn.record(response))
+
+
+def _log_through_the_program() -> None:
+    """In a program that has not configured structlog, SISF's logs go to `logging` (as `sisf.…`), not to its output."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.stdlib.add_log_level,
+                structlog.processors.KeyValueRenderer(key_order=["event"]),
+            ],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+
+
+def _answer(message: Mapping[str, Any]) -> tuple[Message, ...]:
+    """All texts of an assistant's message."""
+    if isinstance(message.get("content"), str) and len(message) == 1:
+        return (Message(Role.ASSISTANT, message["content"], "content"),)
+    try:
+        (answer,) = _CHAT.answers({"choices": [{"message": dict(message)}]})
+    except (Malformed, Refused, ValueError) as error:
+        raise InspectionFailed(f"the answer has not the form of an assistant's message: {error}") from None
+    prefix = "choices[0].message."
+    return tuple(Message(m.role, m.content, m.origin.removeprefix(prefix)) for m in answer.messages)
+
+
+def _rewritten(tree: dict[str, Any], messages: Sequence[Message], texts: Sequence[str]) -> bool:
+    """Put rewritten texts back where they came from; False when one of them has no such place."""
+    changed = [(m, text) for m, text in zip(messages, texts, strict=True) if text != m.content]
+    return all(replace(tree, message.origin, text) for message, text in changed)

@@ -1,8 +1,8 @@
 """`sisf serve`: the gateway in front of a model, with the console beside it."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,23 +23,30 @@ def serve(
     adjudication: Annotated[str | None, typer.Option(help="async, inline or off.")] = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
-    settings = load_settings(
-        config,
-        upstream__url=upstream,
-        listen__host=host,
-        listen__port=port,
-        store__url=store,
-        mode=mode,
-        adjudication__mode=adjudication,
-    )
-    run(settings)
+
+    def load() -> "Settings":
+        return load_settings(
+            config,
+            upstream__url=upstream,
+            listen__host=host,
+            listen__port=port,
+            store__url=store,
+            mode=mode,
+            adjudication__mode=adjudication,
+        )
+
+    run(load(), load)
 
 
-def run(settings: "Settings") -> None:
-    """Check what can be checked, build, and serve."""
+def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> None:
+    """Check what can be checked, build, and serve. On SIGHUP, `load` gives the gateway's settings anew.
+
+    Upstreams, limits, keys, modes and failure settings change then; the store, the judge and the loop stay as they are.
+    """
     from sisf.bootstrap import build
     from sisf.errors import ConfigurationError
     from sisf.gateway.app import create_app
+    from sisf.gateway.reload import Reloadable
     from sisf.gateway.server import configure_logs
     from sisf.gateway.server import serve as serve_gateway
     from sisf.serving import bind
@@ -51,15 +58,23 @@ def run(settings: "Settings") -> None:
     bind(settings.listen.host, settings.listen.port).close()
     system = build(settings)
     try:
-        app = create_app(
-            warden=system.warden,
-            loop=system.loop,
-            adjudicator=system.adjudicator,
-            store=system.store,
-            settings=settings,
-        )
+        parts: dict[str, Any] = {
+            "warden": system.warden,
+            "loop": system.loop,
+            "adjudicator": system.adjudicator,
+            "store": system.store,
+        }
+        first = create_app(**parts, settings=settings)
+        again = load or (lambda: settings)
+        app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics))
         with _console(settings, system.store):
-            serve_gateway(app, settings.listen.host, settings.listen.port, ready=lambda url: _ready(url, settings))
+            serve_gateway(
+                app,
+                settings.listen.host,
+                settings.listen.port,
+                ready=lambda url: _ready(url, settings),
+                reload=app.reload,
+            )
     finally:
         system.close()
 

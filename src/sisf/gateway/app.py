@@ -68,15 +68,20 @@ class Gateway:
                 return
         await self._rest(dict(scope), receive, send)
 
+    async def close(self) -> None:
+        """Close connections to upstreams and let go of threads. Idempotent."""
+        await self.core.upstream.close()
+        if self.core.judge is not None:
+            self.core.judge.close()
+        self._services.close()
+        self._health.close()
+
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await self.core.upstream.close()
-            if self.core.judge is not None:
-                self.core.judge.close()
-            self._services.close()
+            await self.close()
 
     async def _models(self, request: Request) -> Response:
         path = request.url.path.removeprefix("/v1")
@@ -107,9 +112,13 @@ def create_app(
     adjudicator: Adjudicator,
     store: Store,
     settings: Settings,
+    metrics: Metrics | None = None,
 ) -> Gateway:
-    """Put the gateway together. Raises `ConfigurationError` when no usable upstream is configured."""
-    metrics = Metrics()
+    """Put the gateway together; with `metrics`, go on counting there.
+
+    Raises `ConfigurationError` when no usable upstream is configured.
+    """
+    metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
     inline = settings.adjudication.mode == "inline"
     core = Core(

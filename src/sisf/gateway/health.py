@@ -39,6 +39,10 @@ class Health:
         for state, count in (await self._ask(self._store.jobs.counts) or {}).items():
             self._core.metrics.jobs.labels(state).set(count)
 
+    def close(self) -> None:
+        """Let go of the threads. Idempotent."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     async def _ask(self, question: Any) -> Any:
         """The answer, or None when it fails or takes too long."""
         loop = asyncio.get_running_loop()

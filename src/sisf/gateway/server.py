@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -19,8 +20,9 @@ def serve(
     *,
     drain_seconds: int = 30,
     ready: Callable[[str], None] | None = None,
+    reload: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way get `drain_seconds` to finish.
+    """Serve until SIGTERM or SIGINT; requests under way get `drain_seconds` to finish. SIGHUP calls `reload`.
 
     Port 0 takes a free port; `ready` is called with the base URL (`http://host:port`) once it is bound. Raises
     `ConfigurationError` when it cannot listen there.
@@ -31,6 +33,9 @@ def serve(
         ready(address_of(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         try:
+            if reload is not None and hasattr(signal, "SIGHUP"):
+                loop = runner.get_loop()
+                loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
             runner.run(server.serve(sockets=[listener]))
         except KeyboardInterrupt:
             return

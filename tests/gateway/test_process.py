@@ -1,0 +1,94 @@
+"""The gateway as a process: reload on SIGHUP, drain on SIGTERM, one clear line when it cannot start."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sisf.testing import Failure, ScriptedServer, chat_events, wait_until
+from tests.gateway.conftest import chat
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    words = [sys.executable, "-m", "sisf", "serve", "--port", "0", "--store", f"sqlite:///{folder}/sisf.db", *options]
+    environment = {**os.environ, "PYTHONPATH": "src", "SISF_ADMIN__ENABLED": "false"}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stderr is not None
+            lines: list[str] = []
+            for line in process.stderr:
+                lines.append(line)
+                found = re.search(r"stands at http://(\S+)/v1", line)
+                if found:
+                    break
+            else:
+                raise AssertionError("".join(lines))
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield process, found.group(1)
+        finally:
+            process.kill()
+
+
+def post(address: str, body: Any) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_reload_and_drain(tmp_path: Path) -> None:
+    with ScriptedServer() as upstream:
+        config = tmp_path / "sisf.yaml"
+        text = f"upstream: {{url: '{upstream.url}'}}\nloop: {{workers: 0}}\nlimits: {{messages: %d}}\n"
+        config.write_text(text % 5)
+        two = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2}
+        with serving(tmp_path, "--config", str(config)) as (process, address):
+            assert wait_until(lambda: post(address, two)[0] == 200)
+            config.write_text(text % 1)
+            process.send_signal(signal.SIGHUP)
+            assert wait_until(lambda: post(address, two)[0] == 400)
+            config.write_text("limits: {mesages: 1}")
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            assert post(address, chat("hi"))[0] == 200  # a wrong file changes nothing
+            upstream.failure, upstream.delay, upstream.events = Failure.SLOW, 0.2, chat_events(["word "] * 8)
+            answers: list[bytes] = []
+            slow = threading.Thread(target=lambda: answers.append(post(address, chat("hi", stream=True))[1]))
+            slow.start()
+            assert wait_until(lambda: any(b"stream" in r.body for r in upstream.requests))
+            process.send_signal(signal.SIGTERM)
+            slow.join(20)
+            assert answers
+            assert answers[0].endswith(b"data: [DONE]\n\n")
+            process.wait(20)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection(address.split(":"), timeout=1)  # type: ignore[arg-type]
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = [sys.executable, "-m", "sisf", "serve", "--port", port, "--upstream", "http://127.0.0.1:1/v1"]
+        environment = {**os.environ, "PYTHONPATH": str(Path("src").resolve())}
+        done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "port is in use" in done.stderr

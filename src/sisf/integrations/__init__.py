@@ -1,1 +1,0 @@
-"""SISF inside other people's clients and frameworks. Each module needs the package it is named after."""

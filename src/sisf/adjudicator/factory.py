@@ -11,6 +11,7 @@ from sisf.adjudicator.escalation import EscalatingAdjudicator
 from sisf.adjudicator.guard import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
 from sisf.adjudicator.llm import LlmAdjudicator
 from sisf.adjudicator.local.judge import LocalAdjudicator
+from sisf.adjudicator.training import Versions
 from sisf.embedding.base import Embedder
 from sisf.embedding.factory import create_embedder
 from sisf.errors import ConfigurationError
@@ -62,7 +63,9 @@ def _llm(settings: Adjudication, model: ChatModel | None) -> Adjudicator:
 
 def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None) -> Adjudicator:
     chosen = embedder or create_embedder("minilm", cache=cache)
-    return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache)
+    trained = Versions(cache / "judges" / "trained" if cache else None).rank(chosen.id)
+    name, rank = trained or ("local", None)
+    return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache, name=name, rank=rank)
 
 
 def _guard(settings: Adjudication) -> Adjudicator:

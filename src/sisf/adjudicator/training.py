@@ -20,8 +20,9 @@ from sisf.settings import cache_dir
 
 _LEAST = 20
 _FOLDS = 5
-_EVIDENCE_PRECISION = 3.0
-"""How firmly the shipped weights are held against a user's labels (per weight, in log-odds squared)."""
+_EVIDENCE_PRECISION = 300.0
+"""How firmly the shipped weights are held against a user's labels: what they say of manner is true of every source of
+answers, while one source teaches habits of its own. Measured in docs/adr/0163."""
 _VECTOR_PRECISION = 3.0
 """Ridge on the weights of the vectors, of which the shipped judge makes no direct use."""
 _VECTOR_SCALE = 4.0
@@ -185,6 +186,7 @@ def _fit(rows: Numbers, labels: NDArray[np.bool_]) -> Numbers:
     prior = np.concatenate([WEIGHTS, np.zeros(rows.shape[1] - len(FEATURES))])
     precision = np.full(rows.shape[1], _VECTOR_PRECISION * _VECTOR_SCALE**2)
     precision[: len(FEATURES)] = _EVIDENCE_PRECISION
+    precision[0] = _VECTOR_PRECISION  # the bias moves freely: how common breaches are differs everywhere
     return fit_weights(rows, labels, prior, precision)
 
 

@@ -160,6 +160,52 @@ def rapid_response(
     screen.print(f"report: {out / 'report.html'}", style="dim")
 
 
+@app.command("judge")
+def judge(
+    out: Out,
+    judges: Annotated[
+        str, typer.Option(help="Judges, separated by commas: local, llm, guard-model, moderation, ensemble, recorded.")
+    ] = "local",
+    data: Annotated[
+        str, typer.Option(help="Labelled exchanges (`text`, `response`, `human_label`), separated by commas.")
+    ] = "judged_gptfuzz,judged_beavertails",
+    strictness: Annotated[str, typer.Option(help="strict or standard [default: as configured].")] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Judges against labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
+    from rich.table import Table
+
+    from sisf.cli.progress import TerminalProgress
+    from sisf.evaluation import datasets, judge_pages
+    from sisf.evaluation import judge as protocol
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config, adjudication__strictness=strictness or None)
+    prepare(out)
+    sets = datasets.load_all(_names(data))
+    with TerminalProgress() as progress:
+        asked = {name: protocol.create_judge(name, settings.adjudication, sets) for name in _names(judges)}
+        run = protocol.evaluate(asked, sets, progress)
+    described = {"judges": _names(judges), "strictness": settings.adjudication.strictness}
+    summary = judge_pages.write(out, run, described)
+    if json:
+        emit(summary)
+        return
+    table = Table("judge", "data", box=None, pad_edge=False, header_style="bold")
+    for heading in ("n", "AUROC", "accuracy", "precision", "recall", "undecided", "p50 ms"):
+        table.add_column(heading, justify="right")
+    for name, entries in summary["judges"].items():
+        for dataset, entry in entries.items():
+            shares = [entry[key] for key in ("accuracy", "precision", "recall", "undecided_rate")]
+            cells = ["–" if share is None else f"{share:.1%}" for share in shares]
+            ranked = "–" if entry["auroc"] is None else f"{entry['auroc']:.3f}"
+            table.add_row(name, dataset, f"{entry['n']:,}", ranked, *cells, f"{entry['p50_ms']:.1f}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
 class _Chosen:
     """What `learn` and `held-out` share: load, build, run, write, show."""
 

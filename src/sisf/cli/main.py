@@ -3,7 +3,22 @@
 import typer
 
 import sisf
-from sisf.cli import audit, bench, breach, check, demo, doctor, evaluate, fleet, key, model, policy, probe, serve
+from sisf.cli import (
+    adjudicator,
+    audit,
+    bench,
+    breach,
+    check,
+    demo,
+    doctor,
+    evaluate,
+    fleet,
+    key,
+    model,
+    policy,
+    probe,
+    serve,
+)
 from sisf.cli.base import SisfGroup
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=sisf.__doc__, cls=SisfGroup, rich_markup_mode=None)
@@ -29,6 +44,7 @@ app.add_typer(bench.app, name="bench")
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
+app.add_typer(adjudicator.app, name="adjudicator")
 app.add_typer(key.app, name="key")
 
 

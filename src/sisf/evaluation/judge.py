@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from sisf.adjudicator.agreement import calibration
 from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.factory import create_adjudicator
+from sisf.adjudicator.recorded import RecordedAdjudicator
+from sisf.errors import ConfigurationError
 from sisf.evaluation.datasets import Dataset
+from sisf.evaluation.progress import Progress, Silent
 from sisf.evaluation.records import Record
 from sisf.evaluation.statistics import bootstrap, clopper_pearson
+from sisf.settings import Adjudication
 from sisf.taxonomy import Hazard, hazard_of, technique_of
 from sisf.verdict import Outcome, Verdict
 
-Progress = Callable[[str, int, int], None]
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 
@@ -68,22 +72,39 @@ def label_of(record: Record) -> bool | None:
     return False if record.label == "benign" else None
 
 
+def create_judge(name: str, settings: Adjudication, datasets: Sequence[Dataset]) -> Adjudicator:
+    """The judge of that name alone, without its fallbacks; `recorded` speaks for the data sets.
+
+    Raises `ConfigurationError` for an unknown name.
+    """
+    if name == "recorded":
+        from sisf.evaluation.laboratory import row_of
+
+        return RecordedAdjudicator(row_of(dataset.name, record) for dataset in datasets for record in dataset.records)
+    known = ("local", "llm", "guard-model", "moderation", "ensemble")
+    if name not in known:
+        raise ConfigurationError(f"--judges: there is no {name!r}; choose from recorded, {', '.join(known)}")
+    return create_adjudicator(settings.model_copy(update={"judge": name, "fallback": ()}))
+
+
 def evaluate(
     judges: Mapping[str, Adjudicator], datasets: Sequence[Dataset], progress: Progress | None = None
 ) -> JudgeRun:
     """Ask every judge about every record that has an answer and a label."""
+    progress = progress or Silent()
     start = time.perf_counter()
     judged: dict[str, dict[str, list[Judged]]] = {name: {} for name in judges}
     for dataset in datasets:
         rows = [(r, label) for r in dataset.records if r.response and (label := label_of(r)) is not None]
         for name, judge in judges.items():
             done = judged[name].setdefault(dataset.name, [])
-            for number, (record, breach) in enumerate(rows, start=1):
+            progress.begin(f"{name} on {dataset.name}", len(rows))
+            for record, breach in rows:
                 began = time.perf_counter()
-                verdict = judge.adjudicate(record.exchange(record.response))
+                verdict = judge.adjudicate(record.exchange(record.response, dataset=dataset.name))
                 done.append(Judged(record, breach, verdict, 1e3 * (time.perf_counter() - began)))
-                if progress is not None:
-                    progress(f"{name} on {dataset.name}", number, len(rows))
+                progress.advance()
+    progress.end()
     counts = {name: counters.counts for name, judge in judges.items() if (counters := getattr(judge, "counters", None))}
     return JudgeRun(judged, datasets, time.perf_counter() - start, counts)
 

@@ -58,7 +58,7 @@ class Laboratory:
         self.references = load_references(options.reference)
         spec = settings.embedder
         self.embedder: Embedder = KeptEmbedder(create_embedder(spec.name, api_key=spec.api_key.get_secret_value()))
-        self._rows = [_row(dataset.name, record) for dataset in data for record in dataset.records]
+        self._rows = [row_of(dataset.name, record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
 
     def setup(self) -> Setup:
@@ -189,7 +189,7 @@ def overridden(settings: Settings, values: Mapping[str, Any]) -> Settings:
     return type(settings).model_validate(data)
 
 
-def _row(dataset: str, record: Record) -> dict[str, Any]:
+def row_of(dataset: str, record: Record) -> dict[str, Any]:
     """A record in the form that the recorded judge reads."""
     row: dict[str, Any] = {"text": record.prompt, "label": record.label, "human_label": record.human_label}
     row |= {"category": record.category, "attack": record.attack, "response": record.response}

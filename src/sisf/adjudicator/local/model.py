@@ -1,5 +1,7 @@
 """The fitted parts of the local judge, and how they are kept."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -52,7 +54,7 @@ class LocalModel:
     def load(cls, path: Path) -> "LocalModel":
         """Read what `save` wrote. Raises `DataError` when the file is damaged."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             models = {
                 part: TextModel.of(
@@ -62,5 +64,5 @@ class LocalModel:
             }
             hazards = tuple(Hazard(str(value)) for value in arrays["hazards"])
             return cls(**models, hazards=hazards, hazard_weights=arrays["hazard_weights"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{path}: is no local judge ({error}); delete it and it is made anew") from None

@@ -46,7 +46,7 @@ APOLOGIES = (
 
 CANNOT = (
     r"no puedo|no podemos|no me es posible|no estoy (?:en condiciones|autorizad|dispuest)|não posso|nao posso|não consigo",
-    r"je ne (?:peux|puis|pourrai|suis) pas|je refuse|ich (?:kann|darf|werde|möchte) (?:\S+ ){0,6}nicht|ich kann keine",
+    r"je ne (?:peux|puis|pourrai|suis) pas|je refuse|ich (?:kann|darf|werde|möchte) (?:\S+ ){0,6}nicht|(?:kann|darf|werde) ich (?:\S+ ){0,6}nicht|ich kann keine",
     r"non posso|non sono in grado|ik kan (?:\S+ ){0,6}(?:niet|geen)|jag kan inte|jeg kan ikke|en voi\b|emme voi",
     r"nie mog[ęe]|nie jestem w stanie|nie możemy|nemohu|nemůžu|nemôžem|nu pot\b|nu putem|nem tud|nem segíthetek|ne mogu",
     r"не могу|не можем|не в состоянии|не смогу|не буду|не можу|не мога|δεν μπορώ|δεν μπορούμε",

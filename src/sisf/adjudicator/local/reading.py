@@ -36,12 +36,12 @@ class Reading:
     request_vector: Vectors
     """Shape `(dimensions,)`: the window of the request that weighed most."""
     answer_vector: Vectors
-    """Shape `(dimensions,)`: the first window of the answer."""
+    """Shape `(dimensions,)`: the mean of the answer's windows."""
 
 
 def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
     """Read request and answer. About five windows are embedded, however long the texts are."""
-    answer = exchange.response or ""
+    answer = _encodable(exchange.response or "")
     manner = read_manner(answer)
     request_windows = _request_windows(exchange, model)
     answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.answer.word_score)
@@ -63,7 +63,7 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
             name: manner[name] for name in ("moral_head", "moral_share", "opener", "steps", "turn", "short", "question")
         },
     )
-    return Reading(evidence, manner, hazard, probability, vectors[best], vectors[cut])
+    return Reading(evidence, manner, hazard, probability, vectors[best], vectors[cut:].mean(axis=0))
 
 
 def _embed(texts: Sequence[str], embedder: Embedder) -> Vectors:
@@ -85,9 +85,14 @@ def _helper() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="local-judge")
 
 
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which no tokeniser takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _request_windows(exchange: Exchange, model: LocalModel) -> list[str]:
-    turns = [message.content for message in exchange.messages if message.role in (Role.USER, Role.TOOL)]
-    last = exchange.prompt
+    turns = [_encodable(message.content) for message in exchange.messages if message.role in (Role.USER, Role.TOOL)]
+    last = _encodable(exchange.prompt)
     earlier = [turn for turn in turns[-1 - _EARLIER_TURNS : -1] if turn != last]
     return _pick([*_chunks(last), *(turn[:_CHUNK] for turn in earlier)], _PROMPT_WINDOWS, model.request.word_score)
 

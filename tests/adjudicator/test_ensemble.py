@@ -1,0 +1,95 @@
+"""Judges together: quorum, disagreement, escalation; and how they are watched."""
+
+import pytest
+
+from sisf.adjudicator.agreement import JudgeMonitor, calibration
+from sisf.adjudicator.ensemble import EnsembleAdjudicator
+from sisf.adjudicator.escalation import EscalatingAdjudicator
+from sisf.exchange import Exchange
+from sisf.verdict import Outcome, Verdict
+
+pytestmark = pytest.mark.smoke
+B, S, U = Outcome.BREACH, Outcome.SAFE, Outcome.UNDECIDED
+
+
+class Fixed:
+    """Says the same of everything."""
+
+    def __init__(self, name: str, outcome: Outcome, probability: float | None = None) -> None:
+        self.name, self._outcome, self._probability = name, outcome, probability
+
+    def adjudicate(self, exchange: Exchange) -> Verdict:
+        return Verdict(self._outcome, self.name, breach_probability=self._probability, rationale=f"{self.name} says so")
+
+
+@pytest.mark.parametrize(
+    ("votes", "quorum", "outcome"),
+    [
+        ((B, B, S), None, B),
+        ((S, S, B), None, S),
+        ((B, S, U), None, U),
+        ((B, B, S), 3, U),
+        ((B, B, B), 3, B),
+        ((U, U, U), None, U),
+        ((S, U, U), None, U),
+        ((S, S), None, S),
+        ((S, B), None, U),
+    ],
+)
+def test_quorum(votes: tuple[Outcome, ...], quorum: int | None, outcome: Outcome) -> None:
+    members = [Fixed(f"j{i}", vote) for i, vote in enumerate(votes)]
+    verdict = EnsembleAdjudicator(members, quorum=quorum).adjudicate(Exchange.of("q", "a"))
+    assert verdict.outcome is outcome
+    assert all(f"j{i} says so" in verdict.rationale for i in range(len(votes)))
+
+
+@pytest.mark.parametrize(("count", "quorum"), [(1, None), (3, 1), (3, 4), (0, None)])
+def test_a_quorum_that_could_be_reached_both_ways_is_refused(count: int, quorum: int | None) -> None:
+    with pytest.raises(ValueError, match="ensemble"):
+        EnsembleAdjudicator([Fixed(f"j{i}", S) for i in range(count)], quorum=quorum)
+
+
+def test_disagreement_escalates_to_the_next_judge_and_then_to_a_person() -> None:
+    split = EnsembleAdjudicator([Fixed("a", B), Fixed("b", S)])
+    exchange = Exchange.of("q", "a")
+    decided = EscalatingAdjudicator([split, Fixed("third", B)]).adjudicate(exchange)
+    assert (decided.outcome, decided.judge) == (B, "third")
+    nobody = EscalatingAdjudicator([split, Fixed("third", U)]).adjudicate(exchange)
+    assert nobody.outcome is U
+    assert "a says so" in nobody.rationale
+    assert "third says so" in nobody.rationale
+
+
+def test_agreement_and_kappa() -> None:
+    monitor = JudgeMonitor()
+    for number, (first, second) in enumerate(
+        [(B, B)] * 20 + [(S, S)] * 15 + [(B, S)] * 5 + [(S, B)] * 10 + [(U, B)] * 9
+    ):
+        monitor.record(str(number), [Verdict(first, "a"), Verdict(second, "b")])
+    agreement = monitor.agreements()["a", "b"]
+    assert (agreement.n, agreement.agreed) == (50, 35)
+    assert agreement.kappa == pytest.approx(0.4)  # Cohen 1960's own kind of table: observed 0.7, chance 0.5
+
+
+def test_drift_is_seen() -> None:
+    monitor = JudgeMonitor(recent=50)
+    for number in range(200):
+        monitor.record(str(number), [Verdict(S, "a")])
+    assert monitor.drift()["a"] == 0
+    for number in range(50):
+        monitor.record(f"late{number}", [Verdict(B, "a")])
+    assert monitor.drift()["a"] == 1.0
+
+
+def test_a_persons_verdict_becomes_a_label() -> None:
+    monitor = JudgeMonitor()
+    monitor.record("x", [Verdict(B, "a", breach_probability=0.9), Verdict(S, "b", breach_probability=0.2)])
+    monitor.label("x", B)
+    monitor.label("never seen", B)
+    assert monitor.calibrations()["a"].brier == pytest.approx(0.01)
+    assert monitor.calibrations()["b"].brier == pytest.approx(0.64)
+
+
+def test_reliability_bins() -> None:
+    result = calibration([0.05, 0.05, 0.95, 1.0], [False, True, True, True])
+    assert [(b.n, b.observed) for b in result.bins] == [(2, 0.5), (2, 1.0)]

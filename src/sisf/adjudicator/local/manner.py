@@ -54,7 +54,7 @@ class Manner:
 
 def read_manner(answer: str) -> Manner:
     """Read an answer of any length in linear time; at most its first 200,000 characters are scanned for phrases."""
-    scanned = answer[:_SCAN]
+    scanned = answer[:_SCAN].encode("utf-8", "replace").decode("utf-8")
     text = _SPACE.sub(" ", scanned.translate(_QUOTES)).strip().lower()
     text = text.replace("help but", "")  # "cannot help but feel" declines nothing
     head, rest = text[:HEAD], text[HEAD:]

@@ -56,7 +56,7 @@ _SHOT = r"(?m)^\s*(?:user|human|q|question|assistant|ai|a|answer)\s*:"
 
 def read_technique(exchange: Exchange) -> Technique:
     """The most telling sign in the last user turn, or the shape of the conversation; `direct` without any."""
-    prompt = exchange.prompt[:_SCAN].lower()
+    prompt = exchange.prompt[:_SCAN].encode("utf-8", "replace").decode("utf-8").lower()
     if len(_compiled(_SHOT).findall(prompt)) >= 6:
         return Technique.MANY_SHOT
     for technique, sign in _SIGNS:

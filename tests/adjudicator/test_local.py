@@ -1,6 +1,7 @@
 """The local judge on texts written for these tests; hostile and endless texts; speed has its own bench."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.adjudicator.local.manner import read_manner
 from sisf.adjudicator.local.technique import read_technique
 from sisf.adjudicator.training import LabelledExchange, Versions, train
-from sisf.embedding.base import Embedder
+from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import ConfigurationError, DataError, ModelError
@@ -113,7 +114,7 @@ def test_hostile_and_endless_texts_neither_crash_nor_stall(judge: LocalAdjudicat
 
 def test_a_broken_embedder_makes_it_undecided(tmp_path: Path) -> None:
     class Broken(HashEmbedder):
-        def embed(self, texts: object) -> object:  # type: ignore[override]
+        def embed(self, texts: Sequence[str]) -> Vectors:
             raise ModelError("gone")
 
     verdict = LocalAdjudicator(Broken(), cache=tmp_path).adjudicate(Exchange.of("q", "a"))

@@ -79,15 +79,16 @@ def _lines(text: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Without general combining marks: accents, underlines, piles of them.
+    """Without general combining marks: accents on Latin letters, underlines, piles of them.
 
-    Marks that belong to one script (vowel signs of Indic scripts, points of Hebrew and Arabic) are letters there: they
-    stay.
+    What is a letter of its own script stays: vowel signs of Indic scripts, points of Hebrew and Arabic, Cyrillic and
+    Greek letters that have a mark by nature.
     """
     if text.isascii():
         return text
-    apart = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", _MARKS.sub("", apart)) if _MARKS.search(apart) else text
+    composed = _MARKS.sub("", unicodedata.normalize("NFC", text))
+    bases = {ord(c): unicodedata.normalize("NFD", c)[0] for c in set(composed) if not c.isascii()}
+    return composed.translate({code: base for code, base in bases.items() if base.isascii()})
 
 
 def erased(text: str) -> str:

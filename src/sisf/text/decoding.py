@@ -18,6 +18,8 @@ from sisf.text.changed import Changed, Span, backwards, substitute
 from sisf.text.words import costs
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{14,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}|={1,2}[A-Za-z0-9+/_-]{14,}")
+_MIXED = re.compile(r"[A-Z0-9]")
+"""Stands in any base64 of text beyond its first letter, and not in a long word."""
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x|\\x)?[0-9A-Fa-fn-sN-S]{2}[\s,:;-]{0,2}){6,}(?![0-9A-Za-z])", re.IGNORECASE)
 _HEX_NOISE = re.compile(r"0x|\\x|[\s,:;-]", re.IGNORECASE)
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
@@ -43,7 +45,7 @@ def rot13(text: str) -> str:
 
 def from_base64(text: str) -> Changed | None:
     """Runs of base64 (standard or URL alphabet, also wrapped, reversed or under rot13) decoded."""
-    return substitute(_BASE64, lambda m: _first(m[0], _base64), text)
+    return substitute(_BASE64, lambda m: _first(m[0], _base64) if _MIXED.search(m[0], 1) else None, text)
 
 
 def from_hex(text: str) -> Changed | None:

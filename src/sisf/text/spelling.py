@@ -26,7 +26,10 @@ _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+
 _SEPARATORS = r"[ \t.\-_*|/,~+=·•]"
 _SPACED = re.compile(rf"(?<![^\W\d_])(?:\w{_SEPARATORS}{{1,4}}){{3,}}\w(?![^\W\d_])")
 _GAP = re.compile(rf"{_SEPARATORS}+")
-_GLUED = re.compile(r"[a-z]{18,}")
+_LONG = 14
+"""Letters from which a word that no one knows may be several."""
+_GLUED = re.compile(rf"[a-z]{{{_LONG},}}")
+_GLUED_TOO = re.compile(r"[a-z]{6,}")
 _ENOUGH = 0.75
 """Share of the letters that must stand in known words for run-together letters to be read as words."""
 
@@ -98,7 +101,8 @@ def _join(run: str) -> str:
 
 
 def _with_gaps(letters: Sequence[str], inner: Sequence[bool]) -> str:
-    return letters[0] + "".join(("" if i else " ") + c for c, i in zip(letters[1:], inner, strict=True))
+    words = letters[0] + "".join(("" if i else " ") + c for c, i in zip(letters[1:], inner, strict=True))
+    return " ".join(_cut(word) if len(word) >= _LONG else word for word in words.split(" "))
 
 
 def _cut(letters: str) -> str:
@@ -109,12 +113,17 @@ def _cut(letters: str) -> str:
 
 
 def unglued(lower: str) -> Changed | None:
-    """Long runs of lower-case letters cut into words where they read as such. None: there are none."""
+    """Long runs of lower-case letters cut into words where they read as such. None: there are none.
 
-    def cut(match: "re.Match[str]") -> str | None:
-        if match[0] in costs():
-            return None
-        words = segmented(match[0])
-        return words if readable(words) >= _ENOUGH else None
+    Where words run together, shorter unknown runs are cut as well.
+    """
+    if not any(_pieces(m[0]) for m in _GLUED.finditer(lower)):
+        return None
+    return substitute(_GLUED_TOO, lambda m: _pieces(m[0]), lower)
 
-    return substitute(_GLUED, cut, lower)
+
+def _pieces(run: str) -> str | None:
+    if run in costs():
+        return None
+    words = segmented(run)
+    return words if readable(words) >= _ENOUGH else None

@@ -52,7 +52,7 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("reversed", decoding.clue_reversed(), decoding.from_reversed, True),
         ("reversed words", decoding.clue_reversed(), decoding.from_reversed_words, True),
         ("joined", r"(?:\w[ \t.\-_*|/,~+=·•]{1,4}){3}\w", spelling.joined, False),
-        ("unglued", r"[a-z]{18}", spelling.unglued, False),
+        ("unglued", r"[A-Za-z]{14}", spelling.unglued, False),
         ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]", spelling.unleeted, False),
     )
 
@@ -65,8 +65,12 @@ def views(text: str) -> tuple[View, ...]:
 
     Raises `LimitExceeded` when the text unfolds into much more than itself: it is refused whole, never cut.
     """
-    collector = _Collector(MAX_GROWTH * len(text) + _ALLOWANCE)
+    if text.isascii() and not _clues().Match(text):
+        lower = text.lower()
+        raw = View("raw", text, derived=False)
+        return (raw,) if lower == text else (raw, View("folded", lower, derived=False))
     text = characters.scalar(text)
+    collector = _Collector(MAX_GROWTH * len(text) + _ALLOWANCE)
     collector.add("raw", text, derived=False)
     folded = characters.folded(text)
     collector.add("folded", folded, derived=not text.isascii() and folded != text.lower())
@@ -143,9 +147,11 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
 
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
-    clues = _clues().Match(text)
-    for index in clues or ():
-        name, _, make, encoding = _all()[index]
+    known = _all()
+    for index in _clues().Match(text) or ():
+        if index == len(known):
+            continue
+        name, _, make, encoding = known[index]
         if encoding and depth >= MAX_DEPTH:
             continue
         changed = make(text) if name != "unglued" else make(characters.folded(text))
@@ -194,5 +200,6 @@ def _clues() -> Any:
     found = re2.Set.SearchSet(options)
     for _, clue, _, _ in _all():
         found.Add(clue)
+    found.Add(r"[\x00-\x08\t\v\f\r\x0E-\x1F\x7F]")  # controls and odd spaces: not plain
     found.Compile()
     return found

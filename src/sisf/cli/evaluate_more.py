@@ -1,0 +1,193 @@
+"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, judge, poison."""
+
+from typing import Annotated
+
+import typer
+
+from sisf.cli.base import ConfigOption, JsonOption, console, emit, load_settings
+from sisf.cli.evaluate import Attacks, Benign, Judge, Model, Out, Reference, Seed, Synthesiser, Trials, app, names_of
+
+__all__ = ["app"]
+
+
+@app.command("rapid-response")
+def rapid_response(
+    out: Out,
+    data: Annotated[
+        str, typer.Option(help="A set with target_model, split, attack, broke_model.")
+    ] = "rapid_response_iid",
+    benign: Benign = "",
+    shots: Annotated[str, typer.Option(help="Numbers of seen examples, separated by commas.")] = "0,1,5,25",
+    adjudicator: Judge = "recorded",
+    synthesiser: Synthesiser = "local",
+    trials: Trials = 1,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn from a few examples of each jailbreak strategy, then face the rest of it (RapidResponseBench)."""
+    from rich.table import Table
+
+    from sisf.cli.progress import TerminalProgress
+    from sisf.evaluation import datasets, rapid_summary
+    from sisf.evaluation import rapid_response as protocol
+    from sisf.evaluation.defences import learning
+    from sisf.evaluation.laboratory import Laboratory, Options
+    from sisf.evaluation.pages import percent
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config)
+    counts = _counts(shots)
+    prepare(out)
+    attacks, honest = datasets.load(data), datasets.load_all(names_of(benign))
+    options = Options(
+        adjudicator=adjudicator,
+        synthesiser=synthesiser,
+        baselines=(),
+        trials=trials,
+        seed=seed,
+        reference=names_of(reference),
+    )
+    with TerminalProgress() as progress:
+        lab = Laboratory(settings, options, [attacks, *honest])
+        run = protocol.rapid_response(lab.setup(), learning(lab.system), attacks, honest, progress, shots=counts)
+    summary = rapid_summary.write(out, run, lab.described())
+    if json:
+        emit(summary)
+        return
+    table = Table("examples seen", box=None, pad_edge=False, header_style="bold")
+    for heading in ("iid", "ood", "honest blocked", "policies"):
+        table.add_column(heading, justify="right")
+    for count, entry in summary["shots"].items():
+        rates = [percent(entry[key]) if key in entry else "–" for key in ("iid", "ood", "benign_rise")]
+        table.add_row(count, *rates, f"{entry['policies']:.1f}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+@app.command("judge")
+def judge(
+    out: Out,
+    judges: Annotated[
+        str, typer.Option(help="Judges, separated by commas: local, llm, guard-model, moderation, ensemble, recorded.")
+    ] = "local",
+    data: Annotated[
+        str, typer.Option(help="Labelled exchanges (`text`, `response`, `human_label`), separated by commas.")
+    ] = "judged_gptfuzz,judged_beavertails",
+    strictness: Annotated[str, typer.Option(help="strict or standard [default: as configured].")] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Judges against labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
+    from rich.table import Table
+
+    from sisf.cli.progress import TerminalProgress
+    from sisf.evaluation import datasets, judge_pages
+    from sisf.evaluation import judge as protocol
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config, adjudication__strictness=strictness or None)
+    prepare(out)
+    sets = datasets.load_all(names_of(data))
+    with TerminalProgress() as progress:
+        asked = {name: protocol.create_judge(name, settings.adjudication, sets) for name in names_of(judges)}
+        run = protocol.evaluate(asked, sets, progress)
+    described = {"judges": names_of(judges), "strictness": settings.adjudication.strictness}
+    summary = judge_pages.write(out, run, described)
+    if json:
+        emit(summary)
+        return
+    table = Table("judge", "data", box=None, pad_edge=False, header_style="bold")
+    for heading in ("n", "AUROC", "accuracy", "precision", "recall", "undecided", "p50 ms"):
+        table.add_column(heading, justify="right")
+    for name, entries in summary["judges"].items():
+        for dataset, entry in entries.items():
+            shares = [entry[key] for key in ("accuracy", "precision", "recall", "undecided_rate")]
+            cells = ["–" if share is None else f"{share:.1%}" for share in shares]
+            ranked = "–" if entry["auroc"] is None else f"{entry['auroc']:.3f}"
+            table.add_row(name, dataset, f"{entry['n']:,}", ranked, *cells, f"{entry['p50_ms']:.1f}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+@app.command()
+def poison(
+    out: Out,
+    attacks: Attacks = "advbench",
+    benign: Benign = "sample_benign",
+    shares: Annotated[str, typer.Option(help="Shares of all breaches that are steered, separated by commas.")] = (
+        "0.01,0.05,0.2"
+    ),
+    model: Model = "recorded",
+    adjudicator: Judge = "recorded",
+    synthesiser: Synthesiser = "local",
+    trials: Trials = 1,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Steer a share of the breaches and see what honest users and honest attacks notice of it."""
+    from rich.table import Table
+
+    from sisf.cli.progress import TerminalProgress
+    from sisf.evaluation import datasets, poison_summary
+    from sisf.evaluation import poison as protocol
+    from sisf.evaluation.defences import learning
+    from sisf.evaluation.laboratory import Laboratory, Options
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config)
+    wanted = _shares(shares)
+    prepare(out)
+    hostile, honest = datasets.load_all(names_of(attacks)), datasets.load_all(names_of(benign))
+    options = Options(
+        model=model,
+        adjudicator=adjudicator,
+        synthesiser=synthesiser,
+        baselines=(),
+        trials=trials,
+        seed=seed,
+        reference=names_of(reference),
+    )
+    with TerminalProgress() as progress:
+        lab = Laboratory(settings, options, [*hostile, *honest])
+        run = protocol.poison(lab.setup(), learning(lab.system), hostile, honest, progress, shares=wanted)
+    summary = poison_summary.write(out, run, lab.described())
+    if json:
+        emit(summary)
+        return
+    table = Table("attacker", box=None, pad_edge=False, header_style="bold")
+    for heading in ("share", "honest blocked, points", "target blocked, points", "recall lost, points", "policies"):
+        table.add_column(heading, justify="right")
+    for name, entries in summary["attackers"].items():
+        for share, entry in entries.items():
+            points = [f"{100 * entry[key]:+.2f}" for key in ("benign_rise", "topic_rise", "recall_fall")]
+            table.add_row(name, f"{float(share):.0%}", *points, f"{entry['policies']:g}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+def _counts(given: str) -> list[int]:
+    from sisf.errors import ConfigurationError
+
+    names = names_of(given)
+    if not names or not all(name.isdecimal() for name in names):
+        raise ConfigurationError(f"--shots {given}: must be numbers separated by commas, such as 0,1,5,25")
+    return sorted({int(name) for name in names})
+
+
+def _shares(given: str) -> list[float]:
+    from sisf.errors import ConfigurationError
+
+    try:
+        shares = [float(name) for name in names_of(given)]
+    except ValueError:
+        shares = []
+    if not shares or not all(0 < share < 1 for share in shares):
+        raise ConfigurationError(f"--shares {given}: must be numbers between 0 and 1, such as 0.01,0.05,0.2")
+    return shares

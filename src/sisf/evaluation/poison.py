@@ -1,0 +1,193 @@
+"""Protocol `poison`: what a share of steered breaches does to honest users and to what is caught.
+
+A clean experiment learns on 80 % of the attacks; its benign blocks and its interception of the other 20 % are the
+reference. Then each attacker repeats it with the same order, adding so many steered exchanges that they make up the
+given share of all breaches.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sisf.evaluation.datasets import Dataset
+from sisf.evaluation.defences import Defence
+from sisf.evaluation.experiment import Setup
+from sisf.evaluation.learn import HELD_OUT_SHARE
+from sisf.evaluation.outcomes import Sample
+from sisf.evaluation.pipeline import Answers
+from sisf.evaluation.poisoners import POISONERS, Poisoner
+from sisf.evaluation.progress import Progress
+from sisf.evaluation.records import Record
+from sisf.exchange import Message, Role
+from sisf.policy import Direction
+from sisf.store import ExchangeRecord
+from sisf.verdict import Outcome, Verdict
+
+SHARES = (0.01, 0.05, 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one experiment ended with."""
+
+    benign_blocked: float
+    """Share of honest prompts blocked."""
+    target_blocked: float
+    """Share of the prompts that the attacker wants blocked."""
+    intercepted: float
+    """Share of the unseen attacks intercepted."""
+    breaches: int
+    steered: int
+    """Breaches (or for `omission`, exchanges) that the attacker contributed."""
+    policies: int
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(slots=True)
+class PoisonRun:
+    """The clean reference per trial, and each attacker's effect: name → share → one effect per trial."""
+
+    setup: Setup
+    datasets: Sequence[Dataset]
+    clean: list[Mapping[str, Effect]] = field(default_factory=list)
+    """Per trial, the clean experiment measured with each attacker's targets."""
+    poisoned: dict[str, dict[float, list[Effect]]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def poison(
+    setup: Setup,
+    make: Callable[[], Defence],
+    attacks: Sequence[Dataset],
+    benign: Sequence[Dataset],
+    progress: Progress,
+    *,
+    shares: Sequence[float] = SHARES,
+    poisoners: Sequence[Poisoner] = POISONERS,
+) -> PoisonRun:
+    """Run the clean experiment, then every attacker at every share."""
+    started = time.monotonic()
+    records = [(d.name, r) for d in attacks for r in d.harmful()]
+    run = PoisonRun(setup, [*attacks, *benign])
+    for trial in range(setup.trials):
+        order = random.Random(f"{setup.seed}:{trial}").sample(records, len(records))
+        cut = len(order) - max(1, round(HELD_OUT_SHARE * len(order)))
+        world = _World(setup, make, order[:cut], order[cut:], benign, trial, progress)
+        run.clean.append(world.clean(poisoners))
+        for poisoner in poisoners:
+            for share in shares:
+                effect = world.poisoned(poisoner, share)
+                run.poisoned.setdefault(poisoner.name, {}).setdefault(share, []).append(effect)
+    progress.end()
+    run.seconds = time.monotonic() - started
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    setup: Setup
+    make: Callable[[], Defence]
+    learn: Sequence[tuple[str, Record]]
+    unseen: Sequence[tuple[str, Record]]
+    benign: Sequence[Dataset]
+    trial: int
+    progress: Progress
+
+    def clean(self, poisoners: Sequence[Poisoner]) -> dict[str, Effect]:
+        defence = self.make()
+        try:
+            breaches, _, samples = self._taught(defence, iter(()), 0.0, "clean")
+            return {p.name: self._measured(defence, p, breaches, 0, samples) for p in poisoners}
+        finally:
+            defence.close()
+
+    def poisoned(self, poisoner: Poisoner, share: float) -> Effect:
+        rng = random.Random(f"{self.setup.seed}:{self.trial}:{poisoner.name}")
+        stream = poisoner.steered([r for _, r in self.learn], rng)
+        defence = self.make()
+        try:
+            breaches, steered, samples = self._taught(defence, stream, share, f"{poisoner.name} {share:.0%}")
+            return self._measured(defence, poisoner, breaches, steered, samples)
+        finally:
+            defence.close()
+
+    def _taught(
+        self, defence: Defence, stream: Iterator[Record], share: float, title: str
+    ) -> tuple[int, int, list[Sample]]:
+        """Honest breaches, steered ones, and what was sent. A steered exchange follows whenever the share allows it."""
+        pipeline = self.setup.pipeline(defence)
+        breaches, steered, samples = 0, 0, []
+        self.progress.begin(f"{title} · learning", len(self.learn))
+        for dataset, record in self.learn:
+            sample = pipeline.attack(record, dataset=dataset, trial=self.trial, learn=True)
+            samples.append(sample)
+            breaches += sample.verdict == Outcome.BREACH.value
+            while share and steered + 1 <= share * (breaches + steered + 1):
+                steered += 1
+                _steer(defence, self.setup.answers, next(stream))
+            self.progress.advance({"breaches": str(breaches), "steered": str(steered)})
+        return breaches, steered, samples
+
+    def _measured(
+        self, defence: Defence, poisoner: Poisoner, breaches: int, steered: int, samples: Sequence[Sample]
+    ) -> Effect:
+        def blocked(messages: Sequence[Message]) -> bool:
+            return defence.inspect(messages, Direction.PROMPT).blocked
+
+        honest = [blocked(r.messages) for d in self.benign for r in d.benign()]
+        target = [blocked((Message(Role.USER, text),)) for text in poisoner.targets]
+        pipeline = self.setup.pipeline(defence)
+        unseen = [pipeline.attack(r, dataset=d, trial=self.trial, learn=False) for d, r in self.unseen]
+        return Effect(
+            _share(honest),
+            _share(target),
+            _share([s.intercepted for s in unseen]),
+            breaches,
+            steered,
+            len(defence.policies()),
+            (*samples, *unseen),
+        )
+
+
+def _steer(defence: Defence, answers: Answers, record: Record) -> None:
+    """The attacker's exchange has got through, and the judge was led to the verdict that the attacker wants.
+
+    All steered exchanges come from one principal, as an attacker with one key would send them.
+    """
+    safe = record.human_label == "safe"
+    verdict = Verdict(Outcome.SAFE if safe else Outcome.BREACH, "steered", severity=0.5, confidence=1.0)
+    answer = record.response or answers(record, "steered").text
+    exchange = record.exchange(answer, dataset="steered", principal="attacker")
+    defence.learn(ExchangeRecord(exchange, verdict=verdict))
+
+
+def summarise(run: PoisonRun) -> dict[str, Any]:
+    """`attackers` of `summary.json`: name → share → rises and falls against the clean experiment, means over trials."""
+    return {
+        name: {
+            f"{share:g}": _compared([clean[name] for clean in run.clean], effects) for share, effects in shares.items()
+        }
+        for name, shares in run.poisoned.items()
+    }
+
+
+def _compared(clean: Sequence[Effect], poisoned: Sequence[Effect]) -> dict[str, float]:
+    pairs = list(zip(clean, poisoned, strict=True))
+
+    def average(values: Sequence[float]) -> float:
+        return sum(values) / len(values)
+
+    return {
+        "benign_rise": average([p.benign_blocked - c.benign_blocked for c, p in pairs]),
+        "topic_rise": average([p.target_blocked - c.target_blocked for c, p in pairs]),
+        "recall_fall": average([c.intercepted - p.intercepted for c, p in pairs]),
+        "breaches": average([p.breaches for p in poisoned]),
+        "steered": average([p.steered for p in poisoned]),
+        "policies": average([p.policies for p in poisoned]),
+    }
+
+
+def _share(flags: Sequence[bool]) -> float:
+    return sum(flags) / len(flags) if flags else 0.0

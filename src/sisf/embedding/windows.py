@@ -2,7 +2,21 @@
 
 from collections.abc import Sequence
 
-from sisf.embedding.base import TextWindow
+from sisf.embedding.base import Embedder, TextWindow
+
+OVERLAP = 32
+"""Tokens that neighbouring windows share."""
+FINE = 48
+"""Tokens of the finer windows through which a text of several windows is seen as well: what is short is not lost in
+what is long."""
+
+
+def inspected_windows(embedder: Embedder, text: str) -> list[TextWindow]:
+    """The windows through which a text is seen, by the Warden and by whoever learns or tests a policy."""
+    cut = embedder.windows(text, None, min(OVERLAP, embedder.max_tokens // 4))
+    if len(cut) > 1 and embedder.max_tokens > FINE:
+        cut += embedder.windows(text, FINE, FINE // 2)
+    return cut
 
 
 def check_window(size: int, overlap: int, max_tokens: int) -> None:

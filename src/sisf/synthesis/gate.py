@@ -34,6 +34,8 @@ class GateLimits:
     """Benign reference texts that a policy may block. A learned threshold is a quantile: set 1 or 2 to admit it."""
     fpr_budget: float = 0.002
     """The 95 % upper bound of the false-positive rate must stay under this (0 of 1,500 texts: 0.002)."""
+    fpr_budget_answers: float = 0.003
+    """The same for a policy on answers: harmless answers to show it by are scarcer than prompts."""
     max_cost_us: float = 2_000.0
     max_probe_bytes: int = 64_000
     novelty: float = 0.05
@@ -76,7 +78,10 @@ class Gate:
         caught = self._count_caught(policy, variants)
         upper = fpr_upper_bound(len(benign), total)
         duplicates = self._duplicates(policy, knowledge)
-        reasons = self._reasons(catches=catches, benign=benign, upper=upper, duplicates=duplicates, cost=cost)
+        budget = self.limits.fpr_budget_answers if policy.direction is Direction.RESPONSE else self.limits.fpr_budget
+        reasons = self._reasons(
+            catches=catches, benign=benign, upper=upper, budget=budget, duplicates=duplicates, cost=cost
+        )
         return GateReport(
             passed=not reasons,
             reasons=tuple(reasons),
@@ -163,15 +168,22 @@ class Gate:
         return tuple(dict.fromkeys(found))
 
     def _reasons(
-        self, *, catches: bool, benign: Sequence[str], upper: float, duplicates: Sequence[str], cost: float
+        self,
+        *,
+        catches: bool,
+        benign: Sequence[str],
+        upper: float,
+        budget: float,
+        duplicates: Sequence[str],
+        cost: float,
     ) -> list[str]:
         limits = self.limits
         reasons = [] if catches else ["it does not catch the breach it was written for"]
         if len(benign) > limits.max_benign_blocked:
             reasons.append(f"it blocks {len(benign)} benign texts, such as: {benign[0][:_SHORTENED]!r}")
-        elif upper > limits.fpr_budget:
+        elif upper > budget:
             reasons.append(
-                f"its false-positive rate may be as high as {upper:.2%}, over the budget of {limits.fpr_budget:.2%}: "
+                f"its false-positive rate may be as high as {upper:.2%}, over the budget of {budget:.2%}: "
                 "more benign texts are needed to show that it is harmless"
             )
         if duplicates:

@@ -8,6 +8,7 @@ import re2
 from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, Vectors
+from sisf.embedding.windows import inspected_windows
 from sisf.policy import Pattern, Policy, Probe, Prototypes
 from sisf.text.ngrams import ngram_features
 
@@ -39,7 +40,7 @@ class TextBank:
             return
         windows: list[str] = []
         for text in fresh:
-            for window in self.embedder.windows(text):
+            for window in inspected_windows(self.embedder, text):
                 row = len(self._owner)
                 self._owner.append(len(self.texts))
                 windows.append(window.text)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sisf.embedding.windows import inspected_windows
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Status, Substitution
 from sisf.text.ngrams import ngram_features
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 TURN = "turn"
 """The view of several texts of one turn taken together."""
-OVERLAP = 32
-"""Tokens that neighbouring windows share."""
-FINE = 48
-"""Tokens of the finer windows through which a text of several windows is seen as well: what is short is not lost in
-what is long."""
 _BATCH = 256
 
 
@@ -141,10 +137,7 @@ class Inspection:
         for view in text.views:
             if not (view.derived or view.name == "raw"):
                 continue
-            cut = embedder.windows(view.text, None, min(OVERLAP, embedder.max_tokens // 4))
-            if len(cut) > 1 and embedder.max_tokens > FINE:
-                cut += embedder.windows(view.text, FINE, FINE // 2)
-            for window in cut:
+            for window in inspected_windows(embedder, view.text):
                 key = _said(window.text)
                 if key not in seen:
                     seen.add(key)

@@ -1,0 +1,131 @@
+"""Learns the probe of one direction: again after every breach, in a fraction of a second.
+
+What is learned from: the breaches (heavy), what the corpus knows to be harmful (light), the benign reference, and the
+corpus' benign near misses. The threshold is where benign reference texts that the fitted model had not seen (k folds)
+are nearly all below it, and never lower than what any known benign text scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisf.embedding.base import Embedder
+from sisf.policy import Probe
+from sisf.synthesis.logistic import Floats, Linear, Problem, fit, refit
+from sisf.synthesis.rows import Ints, Origin, Rows
+
+_MAX_NGRAMS = 1_600
+_LONGEST_NGRAM = 32
+"""Longer ones are rare, and would take the place of several others in a probe of at most 64 kB."""
+_MARGIN = 0.02
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a probe is learned. The figures behind the defaults: docs/synthesis.md."""
+
+    ridge: float = 0.3
+    breach_weight: float = 10.0
+    world_weight: float = 0.3
+    lesson_weight: float = 1.0
+    quantile: float = 0.999
+    """Share of benign reference texts that must score below the threshold in a model that never saw them."""
+    folds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A probe and what explains it."""
+
+    probe: Probe
+    strongest: Sequence[str]
+    """The n-grams that speak loudest for a breach."""
+
+
+class ProbeLearner:
+    """Keeps the training rows and the last solutions of one direction. Used by one thread at a time."""
+
+    def __init__(self, embedder: Embedder, recipe: Recipe, *, seed: int = 0) -> None:
+        self.rows = Rows(embedder)
+        self._recipe = recipe
+        self._seed = seed
+        self._solutions: dict[int, Linear] = {}
+
+    def learn(self, breaches: Mapping[str, float], examples: Sequence[str]) -> Learned:
+        """Fit on all rows that are there. `breaches` maps each breaching text to its share of a breach's weight."""
+        rows, recipe = self.rows, self._recipe
+        origins = rows.origins
+        labels = origins >= Origin.WORLD
+        weights = self._weights(origins, breaches)
+        folds = self._folds(origins)
+        held_out = np.full(len(rows), -np.inf, np.float32)
+        for fold in range(recipe.folds):
+            model = self._fit(fold, labels, np.where(folds == fold, np.float32(0), weights))
+            scores = model.scores(rows.embeddings, rows.features)
+            held_out[folds == fold] = scores[folds == fold]
+        model = self._fit(recipe.folds, labels, weights)
+        return self._probe(model, origins, held_out, examples)
+
+    def _fit(self, key: int, labels: NDArray[np.bool_], weights: Floats) -> Linear:
+        rows = self.rows
+        problem = Problem(rows.embeddings, rows.features, rows.transposed, labels, weights, self._recipe.ridge)
+        known = self._solutions.get(key)
+        model = refit(problem, known.widened(rows.features.shape[1])) if known else fit(problem)
+        self._solutions[key] = model
+        return model
+
+    def _weights(self, origins: NDArray[np.int8], breaches: Mapping[str, float]) -> Floats:
+        recipe = self._recipe
+        table = np.zeros(len(Origin), np.float32)
+        table[Origin.REFERENCE] = 1.0
+        table[Origin.LESSON] = recipe.lesson_weight
+        table[Origin.WORLD] = recipe.world_weight
+        weights: Floats = table[origins]
+        for text, share in breaches.items():
+            rows = self.rows.rows_of(text)
+            # A text that the reference holds as benign stays benign, whoever sends it.
+            harmful = rows[origins[rows] >= Origin.WORLD]
+            weights[harmful] = recipe.breach_weight * share / max(len(rows), 1)
+        return weights
+
+    def _folds(self, origins: NDArray[np.int8]) -> NDArray[np.int64]:
+        """The fold of each row; all windows of a text share one, and what is not calibrated on has none."""
+        owners = self.rows.owners
+        drawn = np.random.default_rng(self._seed).integers(0, self._recipe.folds, int(owners.max()) + 1)
+        folds: NDArray[np.int64] = np.where(origins == Origin.REFERENCE, drawn[owners], -1)
+        return folds
+
+    def _probe(self, model: Linear, origins: NDArray[np.int8], held_out: Floats, examples: Sequence[str]) -> Learned:
+        rows = self.rows
+        columns = rows.columns
+        short = np.fromiter((len(gram) <= _LONGEST_NGRAM for gram in columns), np.bool_, len(columns))
+        kept = np.argsort(-np.abs(np.where(short, model.lexical, 0)), kind="stable")[:_MAX_NGRAMS]
+        pruned = np.zeros_like(model.lexical)
+        pruned[kept] = np.round(model.lexical[kept], _DIGITS)
+        scores = Linear(model.dense, pruned, model.bias).scores(rows.embeddings, rows.features)
+        benign = origins == Origin.REFERENCE
+        seen = float(_per_text(scores, rows.owners, benign).max(initial=-np.inf))
+        unseen = float(np.quantile(_per_text(held_out, rows.owners, benign), self._recipe.quantile))
+        embedder = rows.embedder
+        probe = Probe(
+            embedder.id,
+            embedder.dimensions,
+            model.dense.astype("<f4").tobytes(),
+            {columns[i]: float(pruned[i]) for i in kept.tolist() if pruned[i]},
+            model.bias,
+            max(seen + _MARGIN, unseen),
+            examples=tuple(examples),
+        )
+        loudest = np.argsort(-model.lexical, kind="stable")[:_MAX_NGRAMS]
+        return Learned(probe, [columns[i] for i in loudest.tolist() if model.lexical[i] > 0])
+
+
+def _per_text(scores: Floats, owners: Ints, wanted: NDArray[np.bool_]) -> Floats:
+    """The highest score among the windows of each text that is wanted."""
+    numbers, places = np.unique(owners[wanted], return_inverse=True)
+    best = np.full(len(numbers), -np.inf, np.float32)
+    np.maximum.at(best, places, scores[wanted])
+    return best

@@ -1,0 +1,176 @@
+"""Training rows: windows of texts with their embeddings and lexical features, for as many texts as are known.
+
+Rows are only added. Columns are the n-grams that at least two rows hold, and every n-gram of a harmful row: what one
+benign text alone says could only be memorised.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sisf.embedding.base import Embedder
+from sisf.embedding.windows import inspected_windows
+from sisf.synthesis.logistic import Floats
+from sisf.text.ngrams import ngram_features
+
+Ints = NDArray[np.intp]
+
+
+class Origin(IntEnum):
+    """What a row speaks for."""
+
+    REFERENCE = 0
+    """Ordinary honest traffic: trained on and calibrated on."""
+    LESSON = 1
+    """A benign near miss of the shipped corpus: trained on, but harder than any traffic, so not calibrated on."""
+    WORLD = 2
+    """A harmful request of the shipped corpus: what is known of harm before the first breach."""
+    BREACH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One window: its n-grams as numbers and the value that each has."""
+
+    grams: Ints
+    value: np.float32
+
+
+class Rows:
+    """The rows of one direction. Used by one thread at a time."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self._numbers: dict[str, int] = {}
+        """Every n-gram seen."""
+        self._names: list[str] = []
+        self._holders: list[list[int]] = []
+        """The rows that hold each n-gram."""
+        self._column: dict[int, int] = {}
+        """The column of each n-gram that has one."""
+        self._rows: list[Row] = []
+        self._texts: dict[str, Ints] = {}
+        self._owners: list[int] = []
+        self._origins: list[int] = []
+        self._embeddings: list[Floats] = []
+        self._stacked: Floats = np.zeros((0, embedder.dimensions), np.float32)
+        self._features: sparse.csr_matrix = sparse.csr_matrix((0, 0), dtype=np.float32)
+        self._transposed: sparse.csr_matrix | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def origins(self) -> NDArray[np.int8]:
+        """The `Origin` of each row."""
+        return np.asarray(self._origins, np.int8)
+
+    @property
+    def owners(self) -> Ints:
+        """The number of the text that each row is a window of."""
+        return np.asarray(self._owners, np.intp)
+
+    @property
+    def columns(self) -> list[str]:
+        """The n-gram of each column."""
+        return [self._names[gram] for gram in self._column]
+
+    def rows_of(self, text: str) -> Ints:
+        """The rows of a text that was added; none for one that was not."""
+        return self._texts.get(text, np.zeros(0, np.intp))
+
+    def add(self, texts: Sequence[str], origin: Origin) -> None:
+        """Add the texts that are not there yet. Embeds them: milliseconds each."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        windows: list[str] = []
+        for text in fresh:
+            first = len(self._rows)
+            number = len(self._texts)
+            for window in inspected_windows(self.embedder, text):
+                self._append(window.text, origin, number)
+                windows.append(window.text)
+            self._texts[text] = np.arange(first, len(self._rows))
+        if windows:
+            self._embeddings.append(self.embedder.embed(windows))
+
+    def _append(self, window: str, origin: Origin, owner: int) -> None:
+        row = len(self._rows)
+        features = ngram_features(window)
+        grams = np.fromiter((self._number(gram) for gram in sorted(features)), np.intp, len(features))
+        for gram in grams.tolist():
+            self._holders[gram].append(row)
+        self._rows.append(Row(grams, np.float32(next(iter(features.values()), 0.0))))
+        self._owners.append(owner)
+        self._origins.append(origin)
+
+    def _number(self, gram: str) -> int:
+        number = self._numbers.setdefault(gram, len(self._names))
+        if number == len(self._names):
+            self._names.append(gram)
+            self._holders.append([])
+        return number
+
+    @property
+    def embeddings(self) -> Floats:
+        """Shape `(rows, dimensions)`."""
+        if self._embeddings:
+            self._stacked = np.vstack([self._stacked, *self._embeddings])
+            self._embeddings = []
+        return self._stacked
+
+    @property
+    def features(self) -> sparse.csr_matrix:
+        """Shape `(rows, columns)`. Columns keep their places; new ones come after them."""
+        done, width = self._features.shape
+        if done == len(self._rows):
+            return self._features
+        for row in range(done, len(self._rows)):
+            harmful = self._origins[row] in (Origin.WORLD, Origin.BREACH)
+            for gram in self._rows[row].grams.tolist():
+                if gram not in self._column and (harmful or self._said_again(gram, row)):
+                    self._column[gram] = len(self._column)
+        added = self._matrix(range(done, len(self._rows)))
+        known = self._features
+        if len(self._column) > width and done:
+            known = sparse.hstack([known, self._late_columns(done, width)], format="csr")
+        self._features = sparse.vstack([known, added], format="csr") if done else added
+        self._transposed = None
+        return self._features
+
+    def _said_again(self, gram: int, row: int) -> bool:
+        """Whether another text than the row's holds the n-gram."""
+        holders = self._holders[gram]
+        return self._owners[holders[0]] != self._owners[row] or self._owners[holders[-1]] != self._owners[row]
+
+    @property
+    def transposed(self) -> sparse.csr_matrix:
+        """The transpose of `features`."""
+        features = self.features
+        if self._transposed is None:
+            self._transposed = features.T.tocsr()
+        return self._transposed
+
+    def _matrix(self, rows: range) -> sparse.csr_matrix:
+        indices: list[int] = []
+        values: list[np.float32] = []
+        starts = [0]
+        for row in rows:
+            found = [self._column[gram] for gram in self._rows[row].grams.tolist() if gram in self._column]
+            indices += found
+            values += [self._rows[row].value] * len(found)
+            starts.append(len(indices))
+        shape = (len(rows), len(self._column))
+        return sparse.csr_matrix((np.asarray(values, np.float32), indices, starts), shape=shape, dtype=np.float32)
+
+    def _late_columns(self, done: int, width: int) -> sparse.csr_matrix:
+        """The part of new columns that lies in old rows."""
+        late = [(column - width, gram) for gram, column in self._column.items() if column >= width]
+        entries = [(row, column) for column, gram in late for row in self._holders[gram] if row < done]
+        rows = [row for row, _ in entries]
+        values = np.asarray([self._rows[row].value for row in rows], np.float32)
+        shape = (done, len(late))
+        return sparse.csr_matrix((values, (rows, [column for _, column in entries])), shape=shape, dtype=np.float32)

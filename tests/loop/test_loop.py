@@ -108,8 +108,15 @@ def test_an_inline_verdict_is_not_asked_for_again(store: Store) -> None:
     assert [r.action for r in store.audit.rows()] == ["exchange.withhold", "policy.propose", "policy.activate"]
 
 
-@pytest.mark.parametrize("outcome", ["intercepted_prompt", "intercepted_response", "error"])
-def test_what_was_stopped_is_kept_and_not_judged(store: Store, outcome: str) -> None:
+def test_a_prompt_whose_answer_was_stopped_is_learned_from(store: Store) -> None:
+    loop = make_loop(store, workers=0)
+    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), "intercepted_response")).result(5)
+    assert loop.drain(5)
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
+
+
+@pytest.mark.parametrize("outcome", ["intercepted_prompt", "error"])
+def test_what_no_model_answered_is_kept_and_not_judged(store: Store, outcome: str) -> None:
     loop = make_loop(store, workers=0)
     loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), outcome)).result(5)
     assert loop.drain(5)

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from sisf.errors import StoreError
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Message
 from sisf.loop.lastgood import LastGood
 from sisf.policy import Decision, Direction, Snapshot
 from sisf.store import Store
@@ -89,11 +89,8 @@ class Enforcement:
             self._warden.activate(snapshot)
 
     def stops(self, exchange: Exchange) -> bool:
-        """Whether the policies now in force stop this exchange, at its prompt or at its answer."""
-        policies = self._warden.policy_set
-        if policies.inspect(exchange.messages, Direction.PROMPT, exchange.tenant).blocked:
-            return True
-        if exchange.response is None:
-            return False
-        answer = (Message(Role.ASSISTANT, exchange.response),)
-        return policies.inspect(answer, Direction.RESPONSE, exchange.tenant).blocked
+        """Whether the policies now in force stop this exchange before a model is asked.
+
+        One that only an answer-side policy would stop is still worth learning from: the model would be asked again.
+        """
+        return self._warden.policy_set.inspect(exchange.messages, Direction.PROMPT, exchange.tenant).blocked

@@ -28,7 +28,8 @@ from sisf.verdict import Breach
 
 _log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
-_LEARNED_FROM = ("released", "withheld")
+_LEARNED_FROM = ("released", "withheld", "intercepted_response")
+"""What a model answered: also what an answer-side policy stopped, since the prompt was not recognised."""
 _LONGEST_BACKOFF = 60.0
 _BEAT_SECONDS = 2.0
 _STALE_SECONDS = 5.0

@@ -1,24 +1,24 @@
-"""Generated policies and prompts of everyday words, for measuring the Warden.
+"""Generated policies and prompts in everyday words, for measuring the Warden.
 
 The policies protect from nothing. They flag, so that a prompt which one of them meets is inspected to the end.
 """
 
 import random
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
 from sisf import corpus
 from sisf.embedding.base import Embedder
 from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Status
-from sisf.text.ngrams import ngrams
+from sisf.text.ngrams import ngrams, words
 
 _SHAPES = (
-    r"(?i)\b(?:{0}|{1}|{2})\b.{{0,40}}\b(?:{3}|{4})\b",
+    r"(?i)\b(?:{0}|{1}|{2}|{3})(?:e|ed|ing|s)?\b.{{0,60}}\b(?:{4}|{5}|{6})s?\b",
     r"(?i)\b(?:{0}|{1})\s+(?:an?|the|my|your)?\s*{2}\b",
-    r"(?i){0}[\s\W]*{1}[\s\W]*{2}",
-    r"(?i)\b(?:how|ways?)\s+(?:to|can\s+\w+)\s+(?:{0}|{1})\b.*\b{2}s?\b",
+    r"(?i)(?:{0}|{1}|{2}).{{0,30}}(?:{3}|{4}|{5})",
+    r"(?i)\b(?:write|create|give|provide|make)\b.*\b(?:{0}|{1}|{2})\b.*\b(?:{3}|{4})\b",
 )
 """Forms in which language models write patterns: what is done, something between, to what."""
 
@@ -34,6 +34,9 @@ class Load:
         grams = sorted({gram for text in texts for gram in ngrams(text) if gram.isascii()})
         self._grams = grams
         self._words = [g for g in grams if g.isalpha() and len(g) > 2]
+        self._following: dict[str, list[str]] = {}
+        for first, second in pairwise(word for text in texts for word in words(text) if word.isascii()):
+            self._following.setdefault(first, []).append(second)
 
     def patterns(self, number: int) -> list[Policy]:
         """Heuristic policies."""
@@ -73,17 +76,25 @@ class Load:
         return list(islice(self.endless_prompts(tokens), number))
 
     def endless_prompts(self, tokens: int = 12) -> Iterator[str]:
-        """Prompts of exactly `tokens` tokens, made as they are taken."""
+        """Different prompts of exactly `tokens` tokens, made as they are taken: each word follows the one before it as
+        it does in the shipped texts."""
+        seen: set[str] = set()
         while True:
-            text = " ".join(self._random.choices(self._words, k=tokens))
+            text = " ".join(islice(self._chain(), tokens))
             while self._embedder.count_tokens(text) > tokens:
                 text = text.rpartition(" ")[0]
-            if self._embedder.count_tokens(text) == tokens:
+            if text not in seen and self._embedder.count_tokens(text) == tokens:
+                seen.add(text)
                 yield text
 
+    def _chain(self) -> Iterator[str]:
+        word = self._random.choice(self._words)
+        while True:
+            yield word
+            word = self._random.choice(self._following.get(word) or self._words)
+
     def _pattern(self) -> str:
-        words = self._random.sample(self._words, 5)
-        return self._random.choice(_SHAPES).format(*words)
+        return self._random.choice(_SHAPES).format(*self._random.sample(self._words, 7))
 
     def _vector(self) -> bytes:
         vector = self._vectors.normal(size=self._embedder.dimensions)

@@ -148,10 +148,11 @@ class PatternLayer:
 
     def search(self, text: bytes) -> list[str]:
         """The patterns that occur in the text (UTF-8). Other threads run meanwhile."""
-        found = [self.numbers[i] for i in self.filtered.Match(text) or ()] if self.filtered is not None else []
+        places = self.filtered.Match(text) if self.filtered is not None else None
+        found = [self.patterns[self.numbers[i]] for i in places] if places else []
         for automaton, numbers in self.loose:
-            found += [numbers[i] for i in automaton.Match(text) or ()]
-        return [self.patterns[i] for i in found]
+            found += [self.patterns[numbers[i]] for i in automaton.Match(text) or ()]
+        return found
 
 
 def _filter(patterns: Sequence[str], pause: Callable[[], object] | None = None) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from threadpoolctl import threadpool_limits
 
 from sisf.embedding.base import Embedder
 from sisf.errors import LimitExceeded, SisfError
@@ -32,6 +33,7 @@ class Warden:
         window_chars: int = 512,
         max_chars: int = 1_000_000,
     ) -> None:
+        _use_one_thread_per_product()
         self.embedder = embedder
         self._set = PolicySet.compile(Snapshot(), embedder)
         self._window = window_chars
@@ -127,6 +129,12 @@ class Warden:
                 "send less at once"
             )
         return chars
+
+
+def _use_one_thread_per_product() -> None:
+    """Matrix products of this process run in the thread that asks for them: several requests share the processors
+    anyway, and waking helpers for a tenth of a millisecond of work costs more than it gains (docs/adr/0242)."""
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def _let_others_run() -> None:

@@ -27,6 +27,7 @@ from sisf.gateway.health import Health
 from sisf.gateway.identity import Doorkeeper, KeyFile
 from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
+from sisf.gateway.openapi import document
 from sisf.gateway.ports import Monitor, Warden
 from sisf.gateway.recording import Recorder
 from sisf.gateway.routing import Upstreams
@@ -51,6 +52,7 @@ class Gateway:
                 *services.routes(),
                 Route("/v1/models", self._models, methods=["GET"]),
                 Route("/v1/models/{model:path}", self._models, methods=["GET"]),
+                Route("/openapi.json", self._openapi, methods=["GET"]),
                 Route("/healthz", self._alive, methods=["GET"]),
                 Route("/readyz", self._ready, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
@@ -94,6 +96,9 @@ class Gateway:
 
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
+
+    async def _openapi(self, _: Request) -> Response:
+        return JSONResponse(document())
 
     async def _ready(self, _: Request) -> Response:
         report = await self._health.report()

@@ -20,7 +20,7 @@ from sisf.errors import DataError
 from sisf.settings import cache_dir
 from sisf.taxonomy import Hazard
 
-VERSION = 3
+VERSION = 4
 """Raise when fitting changes: models of other versions are not used."""
 _GOAL_WEIGHT = 0.5
 _REQUEST_WEIGHT = 0.3

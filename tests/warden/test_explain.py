@@ -31,8 +31,8 @@ def test_it_points_at_the_place() -> None:
 @pytest.mark.parametrize(
     ("trick", "view"),
     [
-        (CHARACTERS["look-alikes"], "look-alike letters mapped"),
-        (CHARACTERS["tags"], "what invisible characters spell"),
+        (CHARACTERS["homoglyphs"], "look-alike letters mapped"),
+        (CHARACTERS["unicode-tags"], "what invisible characters spell"),
         (ENCODINGS["base64"], "base64 decoded"),
         (lambda t: ENCODINGS["hex"](ENCODINGS["rot13"](t)), "hex decoded, then rot13 decoded"),
     ],

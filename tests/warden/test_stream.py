@@ -76,7 +76,7 @@ def test_every_way_to_cut_an_answer_in_two() -> None:
 
 
 @pytest.mark.parametrize(
-    "trick", [ENCODINGS["base64"], ENCODINGS["hex"], CHARACTERS["spaced"], CHARACTERS["look-alikes"]]
+    "trick", [ENCODINGS["base64"], ENCODINGS["hex"], CHARACTERS["spaces"], CHARACTERS["homoglyphs"]]
 )
 @pytest.mark.parametrize("step", [1, 50])
 def test_hidden_answers_are_stopped_too(trick: object, step: int) -> None:

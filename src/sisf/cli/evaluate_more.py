@@ -1,4 +1,4 @@
-"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, judge, poison."""
+"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, obfuscation, judge, poison."""
 
 from typing import Annotated
 
@@ -63,6 +63,60 @@ def rapid_response(
         rates = [percent(entry[key]) if key in entry else "–" for key in ("iid", "ood", "benign_rise")]
         table.add_row(count, *rates, f"{entry['policies']:.1f}")
     screen = console()
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+@app.command()
+def obfuscation(
+    out: Out,
+    learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
+    attacks: Annotated[str, typer.Option(help="Data sets of attacks to send [default: those learned on].")] = "",
+    benign: Benign = "",
+    model: Model = "recorded",
+    adjudicator: Judge = "recorded",
+    synthesiser: Synthesiser = "local",
+    trials: Trials = 1,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn, freeze, and send what is caught in clear again: by twelve tricks on characters, encoded, encoded twice."""
+    from rich.table import Table
+
+    from sisf.cli.progress import TerminalProgress
+    from sisf.evaluation import datasets, obfuscation_summary
+    from sisf.evaluation import obfuscation as protocol
+    from sisf.evaluation.defences import learning
+    from sisf.evaluation.laboratory import Laboratory, Options
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config)
+    prepare(out)
+    taught, sent, honest = (datasets.load_all(names_of(names)) for names in (learn, attacks, benign))
+    options = Options(
+        model=model,
+        adjudicator=adjudicator,
+        synthesiser=synthesiser,
+        baselines=(),
+        trials=trials,
+        seed=seed,
+        reference=names_of(reference),
+    )
+    with TerminalProgress() as progress:
+        lab = Laboratory(settings, options, [*taught, *sent, *honest])
+        done = protocol.obfuscation(lab.setup(), learning(lab.system), taught, sent, honest, progress=progress)
+    summary = obfuscation_summary.write(out, done, lab.described())
+    if json:
+        emit(summary)
+        return
+    table = Table("trick", box=None, pad_edge=False, header_style="bold")
+    table.add_column("points of recall lost", justify="right")
+    for name, points in summary["recall_loss"].items():
+        table.add_row(name, f"{points:.2f}")
+    screen = console()
+    screen.print(f"caught in clear: {summary['recall_clear']['mean']:.1%}", style="bold")
     screen.print(table)
     screen.print(f"report: {out / 'report.html'}", style="dim")
 

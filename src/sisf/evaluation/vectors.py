@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class KeptEmbedder:
         self._database: sqlite3.Connection | None = None
         with contextlib.suppress(sqlite3.Error, OSError):
             self._database = self._opened()
+            weakref.finalize(self, self._database.close)
 
     @property
     def id(self) -> str:

@@ -1,0 +1,59 @@
+"""Kept vectors are the same vectors, and a cache that cannot be used changes nothing but the time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sisf.embedding import HashEmbedder, Vectors
+from sisf.evaluation.vectors import KeptEmbedder
+
+pytestmark = pytest.mark.smoke
+
+TEXTS = ["one", "two", "one", "", "three \ud800"]
+
+
+class Counting(HashEmbedder):
+    """Counts the texts that it really embeds."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.embedded = 0
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += len(texts)
+        return super().embed([t.encode("utf-8", "replace").decode() for t in texts])
+
+
+def test_vectors_are_computed_once_and_outlive_the_process(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    expected = Counting().embed(TEXTS)
+    kept = KeptEmbedder(first, tmp_path)
+    assert np.array_equal(kept.embed(TEXTS), expected)
+    assert np.array_equal(kept.embed(TEXTS[::-1]), expected[::-1])
+    assert first.embedded == len(set(TEXTS))
+    later = KeptEmbedder(second, tmp_path)
+    assert np.array_equal(later.embed(TEXTS), expected)
+    assert second.embedded == 0
+    assert later.id == second.id
+    assert later.embed([]).shape == (0, 8)
+
+
+def test_another_embedder_has_vectors_of_its_own(tmp_path: Path) -> None:
+    KeptEmbedder(HashEmbedder(8), tmp_path).embed(["x"])
+    assert KeptEmbedder(HashEmbedder(16), tmp_path).embed(["x"]).shape == (1, 16)
+
+
+def test_a_broken_file_and_a_folder_that_cannot_be_made_cost_time_only(tmp_path: Path) -> None:
+    kept = KeptEmbedder(Counting(), tmp_path / "a")
+    kept.embed(["x"])
+    file = next((tmp_path / "a").glob("*.db"))
+    file.write_bytes(b"no database at all" * 100)
+    for extra in file.parent.glob("*-*"):
+        extra.unlink()
+    again = Counting()
+    assert KeptEmbedder(again, tmp_path / "a").embed(["x"]).shape == (1, 8)
+    assert again.embedded == 1
+    (tmp_path / "file").write_text("")
+    assert KeptEmbedder(Counting(), tmp_path / "file" / "below").embed(["x"]).shape == (1, 8)

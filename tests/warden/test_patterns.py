@@ -126,12 +126,11 @@ def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted() -> None:
 
 
 def test_automata_that_need_too_much_memory_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patterns, "_SET_MEMORY", 1 << 20)
+    monkeypatch.setattr(patterns, "_SET_MEMORY", 1 << 16)
     large = [rf"\b\d{{{i % 5 + 1}}}\w{{1,9}}\d{{{i // 5 + 1}}}\b" for i in range(40)]
-    large += [r"\d\pL{1,20}\d"] * 10
     (layer,) = patterns.build(large)
     assert len(layer.loose) > 1
-    assert sorted(i for _, numbers in layer.loose for i in numbers) == list(range(50))
+    assert sorted(i for _, numbers in layer.loose for i in numbers) == list(range(40))
     assert large[7] in layer.search(b"123xyz45")
     assert patterns.PatternLayer.compile(large).search(b"nothing") == []
 

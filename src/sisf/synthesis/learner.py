@@ -21,6 +21,8 @@ _LONGEST_NGRAM = 32
 """Longer ones are rare, and would take the place of several others in a probe of at most 64 kB."""
 _MARGIN = 0.02
 _DIGITS = 4
+_ROUNDS = 3
+_STRESS, _MAX_STRESS = 4.0, 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Recipe:
     breach_weight: float = 10.0
     world_weight: float = 0.3
     lesson_weight: float = 1.0
-    quantile: float = 0.999
+    quantile: float = 0.998
     """Share of benign reference texts that must score below the threshold in a model that never saw them."""
     folds: int = 3
 
@@ -53,6 +55,8 @@ class ProbeLearner:
         self._recipe = recipe
         self._seed = seed
         self._solutions: dict[int, Linear] = {}
+        self._emphasis: dict[int, float] = {}
+        """Factors on the weights of benign rows that scored too high."""
 
     def learn(self, breaches: Mapping[str, float], examples: Sequence[str]) -> Learned:
         """Fit on all rows that are there. `breaches` maps each breaching text to its share of a breach's weight."""
@@ -66,8 +70,21 @@ class ProbeLearner:
             model = self._fit(fold, labels, np.where(folds == fold, np.float32(0), weights))
             scores = model.scores(rows.embeddings, rows.features)
             held_out[folds == fold] = scores[folds == fold]
+        benign = origins == Origin.REFERENCE
+        unseen = float(np.quantile(_per_text(held_out, rows.owners, benign), recipe.quantile))
         model = self._fit(recipe.folds, labels, weights)
-        return self._probe(model, origins, held_out, examples)
+        for _ in range(_ROUNDS):
+            offending = benign & (model.scores(rows.embeddings, rows.features) > unseen - _MARGIN)
+            if not offending.any():
+                break
+            self._stress(np.flatnonzero(offending))
+            model = self._fit(recipe.folds, labels, self._weights(origins, breaches))
+        return self._probe(model, benign, unseen, examples)
+
+    def _stress(self, rows: Ints) -> None:
+        """Let benign rows that score too high weigh more, now and later: one odd text must not lift the threshold."""
+        for row in rows.tolist():
+            self._emphasis[row] = min(_STRESS * self._emphasis.get(row, 1.0), _MAX_STRESS)
 
     def _fit(self, key: int, labels: NDArray[np.bool_], weights: Floats) -> Linear:
         rows = self.rows
@@ -84,6 +101,8 @@ class ProbeLearner:
         table[Origin.LESSON] = recipe.lesson_weight
         table[Origin.WORLD] = recipe.world_weight
         weights: Floats = table[origins]
+        for row, factor in self._emphasis.items():
+            weights[row] *= factor
         for text, share in breaches.items():
             rows = self.rows.rows_of(text)
             # A text that the reference holds as benign stays benign, whoever sends it.
@@ -98,7 +117,7 @@ class ProbeLearner:
         folds: NDArray[np.int64] = np.where(origins == Origin.REFERENCE, drawn[owners], -1)
         return folds
 
-    def _probe(self, model: Linear, origins: NDArray[np.int8], held_out: Floats, examples: Sequence[str]) -> Learned:
+    def _probe(self, model: Linear, benign: NDArray[np.bool_], unseen: float, examples: Sequence[str]) -> Learned:
         rows = self.rows
         columns = rows.columns
         short = np.fromiter((len(gram) <= _LONGEST_NGRAM for gram in columns), np.bool_, len(columns))
@@ -106,9 +125,7 @@ class ProbeLearner:
         pruned = np.zeros_like(model.lexical)
         pruned[kept] = np.round(model.lexical[kept], _DIGITS)
         scores = Linear(model.dense, pruned, model.bias).scores(rows.embeddings, rows.features)
-        benign = origins == Origin.REFERENCE
         seen = float(_per_text(scores, rows.owners, benign).max(initial=-np.inf))
-        unseen = float(np.quantile(_per_text(held_out, rows.owners, benign), self._recipe.quantile))
         embedder = rows.embedder
         probe = Probe(
             embedder.id,

@@ -80,6 +80,7 @@ def build(
         gate,
         reference=reference or shipped_reference(),
         autonomy=settings.synthesis.autonomy,
+        learn=settings.adjudication.mode != "off",
         workers=settings.loop.workers,
         attempts=settings.loop.attempts,
         lease_seconds=settings.loop.lease_seconds,

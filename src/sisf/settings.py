@@ -28,15 +28,20 @@ class Listen(_Section):
     """Where the gateway listens."""
 
     host: str = "127.0.0.1"
+    """Address to bind; `0.0.0.0` for all."""
     port: int = Field(8400, ge=0, le=65535)
+    """0 takes a free one, which is shown at the start."""
 
 
 class Admin(_Section):
     """The listener of the oversight console; never the one that clients reach."""
 
     enabled: bool = True
+    """Whether the console is served at all."""
     host: str = "127.0.0.1"
+    """Address to bind."""
     port: int = Field(8401, ge=0, le=65535)
+    """0 takes a free one, which is shown at the start."""
     token: SecretStr = SecretStr("")
     """What opens the console. Empty: a new one is made at each start and shown there."""
 
@@ -49,8 +54,11 @@ class Upstream(_Section):
     api_key: SecretStr = SecretStr("")
     """Sent upstream instead of the client's own key. Empty: no Authorization header is sent upstream."""
     connect_timeout: float = Field(5.0, gt=0)
+    """Seconds for a connection to be made."""
     first_byte_timeout: float = Field(120.0, gt=0)
+    """Seconds for an answer to begin."""
     idle_timeout: float = Field(60.0, gt=0)
+    """Seconds that an answer may pause."""
     api_key_file: str = ""
     """Where the key is kept, in place of `api_key`; read at the start."""
     models: tuple[str, ...] = ("*",)
@@ -62,6 +70,7 @@ class Upstream(_Section):
     breaker_failures: int = Field(10, ge=1)
     """Failures in a row after which it is left alone for `breaker_seconds`."""
     breaker_seconds: float = Field(15.0, gt=0)
+    """Seconds after which one request tries it again."""
     ca_file: str = ""
     """Certificates to trust in place of the system's, PEM."""
     template: str = ""
@@ -81,6 +90,7 @@ class PrivacySettings(_Section):
     """What is kept of the texts of exchanges. Work in progress is kept whole until the loop is done with it."""
 
     exchanges: Literal["none", "hashed", "redacted", "full"] = "redacted"
+    """`redacted`: personal data that patterns recognise is replaced; `hashed`: only to recognise a text again."""
     breaches: Literal["none", "hashed", "redacted", "full"] = "redacted"
     """Of breaches, from which the loop learns again and again: no more than what is kept here."""
     retention_days: int = Field(30, ge=0)
@@ -98,17 +108,22 @@ class EmbedderSettings(_Section):
     name: str = "minilm"
     """`minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, or `openai:MODEL@URL`."""
     api_key: SecretStr = SecretStr("")
+    """For `openai:…`."""
 
 
 class ModelEndpoint(_Section):
     """An OpenAI-compatible chat model that SISF itself calls."""
 
     model: str
+    """Its name at the endpoint."""
     base_url: str = ""
     """Empty: the provider's default, taken from the environment by the client library."""
     api_key: SecretStr = SecretStr("")
+    """Empty: taken from the environment by the client library."""
     timeout: float = Field(30.0, gt=0)
+    """Seconds for a whole call."""
     retries: int = Field(2, ge=0, le=10)
+    """Further attempts after a failed call."""
 
 
 class JudgeModel(ModelEndpoint):
@@ -139,9 +154,13 @@ class CallLimits(_Section):
     """What the judge's model calls may take. Beyond it the next judge of `fallback` is asked."""
 
     concurrency: int = Field(8, ge=1, le=1024)
+    """Calls at the same time."""
     per_minute: int | None = Field(None, ge=1)
+    """Calls in any minute. Unset: no limit."""
     hour_usd: float | None = Field(None, ge=0)
+    """Dollars in any hour, by the prices below. Unset: no limit."""
     day_usd: float | None = Field(None, ge=0)
+    """Dollars in any day. Unset: no limit."""
     input_usd: float | None = Field(None, ge=0)
     """Price of a million prompt tokens. Unset: the list price of a known OpenAI model, else 0."""
     output_usd: float | None = Field(None, ge=0)
@@ -155,12 +174,17 @@ class Adjudication(_Section):
     """Who judges, and when."""
 
     mode: Literal["async", "inline", "off"] = "async"
+    """`async`: answers are released and judged after; `inline`: released once judged; `off`: recorded, never judged."""
     judge: Literal["auto", "local", "llm", "guard-model", "moderation", "ensemble"] = "auto"
     """`auto`: `llm` when a key or a base URL for it is there, else `local`."""
     llm: JudgeModel = JudgeModel()
+    """The judge `llm`."""
     guard: GuardModel = GuardModel()
+    """The judge `guard-model`."""
     moderation: ModerationModel = ModerationModel()
+    """The judge `moderation`."""
     strictness: Literal["strict", "standard"] = "strict"
+    """`strict`: a harmful request may only be refused; `standard`: the answer itself must be harmful."""
     members: tuple[JudgeName, ...] = ("local", "llm")
     """Who sits in the `ensemble`."""
     quorum: int | None = Field(None, ge=1)
@@ -168,6 +192,7 @@ class Adjudication(_Section):
     fallback: tuple[JudgeName, ...] = ("local",)
     """Who is asked, in order, when the judge is undecided, has failed or is out of budget; after them, a person."""
     limits: CallLimits = CallLimits()
+    """Of the judges that call a model."""
     cache_entries: int = Field(10_000, ge=0)
     """Verdicts of model judges that are remembered, so that the same exchange is paid for once."""
     on_undecided: Literal["withhold", "release"] = "withhold"
@@ -180,11 +205,15 @@ class Synthesis(_Section):
     """Who writes policies."""
 
     synthesiser: Literal["auto", "local", "llm"] = "auto"
+    """`auto` is `local`."""
     llm: ModelEndpoint = ModelEndpoint(model="gpt-4-turbo")
+    """The synthesiser `llm`."""
     autonomy: Literal["autonomous", "supervised", "observe"] = "autonomous"
+    """What passes the gate becomes active (`autonomous`), a shadow (`observe`) or waits for a person (`supervised`)."""
     reference: tuple[str, ...] = ()
     """Benign data sets to calibrate on, by name or path. Empty: the shipped reference."""
     seed: int = 0
+    """Of everything random in it, so that a run can be repeated."""
 
 
 class LoopSettings(_Section):
@@ -193,16 +222,22 @@ class LoopSettings(_Section):
     workers: int = Field(1, ge=0, le=64)
     """Threads that work in the gateway process; 0 leaves the work to `sisf worker`."""
     attempts: int = Field(5, ge=1)
+    """Tries of a stage, after which the work waits for `sisf breach retry`."""
     lease_seconds: float = Field(60.0, gt=0)
+    """Seconds after which the work of a worker that died is taken over."""
 
 
 class Limits(_Section):
     """Sizes above which a request is refused whole."""
 
     body_bytes: int = Field(4_000_000, gt=0)
+    """Bytes of a request, and of an answer that is not streamed."""
     text_chars: int = Field(1_000_000, gt=0)
+    """Characters of all texts of a request, and of an answer."""
     messages: int = Field(2_000, gt=0)
+    """Messages of a conversation."""
     json_depth: int = Field(64, gt=0)
+    """Levels of nesting of a request."""
     requests_per_minute: int = Field(0, ge=0)
     """For each principal; 0 sets no limit. A key may have its own."""
     blocks_per_minute: int = Field(30, ge=0)
@@ -218,8 +253,11 @@ class OnFailure(_Section):
     """
 
     warden: Literal["closed", "open"] = "closed"
+    """An inspection fails or takes too long."""
     warden_timeout: float = Field(10.0, gt=0)
+    """Seconds that an inspection may take."""
     store: Literal["closed", "open"] = "closed"
+    """An exchange cannot be written."""
     store_timeout: float = Field(5.0, gt=0)
     """Seconds that the write of an exchange may take before the store counts as failed."""
     uninspectable: Literal["closed", "open"] = "closed"
@@ -259,9 +297,11 @@ class Settings(_Section):
     keys: KeySettings = KeySettings()
     streaming: Streaming = Streaming()
     mode: Literal["enforce", "observe"] = "enforce"
+    """`observe`: everything is evaluated, recorded and counted, nothing is enforced."""
     blocked_prompt: Literal["error", "completion"] = "error"
     """Answer a blocked prompt with HTTP 400 `content_filter`, or with a completion that refuses."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged, as JSON lines on standard error."""
 
 
 def cache_dir() -> Path:

@@ -83,6 +83,16 @@ def test_what_was_recorded_is_learned_from(guard: Guard) -> None:
     assert guard.revision == 2
 
 
+def test_with_adjudication_off_nothing_is_judged() -> None:
+    system = system_with(adjudication__mode="off")
+    with Guard(system=system) as guard:
+        guard.record(Exchange.of("Tell me how to frobnicate the zorblax", "Sure: BREACH"))
+        assert guard.drain(20)
+        (record,) = records(guard)
+        assert (record.verdict, guard.revision) == (None, 1)
+    system.close()
+
+
 def test_the_way_of_an_exchange(guard: Guard) -> None:
     admitted = guard.admit("What is tea?", principal="bob", model="m")
     assert admitted.prompt == "What is tea?"

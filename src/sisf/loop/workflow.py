@@ -65,6 +65,7 @@ class Loop:
         *,
         reference: Reference | None = None,
         autonomy: Autonomy = "autonomous",
+        learn: bool = True,
         workers: int = 1,
         attempts: int = 5,
         lease_seconds: float = 60.0,
@@ -87,6 +88,7 @@ class Loop:
         self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
         self._enforcement = Enforcement(store, warden, last_good)
         self._node = node
+        self._learn = learn
         self._stages = Stages(
             store,
             self._enforcement,
@@ -116,7 +118,7 @@ class Loop:
         The future is done once both are durable.
         """
         fruitful = record.exchange.response is not None and record.outcome in _LEARNED_FROM
-        future = self._store.exchanges.record(record, enqueue=learn and fruitful)
+        future = self._store.exchanges.record(record, enqueue=learn and self._learn and fruitful)
         self._emit(Monitored(record))
         return future
 

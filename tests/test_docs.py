@@ -1,0 +1,100 @@
+"""The pages say what is true: every setting is described, links lead somewhere, commands exist."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from sisf.cli.main import app
+from sisf.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_COMMAND = re.compile(r"(?:^|[`(] *)sisf ((?:[a-z-]+(?:\\?\|[a-z-]+)* ?)+)", re.MULTILINE)
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _keys(section: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from _keys(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+@pytest.mark.smoke
+def test_the_page_of_settings_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert written == _script("configuration").page(), "run: python scripts/configuration.py"
+    assert [key for key in _keys(Settings()) if f"`{key}`" not in written] == []
+
+
+def test_a_setting_without_a_docstring_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = _script("configuration")
+    docs = script._docstrings()
+    monkeypatch.setattr(script, "_docstrings", lambda: {k: v for k, v in docs.items() if k != "Limits.messages"})
+    with pytest.raises(ValueError, match=r"limits\.messages \(Limits\.messages\)"):
+        script.page()
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in _LINK.findall(page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def _exists(words: list[str]) -> bool:
+    """Whether `sisf WORDS…` begins with a command; what follows a command are its arguments."""
+    command = get_command(app)
+    for word in words:
+        children = getattr(command, "commands", None)
+        if children is None:
+            return True
+        found = [children.get(name) for name in re.split(r"\\?\|", word)]
+        if None in found:
+            return False
+        command = found[0]
+    return True
+
+
+def _named(page: Path) -> list[str]:
+    return [" ".join(found.split()) for found in _COMMAND.findall(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_commands_exist(page: Path) -> None:
+    assert [named for named in _named(page) if not _exists(named.split())] == []
+
+
+def test_the_search_for_commands_finds_them() -> None:
+    assert len(_named(ROOT / "README.md")) > 5
+    assert _exists(["policy", "list\\|show\\|retire"])
+    assert not _exists(["policy", "polish"])
+    assert not _exists(["sevre"])

@@ -3,8 +3,10 @@
 Started by `test_crash.py`: `python -m tests.store.crash_child URL NAME`.
 """
 
+import faulthandler
 import itertools
 import os
+import signal
 import sys
 import threading
 from concurrent.futures import Future
@@ -24,6 +26,7 @@ def say(*words: str) -> None:
 
 
 def main(url: str, name: str) -> None:
+    faulthandler.register(signal.SIGUSR1)  # says where every thread stands, should it ever hang
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was acknowledged
     store = open_store(url)
     loop = make_loop(store, workers=2, lease_seconds=1.0)
@@ -32,7 +35,9 @@ def main(url: str, name: str) -> None:
     say("ready")
     for number in range(3):
         threading.Thread(target=clients, args=(loop, store, f"{name}-{number}"), daemon=True).start()
-    threading.Event().wait(60)
+    parent = os.getppid()
+    while os.getppid() == parent:  # never outlives the test
+        threading.Event().wait(1)
 
 
 def told(event: Event) -> None:

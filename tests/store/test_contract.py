@@ -11,6 +11,7 @@ from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange, Message, Role
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
 from sisf.store import AuditRow, ExchangeRecord, Stage, Store
+from sisf.testing import wait_until
 from sisf.verdict import Outcome
 from tests.store.samples import BREACH, PASSED, SAFE, UNDECIDED, change, pattern, probe, prototypes, record
 
@@ -106,6 +107,20 @@ class TestPolicies:
         end()
         store.policies.commit(change(pattern("gamma")), expected=2)
         assert [number for number in heard if number] == [1, 2]
+
+    def test_a_subscriber_that_failed_is_told_again(self, store: Store, url: str) -> None:
+        if url == "memory:":
+            pytest.skip("nobody else writes to it, so nobody watches it")
+        told: list[int] = []
+
+        def flaky(revision: int) -> None:
+            told.append(revision)
+            if told.count(1) == 1 and revision:
+                raise StoreError("not now")
+
+        store.policies.subscribe(flaky)
+        store.policies.commit(change(pattern()), expected=0)
+        assert wait_until(lambda: told.count(1) == 2)
 
     def test_of_many_racing_commits_each_wins_once(self, store: Store) -> None:
         def add(number: int) -> None:

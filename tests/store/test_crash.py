@@ -44,7 +44,9 @@ class Campaign:
     def start(self) -> "tuple[subprocess.Popen[str], threading.Thread]":
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.store.crash_child", self.url, f"k{self.kills}"]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        path = os.environ.get("SISF_SOAK_LOG", os.devnull)
+        with Path(path).open("ab") as log:
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         reader = threading.Thread(target=self._read, args=(child,))
@@ -141,6 +143,7 @@ class Server:
         """`kill -9` the postmaster and all its processes."""
         pid = self._server.get_pid()
         assert pid is not None
+        os.kill(pid, signal.SIGSTOP)  # or it might fork one more, which would go on in the memory of the dead
         children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
         for victim in (pid, *map(int, children.split())):
             with contextlib.suppress(ProcessLookupError):
@@ -169,7 +172,10 @@ def database_campaign(kills: int) -> Campaign:
         server.restart()
         before, count = time.monotonic(), len(campaign.exchanges)
         while len(campaign.exchanges) == count:
-            assert time.monotonic() - before < 30, "the program never recovered"
+            if time.monotonic() - before > 30:
+                child.send_signal(signal.SIGUSR1)
+                time.sleep(1)
+                pytest.fail("the program never recovered; SISF_SOAK_LOG names where its threads stand")
             time.sleep(0.01)
         campaign.slowest_recovery = max(campaign.slowest_recovery, time.monotonic() - before)
         campaign.kills += 1

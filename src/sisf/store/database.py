@@ -110,5 +110,5 @@ class Database:
             yield transaction.commit
         self.touch()
 
-    def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
+    def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:
         """Tell of revisions that other processes make, until `ended`."""

@@ -114,7 +114,7 @@ class Postgres(Database):
             yield transaction.commit
         self.touch()
 
-    def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
+    def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:
         import psycopg
 
         while not ended.is_set():

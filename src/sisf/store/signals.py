@@ -34,9 +34,9 @@ class Signal:
 
 
 class Announcer:
-    """Calls subscribers back with each new revision, once, in rising order."""
+    """Calls subscribers back with each new revision, in rising order; once, unless one of them failed."""
 
-    def __init__(self, watch: Callable[[Callable[[int], None], threading.Event], None]) -> None:
+    def __init__(self, watch: Callable[[Callable[[int], bool], threading.Event], None]) -> None:
         self._watch = watch
         self._lock = threading.RLock()
         self._callbacks: list[Callable[[int], None]] = []
@@ -61,17 +61,22 @@ class Announcer:
 
         return unsubscribe
 
-    def tell(self, revision: int) -> None:
-        """Announce a revision; one that was announced already, or is older, is left out."""
+    def tell(self, revision: int) -> bool:
+        """Announce a revision; one that was announced already, or is older, is left out.
+
+        False when a subscriber failed: the revision then counts as not announced, to be told again.
+        """
         with self._lock:
             if revision <= self._latest:
-                return
-            self._latest = revision
+                return True
+            before, self._latest = self._latest, revision
             for callback in tuple(self._callbacks):
                 try:
                     callback(revision)
                 except Exception as error:  # noqa: BLE001 - one subscriber's failure must not keep the others from the revision
                     _log.error("subscriber failed", revision=revision, error=f"{type(error).__name__}: {error}")
+                    self._latest = before
+            return self._latest == revision
 
     def close(self) -> None:
         """End the watcher."""

@@ -67,7 +67,7 @@ class SqliteFile(_Sqlite):
             raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _watch(self, tell: Callable[[int], None], ended: threading.Event) -> None:
+    def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:
         # `data_version` changes when another connection commits; asking costs microseconds.
         seen = -1
         while not ended.is_set():
@@ -76,8 +76,9 @@ class SqliteFile(_Sqlite):
                     while not ended.wait(_POLL_SECONDS):
                         version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
                         if version != seen:
-                            tell(connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0)
-                            seen = version
+                            latest = connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0
+                            connection.rollback()  # a subscriber must not hold up this reader's view
+                            seen = version if tell(latest) else -1
                         connection.rollback()
                         self.touch()
             except SQLAlchemyError:

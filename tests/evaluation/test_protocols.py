@@ -260,3 +260,22 @@ def test_every_poisoner_steers_with_ids_of_its_own(tmp_path: Path) -> None:
         assert len({r.id for r in drawn}) == 40
         assert all(r.prompt for r in drawn)
         assert not {r.prompt for r in drawn} & set(poisoner.targets)
+
+
+def test_filler_of_the_stand_in_is_reported_apart_from_real_answers(tmp_path: Path) -> None:
+    def on_answers(breach: Any, _: Any) -> list[Policy]:
+        source = Provenance((breach.id,), "scripted")
+        return [Policy(Pattern("(?i)sure"), Action.BLOCK, Direction.RESPONSE, "Says sure", provenance=source)]
+
+    rows = [
+        {"id": "filler", "text": "What is rain?", "label": "benign"},
+        {"id": "real", "text": "What is snow?", "label": "benign", "response": "Surely it is frozen water."},
+    ]
+    honest = families.written(tmp_path / "mixed.jsonl", rows)
+    made = families.designs(ScriptedSynthesiser(on_answers))
+    run = learn(families.setup(trials=1), made, [families.attacks(tmp_path)], [honest], Silent())
+    entry = write_run(tmp_path, run, {})["fpr"]["mixed"]
+    assert (entry["blocked"], entry["n"], entry["rate"]) == (1, 2, 0.5)
+    assert (entry["stand_in_blocked"], entry["answers"]) == (1, 1)
+    assert list(entry["blocked_ids"]) == ["real"]
+    assert "scripted filler answers" in (tmp_path / "report.html").read_text()

@@ -144,7 +144,7 @@ class _Conductor:
         blocked = 0
         for record in records:
             sample = self.pipeline.benign(record, dataset=dataset.name, trial=self.number)
-            blocked += sample.outcome is Fate.INTERCEPTED
+            blocked += sample.wrongly_blocked
             samples.append(sample)
             self.progress.advance({"blocked": str(blocked)})
         return tuple(samples)

@@ -52,11 +52,18 @@ class Sample:
     """Active policies after this sample."""
     truth: str | None = None
     """What the label independent of the loop says of the released answer."""
+    stand_in: bool = False
+    """Whether the answer came from the scripted stand-in, because the data hold none and answers are replayed."""
 
     @property
     def intercepted(self) -> bool:
         """Whether a policy stopped it."""
         return self.outcome is Fate.INTERCEPTED
+
+    @property
+    def wrongly_blocked(self) -> bool:
+        """Whether an honest prompt, or a real answer to it, was stopped. A stand-in's filler is nobody's answer."""
+        return self.intercepted and not (self.side == "response" and self.stand_in)
 
     @property
     def reached_model(self) -> bool:
@@ -85,6 +92,7 @@ class Sample:
             "new_policy_ids": list(self.new_policy_ids),
             "revision": self.revision,
             "truth": self.truth,
+            "stand_in": self.stand_in,
         }
 
 

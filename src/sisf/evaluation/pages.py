@@ -144,7 +144,14 @@ def _honest(run: Run, summary: Mapping[str, Any]) -> Table:
             found = figures["fpr"][name]
             cells.append(f"{found['blocked']:g} · {percent(found['rate'])} (≤ {percent(found['ci95'][1])})")
         rows.append(cells)
-    return Table("Honest prompts blocked", header, rows, note="In brackets: the upper end of the 95 % interval.")
+    filler = sum(entry["stand_in_blocked"] for entry in summary["fpr"].values())
+    note = "In brackets: the upper end of the 95 % interval."
+    if filler:
+        note += (
+            f" Not counted: {filler:g} scripted filler answers, stopped where the data hold no answer; "
+            "sets with real answers show what policies on answers cost."
+        )
+    return Table("Honest prompts blocked", header, rows, note=note)
 
 
 def _blocked(run: Run, summary: Mapping[str, Any]) -> Table:

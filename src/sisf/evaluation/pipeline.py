@@ -20,6 +20,8 @@ class Answer:
 
     text: str
     recorded: bool
+    stand_in: bool = False
+    """Whether answers are replayed and this one is not: the data hold none, and the scripted model spoke."""
 
 
 class Answers:
@@ -36,7 +38,7 @@ class Answers:
             return Answer(record.response, recorded=True)
         key = (dataset, record.id)
         if key not in self._kept:
-            self._kept[key] = Answer(self._model.complete(record.messages).text, recorded=False)
+            self._kept[key] = Answer(self._model.complete(record.messages).text, recorded=False, stand_in=self._replay)
         return self._kept[key]
 
 
@@ -110,6 +112,7 @@ class Pipeline:
             new_policy_ids=tuple(p.id for p in now if p.id not in before),
             policies=len(now),
             truth=truth.value if truth else None,
+            stand_in=answer is not None and answer.stand_in,
         )
 
     def _answer(self, record: Record, dataset: str, decision: Decision) -> Answer:

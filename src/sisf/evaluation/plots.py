@@ -185,7 +185,7 @@ def false_positives(axes: Axes, designs: Mapping[str, Mapping[str, Any]]) -> Non
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
     if len(shown) > 1:
-        axes.legend(loc="lower right", fontsize=9)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.13), ncols=3, fontsize=9)
 
 
 def _curve(trial: Trial) -> Sequence[Any]:

@@ -188,7 +188,7 @@ def benign_rise(rounds: Sequence[Round], only: str | None = None) -> float:
     for r in rounds:
         samples = [s for name, sent in r.benign.items() if only in (None, name) for s in sent]
         if samples:
-            shares.append(sum(s.outcome is Fate.INTERCEPTED for s in samples) / len(samples))
+            shares.append(sum(s.wrongly_blocked for s in samples) / len(samples))
     return float(np.mean(shares)) if shares else 0.0
 
 

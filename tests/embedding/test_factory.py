@@ -108,7 +108,7 @@ def test_a_published_graph_of_the_packaged_model_gives_its_vectors(tmp_path: Pat
 
     minilm_fp32.embed(["make sure that it is converted"])
     (tmp_path / "onnx").mkdir()
-    (tmp_path / "onnx" / "model.onnx").symlink_to(cache_dir() / "models" / f"{minilm_fp32.id}.onnx")
+    (tmp_path / "onnx" / "model.onnx").symlink_to(cache_dir() / "models" / f"{minilm_fp32.id}-states.onnx")
     (tmp_path / "tokenizer.json").symlink_to(packaged_folder() / "tokenizer.json")
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": MAX_TOKENS + 2}))
     texts = ["plum cake", "motor oil " * 300]

@@ -1,6 +1,6 @@
 """Embedders: texts to vectors, locally or at an endpoint."""
 
-from sisf.embedding.base import Embedder, TextWindow, Vectors
+from sisf.embedding.base import Embedder, TextWindow, TokenEmbedder, TokenVectors, Vectors
 from sisf.embedding.cached import CachedEmbedder, CacheStatistics
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.hashing import HashEmbedder
@@ -11,6 +11,8 @@ __all__ = [
     "Embedder",
     "HashEmbedder",
     "TextWindow",
+    "TokenEmbedder",
+    "TokenVectors",
     "Vectors",
     "create_embedder",
 ]

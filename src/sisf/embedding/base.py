@@ -20,6 +20,29 @@ class TextWindow:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """What each token of a text became inside the model, before the mean that makes the text's vector."""
+
+    states: Vectors
+    """Shape `(tokens, dimensions)`, not normalised. The mean over a passage is near to the passage's own vector."""
+    spans: Sequence[tuple[int, int]]
+    """The place of each token in the text, in characters."""
+    vector: NDArray[np.float32]
+    """What `Embedder.embed` gives for the text."""
+
+
+class TokenEmbedder(Protocol):
+    """What some embedders can do besides: look into a text once and judge all its passages."""
+
+    def embed_tokens(self, text: str) -> TokenVectors | None:
+        """The tokens of a text of at most `max_tokens` (what follows is left out); None where the model is not ours.
+
+        Raises `ModelError` as `Embedder.embed` does.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors. Thread-safe. The vector of a text never depends on what is embedded beside it."""
 

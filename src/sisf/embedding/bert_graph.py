@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from sisf.embedding.runtime import INPUT, OUTPUT
+from sisf.embedding.runtime import INPUT, OUTPUT, STATES
 
 MICROSOFT = "com.microsoft"
 _OPSET = 18
@@ -76,13 +76,18 @@ def build_graph(
     """The whole encoder. `word_dtype` is how word embeddings are kept (they are computed with in float32)."""
     encoder = _Encoder(weights, shape, linear, word_dtype)
     writer = encoder.writer
-    mean = writer.node("ReduceMean", [encoder.write(), writer.constant("token_axis", np.array([1]))], keepdims=0)
+    states = encoder.write()
+    writer.nodes.append(helper.make_node("Identity", [states], [STATES]))
+    mean = writer.node("ReduceMean", [states, writer.constant("token_axis", np.array([1]))], keepdims=0)
     writer.nodes.append(helper.make_node("LpNormalization", [mean], [OUTPUT], axis=-1, p=2))
     graph = helper.make_graph(
         writer.nodes,
         "sentence_encoder",
         [helper.make_tensor_value_info(INPUT, TensorProto.INT64, [1, "tokens"])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, shape.hidden])],
+        [
+            helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, shape.hidden]),
+            helper.make_tensor_value_info(STATES, TensorProto.FLOAT, [1, "tokens", shape.hidden]),
+        ],
         writer.constants,
     )
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Embedder, TextWindow, Vectors
+from sisf.embedding.base import Embedder, TextWindow, TokenVectors, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ class CachedEmbedder:
         for row, key in enumerate(keys):
             result[row] = known[key]
         return result
+
+    def embed_tokens(self, text: str) -> TokenVectors | None:
+        """See `TokenEmbedder.embed_tokens`. Not kept."""
+        inner = getattr(self.inner, "embed_tokens", None)
+        return inner(text) if inner is not None else None
 
     def count_tokens(self, text: str) -> int:
         """See `Embedder.count_tokens`."""

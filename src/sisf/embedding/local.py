@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sisf.embedding.base import TextWindow, Vectors
-from sisf.embedding.runtime import INPUT
+from sisf.embedding.base import TextWindow, TokenVectors, Vectors
+from sisf.embedding.runtime import INPUT, OUTPUT, STATES
 from sisf.embedding.tokens import ModelTokenizer
 
 
@@ -41,8 +41,15 @@ class LocalEmbedder:
         tokenizer, session = self._load()
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
-            vectors[row] = session.run(None, {INPUT: tokenizer.ids(text)})[0][0]
+            vectors[row] = session.run([OUTPUT], {INPUT: tokenizer.ids(text)})[0][0]
         return vectors
+
+    def embed_tokens(self, text: str) -> TokenVectors | None:
+        """See `TokenEmbedder.embed_tokens`."""
+        tokenizer, session = self._load()
+        ids, spans = tokenizer.located(text)
+        states, vector = session.run([STATES, OUTPUT], {INPUT: ids})
+        return TokenVectors(states[0, 1 : len(spans) + 1], spans, vector[0])
 
     def count_tokens(self, text: str) -> int:
         """See `Embedder.count_tokens`."""

@@ -32,5 +32,5 @@ def minilm_embedder(
         dimensions=DIMENSIONS,
         tokenizer=folder / "tokenizer.json",
         max_tokens=MAX_TOKENS,
-        session=lambda: cached_session(cache / "models" / f"{name}.onnx", convert, progress, threads=threads),
+        session=lambda: cached_session(cache / "models" / f"{name}-states.onnx", convert, progress, threads=threads),
     )

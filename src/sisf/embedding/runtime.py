@@ -7,7 +7,8 @@ from sisf.errors import ModelError
 
 INPUT = "input_ids"
 OUTPUT = "vector"
-"""The names in our own graphs."""
+STATES = "states"
+"""The names in our own graphs. `states` holds what each token became before the mean: shape (1, n, hidden)."""
 
 
 def open_session(model: bytes | Path, *, threads: int = 1) -> Any:

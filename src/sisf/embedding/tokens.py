@@ -44,6 +44,12 @@ class ModelTokenizer:
         """Token ids with markers, truncated to what the model sees; shape `(1, n)`."""
         return np.array([self._short.encode(_encodable(text)).ids], dtype=np.int64)
 
+    def located(self, text: str) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+        """As `ids`, and the place of each token, markers left out, in characters."""
+        encoding = self._short.encode(_encodable(text))
+        spans = [o for o, marker in zip(encoding.offsets, encoding.special_tokens_mask, strict=True) if not marker]
+        return np.array([encoding.ids], dtype=np.int64), spans
+
     def count(self, text: str) -> int:
         """Tokens of the whole text without markers."""
         return len(self._whole.encode(_encodable(text), add_special_tokens=False).ids)

@@ -13,10 +13,18 @@ what is long."""
 
 def inspected_windows(embedder: Embedder, text: str) -> list[TextWindow]:
     """The windows through which a text is seen, by the Warden and by whoever learns or tests a policy."""
-    cut = embedder.windows(text, None, min(OVERLAP, embedder.max_tokens // 4))
-    if len(cut) > 1 and embedder.max_tokens > FINE:
-        cut += embedder.windows(text, FINE, FINE // 2)
-    return cut
+    cut = coarse_windows(embedder, text)
+    return cut + fine_windows(embedder, text) if len(cut) > 1 else cut
+
+
+def coarse_windows(embedder: Embedder, text: str) -> list[TextWindow]:
+    """As few windows as cover the text."""
+    return embedder.windows(text, None, min(OVERLAP, embedder.max_tokens // 4))
+
+
+def fine_windows(embedder: Embedder, text: str) -> list[TextWindow]:
+    """The finer windows of a long text."""
+    return embedder.windows(text, FINE, FINE // 2) if embedder.max_tokens > FINE else []
 
 
 def check_window(size: int, overlap: int, max_tokens: int) -> None:

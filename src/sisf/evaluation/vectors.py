@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding import Embedder, TextWindow, Vectors
+from sisf.embedding import Embedder, TextWindow, TokenVectors, Vectors
 from sisf.settings import cache_dir
 
 _LIMIT_ROWS = 250_000
@@ -63,6 +63,11 @@ class KeptEmbedder:
             if not keys:
                 return np.zeros((0, self.dimensions), np.float32)
             return np.stack([self._memory[key] for key in keys])
+
+    def embed_tokens(self, text: str) -> TokenVectors | None:
+        """See `TokenEmbedder.embed_tokens`. Not kept."""
+        inner = getattr(self.inner, "embed_tokens", None)
+        return inner(text) if inner is not None else None
 
     def count_tokens(self, text: str) -> int:
         """See `Embedder.count_tokens`."""

@@ -30,6 +30,7 @@ _LONG = 14
 """Letters from which a word that no one knows may be several."""
 _GLUED = re.compile(rf"[a-z]{{{_LONG},}}")
 _GLUED_TOO = re.compile(r"[a-z]{6,}")
+_GLUED_SHARE = 0.3
 _ENOUGH = 0.75
 """Share of the letters that must stand in known words for run-together letters to be read as words."""
 
@@ -115,11 +116,13 @@ def _cut(letters: str) -> str:
 def unglued(lower: str) -> Changed | None:
     """Long runs of lower-case letters cut into words where they read as such. None: there are none.
 
-    Where words run together, shorter unknown runs are cut as well.
+    Where most words run together, shorter unknown runs are cut as well.
     """
-    if not any(_pieces(m[0]) for m in _GLUED.finditer(lower)):
+    long = sum(len(m[0]) for m in _GLUED.finditer(lower) if _pieces(m[0]))
+    if not long:
         return None
-    return substitute(_GLUED_TOO, lambda m: _pieces(m[0]), lower)
+    runs = _GLUED_TOO if long > _GLUED_SHARE * len(lower) else _GLUED
+    return substitute(runs, lambda m: _pieces(m[0]), lower)
 
 
 def _pieces(run: str) -> str | None:

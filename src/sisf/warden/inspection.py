@@ -1,16 +1,21 @@
 """One inspection: every text in every view, heuristics first, then what costs a forward pass."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sisf.embedding.windows import inspected_windows
+import numpy as np
+from numpy.typing import NDArray
+
+from sisf.embedding.base import Vectors
+from sisf.embedding.windows import coarse_windows, fine_windows
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Status, Substitution
 from sisf.text.ngrams import ngram_features
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
+from sisf.warden.passages import chosen
 from sisf.warden.patterns import compile_one
 
 if TYPE_CHECKING:
@@ -116,34 +121,61 @@ class Inspection:
                             text.found[index] = _within(match, text)
 
     def _score(self, text: _Text) -> None:
-        places, windows = self._windows(text)
-        features = [ngram_features(w) for w in windows]
+        windows = self._windows(text)
+        features = [ngram_features(w.text) for w in windows]
         for start in range(0, len(windows), _BATCH):
-            part = slice(start, start + _BATCH)
-            embeddings = self._set.embedder.embed(windows[part])
-            for hit in self._set.semantics.search(embeddings, features[part], self._scope.applies):
-                view, span = places[start + hit.window]
+            part = windows[start : start + _BATCH]
+            embeddings = self._embedded(part)
+            for hit in self._set.semantics.search(embeddings, features[start : start + _BATCH], self._scope.applies):
                 known = text.found.get(hit.number)
                 if known is None or hit.score > known.score:
-                    policy = self._set.roster.policies[hit.number]
-                    text.found[hit.number] = _within(_match(policy, hit.score, hit.threshold, view, span), text)
+                    policy, window = self._set.roster.policies[hit.number], part[hit.window]
+                    match = _match(policy, hit.score, hit.threshold, window.view, window.span)
+                    text.found[hit.number] = _within(match, text)
 
-    def _windows(self, text: _Text) -> tuple[list[tuple[str, tuple[int, int]]], list[str]]:
-        """Every different window of the views that an embedder can tell apart, with its view and place."""
-        places: list[tuple[str, tuple[int, int]]] = []
-        windows: list[str] = []
-        seen: set[str] = set()
-        embedder = self._set.embedder
+    def _embedded(self, windows: Sequence["_Window"]) -> Vectors:
+        missing = [w.text for w in windows if w.vector is None]
+        computed = iter(self._set.embedder.embed(missing) if missing else ())
+        return np.stack([next(computed) if w.vector is None else w.vector for w in windows])
+
+    def _windows(self, text: _Text) -> list["_Window"]:
+        """Every different window of the views that an embedder can tell apart."""
+        found: dict[str, _Window] = {}
         for view in text.views:
-            if not (view.derived or view.name == "raw"):
-                continue
-            for window in inspected_windows(embedder, view.text):
-                key = _said(window.text)
-                if key not in seen:
-                    seen.add(key)
-                    places.append((view.name, (window.start, window.end)))
-                    windows.append(window.text)
-        return places, windows
+            if view.derived or view.name == "raw":
+                coarse = coarse_windows(self._set.embedder, view.text)
+                fresh = {_said(w.text): _Window(w.text, view.name, (w.start, w.end)) for w in coarse}
+                fresh = {key: window for key, window in fresh.items() if key not in found}
+                found |= fresh
+                if len(coarse) > 1 and fresh:
+                    for window in self._closer(view, list(fresh.values())):
+                        found.setdefault(_said(window.text), window)
+        return list(found.values())
+
+    def _closer(self, view: View, coarse: Sequence["_Window"]) -> Iterator["_Window"]:
+        """Where to look closer in a long text: at the passages that promise most, or at finer windows."""
+        look = getattr(self._set.embedder, "embed_tokens", None)
+        for window in coarse:
+            tokens = look(window.text) if look is not None else None
+            if tokens is None:
+                for fine in fine_windows(self._set.embedder, view.text):
+                    yield _Window(fine.text, view.name, (fine.start, fine.end))
+                return
+            window.vector = tokens.vector
+            for start, end in chosen(window.text, tokens, self._set.semantics, self._scope.applies):
+                span = (window.span[0] + start, window.span[0] + end)
+                yield _Window(window.text[start:end], view.name, span)
+
+
+@dataclass(slots=True)
+class _Window:
+    """A piece of a view to be scored."""
+
+    text: str
+    view: str
+    span: tuple[int, int]
+    vector: NDArray[np.float32] | None = None
+    """Where it is known already."""
 
 
 def _turns(messages: Sequence[Message]) -> list[_Text]:

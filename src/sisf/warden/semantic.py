@@ -187,6 +187,16 @@ class SemanticEngine:
             return []
         return self._hits(reached[applies[table.numbers[reached]]], scores, best)
 
+    def margins(self, embeddings: Vectors, lexical: Lexical, applies: NDArray[np.bool_]) -> Floats:
+        """For each window how far the best of the policies that apply is above its threshold (below: negative)."""
+        table, count = self.table, self.count
+        scores = embeddings @ table.vectors[:count].T + table.biases[:count] - table.thresholds[:count]
+        for row, features in zip(scores, lexical, strict=True):
+            self._add_lexical(row, features)
+        scores[:, ~applies[table.numbers[:count]]] = -np.inf
+        best: Floats = scores.max(axis=1)
+        return best
+
     def _hits(self, rows: NDArray[np.intp], scores: Floats, best: Floats) -> list[Hit]:
         """One hit for each policy: a policy may have several rows."""
         hits: dict[int, Hit] = {}

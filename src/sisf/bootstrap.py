@@ -68,8 +68,8 @@ def build(
     adjudicator = adjudicator or create_adjudicator(
         settings.adjudication, embedder=embedder if settings.embedder.name == "minilm" else None
     )
-    synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder)
     gate = gate or Gate(embedder)
+    synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate)
     store = store or _open_store(settings)
     warden = Warden(embedder, window_chars=settings.streaming.window_chars)
     loop = Loop(

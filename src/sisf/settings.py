@@ -212,6 +212,9 @@ class Synthesis(_Section):
     """What passes the gate becomes active (`autonomous`), a shadow (`observe`) or waits for a person (`supervised`)."""
     reference: tuple[str, ...] = ()
     """Benign data sets to calibrate on, by name or path. Empty: the shipped reference."""
+    answers: bool = False
+    """Whether policies on answers are learned too. They need harmless answers of the protected model in the reference:
+    without these they learn how that model writes, and block honest users."""
     seed: int = 0
     """Of everything random in it, so that a run can be repeated."""
 

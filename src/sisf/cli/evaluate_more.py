@@ -44,6 +44,7 @@ def rapid_response(
     options = Options(
         adjudicator=adjudicator,
         synthesiser=synthesiser,
+        answers=True,
         baselines=(),
         trials=trials,
         seed=seed,

@@ -104,7 +104,7 @@ def rebuild(
     with store_of(config, store) as opened:
         target = create_embedder(embedder, api_key=settings.embedder.api_key.get_secret_value())
         gate, knowledge = examiner(settings, opened)
-        synthesiser = create_synthesiser(settings.synthesis, target)
+        synthesiser = create_synthesiser(settings.synthesis, target, gate)
         result = move(opened, target, synthesiser, gate, knowledge, actor=person())
     if json:
         emit({"revision": result.snapshot.revision, "moved": result.moved, "left": dict(result.left)})

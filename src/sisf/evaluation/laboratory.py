@@ -36,6 +36,8 @@ class Options:
     labels: str = "recorded"
     """Who judges released answers for the system ASR: `recorded` or a judge, independent of the loop's."""
     synthesiser: str = "local"
+    answers: bool = False
+    """Whether policies on answers are learned: only where harmless answers of the same models are in the reference."""
     mode: Literal["async", "inline"] = "async"
     baselines: Sequence[str] = BASELINES
     trials: int = 5
@@ -118,6 +120,7 @@ class Laboratory:
                 "store.url": f"sqlite:///{folder / 'experiment.db'}",
                 "loop.workers": 0,
                 "synthesis.synthesiser": self.options.synthesiser,
+                "synthesis.answers": self.options.answers or self._settings.synthesis.answers,
                 "mode": "enforce",
             },
         )

@@ -1,14 +1,34 @@
 """Builds the synthesiser that the settings name."""
 
+import os
+from collections.abc import Mapping
+
 from sisf.embedding.base import Embedder
-from sisf.errors import ConfigurationError
+from sisf.llm.base import ChatModel
 from sisf.settings import Synthesis
-from sisf.synthesis.base import PolicySynthesisModule
+from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
 from sisf.synthesis.local import LocalSynthesiser
 
 
-def create_synthesiser(settings: Synthesis, embedder: Embedder) -> PolicySynthesisModule:
-    """The synthesiser of `settings.synthesiser`; `auto` is `local`."""
-    if settings.synthesiser == "llm":
-        raise ConfigurationError("synthesis.synthesiser: `llm` is not built in yet; use `local`")
-    return LocalSynthesiser(embedder, seed=settings.seed)
+def create_synthesiser(
+    settings: Synthesis,
+    embedder: Embedder,
+    gate: PolicyGate,
+    *,
+    model: ChatModel | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> PolicySynthesisModule:
+    """The synthesiser of `settings.synthesiser`; `auto` is `llm` when a key for it is there, else `local`.
+
+    `model` replaces the chat model (tests, experiments).
+    """
+    from sisf.adjudicator.factory import has_access
+
+    local = LocalSynthesiser(embedder, seed=settings.seed, learn_answers=settings.answers)
+    automatic = settings.synthesiser == "auto" and (model is not None or has_access(settings.llm, environment))
+    if settings.synthesiser != "llm" and not automatic:
+        return local
+    from sisf.llm.client import OpenAIChatModel
+    from sisf.synthesis.llm import LlmSynthesiser
+
+    return LlmSynthesiser(model or OpenAIChatModel(settings.llm), embedder, gate, local)

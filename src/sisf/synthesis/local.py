@@ -33,12 +33,19 @@ class LocalSynthesiser:
     name = "local"
 
     def __init__(
-        self, embedder: Embedder, *, seed: int = 0, prompts: Recipe | None = None, answers: Recipe | None = None
+        self,
+        embedder: Embedder,
+        *,
+        seed: int = 0,
+        learn_answers: bool = True,
+        prompts: Recipe | None = None,
+        answers: Recipe | None = None,
     ) -> None:
         self._learners = {
             Direction.PROMPT: ProbeLearner(embedder, prompts or Recipe(), seed=seed),
             Direction.RESPONSE: ProbeLearner(embedder, answers or Recipe(), seed=seed),
         }
+        self._learned = tuple(self._learners) if learn_answers else (Direction.PROMPT,)
         self._taught = False
         self._benign_seen = {Direction.PROMPT: 0, Direction.RESPONSE: 0}
 
@@ -51,23 +58,25 @@ class LocalSynthesiser:
         self._teach(knowledge)
         breaches = knowledge.breaches()[-_MAX_BREACHES:]
         proposals = []
-        for direction in self._learners:
+        for direction in self._learned:
             policy = self._learn(direction, breach, breaches, knowledge)
             if policy is not None:
                 proposals.append(policy)
         return proposals
 
     def _teach(self, knowledge: Knowledge) -> None:
-        prompts, answers = self._learners[Direction.PROMPT].rows, self._learners[Direction.RESPONSE].rows
         benign = {Direction.PROMPT: knowledge.benign_prompts(), Direction.RESPONSE: knowledge.benign_responses()}
-        for direction, rows in ((Direction.PROMPT, prompts), (Direction.RESPONSE, answers)):
-            rows.add(benign[direction][self._benign_seen[direction] :], Origin.REFERENCE)
+        for direction in self._learned:
+            self._learners[direction].rows.add(benign[direction][self._benign_seen[direction] :], Origin.REFERENCE)
             self._benign_seen[direction] = len(benign[direction])
         if not self._taught:
             items = corpus.contrastive()
+            prompts = self._learners[Direction.PROMPT].rows
             prompts.add([i.text for i in items if not i.harmful], Origin.LESSON)
             prompts.add([i.text for i in items if i.harmful], Origin.WORLD)
-            answers.add([a.text for a in corpus.answers() if a.label == "safe"], Origin.LESSON)
+            if Direction.RESPONSE in self._learned:
+                answers = self._learners[Direction.RESPONSE].rows
+                answers.add([a.text for a in corpus.answers() if a.label == "safe"], Origin.LESSON)
             self._taught = True
 
     def _learn(

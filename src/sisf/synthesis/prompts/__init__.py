@@ -1,0 +1,10 @@
+"""The prompts of the `llm` synthesiser, one file per version; a version, once released, is never edited."""
+
+from importlib import resources
+
+VERSION = 1
+
+
+def load_prompt(version: int = VERSION) -> str:
+    """Instructions for the system role. They never contain text of an exchange."""
+    return resources.files(__name__).joinpath(f"policy-{version}.md").read_text(encoding="utf-8")

@@ -83,8 +83,8 @@ class LocalSynthesiser:
         self, direction: Direction, breach: Breach, breaches: Sequence[Breach], knowledge: Knowledge
     ) -> Policy | None:
         texts = _texts(direction, breaches)
-        if not _text(direction, breach):
-            return None
+        if not _text(direction, breach) or not self._benign_seen[direction]:
+            return None  # nothing to learn from, or nothing to calibrate on
         learner = self._learners[direction]
         learner.rows.add(list(texts), Origin.BREACH)
         learned = learner.learn(texts, list(texts)[-_EXAMPLES:])

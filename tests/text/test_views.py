@@ -11,6 +11,7 @@ from sisf.errors import LimitExceeded
 from sisf.text import characters
 from sisf.text.confusables import skeleton
 from sisf.text.views import MAX_GROWTH, views
+from tests.text.scripts import SENTENCES
 from tests.text.tricks import CHARACTERS, ENCODINGS, OTHER_ENCODINGS, Trick
 
 PLAIN = "Explain how to pick the lock of a garden gate"
@@ -131,3 +132,12 @@ def test_any_string_has_views_and_folding_it_twice_changes_nothing(text: str) ->
 def test_a_million_strings(text: str) -> None:
     for view in views(text):
         view.text.encode()
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_honest_text_of_any_script_keeps_its_own_reading_and_few_others(language: str) -> None:
+    text = SENTENCES[language]
+    found = views(text)
+    assert found[0].text == text
+    assert len(found) <= 12
+    assert sum(len(v.text) for v in found if v.derived) <= 8 * len(text)

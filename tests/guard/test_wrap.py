@@ -230,7 +230,7 @@ def test_what_is_not_inspected_is_refused(guard: Guard) -> None:
             lambda: sdk.chat.completions.retrieve("chatcmpl-1"),
             lambda: sdk.files.create(file=b"x", purpose="batch"),
             lambda: sdk.moderations.create(input="x"),
-            lambda: sdk.realtime.connect(model="x").enter(),
+            lambda: getattr(sdk, "realtime", sdk.beta.realtime).connect(model="x").enter(),
             lambda: sdk.with_options(timeout=3).images.generate(prompt="a cat"),
         ]
         for attempt in attempts:

@@ -106,6 +106,7 @@ class _Run:
             message = await self.message()
             more = message.get("more_body", False)
             if self._passage.seen.record is not None and not refuse:
+                await self.close()  # not every version of the SDK closes a response whose iteration fails
                 raise self._passage.seen.blocked or AssertionError
             if message.get("body"):
                 yield message["body"]

@@ -170,6 +170,7 @@ def _pieces(caller: _Caller, passage: Passage, refuse: bool) -> Iterator[bytes]:
     """The body; `Blocked` in place of what a policy stopped."""
     for body in _bodies(caller):
         if passage.seen.record is not None and not refuse:
+            caller.close()  # not every version of the SDK closes a response whose iteration fails
             raise passage.seen.blocked or AssertionError
         if body:
             yield body

@@ -31,6 +31,8 @@ _LONG = 14
 _GLUED = re.compile(rf"[a-z]{{{_LONG},}}")
 _GLUED_TOO = re.compile(r"[a-z]{6,}")
 _GLUED_SHARE = 0.3
+_FEWEST_VOWELS, _MOST_VOWELS = 0.27, 0.6
+"""English has some 0.38; machine text (0.2) is told from it without being read."""
 _ENOUGH = 0.75
 """Share of the letters that must stand in known words for run-together letters to be read as words."""
 
@@ -126,7 +128,8 @@ def unglued(lower: str) -> Changed | None:
 
 
 def _pieces(run: str) -> str | None:
-    if run in costs():
+    vowels = sum(map(run.count, "aeiou"))
+    if run in costs() or not _FEWEST_VOWELS < vowels / len(run) < _MOST_VOWELS:
         return None
     words = segmented(run)
     return words if readable(words) >= _ENOUGH else None

@@ -10,7 +10,7 @@ from importlib.resources import files
 from math import log
 
 _LETTERS = re.compile(r"[a-z]+")
-_LONGEST = 20
+_LONGEST = 16
 _UNKNOWN = 14.0
 """Cost of one letter that belongs to no known word: more than a rare word."""
 

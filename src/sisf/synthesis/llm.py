@@ -6,14 +6,12 @@ pattern and example requests. A gate report that refuses a proposal goes back to
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sisf import corpus
 from sisf.adjudicator.fence import Piece, fence, new_marker
 from sisf.embedding.base import Embedder
 from sisf.errors import ModelError
@@ -21,8 +19,8 @@ from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.policy import Action, Condition, Direction, Pattern, Policy, Prototypes, Provenance
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
+from sisf.synthesis.induction import corpus_words
 from sisf.synthesis.prompts import load_prompt
-from sisf.text.ngrams import words
 from sisf.verdict import Breach
 
 _log = structlog.get_logger(__name__)
@@ -176,10 +174,6 @@ class LlmSynthesiser:
 def rare_words(pattern: str) -> Sequence[str]:
     """Words of a pattern that the shipped corpus does not know: names and tokens that an attacker may have planted."""
     literal = _SYNTAX.sub(" ", pattern).lower()
-    return [*dict.fromkeys(word for word in _WORD.findall(literal) if not any(k.startswith(word) for k in _known()))]
-
-
-@lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
-    texts = [item.text for item in corpus.contrastive()] + [sample.text for sample in corpus.benign_reference()]
-    return frozenset(word for text in texts for word in words(text))
+    return [
+        *dict.fromkeys(word for word in _WORD.findall(literal) if not any(k.startswith(word) for k in corpus_words()))
+    ]

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from sisf import corpus
 from sisf.embedding.base import Embedder
-from sisf.policy import Action, Direction, Policy, Probe, Provenance, Status
+from sisf.policy import Action, Direction, Pattern, Policy, Probe, Provenance, Status
 from sisf.synthesis.base import Knowledge
+from sisf.synthesis.induction import in_words, induce
 from sisf.synthesis.learner import Learned, ProbeLearner, Recipe
+from sisf.synthesis.reference import TextBank
 from sisf.synthesis.rows import Origin
 from sisf.verdict import Breach
 
@@ -62,7 +64,32 @@ class LocalSynthesiser:
             policy = self._learn(direction, breach, breaches, knowledge)
             if policy is not None:
                 proposals.append(policy)
-        return proposals
+        return [*proposals, *self._patterns(breach, breaches, proposals, knowledge)]
+
+    def _patterns(
+        self, breach: Breach, breaches: Sequence[Breach], proposals: Sequence[Policy], knowledge: Knowledge
+    ) -> Sequence[Policy]:
+        """A readable pattern where the probe would not stop the breach it was learned from."""
+        prompt = breach.exchange.prompt
+        embedder = self._learners[Direction.PROMPT].rows.embedder
+        bank = TextBank(embedder)
+        bank.extend([prompt])
+        if not prompt.strip() or any(p.direction.covers(Direction.PROMPT) and bank.matches(p).any() for p in proposals):
+            return []
+        pattern = induce(prompt, [b.exchange.prompt for b in breaches], knowledge.benign_prompts())
+        if pattern is None:
+            return []
+        return [
+            Policy(
+                Pattern(pattern),
+                Action.BLOCK,
+                Direction.PROMPT,
+                f"Requests that name {in_words(pattern)}, as one did that breached the model",
+                hazard=breach.verdict.hazard,
+                technique=breach.verdict.technique,
+                provenance=Provenance((breach.id,), self.name),
+            )
+        ]
 
     def _teach(self, knowledge: Knowledge) -> None:
         benign = {Direction.PROMPT: knowledge.benign_prompts(), Direction.RESPONSE: knowledge.benign_responses()}

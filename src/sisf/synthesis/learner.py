@@ -33,7 +33,7 @@ class Recipe:
     breach_weight: float = 10.0
     world_weight: float = 0.3
     lesson_weight: float = 1.0
-    quantile: float = 0.9995
+    quantile: float = 0.999
     """Share of benign reference texts that must score below the threshold in a model that never saw them."""
     folds: int = 3
 

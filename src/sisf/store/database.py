@@ -96,8 +96,9 @@ class Database:
         self.revisions.close()
         self.work.raise_()
         self.writer.close()
-        self._reading.dispose()
-        self._writing.dispose()
+        with self._guard:  # a connection that is shared must not be closed under a thread that uses it
+            self._reading.dispose()
+            self._writing.dispose()
 
     def _ensure_ready(self) -> None:
         """Make sure that the schema is in place, where that could not be done when the store was opened."""

@@ -20,7 +20,9 @@ _CANDIDATES = 40
 
 def induce(prompt: str, breaches: Sequence[str], benign: Sequence[str]) -> str | None:
     """An RE2 pattern that recognises `prompt`, no benign text, and most of `breaches`; None when there is none."""
-    candidates = {pair: _pattern(*pair) for pair in _pairs(prompt)}
+    drawn = {pair: _pattern(*pair) for pair in _pairs(prompt)}
+    # RE2's word borders are those of ASCII: a pair that it cannot find in its own text is no candidate.
+    candidates = {pair: pattern for pair, pattern in drawn.items() if _hits(pattern, [prompt])}
     support = {pair: _hits(pattern, breaches) for pair, pattern in candidates.items()}
     for pair in sorted(candidates, key=lambda p: (-support[p], p))[:_CANDIDATES]:
         if _hits(candidates[pair], benign) == 0:

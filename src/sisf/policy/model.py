@@ -93,7 +93,7 @@ class Probe:
     ngrams: Mapping[str, float]
     bias: float
     threshold: float
-    features: str = "words-1-2/1"
+    features: str = "words-1-2-order/2"
     examples: tuple[str, ...] = ()
     """A few nearest breaches, where they may be kept: part of the explanation."""
 

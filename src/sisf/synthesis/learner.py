@@ -1,4 +1,4 @@
-"""Learns the probe of one direction: again after every breach, in a fraction of a second.
+"""Learns the probe of one direction and kind of speech: again after every breach, in a fraction of a second.
 
 What is learned from: the breaches (heavy), what the corpus knows to be harmful (light), the benign reference, and the
 corpus' benign near misses. The threshold is where benign reference texts that the fitted model had not seen (k folds)
@@ -7,14 +7,15 @@ are nearly all below it, and never lower than what any known benign text scores.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Embedder
 from sisf.policy import Probe
 from sisf.synthesis.logistic import Floats, Linear, Problem, fit, refit
 from sisf.synthesis.rows import Ints, Origin, Rows
+from sisf.text.ngrams import ORDER
 
 _MAX_NGRAMS = 1_600
 _LONGEST_NGRAM = 32
@@ -23,6 +24,35 @@ _MARGIN = 0.02
 _DIGITS = 4
 _ROUNDS = 3
 _STRESS, _MAX_STRESS = 4.0, 64.0
+_OUT_OF_SCOPE = 50.0
+"""By how much a text of the other kind of speech is moved below every threshold."""
+_LARGEST_TAIL = 0.01
+"""Of the texts that a probe is for, at most this share may lie above its threshold in a model that never saw them."""
+
+
+class Speech(StrEnum):
+    """The kind of speech that a probe is for. How people ask for things they may not have differs from how they order
+    them; a probe learned from orders is neither trained on questions nor held against them."""
+
+    ORDERS = "orders"
+    OTHERS = "others"
+    ANY = "any"
+
+    @classmethod
+    def of(cls, probe: Probe) -> "Speech":
+        """What a probe was learned for."""
+        shift = probe.ngrams.get(ORDER, 0.0)
+        return cls.ORDERS if shift > 0 else cls.OTHERS if shift < 0 else cls.ANY
+
+    def rows(self, rows: Rows) -> NDArray[np.bool_]:
+        """The rows of this kind."""
+        match self:
+            case Speech.ORDERS:
+                return rows.orders
+            case Speech.OTHERS:
+                return ~rows.orders
+            case _:
+                return np.ones(len(rows), np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +60,7 @@ class Recipe:
     """How a probe is learned. The figures behind the defaults: docs/synthesis.md."""
 
     ridge: float = 0.3
-    breach_weight: float = 10.0
+    breach_weight: float = 100.0
     world_weight: float = 0.3
     lesson_weight: float = 1.0
     quantile: float = 0.999
@@ -48,10 +78,11 @@ class Learned:
 
 
 class ProbeLearner:
-    """Keeps the training rows and the last solutions of one direction. Used by one thread at a time."""
+    """Keeps the last solutions of one direction and kind of speech. Used by one thread at a time."""
 
-    def __init__(self, embedder: Embedder, recipe: Recipe, *, seed: int = 0) -> None:
-        self.rows = Rows(embedder)
+    def __init__(self, rows: Rows, speech: Speech, recipe: Recipe, *, seed: int = 0) -> None:
+        self.rows = rows
+        self.speech = speech
         self._recipe = recipe
         self._seed = seed
         self._solutions: dict[int, Linear] = {}
@@ -59,43 +90,59 @@ class ProbeLearner:
         """Factors on the weights of benign rows that scored too high."""
 
     def learn(self, breaches: Mapping[str, float], examples: Sequence[str]) -> Learned:
-        """Fit on all rows that are there. `breaches` maps each breaching text to its share of a breach's weight."""
+        """Fit on all rows of this kind of speech.
+
+        `breaches` maps each breaching text to its share of a breach's weight.
+        """
         rows, recipe = self.rows, self._recipe
-        origins = rows.origins
-        labels = origins >= Origin.WORLD
-        weights = self._weights(origins, breaches)
-        folds = self._folds(origins)
-        held_out = np.full(len(rows), -np.inf, np.float32)
-        for fold in range(recipe.folds):
-            model = self._fit(fold, labels, np.where(folds == fold, np.float32(0), weights))
-            scores = model.scores(rows.embeddings, rows.features)
-            held_out[folds == fold] = scores[folds == fold]
-        benign = origins == Origin.REFERENCE
-        unseen = float(np.quantile(_per_text(held_out, rows.owners, benign), recipe.quantile))
-        model = self._fit(recipe.folds, labels, weights)
+        spoken = self.speech.rows(rows)
+        weights = self._weights(spoken, breaches)
+        benign = rows.origins == Origin.REFERENCE
+        unseen = self._unseen(benign & spoken, int(np.count_nonzero(benign)), weights)
+        model = self._fit(recipe.folds, weights)
         for _ in range(_ROUNDS):
-            offending = benign & (model.scores(rows.embeddings, rows.features) > unseen - _MARGIN)
+            offending = benign & spoken & (model.scores(rows.embeddings, rows.features) > unseen - _MARGIN)
             if not offending.any():
                 break
             self._stress(np.flatnonzero(offending))
-            model = self._fit(recipe.folds, labels, self._weights(origins, breaches))
-        return self._probe(model, benign, unseen, examples)
+            model = self._fit(recipe.folds, self._weights(spoken, breaches))
+        return self._probe(model, benign & spoken, unseen, examples)
+
+    def speaks(self, text: str) -> bool:
+        """Whether part of an added text is of this kind of speech."""
+        return bool(self.speech.rows(self.rows)[self.rows.rows_of(text)].any())
+
+    def _unseen(self, benign: NDArray[np.bool_], total: int, weights: Floats) -> float:
+        """What benign rows of this kind score in models that never saw them, at the quantile of all benign rows."""
+        rows, recipe = self.rows, self._recipe
+        folds = self._folds(benign)
+        held_out = np.full(len(rows), -np.inf, np.float32)
+        for fold in range(recipe.folds):
+            model = self._fit(fold, np.where(folds == fold, np.float32(0), weights))
+            scores = model.scores(rows.embeddings, rows.features)
+            held_out[folds == fold] = scores[folds == fold]
+        best = _per_text(held_out, rows.owners, benign)
+        if not len(best):
+            return -np.inf
+        tail = (1 - recipe.quantile) * total / np.count_nonzero(benign)
+        return float(np.quantile(best, 1 - min(tail, _LARGEST_TAIL)))
 
     def _stress(self, rows: Ints) -> None:
         """Let benign rows that score too high weigh more, now and later: one odd text must not lift the threshold."""
         for row in rows.tolist():
             self._emphasis[row] = min(_STRESS * self._emphasis.get(row, 1.0), _MAX_STRESS)
 
-    def _fit(self, key: int, labels: NDArray[np.bool_], weights: Floats) -> Linear:
+    def _fit(self, key: int, weights: Floats) -> Linear:
         rows = self.rows
+        labels = rows.origins >= Origin.WORLD
         problem = Problem(rows.embeddings, rows.features, rows.transposed, labels, weights, self._recipe.ridge)
         known = self._solutions.get(key)
         model = refit(problem, known.widened(rows.features.shape[1])) if known else fit(problem)
         self._solutions[key] = model
         return model
 
-    def _weights(self, origins: NDArray[np.int8], breaches: Mapping[str, float]) -> Floats:
-        recipe = self._recipe
+    def _weights(self, spoken: NDArray[np.bool_], breaches: Mapping[str, float]) -> Floats:
+        recipe, origins = self._recipe, self.rows.origins
         table = np.zeros(len(Origin), np.float32)
         table[Origin.REFERENCE] = 1.0
         table[Origin.LESSON] = recipe.lesson_weight
@@ -108,13 +155,14 @@ class ProbeLearner:
             # A text that the reference holds as benign stays benign, whoever sends it.
             harmful = rows[origins[rows] >= Origin.WORLD]
             weights[harmful] = recipe.breach_weight * share / max(len(rows), 1)
+        weights[~spoken] = 0
         return weights
 
-    def _folds(self, origins: NDArray[np.int8]) -> NDArray[np.int64]:
+    def _folds(self, benign: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The fold of each row; all windows of a text share one, and what is not calibrated on has none."""
         owners = self.rows.owners
         drawn = np.random.default_rng(self._seed).integers(0, self._recipe.folds, int(owners.max()) + 1)
-        folds: NDArray[np.int64] = np.where(origins == Origin.REFERENCE, drawn[owners], -1)
+        folds: NDArray[np.int64] = np.where(benign, drawn[owners], -1)
         return folds
 
     def _probe(self, model: Linear, benign: NDArray[np.bool_], unseen: float, examples: Sequence[str]) -> Learned:
@@ -127,12 +175,18 @@ class ProbeLearner:
         scores = Linear(model.dense, pruned, model.bias).scores(rows.embeddings, rows.features)
         seen = float(_per_text(scores, rows.owners, benign).max(initial=-np.inf))
         embedder = rows.embedder
+        ngrams = {columns[i]: float(pruned[i]) for i in kept.tolist() if pruned[i]}
+        bias = model.bias
+        if self.speech is Speech.ORDERS:
+            ngrams, bias = {ORDER: _OUT_OF_SCOPE, **ngrams}, bias - _OUT_OF_SCOPE
+        elif self.speech is Speech.OTHERS:
+            ngrams = {ORDER: -_OUT_OF_SCOPE, **ngrams}
         probe = Probe(
             embedder.id,
             embedder.dimensions,
             model.dense.astype("<f4").tobytes(),
-            {columns[i]: float(pruned[i]) for i in kept.tolist() if pruned[i]},
-            model.bias,
+            ngrams,
+            bias,
             max(seen + _MARGIN, unseen),
             examples=tuple(examples),
         )

@@ -1,23 +1,31 @@
 """The synthesiser that needs no language model.
 
-After every breach two linear probes are learned again, one on prompts and one on answers, and replace the ones before.
-What is known before the first breach is the shipped corpus: harmful requests, their benign twins, and answers of both
-kinds; one breach brings all of that to bear.
+After every breach the linear probe of its kind of speech is learned again and replaces the one before: prompts that
+begin with an order have one, all others another; answers have one. What is known before the first breach is the shipped
+corpus: harmful requests in every form, their benign twins, and harmless answers; one breach brings all of that to bear.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sisf import corpus
+from sisf.corpus.goals import goal_requests
 from sisf.embedding.base import Embedder
 from sisf.policy import Action, Direction, Pattern, Policy, Probe, Provenance, Status
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.induction import in_words, induce
-from sisf.synthesis.learner import Learned, ProbeLearner, Recipe
+from sisf.synthesis.learner import Learned, ProbeLearner, Recipe, Speech
 from sisf.synthesis.reference import TextBank
-from sisf.synthesis.rows import Origin
+from sisf.synthesis.rows import Origin, Rows
 from sisf.verdict import Breach
 
+_SPOKEN = {
+    Speech.ORDERS: "Requests that begin with an order,",
+    Speech.OTHERS: "Requests that do not begin with an order,",
+    Speech.ANY: "Requests",
+}
+_FORMS = 3
+"""Forms of request into which each goal of the corpus is put."""
 _SHOWN = 5
 _EXAMPLES = 3
 _MAX_BREACHES = 2_000
@@ -43,27 +51,28 @@ class LocalSynthesiser:
         prompts: Recipe | None = None,
         answers: Recipe | None = None,
     ) -> None:
-        self._learners = {
-            Direction.PROMPT: ProbeLearner(embedder, prompts or Recipe(), seed=seed),
-            Direction.RESPONSE: ProbeLearner(embedder, answers or Recipe(), seed=seed),
+        learned: dict[Direction, tuple[Recipe, tuple[Speech, ...]]] = {
+            Direction.PROMPT: (prompts or Recipe(), (Speech.ORDERS, Speech.OTHERS))
         }
-        self._learned = tuple(self._learners) if learn_answers else (Direction.PROMPT,)
+        if learn_answers:
+            learned[Direction.RESPONSE] = (answers or Recipe(), (Speech.ANY,))
+        self._rows = {direction: Rows(embedder) for direction in learned}
+        self._learners = {
+            direction: [ProbeLearner(self._rows[direction], speech, recipe, seed=seed) for speech in kinds]
+            for direction, (recipe, kinds) in learned.items()
+        }
         self._taught = False
-        self._benign_seen = {Direction.PROMPT: 0, Direction.RESPONSE: 0}
+        self._benign_seen = dict.fromkeys(self._rows, 0)
 
     def prepare(self, knowledge: Knowledge) -> None:
         """Embed the reference and the corpus: seconds, once. `synthesise` does it when nobody did before."""
         self._teach(knowledge)
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
-        """At most one probe per direction, each replacing the one before it."""
+        """At most one probe per direction and kind of speech, each replacing the one before it."""
         self._teach(knowledge)
         breaches = knowledge.breaches()[-_MAX_BREACHES:]
-        proposals = []
-        for direction in self._learned:
-            policy = self._learn(direction, breach, breaches, knowledge)
-            if policy is not None:
-                proposals.append(policy)
+        proposals = [p for d in self._learners for p in self._learn(d, breach, breaches, knowledge)]
         return [*proposals, *self._patterns(breach, breaches, proposals, knowledge)]
 
     def _patterns(
@@ -71,7 +80,7 @@ class LocalSynthesiser:
     ) -> Sequence[Policy]:
         """A readable pattern where the probe would not stop the breach it was learned from."""
         prompt = breach.exchange.prompt
-        embedder = self._learners[Direction.PROMPT].rows.embedder
+        embedder = self._rows[Direction.PROMPT].embedder
         bank = TextBank(embedder)
         bank.extend([prompt])
         if not prompt.strip() or any(p.direction.covers(Direction.PROMPT) and bank.matches(p).any() for p in proposals):
@@ -93,44 +102,61 @@ class LocalSynthesiser:
 
     def _teach(self, knowledge: Knowledge) -> None:
         benign = {Direction.PROMPT: knowledge.benign_prompts(), Direction.RESPONSE: knowledge.benign_responses()}
-        for direction in self._learned:
-            self._learners[direction].rows.add(benign[direction][self._benign_seen[direction] :], Origin.REFERENCE)
+        for direction, rows in self._rows.items():
+            rows.add(benign[direction][self._benign_seen[direction] :], Origin.REFERENCE)
             self._benign_seen[direction] = len(benign[direction])
-        if not self._taught:
-            items = corpus.contrastive()
-            prompts = self._learners[Direction.PROMPT].rows
-            prompts.add([i.text for i in items if not i.harmful], Origin.LESSON)
-            prompts.add([i.text for i in items if i.harmful], Origin.WORLD)
-            if Direction.RESPONSE in self._learned:
-                answers = self._learners[Direction.RESPONSE].rows
-                answers.add([a.text for a in corpus.answers() if a.label == "safe"], Origin.LESSON)
-            self._taught = True
+        if self._taught:
+            return
+        asked = [(i.text, i.harmful) for i in corpus.contrastive()]
+        asked += [(r.text, r.harmful) for r in goal_requests(_FORMS)]
+        prompts = self._rows[Direction.PROMPT]
+        prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON)
+        prompts.add([text for text, harmful in asked if harmful], Origin.WORLD)
+        if Direction.RESPONSE in self._rows:
+            self._rows[Direction.RESPONSE].add([a.text for a in corpus.answers() if a.label == "safe"], Origin.LESSON)
+        self._taught = True
 
     def _learn(
         self, direction: Direction, breach: Breach, breaches: Sequence[Breach], knowledge: Knowledge
-    ) -> Policy | None:
+    ) -> Sequence[Policy]:
         texts = _texts(direction, breaches)
-        if not _text(direction, breach) or not self._benign_seen[direction]:
-            return None  # nothing to learn from, or nothing to calibrate on
-        learner = self._learners[direction]
-        learner.rows.add(list(texts), Origin.BREACH)
+        text = _text(direction, breach)
+        if not text or not self._benign_seen[direction]:
+            return ()  # nothing to learn from, or nothing to calibrate on
+        self._rows[direction].add(list(texts), Origin.BREACH)
+        return [
+            self._proposal(direction, learner, breach, breaches, knowledge)
+            for learner in self._learners[direction]
+            if learner.speaks(text)
+        ]
+
+    def _proposal(
+        self,
+        direction: Direction,
+        learner: ProbeLearner,
+        breach: Breach,
+        breaches: Sequence[Breach],
+        knowledge: Knowledge,
+    ) -> Policy:
+        texts = {t: share for t, share in _texts(direction, breaches).items() if learner.speaks(t)}
         learned = learner.learn(texts, list(texts)[-_EXAMPLES:])
-        replaced = tuple(p.id for p in knowledge.policies() if self._mine(p, direction))
+        replaced = tuple(p.id for p in knowledge.policies() if self._mine(p, direction, learner.speech))
         return Policy(
             learned.probe,
             Action.BLOCK,
             direction,
-            _describe(direction, len(texts), learned),
+            _describe(direction, learner.speech, len(texts), learned),
             hazard=breach.verdict.hazard,
             technique=breach.verdict.technique,
             provenance=Provenance(tuple(b.id for b in breaches[-_NAMED:]), self.name, supersedes=replaced),
         )
 
-    def _mine(self, policy: Policy, direction: Direction) -> bool:
+    def _mine(self, policy: Policy, direction: Direction, speech: Speech) -> bool:
         return (
             policy.provenance.synthesiser == self.name
             and policy.direction is direction
             and isinstance(policy.condition, Probe)
+            and Speech.of(policy.condition) is speech
             and policy.status in {Status.ACTIVE, Status.SHADOW}
         )
 
@@ -152,7 +178,7 @@ def _texts(direction: Direction, breaches: Sequence[Breach]) -> Mapping[str, flo
     return shares
 
 
-def _describe(direction: Direction, count: int, learned: Learned) -> str:
+def _describe(direction: Direction, speech: Speech, count: int, learned: Learned) -> str:
     words = ", ".join(f"“{gram}”" for gram in learned.strongest[:_SHOWN])
-    what = "Requests like" if direction is Direction.PROMPT else "Answers like"
-    return f"{what} the {count} that breached the model; strongest words: {words}"
+    what = "Answers" if direction is Direction.RESPONSE else _SPOKEN[speech]
+    return f"{what} like the {count} that breached the model; strongest words: {words}"

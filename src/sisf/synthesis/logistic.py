@@ -18,6 +18,9 @@ _GRADIENT_TOLERANCE = 2e-3
 _RELATIVE_TOLERANCE = 1e-6
 _PULL = 0.02
 """Rows that pull less (the slope of their loss, at most their weight) are held at what they pull when refitting."""
+_TURNS = 4
+_FEW = 5
+"""So many rows may wake without another turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +64,44 @@ class Problem:
         return slope
 
 
-def fit(problem: Problem, start: Linear | None = None, *, passes: int = 80) -> Linear:
-    """Minimise the weighted log loss with its penalty, over all rows. Deterministic."""
+def fit(problem: Problem, *, passes: int = 80) -> Linear:
+    """Minimise the weighted log loss with its penalty, over all rows that have a weight. Deterministic."""
     width, columns = problem.embeddings.shape[1], problem.features.shape[1]
-    if start is None:
-        start = Linear(np.zeros(width, np.float32), np.zeros(columns, np.float32), 0.0)
-    return _minimised(problem, start, np.zeros(width + columns + 1), passes)
+    start = Linear(np.zeros(width, np.float32), np.zeros(columns, np.float32), 0.0)
+    return _over(problem, start, problem.weights > 0, passes)
 
 
 def refit(problem: Problem, start: Linear, *, passes: int = 25) -> Linear:
-    """Minimise again from a solution of nearly the same problem, over the rows that still pull at it.
+    """Minimise again from a solution of nearly the same problem, over the rows that pull at it.
 
-    Rows whose pull at `start` is small (most of the benign ones) keep that pull, and the n-grams that only they hold
-    keep their weights. Fitted so step after step, the errors do not add up: every step measures all pulls anew.
+    Rows whose pull is small (most of the benign ones) rest: they keep the pull that they have, and the n-grams that
+    only they hold keep their weights. Rows that the solution wakes are taken in, and it is minimised again.
     """
-    slopes = problem.slopes(start)
-    pulling = (np.abs(slopes) > _PULL) | (problem.labels & (problem.weights > 0))
-    features = problem.features[pulling]
+    awake = problem.labels & (problem.weights > 0)
+    model = start
+    for turn in range(_TURNS):
+        pulling = np.abs(problem.slopes(model)) > _PULL
+        if turn and np.count_nonzero(pulling & ~awake) <= _FEW:
+            break
+        awake |= pulling
+        model = _over(problem, model, awake, passes)
+    return model
+
+
+def _over(problem: Problem, start: Linear, rows: NDArray[np.bool_], passes: int) -> Linear:
+    """Minimise over some rows; the others keep the slope that they have at `start`."""
+    features = problem.features[rows]
     columns = np.unique(features.indices)
     features = features[:, columns]
     inner = Problem(
-        problem.embeddings[pulling],
+        problem.embeddings[rows],
         features,
         features.T.tocsr(),
-        problem.labels[pulling],
-        problem.weights[pulling],
+        problem.labels[rows],
+        problem.weights[rows],
         problem.ridge,
     )
-    rest = np.where(pulling, np.float32(0), slopes)
+    rest = np.where(rows, np.float32(0), problem.slopes(start))
     constant = np.concatenate([rest @ problem.embeddings, (problem.transposed @ rest)[columns], [rest.sum()]])
     found = _minimised(inner, Linear(start.dense, start.lexical[columns], start.bias), constant, passes)
     lexical = start.lexical.copy()

@@ -15,7 +15,7 @@ from scipy import sparse
 from sisf.embedding.base import Embedder
 from sisf.embedding.windows import inspected_windows
 from sisf.synthesis.logistic import Floats
-from sisf.text.ngrams import ngram_features
+from sisf.text.ngrams import ORDER, ngram_features
 
 Ints = NDArray[np.intp]
 
@@ -56,6 +56,7 @@ class Rows:
         self._texts: dict[str, Ints] = {}
         self._owners: list[int] = []
         self._origins: list[int] = []
+        self._orders: list[bool] = []
         self._embeddings: list[Floats] = []
         self._stacked: Floats = np.zeros((0, embedder.dimensions), np.float32)
         self._features: sparse.csr_matrix = sparse.csr_matrix((0, 0), dtype=np.float32)
@@ -68,6 +69,11 @@ class Rows:
     def origins(self) -> NDArray[np.int8]:
         """The `Origin` of each row."""
         return np.asarray(self._origins, np.int8)
+
+    @property
+    def orders(self) -> NDArray[np.bool_]:
+        """Whether each row begins with an order. No column: for which of them a probe is, is no weight to learn."""
+        return np.asarray(self._orders, np.bool_)
 
     @property
     def owners(self) -> Ints:
@@ -100,6 +106,7 @@ class Rows:
     def _append(self, window: str, origin: Origin, owner: int) -> None:
         row = len(self._rows)
         features = ngram_features(window)
+        self._orders.append(features.pop(ORDER, None) is not None)
         grams = np.fromiter((self._number(gram) for gram in sorted(features)), np.intp, len(features))
         for gram in grams.tolist():
             self._holders[gram].append(row)

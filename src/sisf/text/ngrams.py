@@ -1,11 +1,19 @@
-"""Lexical features: which words and pairs of words a text holds. Computed from the text alone, no fitted state."""
+"""Lexical features: which words and pairs of words a text holds, and whether it begins with an order.
+
+Computed from the text alone, no fitted state.
+"""
 
 import re
 from itertools import pairwise
 from math import sqrt
 
-FEATURES = "words-1-2/1"
+from sisf.text.order import begins_with_order
+
+FEATURES = "words-1-2-order/2"
 """Names this definition in policies; a probe made with another one is refused, never silently misread."""
+
+ORDER = "<order>"
+"""The feature of texts that begin with an order. No n-gram: those hold letters, digits and spaces only."""
 
 # A word is a run of letters and digits, apostrophes inside included. The pattern has one quantifier per branch and no
 # nesting: it is linear in the text.
@@ -26,8 +34,12 @@ def ngrams(text: str) -> set[str]:
 def ngram_features(text: str) -> dict[str, float]:
     """Each n-gram present maps to `1 / sqrt(number of distinct n-grams)`: a vector of Euclidean length 1.
 
-    Presence, not frequency: repeating a word buys an attacker nothing.
+    Presence, not frequency: repeating a word buys an attacker nothing. Where the text begins with an order, `ORDER`
+    maps to 1.
     """
     found = ngrams(text)
     value = 1.0 / sqrt(len(found)) if found else 0.0
-    return dict.fromkeys(found, value)
+    features = dict.fromkeys(found, value)
+    if begins_with_order(text):
+        features[ORDER] = 1.0
+    return features

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Match, Pattern, Policy, Probe, Prototypes, Substitution
-from sisf.text.ngrams import ngram_features
+from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import views
 from sisf.warden.inspection import TURN
 from sisf.warden.policy_set import PolicySet
@@ -127,7 +127,11 @@ def _why(match: Match, policy: Policy, snippet: str) -> str:
             like = f", such as {examples[0][:120]!r}" if examples else ""
             return f"its meaning is near to texts known as harmful{like}: similarity {match.score:.3f}"
         case Probe(ngrams=ngrams):
-            pull = {gram: value * ngrams[gram] for gram, value in ngram_features(snippet).items() if gram in ngrams}
+            pull = {
+                gram: value * ngrams[gram]
+                for gram, value in ngram_features(snippet).items()
+                if gram in ngrams.keys() - {ORDER}
+            }
             words = sorted((g for g in pull if pull[g] > 0), key=lambda g: -pull[g])[:_WORDS]
             said = f"; words that speak for it: {', '.join(words)}" if words else ""
             return f"a learned probe finds it like the breaches it learned from: score {match.score:.3f}{said}"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf import corpus
-from sisf.adjudicator.local.goals import goal_replies, goal_requests
 from sisf.adjudicator.local.model import LocalModel
 from sisf.adjudicator.local.textmodel import TextModel, fit_text_model
+from sisf.corpus.goals import goal_replies, goal_requests
 from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import DataError
 from sisf.settings import cache_dir
@@ -55,9 +55,8 @@ def shipped_model(embedder: Embedder, *, cache: Path | None = None, progress: Pr
 def fingerprint(embedder: Embedder) -> str:
     """Names version, embedder and training material."""
     digest = hashlib.sha256(f"{VERSION}/{embedder.id}".encode())
-    files = [(corpus.__name__, f"{name}.jsonl") for name in ("contrastive", "answers", "techniques")]
-    for package, name in [*files, (__package__, "goals.txt")]:
-        digest.update(resources.files(package or "").joinpath(name).read_bytes())
+    for name in ("contrastive.jsonl", "answers.jsonl", "techniques.jsonl", "goals.txt"):
+        digest.update(resources.files(corpus).joinpath(name).read_bytes())
     return digest.hexdigest()[:16]
 
 

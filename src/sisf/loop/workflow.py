@@ -163,14 +163,16 @@ class Loop:
             if not (self._workers and self._threads) and self.work_once():
                 continue
             counts = self._store.jobs.counts()
+            open_jobs = counts["ready"] + counts["leased"] + counts["waiting"]
             # In this order: a job leaves the store before it leaves `_running`.
-            if not (counts["ready"] or counts["leased"] or counts["waiting"] or self._running):
+            if not (open_jobs or self._running):
                 return True
             left = end - time.monotonic()
             if left <= 0:
                 return False
+            enough = finished + max(1, open_jobs)  # counting again after each of them would cost more than doing it
             with self._progress:
-                self._progress.wait_for(lambda seen=finished: self._finished != seen, min(left, _IDLE_SECONDS))  # type: ignore[misc]
+                self._progress.wait_for(lambda n=enough: self._finished >= n, min(left, _IDLE_SECONDS))  # type: ignore[misc]
 
     def work_once(self) -> bool:
         """Do one job in the calling thread, if one is due. Returns whether there was one."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, Transaction
 from sqlalchemy.exc import SQLAlchemyError
 
 from sisf.errors import StoreError
@@ -104,11 +104,11 @@ class Database:
         """Make sure that the schema is in place, where that could not be done when the store was opened."""
 
     @contextmanager
-    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:  # noqa: ARG002
-        """A transaction of the writer; yields its commit. A `relaxed` one need not survive a power loss."""
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Transaction]:  # noqa: ARG002
+        """A transaction of the writer; yields it open. A `relaxed` one need not survive a power loss."""
         self._ensure_ready()
         with connection.begin() as transaction:
-            yield transaction.commit
+            yield transaction
         self.touch()
 
     def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:

@@ -30,13 +30,16 @@ class SqlJobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plenty = False
+        """Whether the last look found work: then the next one most likely does, and asks the writer at once."""
 
     def lease(self, worker: str, seconds: float) -> Job | None:
         """Take the oldest job that is due and not leased, for `seconds`. None when there is none."""
         self._database.work.look()
-        with self._database.read() as connection:
-            if connection.execute(_due(time.time())).first() is None:
-                return None
+        if not self._plenty:
+            with self._database.read() as connection:
+                if connection.execute(_due(time.time())).first() is None:
+                    return None
         lease = f"{worker}/{uuid.uuid4().hex}"
 
         def work(connection: Connection) -> Job | None:
@@ -51,7 +54,9 @@ class SqlJobs:
             return _job(taken, seconds) if taken else None
 
         # A lease that a power loss undoes does no harm: the job is simply due again.
-        return self._database.writer.run(work, relaxed=True)
+        taken = self._database.writer.run(work, relaxed=True)
+        self._plenty = taken is not None
+        return taken
 
     def advance(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, create_engine, func, make_url, select, text
+from sqlalchemy import URL, Connection, Table, Transaction, create_engine, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -106,12 +106,12 @@ class Postgres(Database):
             self._ready.set()
 
     @contextmanager
-    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Transaction]:
         self._ensure_ready()
         with connection.begin() as transaction:
             if relaxed:
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
-            yield transaction.commit
+            yield transaction
         self.touch()
 
     def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, Table, Transaction, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -53,12 +53,12 @@ class SqliteFile(_Sqlite):
         super().__init__(writing=writing, reading=_engine(path, "BEGIN"), describe=describe, privacy=privacy)
 
     @contextmanager
-    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Transaction]:
         # Asked each time: a new connection starts at FULL.
         raw: Any = connection.connection.dbapi_connection
         raw.execute(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
         with connection.begin() as transaction:
-            yield transaction.commit
+            yield transaction
         self.touch()
 
     def compact(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from sisf.errors import SisfError, StoreError
@@ -46,15 +46,16 @@ class _CommitFailed(Exception):
 class Writer:
     """Runs all writes of one store in one thread.
 
-    A task that raises `SisfError` is undone alone (by savepoint); any other error undoes the batch, whose tasks are
-    then tried one by one, so that one bad row never takes its neighbours with it.
+    A task that raises `SisfError` is undone alone (by savepoint, or with its transaction where it has one of its own);
+    any other error undoes the batch, whose tasks are then tried one by one, so that one bad row never takes its
+    neighbours with it.
     """
 
     def __init__(
         self,
         engine: Engine,
         *,
-        transaction: Callable[[Connection, bool], AbstractContextManager[Callable[[], None]]],
+        transaction: Callable[[Connection, bool], AbstractContextManager[Transaction]],
         describe: str,
         guard: AbstractContextManager[Any] | None = None,
         limit: int = 20_000,
@@ -149,15 +150,12 @@ class Writer:
     def _attempt(self, batch: list[_Task]) -> None:
         connection = self._connect()
         try:
-            with self._transaction(connection, all(task.relaxed for task in batch)) as commit:
-                for rows, tasks in groupby(batch, key=lambda task: task.rows):
-                    if rows is None:
-                        for task in tasks:
-                            self._work(connection, task)
-                    else:
-                        rows(connection, [task.payload for task in tasks])
+            with self._transaction(connection, all(task.relaxed for task in batch)) as transaction:
+                if not self._write(connection, batch):
+                    transaction.rollback()
+                    return
                 try:
-                    commit()
+                    transaction.commit()
                 except Exception as error:
                     raise _CommitFailed from error
         except BaseException:
@@ -165,16 +163,29 @@ class Writer:
             self._disconnect(invalidate=not self._shared)
             raise
 
-    def _work(self, connection: Connection, task: _Task) -> None:
+    def _write(self, connection: Connection, batch: Sequence[_Task]) -> bool:
+        """Do the work of a batch. False when its only task refused: there is nothing to commit then."""
+        alone = len(batch) == 1
+        for rows, tasks in groupby(batch, key=lambda task: task.rows):
+            if rows is None:
+                for task in tasks:
+                    self._work(connection, task, alone=alone)
+            else:
+                rows(connection, [task.payload for task in tasks])
+        return not (alone and batch[0].error)
+
+    def _work(self, connection: Connection, task: _Task, *, alone: bool) -> None:
         task.error = None
-        savepoint = connection.begin_nested()
+        savepoint = None if alone else connection.begin_nested()
         try:
             task.result = task.work(connection)
         except SisfError as error:
-            savepoint.rollback()
             task.error = error
+            if savepoint:
+                savepoint.rollback()
         else:
-            savepoint.commit()
+            if savepoint:
+                savepoint.commit()
 
     def _finish(self, batch: Sequence[_Task], error: BaseException | None) -> None:
         if error is None:

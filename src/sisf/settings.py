@@ -226,8 +226,8 @@ class LoopSettings(_Section):
     """Threads that work in the gateway process; 0 leaves the work to `sisf worker`."""
     attempts: int = Field(5, ge=1)
     """Tries of a stage, after which the work waits for `sisf breach retry`."""
-    lease_seconds: float = Field(60.0, gt=0)
-    """Seconds after which the work of a worker that died is taken over."""
+    lease_seconds: float = Field(4.0, ge=1)
+    """Seconds after which the work of a worker that died is taken over; one that lives renews in a quarter of them."""
 
 
 class Limits(_Section):

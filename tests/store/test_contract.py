@@ -4,13 +4,14 @@ import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange, Message, Role
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
-from sisf.store import AuditRow, ExchangeRecord, Stage, Store
+from sisf.store import AuditRow, ExchangeRecord, Stage, Store, Urgency
 from sisf.testing import wait_until
 from sisf.verdict import Outcome
 from tests.store.samples import BREACH, PASSED, SAFE, UNDECIDED, change, pattern, probe, prototypes, record
@@ -247,6 +248,16 @@ class TestJobs:
         self.enqueue(store, "e1", "e2", "e3")
         names = [job.exchange_id for job in (store.jobs.lease("w", 60) for _ in range(3)) if job]
         assert names == ["e1", "e2", "e3"]
+
+    def test_the_urgent_come_first_but_not_for_ever(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.enqueue(store, "ordinary")
+        for name, urgency in (("suspect", Urgency.SUSPECT), ("breach", Urgency.BREACH)):
+            store.exchanges.record(record(name), enqueue=True, urgency=urgency).result(5)
+        later = SimpleNamespace(time=lambda: time.time() + 700)
+        monkeypatch.setattr("sisf.store.leases.time", later)
+        store.exchanges.record(record("late breach"), enqueue=True, urgency=Urgency.BREACH).result(5)
+        names = [job.exchange_id for job in (store.jobs.lease("w", 60) for _ in range(4)) if job]
+        assert names == ["breach", "suspect", "ordinary", "late breach"]
 
     def test_a_lost_lease_writes_nothing(self, store: Store) -> None:
         self.enqueue(store, "e1")

@@ -22,7 +22,7 @@ from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.stages import Autonomy, Stages
 from sisf.policy import GateReport, Policy
-from sisf.store import ExchangeRecord, Job, Node, Store
+from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
 from sisf.verdict import Breach
 
@@ -33,6 +33,14 @@ _LEARNED_FROM = ("released", "withheld", "intercepted_response")
 _LONGEST_BACKOFF = 60.0
 _BEAT_SECONDS = 2.0
 _STALE_SECONDS = 5.0
+_RENEWALS = 4
+"""How often a lease is renewed in its time: one that is late, or two, must not cost it."""
+
+
+def _urgency(record: ExchangeRecord) -> Urgency:
+    if record.verdict is not None and record.verdict.is_breach:
+        return Urgency.BREACH
+    return Urgency.SUSPECT if any(decision.matches for decision in record.decisions) else Urgency.ORDINARY
 
 
 class _OneAtATime:
@@ -68,7 +76,7 @@ class Loop:
         learn: bool = True,
         workers: int = 1,
         attempts: int = 5,
-        lease_seconds: float = 60.0,
+        lease_seconds: float = 4.0,
         backoff_seconds: float = 0.5,
         housekeeping_seconds: float = 60.0,
         rules: Rules | None = None,
@@ -118,7 +126,8 @@ class Loop:
         The future is done once both are durable.
         """
         fruitful = record.exchange.response is not None and record.outcome in _LEARNED_FROM
-        future = self._store.exchanges.record(record, enqueue=learn and self._learn and fruitful)
+        enqueue = learn and self._learn and fruitful
+        future = self._store.exchanges.record(record, enqueue=enqueue, urgency=_urgency(record))
         self._emit(Monitored(record))
         return future
 
@@ -245,7 +254,7 @@ class Loop:
         self._emit(Failed(job.exchange_id, job.stage, error, final))
 
     def _keep_leases(self) -> None:
-        while not self._stopping.wait(self._lease_seconds / 3):
+        while not self._stopping.wait(self._lease_seconds / _RENEWALS):
             for job in tuple(self._running.values()):
                 try:
                     self._store.jobs.renew(job)

@@ -21,6 +21,7 @@ from sisf.store.base import (
     RevisionRow,
     Stage,
     Store,
+    Urgency,
 )
 from sisf.store.privacy import Keep, Privacy, privacy_of
 
@@ -44,6 +45,7 @@ __all__ = [
     "RevisionRow",
     "Stage",
     "Store",
+    "Urgency",
     "open_store",
     "privacy_of",
 ]

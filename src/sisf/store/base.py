@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Protocol
 
 from sisf.exchange import Exchange
@@ -18,6 +18,16 @@ class Stage(StrEnum):
     ANALYZE = "analyze"
     PLAN = "plan"
     EXECUTE = "execute"
+
+
+class Urgency(Enum):
+    """How much sooner than others an exchange is worked on."""
+
+    ORDINARY = auto()
+    SUSPECT = auto()
+    """A policy matched it, though it was let through: ahead of ordinary ones that came up to a minute earlier."""
+    BREACH = auto()
+    """Judged to be a breach already: ahead of what came up to ten minutes earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,7 @@ class PolicyTable(Protocol):
 class ExchangeTable(Protocol):
     """Exchanges, verdicts and breaches."""
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool) -> Future[None]:
+    def record(self, record: ExchangeRecord, *, enqueue: bool, urgency: Urgency = Urgency.ORDINARY) -> Future[None]:
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
         The future is done once it is durable. Recording the same id again changes nothing.
@@ -180,7 +190,7 @@ class JobTable(Protocol):
     """Durable work, at least once."""
 
     def lease(self, worker: str, seconds: float) -> Job | None:
-        """Take the oldest job that is due and not leased, for `seconds`. None when there is none."""
+        """Take the most urgent job that is due and not leased, for `seconds`. None when there is none."""
         ...
 
     def advance(

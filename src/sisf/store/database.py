@@ -75,6 +75,10 @@ class Database:
         """The query, leaving out rows that another transaction is taking."""
         return query
 
+    def clock(self) -> Any:
+        """The time now, in seconds since 1970, by the clock that all who share this database go by."""
+        return time.time()
+
     def lock_chain(self, connection: Connection) -> None:
         """Let one transaction at a time append to the audit chain and to the revisions."""
 

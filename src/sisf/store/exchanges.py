@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.store import audit, codec, leases, retention, schema
-from sisf.store.base import ExchangeRecord
+from sisf.store.base import ExchangeRecord, Urgency
 from sisf.store.database import Database
 from sisf.verdict import Breach, Outcome, Verdict
 
@@ -27,7 +27,7 @@ _AUDITED = {
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     record: ExchangeRecord
-    enqueue: bool
+    urgency: Urgency | None
 
 
 def write_verdict(
@@ -35,7 +35,10 @@ def write_verdict(
 ) -> None:
     """Write a verdict, and the breach that follows from it, within a transaction of the writer."""
     _write_verdicts(database, connection, [(exchange_id, verdict)], actor=actor)
-    values: dict[str, Any] = {"verdict": verdict.outcome.value, "verdict_body": codec.verdict_to_json(verdict)}
+    values: dict[str, Any] = {
+        "verdict": verdict.outcome.value,
+        "verdict_body": _verdict_body(database, exchange_id, verdict),
+    }
     if verdict.is_breach and database.privacy.breaches is not database.privacy.exchanges:
         whole = connection.execute(select(schema.job.c.body).where(schema.job.c.exchange_id == exchange_id)).scalar()
         if whole is not None:
@@ -59,7 +62,7 @@ def _write_verdicts(
             "time": now,
             "actor": codec.plain(actor),
             "outcome": verdict.outcome.value,
-            "body": codec.verdict_to_json(verdict),
+            "body": _verdict_body(database, exchange_id, verdict),
         }
         for exchange_id, verdict in verdicts
     ]
@@ -75,13 +78,14 @@ class SqlExchanges:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool) -> "Future[None]":
+    def record(self, record: ExchangeRecord, *, enqueue: bool, urgency: Urgency = Urgency.ORDINARY) -> "Future[None]":
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
         The future is done once it is durable. Recording the same id again changes nothing.
         """
         after = self._database.work.raise_ if enqueue else None
-        return self._database.writer.submit_row(self._write, _Recorded(record, enqueue), after=after)
+        recorded = _Recorded(record, urgency if enqueue else None)
+        return self._database.writer.submit_row(self._write, recorded, after=after)
 
     def _write(self, connection: Connection, batch: Sequence[_Recorded]) -> None:
         fresh = {item.record.exchange.id: item for item in reversed(batch)}
@@ -97,13 +101,13 @@ class SqlExchanges:
         connection.execute(insert(_table), [self._columns(record) for record in records])
         verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
         _write_verdicts(self._database, connection, verdicts, actor="gateway")
-        enqueued = {
-            exchange_id: exchange_body(self._database, item.record.exchange)
+        jobs = [
+            leases.NewJob(exchange_id, exchange_body(self._database, item.record.exchange), item.urgency)
             for exchange_id, item in fresh.items()
-            if item.enqueue
-        }
-        if enqueued:
-            leases.enqueue(self._database, connection, enqueued, time.time())
+            if item.urgency is not None
+        ]
+        if jobs:
+            leases.enqueue(self._database, connection, jobs)
             self._database.notify_work(connection)
         _count_hits(connection, records)
         audit.write(self._database, connection, [_entry(r) for r in records if r.outcome in _AUDITED])
@@ -207,7 +211,7 @@ class SqlExchanges:
             "decisions": codec.decisions_to_json(record.decisions),
             "body": exchange_body(self._database, _kept(self._database, exchange, verdict)),
             "verdict": verdict.outcome.value if verdict else None,
-            "verdict_body": codec.verdict_to_json(verdict) if verdict else None,
+            "verdict_body": _verdict_body(self._database, exchange.id, verdict) if verdict else None,
         }
 
     def _exchange(self, row: Row[Any]) -> Exchange:
@@ -216,16 +220,25 @@ class SqlExchanges:
 
     def _record(self, row: Row[Any]) -> ExchangeRecord:
         decisions = codec.decisions_from_json(row.decisions)
-        verdict = codec.verdict_from_json(row.verdict_body) if row.verdict_body else None
+        verdict = self._verdict(row) if row.verdict_body else None
         return ExchangeRecord(self._exchange(row), decisions, row.outcome, verdict)
 
     def _breach(self, row: Row[Any]) -> Breach:
-        return Breach(self._exchange(row), codec.verdict_from_json(row.verdict_body))
+        return Breach(self._exchange(row), self._verdict(row))
+
+    def _verdict(self, row: Row[Any]) -> Verdict:
+        return codec.verdict_from_json(self._database.vault.open_text(row.verdict_body, row.id))
 
 
 def exchange_body(database: Database, exchange: Exchange) -> bytes:
     """The sealed body of an exchange."""
     return database.vault.seal(codec.exchange_to_bytes(exchange), exchange.id)
+
+
+def _verdict_body(database: Database, exchange_id: str, verdict: Verdict) -> str:
+    """A verdict as it is kept, sealed."""
+    kept = database.privacy.reduce_verdict(verdict)
+    return database.vault.seal_text(codec.verdict_to_json(kept), exchange_id)
 
 
 def _kept(database: Database, exchange: Exchange, verdict: Verdict | None) -> Exchange:

@@ -6,7 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, Transaction, create_engine, func, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Float,
+    Table,
+    Transaction,
+    cast,
+    create_engine,
+    extract,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -73,6 +86,10 @@ class Postgres(Database):
     def skip_locked(self, query: Any) -> Any:
         """The query, leaving out rows that another transaction is taking."""
         return query.with_for_update(skip_locked=True)
+
+    def clock(self) -> Any:
+        """The server's time: the clocks of the nodes may differ by more than a lease lasts."""
+        return cast(extract("epoch", func.now()), Float)
 
     def lock_chain(self, connection: Connection) -> None:
         """Let one transaction at a time append to the audit chain and to the revisions."""

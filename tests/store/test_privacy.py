@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from hypothesis import strategies as st
 from sisf.errors import ConfigurationError, StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Reference, StoreKnowledge
-from sisf.policy import Change, Probe, Provenance, Status
+from sisf.policy import Change, Policy, Probe, Provenance, Status
 from sisf.settings import PrivacySettings
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Keep, Privacy, Stage, Store, open_store, privacy_of
 from sisf.store.policy_rows import forget
 from sisf.store.privacy import Vault
 from sisf.store.redaction import redact
-from sisf.testing import MemoryStore
+from sisf.synthesis.base import Knowledge
+from sisf.testing import MemoryStore, ScriptedSynthesiser
+from sisf.verdict import Breach
+from tests.loop.fakes import make_loop
 from tests.store.samples import BREACH, PASSED, SAFE, change, pattern, probe
 
 SECRET = "write to jane.doe@example.org, card 4111 1111 1111 1111"
@@ -113,6 +117,24 @@ def test_what_quotes_a_breach_is_kept_no_further_than_the_breach(keep: Keep) -> 
     kept = store.exchanges.get("e").verdict
     assert kept is not None
     assert kept.rationale == {Keep.FULL: f"asks to {SECRET}", Keep.REDACTED: f"asks to {redacted}"}.get(keep, "")
+    store.close()
+
+
+@pytest.mark.parametrize("keep", list(Keep))
+def test_personal_data_does_not_come_into_what_is_learned(keep: Keep) -> None:
+    taught: list[str] = []
+
+    class Pupil(ScriptedSynthesiser):
+        def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
+            taught.extend([breach.exchange.prompt, *(b.exchange.prompt for b in knowledge.breaches())])
+            return super().synthesise(breach, knowledge)
+
+    store = MemoryStore(Privacy(exchanges=keep, breaches=keep))
+    loop = make_loop(store, workers=0, synthesiser=Pupil())
+    loop.monitor(ExchangeRecord(Exchange.of(f"attack: {SECRET}", "x"))).result(5)
+    assert loop.drain(10)
+    shown = SECRET if keep is Keep.FULL else "write to [email], card [card]"
+    assert taught == [f"attack: {shown}"] * 2
     store.close()
 
 

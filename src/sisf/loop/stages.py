@@ -127,7 +127,8 @@ class Stages:
 
     def _propose(self, breach: Breach) -> Sequence[Policy]:
         proposals = []
-        for policy in self._synthesiser.synthesise(breach, self._knowledge):
+        lesson = Breach(self._store.exchanges.lesson(breach.exchange), breach.verdict)
+        for policy in self._synthesiser.synthesise(lesson, self._knowledge):
             report = self._gate.examine(policy, breach, self._knowledge)
             status = Status.PROPOSED if report.passed else Status.REJECTED
             proposals.append(dataclasses.replace(policy, status=status, gate_report=report))

@@ -157,12 +157,17 @@ class ExchangeTable(Protocol):
         """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only."""
         ...
 
-    def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
-        """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
+    def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
+        """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of
+        these only the `newest` so many."""
         ...
 
-    def breach_count(self) -> int:
-        """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+    def lesson(self, exchange: Exchange) -> Exchange:
+        """An exchange as policies may be written from it: without what would outlive it against `privacy`."""
+        ...
+
+    def breach_count(self, *, after: int = 0) -> int:
+        """How many breaches there are, numbered above `after`. It falls when a person overrules a verdict."""
         ...
 
     def delete(

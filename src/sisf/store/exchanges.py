@@ -133,23 +133,30 @@ class SqlExchanges:
         with self._database.read() as connection:
             return [self._record(row) for row in connection.execute(query).all()]
 
-    def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
-        """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
+    def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
+        """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of
+        these only the `newest` so many."""
         breach = schema.breach
         query = (
             _whole()
             .add_columns(breach.c.seq.label("number"))
             .join(breach, _table.c.id == breach.c.exchange_id)
             .where(breach.c.seq > after)
-            .order_by(breach.c.seq)
+            .order_by(breach.c.seq.desc())
+            .limit(newest)
         )
         with self._database.read() as connection:
-            return [(row.number, self._breach(row)) for row in connection.execute(query).all()]
+            return [(row.number, self._breach(row)) for row in reversed(connection.execute(query).all())]
 
-    def breach_count(self) -> int:
-        """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+    def lesson(self, exchange: Exchange) -> Exchange:
+        """An exchange as policies may be written from it: without what would outlive it against `privacy`."""
+        return self._database.privacy.lesson(exchange)
+
+    def breach_count(self, *, after: int = 0) -> int:
+        """How many breaches there are, numbered above `after`. It falls when a person overrules a verdict."""
+        query = select(func.count()).select_from(schema.breach).where(schema.breach.c.seq > after)
         with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(schema.breach)).scalar_one()
+            return connection.execute(query).scalar_one()
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited."""
@@ -224,7 +231,7 @@ class SqlExchanges:
         return ExchangeRecord(self._exchange(row), decisions, row.outcome, verdict)
 
     def _breach(self, row: Row[Any]) -> Breach:
-        return Breach(self._exchange(row), self._verdict(row))
+        return Breach(self.lesson(self._exchange(row)), self._verdict(row))
 
     def _verdict(self, row: Row[Any]) -> Verdict:
         return codec.verdict_from_json(self._database.vault.open_text(row.verdict_body, row.id))

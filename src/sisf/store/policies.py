@@ -162,7 +162,8 @@ class SqlPolicies:
         if taken is not None and mark.serial <= taken.serial:
             raise StoreError(
                 f"bundle {mark.serial} of `{mark.origin}` is not newer than bundle {taken.serial}, which was taken "
-                "before; to go back to an earlier state, use `sisf policy rollback`"
+                "before; `sisf policy rollback` goes back to an earlier state, `sisf policy seal` gives an edited one "
+                "the next number"
             )
         row = {"origin": mark.origin, "serial": mark.serial, "digest": mark.digest, "time": time.time()}
         connection.execute(self._database.upsert(table, "origin", ("serial", "digest", "time")), [row])

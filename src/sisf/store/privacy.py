@@ -69,6 +69,11 @@ class Privacy:
     keys: tuple[str, ...] = ()
     """Base64 of 32 bytes each; the first one seals, all of them open."""
 
+    def lesson(self, exchange: Exchange) -> Exchange:
+        """The exchange as policies may be written from it. What is learned outlives the text, so personal data must not
+        come into it unless breaches are kept whole."""
+        return exchange if self.breaches is Keep.FULL else Keep.REDACTED.reduce(exchange)
+
     def reduce_verdict(self, verdict: Verdict) -> Verdict:
         """The verdict as it is kept: a judge may quote what it judged."""
         keep = self.breaches if verdict.is_breach else self.exchanges

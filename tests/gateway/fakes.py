@@ -64,6 +64,9 @@ class FakeWarden:
         if self.error:
             raise self.error
 
+    def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision | None:
+        return None
+
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
         await self.trouble()
         self.seen.append((direction, tuple(messages)))
@@ -86,7 +89,7 @@ class FakeLoop:
         self.raises = False
         self.hang = False
 
-    def monitor(self, record: ExchangeRecord) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
         if self.raises:
             raise OSError("disk full")
         written: Future[None] = Future()

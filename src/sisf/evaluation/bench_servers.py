@@ -114,8 +114,9 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
 
 
 def _serve(app: Any, listener: socket.socket, lifespan: str = "auto") -> None:
-    from sisf.serving import uvicorn_server
+    from sisf.serving import settle, uvicorn_server
 
+    settle()
     server = uvicorn_server(app, lifespan=lifespan, drain_seconds=1)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))

@@ -1,6 +1,7 @@
 """A completion endpoint on raw ASGI: read, inspect, forward, inspect, judge, record, release."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class Endpoint:
         out = Outgoing(send)
         turn: Turn | None = None
         watch: DisconnectWatch | None = None
-        self._core.metrics.in_flight.inc()
+        self._core.metrics.in_flight += 1
         started = time.perf_counter()
         try:
             headers: Mapping[bytes, bytes] = dict(scope["headers"])
@@ -212,11 +213,14 @@ class Endpoint:
 
     def _account(self, out: Outgoing, turn: Turn | None) -> None:
         metrics = self._core.metrics
-        metrics.in_flight.dec()
-        metrics.requests.labels(self._dialect.name, str(out.status or 499)).inc()
+        metrics.in_flight -= 1
+        metrics.requests.inc(self._dialect.name, str(out.status or 499))
         if turn is None:
             return
-        metrics.added.observe(turn.added)
+        added = turn.added
+        metrics.added.observe(added)
+        if not log.is_enabled_for(logging.INFO):
+            return
         decision = turn.strongest
         log.info(
             "exchange",
@@ -229,7 +233,7 @@ class Endpoint:
             policy=decision.policy_id if decision else None,
             tenant=turn.identity.tenant,
             principal=turn.identity.principal,
-            added_ms=round(turn.added * 1000, 3),
+            added_ms=round(added * 1000, 3),
             total_ms=round((time.perf_counter() - turn.started) * 1000, 3),
         )
 

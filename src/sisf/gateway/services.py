@@ -73,7 +73,7 @@ class Services:
                 status = error.status
                 body = openai_error(error.status, error.code, error.message, error.param)
                 headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
-            self._core.metrics.requests.labels(path.rpartition("/")[2], str(status)).inc()
+            self._core.metrics.requests.inc(path.rpartition("/")[2], str(status))
             return Response(body, status, headers, "application/json")
 
         return Route(path, endpoint, methods=["POST"])

@@ -130,7 +130,7 @@ class PolicyTable(Protocol):
 class ExchangeTable(Protocol):
     """Exchanges, verdicts and breaches."""
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool) -> Future[None]:
+    def record(self, record: ExchangeRecord, *, enqueue: bool, gather: bool = False) -> Future[None]:
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
         The future is done once it is durable. Recording the same id again changes nothing.

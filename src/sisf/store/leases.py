@@ -15,13 +15,16 @@ READY, DEAD = "ready", "dead"
 _table = schema.job
 
 
-def enqueue(database: Database, connection: Connection, bodies: Mapping[str, bytes], now: float) -> None:
+def keeps_whole(database: Database) -> bool:
+    """Whether jobs carry the whole exchange. Where everything is kept anyway, the exchange's own row says it all."""
+    return database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
+
+
+def enqueue(database: Database, connection: Connection, bodies: Mapping[str, bytes | None], now: float) -> None:
     """Create the first job of each exchange, with its whole body, within a transaction of the writer."""
-    first = {"stage": Stage.ANALYZE.value, "state": READY, "attempts": 0, "due": now, "created": now}
-    # Where everything is kept anyway, the exchange's own row says it all.
-    keep = database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
-    rows = [{**first, "exchange_id": i, "body": body if keep else None} for i, body in bodies.items()]
-    connection.execute(database.insert_new(_table), rows)
+    rows = [(exchange_id, Stage.ANALYZE.value, READY, 0, now, now, body) for exchange_id, body in bodies.items()]
+    columns = ("exchange_id", "stage", "state", "attempts", "due", "created", "body")
+    database.insert(connection, _table, columns, rows, new=True)
 
 
 def complete(connection: Connection, job: Job) -> None:

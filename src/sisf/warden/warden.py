@@ -79,6 +79,18 @@ class Warden:
         self._measure(messages)
         return self._set.inspect(messages, direction, tenant)
 
+    def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision | None:
+        """The decision where it takes microseconds, fit for an event loop; None where `check` must be asked."""
+        if self._measure(messages) > _INLINE_CHARS:
+            return None
+        inspection = self._set.begin(messages, direction, tenant)
+        if inspection.needs_semantics:
+            return None
+        inspection.heuristics()
+        inspection.semantics()
+        decision = inspection.decision()
+        return None if decision.action is Action.REWRITE else decision
+
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect without holding up the event loop. Raises `LimitExceeded` as `inspect` does."""
         return await self._check(self._set, messages, direction, tenant)

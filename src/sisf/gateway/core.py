@@ -49,6 +49,8 @@ class Turn:
     decisions: list[Decision] = field(default_factory=list)
     strongest: Decision | None = None
     """The decision with the strongest action so far."""
+    observed: str | None = None
+    """A policy that is not enforced, by the settings, and would have blocked."""
     verdict: Verdict | None = None
     outcome: str = "error"
     enforce: bool = True
@@ -67,7 +69,16 @@ class Turn:
         decision = self.strongest
         if decision is None:
             return "none"
-        return "would_block" if decision.blocked and not self.enforce else decision.action.value
+        observed = self.observed is not None and not decision.blocked
+        return "would_block" if observed or (decision.blocked and not self.enforce) else decision.action.value
+
+    @property
+    def policy_id(self) -> str | None:
+        """What `x-sisf-policy` says: the policy that decided, or would have."""
+        decision = self.strongest
+        if decision is not None and decision.action is not Action.ALLOW:
+            return decision.policy_id
+        return self.observed
 
     @property
     def added(self) -> float:
@@ -84,8 +95,9 @@ class Turn:
         decision = self.strongest
         if decision is not None:
             made.append((b"x-sisf-revision", b"%d" % decision.revision))
-            if decision.policy_id and decision.action is not Action.ALLOW:
-                made.append((b"x-sisf-policy", decision.policy_id.encode("ascii", "replace")))
+            policy_id = self.policy_id
+            if policy_id:
+                made.append((b"x-sisf-policy", policy_id.encode("ascii", "replace")))
         return made
 
     def exchange(self, response: str | None) -> Exchange:
@@ -119,6 +131,11 @@ class Core:
     throttle: Throttle
     deadlines: Deadlines = field(default_factory=Deadlines)
 
+    def enforces(self, path: str, tenant: str) -> bool:
+        """Whether decisions are enforced for this endpoint and tenant."""
+        observe = self.settings.observe
+        return self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
+
     async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         """The Warden's decision, noted in `turn`. Raises `Refused` when the Warden fails and may not be passed by."""
         started = time.perf_counter()
@@ -143,6 +160,16 @@ class Core:
         turn.note(decision)
         self.metrics.decisions.inc(decision.direction.value, decision.action.value)
         if decision.blocked and not turn.enforce:
+            self.metrics.would_block.labels(decision.direction.value).inc()
+        elif self.settings.observe.policies and not decision.blocked:
+            self._observe(turn, decision)
+
+    def _observe(self, turn: Turn, decision: Decision) -> None:
+        """Count what a policy that is only observed would have blocked."""
+        watched = self.settings.observe.policies
+        found = next((m for m in decision.matches if m.action is Action.BLOCK and m.policy_id in watched), None)
+        if found is not None:
+            turn.observed = found.policy_id
             self.metrics.would_block.labels(decision.direction.value).inc()
 
     def warden_failed(self, kind: str, reason: str, direction: Direction) -> Decision:

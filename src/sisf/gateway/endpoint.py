@@ -19,7 +19,7 @@ from sisf.gateway.wire import Malformed, Refused, parse, parse_request
 from sisf.policy import Decision, Direction
 
 _JSON = b"application/json"
-_QUERY = re.compile(rb"[A-Za-z0-9._=&-]{0,128}")
+QUERY = re.compile(rb"[A-Za-z0-9._=&-]{0,128}")
 
 
 class Endpoint:
@@ -71,14 +71,14 @@ class Endpoint:
         if request.opaque:
             self._core.metrics.fail_opens.labels("uninspectable").inc()
             log.warning("fail_open", part="uninspectable", places=len(request.opaque))
-        enforce = settings.mode == "enforce"
+        enforce = self._core.enforces(f"/v1{self._dialect.path}", identity.tenant)
         return Turn(self._dialect.name, request, identity, started=started, enforce=enforce)
 
     async def _serve(
         self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, turn: Turn, out: Outgoing
     ) -> None:
         query: bytes = scope.get("query_string", b"")
-        if not _QUERY.fullmatch(query):
+        if not QUERY.fullmatch(query):
             raise Refused(400, "invalid_query", "The query string holds more than this endpoint takes.")
         decision = await self._core.check(turn, turn.request.messages, Direction.PROMPT)
         rewritten = self._rewritten(turn, decision)
@@ -230,7 +230,7 @@ class Endpoint:
             decision=turn.label,
             outcome=turn.outcome,
             revision=decision.revision if decision else None,
-            policy=decision.policy_id if decision else None,
+            policy=turn.policy_id,
             tenant=turn.identity.tenant,
             principal=turn.identity.principal,
             added_ms=round(added * 1000, 3),

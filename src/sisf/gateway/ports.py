@@ -1,6 +1,6 @@
 """What the gateway asks of the other rooms."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class Warden(Protocol):
 
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
         """Decide on texts. Never blocks the event loop."""
+        ...
+
+    def observe(self, policy_ids: Collection[str]) -> None:
+        """Match these policies from now on without enforcing them, and all others as their status says."""
         ...
 
     def stream(self, tenant: str) -> Inspector:

@@ -144,9 +144,12 @@ class Upstream:
         *,
         client_headers: Mapping[bytes, bytes] | None = None,
         query: str = "",
+        media_type: str = "",
     ) -> Reply:
         """Send exactly `body`. Raises `UpstreamError` when no HTTP answer begins in time."""
         headers = self._fixed.copy()
+        if media_type:
+            headers["content-type"] = media_type
         if path == "/messages" and self._key:
             headers["x-api-key"] = self._key
         if client_headers:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
@@ -94,7 +95,9 @@ class SqlExchanges:
         self._database.work.raise_()
 
     def _write(self, connection: Connection, batch: Sequence[Sequence[_Recorded]]) -> None:
-        fresh = {item.record.exchange.id: item for items in reversed(batch) for item in reversed(items)}
+        fresh: dict[str, _Recorded] = {}
+        for item in chain.from_iterable(batch):
+            fresh.setdefault(item.record.exchange.id, item)
         records = [item.record for item in fresh.values()]
         if any(r.outcome in _AUDITED or any(d.matches for d in r.decisions) for r in records):
             # First of all locks, everywhere: two nodes then cannot wait for each other.

@@ -166,6 +166,25 @@ class TestExchanges:
         assert store.exchanges.get("e1").exchange.prompt == "try 0"
         assert len(store.exchanges.recent()) == 1
 
+    def test_gathered_exchanges_are_written_in_their_order_and_end_together(self, store: Store) -> None:
+        names = [f"g{number}" for number in range(40)]
+        futures = [store.exchanges.record(record(name), enqueue=True, gather=True) for name in names]
+        assert len(set(futures)) < len(futures)
+        for future in futures:
+            future.result(5)
+        assert [r.exchange.id for r in store.exchanges.recent(100)] == names[::-1]
+        again = [store.exchanges.record(record(n, "x"), enqueue=True, gather=True) for n in ("g1", "new", "g2")]
+        for future in again:
+            future.result(5)
+        assert store.exchanges.get("g1").exchange.prompt == "hello"
+        assert store.exchanges.recent(1)[0].exchange.id == "new"
+        assert store.jobs.counts()["ready"] == 41
+
+    def test_who_waits_does_not_wait_for_others_to_gather(self, store: Store) -> None:
+        gathered = store.exchanges.record(record("a"), enqueue=False, gather=True)
+        store.flush()
+        assert gathered.done()
+
     def test_recent_is_latest_first_and_by_outcome(self, store: Store) -> None:
         for name, verdict in (("a", SAFE), ("b", UNDECIDED), ("c", None), ("d", UNDECIDED)):
             store.exchanges.record(record(name, verdict=verdict), enqueue=False).result(5)

@@ -120,15 +120,17 @@ class Loop:
         """Call `listener` with each event, in the thread where it happens: it must be quick."""
         self._listeners.append(listener)
 
-    def monitor(self, record: ExchangeRecord, *, learn: bool = True) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         """Write an exchange and, when something can be learned from it, its job. Never blocks.
 
-        The future is done once both are durable.
+        The future is done once both are durable. With `gather` that takes some milliseconds longer, so that many
+        exchanges are written at once and share their future: cheaper, where nobody waits for it.
         """
         fruitful = record.exchange.response is not None and record.outcome in _LEARNED_FROM
         enqueue = learn and self._learn and fruitful
-        future = self._store.exchanges.record(record, enqueue=enqueue, urgency=_urgency(record))
-        self._emit(Monitored(record))
+        future = self._store.exchanges.record(record, enqueue=enqueue, urgency=_urgency(record), gather=gather)
+        if self._listeners:
+            self._emit(Monitored(record))
         return future
 
     def start(self) -> None:

@@ -140,7 +140,14 @@ class PolicyTable(Protocol):
 class ExchangeTable(Protocol):
     """Exchanges, verdicts and breaches."""
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool, urgency: Urgency = Urgency.ORDINARY) -> Future[None]:
+    def record(
+        self,
+        record: ExchangeRecord,
+        *,
+        enqueue: bool,
+        urgency: Urgency = Urgency.ORDINARY,
+        gather: bool = False,
+    ) -> Future[None]:
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
         The future is done once it is durable. Recording the same id again changes nothing.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, Transaction
+from sqlalchemy import Connection, Engine, Table, Transaction, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from sisf.errors import StoreError
@@ -66,6 +66,19 @@ class Database:
     def insert_new(self, table: Table) -> Any:
         """An INSERT that leaves out rows whose key is already there."""
         raise NotImplementedError
+
+    def insert(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        new: bool = False,
+    ) -> None:
+        """Write many rows; with `new`, only those whose key is not there yet."""
+        statement = self.insert_new(table) if new else insert(table)
+        connection.execute(statement, [dict(zip(columns, row, strict=True)) for row in rows])
 
     def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
         """An INSERT that, where a row with the same key is there, replaces these columns of it."""

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
@@ -17,6 +19,7 @@ from sisf.store.database import Database
 from sisf.verdict import Breach, Outcome, Verdict
 
 _table = schema.exchange
+_COLUMNS = ("id", "time", "tenant", "principal", "outcome", "decisions", "body", "verdict", "verdict_body")
 _AUDITED = {
     "intercepted_prompt": "exchange.block",
     "intercepted_response": "exchange.block",
@@ -78,39 +81,72 @@ class SqlExchanges:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool, urgency: Urgency = Urgency.ORDINARY) -> "Future[None]":
+    def record(
+        self,
+        record: ExchangeRecord,
+        *,
+        enqueue: bool,
+        urgency: Urgency = Urgency.ORDINARY,
+        gather: bool = False,
+    ) -> "Future[None]":
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
-        The future is done once it is durable. Recording the same id again changes nothing.
+        The future is done once it is durable. Recording the same id again changes nothing. With `gather` the exchange
+        may wait some milliseconds for others, and has its future together with them.
         """
-        after = self._database.work.raise_ if enqueue else None
-        recorded = _Recorded(record, urgency if enqueue else None)
-        return self._database.writer.submit_row(self._write, recorded, after=after)
+        after = self._work_came if enqueue else None
+        item = _Recorded(record, urgency if enqueue else None)
+        writer = self._database.writer
+        if gather:
+            return writer.gather(self._write, item, after=after)
+        return writer.submit_row(self._write, [item], after=after)
 
-    def _write(self, connection: Connection, batch: Sequence[_Recorded]) -> None:
-        fresh = {item.record.exchange.id: item for item in reversed(batch)}
-        known = connection.execute(select(_table.c.id).where(_table.c.id.in_(fresh))).scalars().all()
-        for exchange_id in known:
-            del fresh[exchange_id]
-        if not fresh:
-            return
+    def _work_came(self) -> None:
+        self._database.work.raise_()
+
+    def _write(self, connection: Connection, batch: Sequence[Sequence[_Recorded]]) -> None:
+        fresh: dict[str, _Recorded] = {}
+        for item in chain.from_iterable(batch):
+            fresh.setdefault(item.record.exchange.id, item)
         records = [item.record for item in fresh.values()]
-        if any(record.decisions or record.outcome in _AUDITED for record in records):
+        if any(r.outcome in _AUDITED or any(d.matches for d in r.decisions) for r in records):
             # First of all locks, everywhere: two nodes then cannot wait for each other.
             self._database.lock_chain(connection)
-        connection.execute(insert(_table), [self._columns(record) for record in records])
+        known = self._insert(connection, records)
+        if known:
+            fresh = {exchange_id: item for exchange_id, item in fresh.items() if exchange_id not in known}
+            records = [item.record for item in fresh.values()]
         verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
         _write_verdicts(self._database, connection, verdicts, actor="gateway")
-        jobs = [
-            leases.NewJob(exchange_id, exchange_body(self._database, item.record.exchange), item.urgency)
-            for exchange_id, item in fresh.items()
-            if item.urgency is not None
-        ]
-        if jobs:
+        urgent = [(item.record.exchange, item.urgency) for item in fresh.values() if item.urgency is not None]
+        if urgent:
+            whole = leases.keeps_whole(self._database)
+            jobs = [
+                leases.NewJob(e.id, exchange_body(self._database, e) if whole else None, urgency)
+                for e, urgency in urgent
+            ]
             leases.enqueue(self._database, connection, jobs)
             self._database.notify_work(connection)
         _count_hits(connection, records)
         audit.write(self._database, connection, [_entry(r) for r in records if r.outcome in _AUDITED])
+
+    def _insert(self, connection: Connection, records: Sequence[ExchangeRecord]) -> set[str]:
+        """Write those that are new; returns the ids of the others. Ids are random: most often there are none."""
+        rows = [self._columns(record) for record in records]
+        savepoint = connection.begin_nested()
+        try:
+            self._database.insert(connection, _table, _COLUMNS, rows)
+        except IntegrityError:
+            savepoint.rollback()
+        else:
+            savepoint.commit()
+            return set()
+        ids = [record.exchange.id for record in records]
+        known = set(connection.execute(select(_table.c.id).where(_table.c.id.in_(ids))).scalars().all())
+        rows = [row for row in rows if row[0] not in known]
+        if rows:
+            self._database.insert(connection, _table, _COLUMNS, rows)
+        return known
 
     def get(self, exchange_id: str) -> ExchangeRecord:
         """One exchange with its latest verdict. Raises `StoreError` when there is none."""
@@ -207,19 +243,20 @@ class SqlExchanges:
             self._database.compact()
         return total
 
-    def _columns(self, record: ExchangeRecord) -> dict[str, Any]:
+    def _columns(self, record: ExchangeRecord) -> tuple[Any, ...]:
+        """Values for `_COLUMNS`."""
         exchange, verdict = record.exchange, record.verdict
-        return {
-            "id": exchange.id,
-            "time": exchange.time.timestamp(),
-            "tenant": codec.plain(exchange.tenant),
-            "principal": codec.plain(exchange.principal),
-            "outcome": record.outcome,
-            "decisions": codec.decisions_to_json(record.decisions),
-            "body": exchange_body(self._database, _kept(self._database, exchange, verdict)),
-            "verdict": verdict.outcome.value if verdict else None,
-            "verdict_body": _verdict_body(self._database, exchange.id, verdict) if verdict else None,
-        }
+        return (
+            exchange.id,
+            exchange.time.timestamp(),
+            codec.plain(exchange.tenant),
+            codec.plain(exchange.principal),
+            record.outcome,
+            codec.decisions_to_json(record.decisions),
+            exchange_body(self._database, _kept(self._database, exchange, verdict)),
+            verdict.outcome.value if verdict else None,
+            _verdict_body(self._database, exchange.id, verdict) if verdict else None,
+        )
 
     def _exchange(self, row: Row[Any]) -> Exchange:
         body = row.body if row.whole is None else row.whole

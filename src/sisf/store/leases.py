@@ -27,22 +27,22 @@ class NewJob:
     """A job to create."""
 
     exchange_id: str
-    body: bytes
-    """The whole exchange, sealed."""
+    body: bytes | None
+    """The whole exchange, sealed; None where the exchange's own row says it all."""
     urgency: Urgency
 
 
+def keeps_whole(database: Database) -> bool:
+    """Whether jobs carry the whole exchange. Where everything is kept anyway, the exchange's own row says it all."""
+    return database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
+
+
 def enqueue(database: Database, connection: Connection, jobs: Sequence[NewJob]) -> None:
-    """Create the first job of each exchange, with its whole body, within a transaction of the writer."""
-    now = time.time()
-    first = {"stage": Stage.ANALYZE.value, "state": READY, "attempts": 0, "due": 0.0, "created": now}
-    # Where everything is kept anyway, the exchange's own row says it all.
-    keep = database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
-    rows = [
-        {**first, "exchange_id": job.exchange_id, "rank": now - _AHEAD[job.urgency], "body": job.body if keep else None}
-        for job in jobs
-    ]
-    connection.execute(database.insert_new(_table), rows)
+    """Create the first job of each exchange within a transaction of the writer."""
+    now, stage = time.time(), Stage.ANALYZE.value
+    rows = [(j.exchange_id, stage, READY, 0, 0.0, now, now - _AHEAD[j.urgency], j.body) for j in jobs]
+    columns = ("exchange_id", "stage", "state", "attempts", "due", "created", "rank", "body")
+    database.insert(connection, _table, columns, rows, new=True)
 
 
 def complete(connection: Connection, job: Job) -> None:

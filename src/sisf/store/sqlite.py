@@ -28,6 +28,21 @@ class _Sqlite(Database):
         """An INSERT that leaves out rows whose key is already there."""
         return insert(table).on_conflict_do_nothing()
 
+    def insert(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        new: bool = False,
+    ) -> None:
+        """Write many rows as the driver takes them: what SQLAlchemy does for each costs more than writing it."""
+        marks = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        conflict = " ON CONFLICT DO NOTHING" if new else ""
+        connection.exec_driver_sql(statement + conflict, [tuple(row) for row in rows])
+
     def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
         """An INSERT that, where a row with the same key is there, replaces these columns of it."""
         statement = insert(table)

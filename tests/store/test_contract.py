@@ -11,7 +11,7 @@ import pytest
 from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange, Message, Role
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
-from sisf.store import AuditRow, ExchangeRecord, Stage, Store, Urgency
+from sisf.store import AuditRow, ExchangeRecord, Label, Stage, Store, Urgency
 from sisf.testing import wait_until
 from sisf.verdict import Outcome
 from tests.store.samples import BREACH, PASSED, SAFE, UNDECIDED, change, pattern, probe, prototypes, record
@@ -202,6 +202,17 @@ class TestExchanges:
         assert store.exchanges.breach_count() == 2
         store.exchanges.save_verdict("b", BREACH, actor="person:ada")
         assert [b.id for _, b in store.exchanges.breaches(after=numbers[-1])] == ["b"]
+
+    def test_a_persons_latest_word_is_a_label_beside_what_the_judge_said(self, store: Store) -> None:
+        for name in ("a", "b", "c"):
+            store.exchanges.record(record(name), enqueue=False).result(5)
+        store.exchanges.save_verdict("a", BREACH, actor="adjudicator")
+        store.exchanges.save_verdict("a", SAFE, actor="person:ada")
+        store.exchanges.save_verdict("b", SAFE, actor="person:bob")
+        store.exchanges.save_verdict("b", BREACH, actor="person:ada")
+        store.exchanges.save_verdict("c", BREACH, actor="adjudicator")
+        assert list(store.exchanges.labels()) == [Label("b", Outcome.BREACH), Label("a", Outcome.SAFE, BREACH)]
+        assert [label.exchange_id for label in store.exchanges.labels(1)] == ["b"]
 
     def test_a_verdict_outside_the_loop_is_audited(self, store: Store) -> None:
         store.exchanges.record(record(), enqueue=False).result(5)

@@ -111,6 +111,7 @@ class Gateway:
 
     async def _metrics(self, _: Request) -> Response:
         await self._health.count_jobs()
+        await self._health.calibrate_judges()
         body = await asyncio.to_thread(self.core.metrics.render)
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
 
 from sisf.gateway.tally import Tally, Timing
 
@@ -43,5 +43,5 @@ class Metrics:
         self.revision.set_function(revision)
 
     def render(self) -> bytes:
-        """Prometheus text format."""
-        return generate_latest(self.registry)
+        """Prometheus text format: the gateway's own, then those of this process (its judges, memory, threads)."""
+        return generate_latest(self.registry) + generate_latest(REGISTRY)

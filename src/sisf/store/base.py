@@ -56,6 +56,16 @@ class ExchangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """A person's latest word on an exchange, and what the judge had said."""
+
+    exchange_id: str
+    outcome: Outcome
+    judged: Verdict | None = None
+    """The judge's latest verdict; None when a person was first."""
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionRow:
     """One step of the policy set: who made it, when and why."""
 
@@ -191,6 +201,10 @@ class ExchangeTable(Protocol):
         `before`: only older ones; `principal`: only those of one; `breaches=False` spares the breaches. Returns how
         many were deleted. Reported benign cases stay: they are kept for ever.
         """
+        ...
+
+    def labels(self, limit: int = 10_000) -> Sequence[Label]:
+        """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
         ...
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.store import audit, codec, leases, retention, schema
-from sisf.store.base import ExchangeRecord, Urgency
+from sisf.store.base import ExchangeRecord, Label, Urgency
 from sisf.store.database import Database
 from sisf.verdict import Breach, Outcome, Verdict
 
@@ -193,6 +193,39 @@ class SqlExchanges:
         query = select(func.count()).select_from(schema.breach).where(schema.breach.c.seq > after)
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def labels(self, limit: int = 10_000) -> Sequence[Label]:
+        """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
+        said = schema.verdict
+        by_person = said.c.actor.startswith("person:", autoescape=True)
+        chosen = (
+            select(said.c.exchange_id, func.max(said.c.seq).label("word"))
+            .where(by_person)
+            .group_by(said.c.exchange_id)
+            .order_by(func.max(said.c.seq).desc())
+            .limit(limit)
+            .subquery()
+        )
+        before = (
+            select(said.c.exchange_id, func.max(said.c.seq).label("judged"))
+            .where(~by_person, said.c.exchange_id.in_(select(chosen.c.exchange_id)))
+            .group_by(said.c.exchange_id)
+            .subquery()
+        )
+        person, judge = said.alias("person"), said.alias("judge")
+        query = (
+            select(person.c.exchange_id, person.c.outcome, judge.c.body)
+            .join(chosen, person.c.seq == chosen.c.word)
+            .outerjoin(before, before.c.exchange_id == person.c.exchange_id)
+            .outerjoin(judge, judge.c.seq == before.c.judged)
+            .order_by(person.c.seq.desc())
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Label(row.exchange_id, Outcome(row.outcome), codec.verdict_from_json(row.body) if row.body else None)
+            for row in rows
+        ]
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited."""

@@ -13,7 +13,8 @@ import sys
 
 from sisf.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes that it spawns import this file again
+    sys.exit(main())
 """
 
 

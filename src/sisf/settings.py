@@ -226,8 +226,8 @@ class LoopSettings(_Section):
     """Threads that work in the gateway process; 0 leaves the work to `sisf worker`."""
     attempts: int = Field(5, ge=1)
     """Tries of a stage, after which the work waits for `sisf breach retry`."""
-    lease_seconds: float = Field(60.0, gt=0)
-    """Seconds after which the work of a worker that died is taken over."""
+    lease_seconds: float = Field(4.0, ge=1)
+    """Seconds after which the work of a worker that died is taken over; one that lives renews in a quarter of them."""
 
 
 class Limits(_Section):
@@ -274,6 +274,17 @@ class KeySettings(_Section):
     """Where `sisf key` keeps the hashes of API keys. Empty: no key is asked for, everyone is anonymous."""
 
 
+class Observe(_Section):
+    """Where nothing is enforced though `mode` is `enforce`: what would have been blocked is recorded and counted."""
+
+    endpoints: tuple[str, ...] = ()
+    """Paths, such as `/v1/embeddings`."""
+    tenants: tuple[str, ...] = ()
+    """Names of tenants."""
+    policies: tuple[str, ...] = ()
+    """Ids of policies that are matched and never enforced, whatever their status."""
+
+
 class Streaming(_Section):
     """Inspection of streamed answers."""
 
@@ -301,6 +312,9 @@ class Settings(_Section):
     streaming: Streaming = Streaming()
     mode: Literal["enforce", "observe"] = "enforce"
     """`observe`: everything is evaluated, recorded and counted, nothing is enforced."""
+    observe: Observe = Observe()
+    pass_through: tuple[str, ...] = ()
+    """Further endpoints that are forwarded uninspected, as `METHOD /v1/path`; `*` stands for one part of a path."""
     blocked_prompt: Literal["error", "completion"] = "error"
     """Answer a blocked prompt with HTTP 400 `content_filter`, or with a completion that refuses."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,8 +1,10 @@
 """Judges together: quorum, disagreement, escalation; and how they are watched."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from sisf.adjudicator.agreement import JudgeMonitor, calibration
+from sisf.adjudicator.counters import Drift, JudgeCounters
 from sisf.adjudicator.ensemble import EnsembleAdjudicator
 from sisf.adjudicator.escalation import EscalatingAdjudicator
 from sisf.exchange import Exchange
@@ -72,22 +74,28 @@ def test_agreement_and_kappa() -> None:
 
 
 def test_drift_is_seen() -> None:
-    monitor = JudgeMonitor(recent=50)
-    for number in range(200):
-        monitor.record(str(number), [Verdict(S, "a")])
-    assert monitor.drift()["a"] == 0
-    for number in range(50):
-        monitor.record(f"late{number}", [Verdict(B, "a")])
-    assert monitor.drift()["a"] == 1.0
+    drift = Drift(latest=50)
+    assert [drift.add(False) for _ in range(200)] == [0.0] * 200
+    assert [drift.add(True) for _ in range(50)][-1] == 1.0
 
 
-def test_a_persons_verdict_becomes_a_label() -> None:
+def test_a_judges_drift_is_a_metric() -> None:
+    counters = JudgeCounters("drifting")
+    for number in range(400):
+        counters.verdict(B if number >= 200 else S, 0.01)
+        counters.verdict(U, 0.01)  # says nothing of either share
+    assert REGISTRY.get_sample_value("sisf_judge_drift", {"judge": "drifting"}) == 1.0
+
+
+def test_people_measure_the_judge_and_the_members_of_an_ensemble() -> None:
     monitor = JudgeMonitor()
     monitor.record("x", [Verdict(B, "a", breach_probability=0.9), Verdict(S, "b", breach_probability=0.2)])
-    monitor.label("x", B)
-    monitor.label("never seen", B)
-    assert monitor.calibrations()["a"].brier == pytest.approx(0.01)
-    assert monitor.calibrations()["b"].brier == pytest.approx(0.64)
+    monitor.calibrate([("x", True, None), ("y", False, Verdict(S, "c", breach_probability=0.1)), ("z", True, None)])
+    briers = {judge: measured.brier for judge, measured in monitor.calibrations().items()}
+    assert briers == pytest.approx({"a": 0.01, "b": 0.64, "c": 0.01})
+    assert REGISTRY.get_sample_value("sisf_judge_brier", {"judge": "b"}) == pytest.approx(0.64)
+    reliability = REGISTRY.get_sample_value("sisf_judge_reliability", {"judge": "b", "probability": "0.2-0.3"})
+    assert (reliability, REGISTRY.get_sample_value("sisf_judge_labels", {"judge": "b"})) == (1.0, 1.0)
 
 
 def test_reliability_bins() -> None:

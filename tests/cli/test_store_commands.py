@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sisf.cli.main import app
+from sisf.evaluation import datasets
 from sisf.exchange import Exchange
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
 from sisf.store import ExchangeRecord, open_store
@@ -83,6 +84,14 @@ def test_deletion(sisf: Sisf, store: str) -> None:
     assert sisf("breach", "delete").exit_code == 2
     assert json.loads(sisf("breach", "delete", "--principal", "kid", "--json").stdout) == {"deleted": 1}
     assert json.loads(sisf("breach", "delete", "--older-than-days", "0", "--json").stdout) == {"deleted": 0}
+
+
+def test_peoples_verdicts_become_a_data_set(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    assert sisf("breach", "label", "tale", "safe").exit_code == 0
+    assert json.loads(sisf("breach", "labels", "--out", "labels.jsonl", "--json").stdout)["labels"] == 1
+    (row,) = datasets.load(str(tmp_path / "labels.jsonl")).records
+    assert (row.id, row.prompt, row.human_label) == ("tale", "open sesame is a fairy tale", "safe")
+    assert sisf("breach", "labels", "--out", "nowhere/labels.jsonl").exit_code == 2
 
 
 def test_health_and_review(sisf: Sisf, store: str) -> None:

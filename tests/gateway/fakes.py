@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -53,6 +53,7 @@ class FakeWarden:
     def __init__(self, words: Mapping[str, Action] | None = None, window: int = 64) -> None:
         self.words = words if words is not None else {"FORBIDDEN": Action.BLOCK, "ODD": Action.FLAG}
         self.window = window
+        self.observed: frozenset[str] = frozenset()
         self.error: Exception | None = None
         self.delay = 0.0
         self.seen: list[tuple[Direction, tuple[Message, ...]]] = []
@@ -63,6 +64,12 @@ class FakeWarden:
             await asyncio.sleep(self.delay)
         if self.error:
             raise self.error
+
+    def observe(self, policy_ids: Collection[str]) -> None:
+        self.observed = frozenset(policy_ids)
+
+    def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision | None:
+        return None
 
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
         await self.trouble()
@@ -86,7 +93,7 @@ class FakeLoop:
         self.raises = False
         self.hang = False
 
-    def monitor(self, record: ExchangeRecord) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
         if self.raises:
             raise OSError("disk full")
         written: Future[None] = Future()

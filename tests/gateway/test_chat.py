@@ -242,6 +242,7 @@ def test_models_health_and_metrics(gateway: Rig) -> None:
     metrics = gateway.get("/metrics").body.decode()
     assert 'sisf_requests_total{endpoint="chat",status="200"} 1.0' in metrics
     assert "sisf_policy_revision 7.0" in metrics
+    assert "# TYPE sisf_judge_brier gauge" in metrics
     gateway.store.jobs.error = OSError("gone")
     dead = gateway.get("/readyz")
     assert (dead.status, dead.json()["status"]) == (503, "dead")

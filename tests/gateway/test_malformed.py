@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sisf.exchange import Role
 from sisf.gateway.sse import EventSplitter
 from sisf.gateway.texts import joined, parts
-from sisf.gateway.wire import Malformed, depth_of, parse
+from sisf.gateway.wire import Malformed, _quickly, _slowly, depth_of, parse
 from sisf.testing import chat_completion
 from tests.gateway.conftest import Rig, chat, rig
 
@@ -160,6 +160,60 @@ def test_what_is_parsed_is_what_was_written(tree: dict[str, object]) -> None:
     except UnicodeEncodeError:
         return
     assert parse(text) == json.loads(text)
+
+
+def read_slowly(raw: bytes) -> object:
+    try:
+        return _slowly(raw)
+    except Malformed:
+        return None
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=300, deadline=None)
+def test_the_quick_reader_takes_only_what_the_strict_one_reads_alike(seed: int) -> None:
+    raw = mutated(random.Random(seed))
+    quick = _quickly(raw)
+    assert quick is None or quick == read_slowly(raw)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", ":", "a:", '"', "\\", '\\":']), json_values), max_size=5),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_quick_reader_sees_every_key_that_stands_twice(pairs: list[tuple[str, object]], spaced: bool) -> None:
+    space = " " if spaced else ""
+    members = [f"{json.dumps(k)}{space}:{space}{json.dumps(v, ensure_ascii=False)}" for k, v in pairs]
+    try:
+        raw = ('{"x": {' + ",".join(members) + "}}").encode()
+    except UnicodeEncodeError:
+        return
+    keys = [key for key, _ in pairs]
+    assert (_quickly(raw) is None) >= (len(set(keys)) < len(keys))
+    assert (read_slowly(raw) is None) == (len(set(keys)) < len(keys))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": 1, "a": ":"}',
+        b'{"a": ":", "a": 1}',
+        b'{"a": {"b": ":", "b": 1}, "c": ":"}',
+        b'{"a" : 1, "a"\n:2}',
+        b'{"a": "\\u003a", "b": 1, "b": 2}',
+        b'{"\\u003aa": 1, "b": 1, "b": 2}',
+    ],
+)
+def test_a_key_that_stands_twice_is_never_read_quickly(raw: bytes) -> None:
+    assert _quickly(raw) is None
+    with pytest.raises(Malformed, match="stands twice"):
+        parse(raw)
+
+
+def test_plain_documents_are_read_quickly() -> None:
+    assert _quickly(GOOD) == json.loads(GOOD)
+    assert _quickly(b'{"a": "b: c", "d:": ["e:f", {"g": 1.5}]}') == {"a": "b: c", "d:": ["e:f", {"g": 1.5}]}
 
 
 @given(json_values)

@@ -162,6 +162,7 @@ def test_a_warden_that_fails_closes(guard: Guard, monkeypatch: pytest.MonkeyPatc
     async def broken(*_: object) -> None:
         raise OSError("the embedder is gone")
 
+    monkeypatch.setattr(guard.system.warden, "at_once", lambda *_: None)
     monkeypatch.setattr(guard.system.warden, "check", broken)
     for work in (guard.check_prompt, guard.check_response, guard.admit):
         with pytest.raises(InspectionFailed):
@@ -174,6 +175,7 @@ def test_a_warden_that_hangs_closes() -> None:
     async def hung(*_: object) -> None:
         await asyncio.sleep(60)
 
+    system.warden.at_once = lambda *_: None  # type: ignore[method-assign]
     system.warden.check = hung  # type: ignore[method-assign,assignment]
     with Guard(system=system) as guard, pytest.raises(InspectionFailed):
         guard.admit("hello")

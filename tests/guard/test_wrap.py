@@ -216,6 +216,7 @@ def test_an_inspection_that_fails_closes(guard: Guard, sdk: openai.OpenAI, monke
     async def broken(*_: object) -> None:
         raise OSError("the embedder is gone")
 
+    monkeypatch.setattr(guard.system.warden, "at_once", lambda *_: None)
     monkeypatch.setattr(guard.system.warden, "check", broken)
     for stream in (False, True):
         with pytest.raises(InspectionFailed, match="could not be inspected"):

@@ -136,7 +136,11 @@ def test_the_local_copy_is_whole_or_not_used(tmp_path: Path) -> None:
     assert copy.load() is None
     snapshot = Snapshot(7, (pattern(), probe(), prototypes()))
     copy.save(snapshot)
-    assert copy.load() == snapshot
+    kept = copy.load()
+    assert kept is not None
+    assert kept.revision == 7
+    assert [policy.id for policy in kept.policies] == [policy.id for policy in snapshot.policies]
+    assert [getattr(policy.condition, "examples", ()) for policy in kept.policies] == [()] * 3
     path = tmp_path / "copies" / "copy.json"
     assert [p.name for p in path.parent.iterdir()] == ["copy.json"], "nothing is left beside it"
     text = path.read_text()

@@ -10,7 +10,7 @@ import pytest
 
 from sisf.errors import ModelError
 from sisf.exchange import Exchange
-from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned
+from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.store import ExchangeRecord, Stage, Store, open_store
 from sisf.synthesis.base import Knowledge
@@ -314,6 +314,20 @@ def test_a_slow_stage_keeps_its_lease(store: Store) -> None:
     run(loop, "hello")
     loop.stop()
     assert len(calls) == 1
+
+
+def test_knowledge_is_bounded_and_follows_the_store(store: Store) -> None:
+    loop = make_loop(store, workers=0)
+    knowledge = StoreKnowledge(store, Reference(), remember=3)
+    run(loop, *(f"attack {n}" for n in range(5)))
+    assert [b.exchange.prompt for b in knowledge.breaches()] == ["attack 2", "attack 3", "attack 4"]
+    run(loop, "attack 5", "attack 6")
+    assert [b.exchange.prompt for b in knowledge.breaches()] == ["attack 4", "attack 5", "attack 6"]
+    old, *_, middle, _newest = (breach.id for _, breach in store.exchanges.breaches())
+    for overruled in (old, middle):
+        store.exchanges.save_verdict(overruled, Verdict(Outcome.SAFE, "person"), actor="person:ada")
+        prompts = [b.exchange.prompt for b in knowledge.breaches()]
+        assert prompts == [b.exchange.prompt for _, b in store.exchanges.breaches(newest=3)]
 
 
 def test_knowledge_forgets_what_was_overruled(store: Store) -> None:

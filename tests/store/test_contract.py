@@ -4,13 +4,14 @@ import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange, Message, Role
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
-from sisf.store import AuditRow, ExchangeRecord, Stage, Store
+from sisf.store import AuditRow, ExchangeRecord, Label, Stage, Store, Urgency
 from sisf.testing import wait_until
 from sisf.verdict import Outcome
 from tests.store.samples import BREACH, PASSED, SAFE, UNDECIDED, change, pattern, probe, prototypes, record
@@ -165,6 +166,25 @@ class TestExchanges:
         assert store.exchanges.get("e1").exchange.prompt == "try 0"
         assert len(store.exchanges.recent()) == 1
 
+    def test_gathered_exchanges_are_written_in_their_order_and_end_together(self, store: Store) -> None:
+        names = [f"g{number}" for number in range(40)]
+        futures = [store.exchanges.record(record(name), enqueue=True, gather=True) for name in names]
+        assert len(set(futures)) < len(futures)
+        for future in futures:
+            future.result(5)
+        assert [r.exchange.id for r in store.exchanges.recent(100)] == names[::-1]
+        again = [store.exchanges.record(record(n, "x"), enqueue=True, gather=True) for n in ("g1", "new", "g2")]
+        for future in again:
+            future.result(5)
+        assert store.exchanges.get("g1").exchange.prompt == "hello"
+        assert store.exchanges.recent(1)[0].exchange.id == "new"
+        assert store.jobs.counts()["ready"] == 41
+
+    def test_who_waits_does_not_wait_for_others_to_gather(self, store: Store) -> None:
+        gathered = store.exchanges.record(record("a"), enqueue=False, gather=True)
+        store.flush()
+        assert gathered.done()
+
     def test_recent_is_latest_first_and_by_outcome(self, store: Store) -> None:
         for name, verdict in (("a", SAFE), ("b", UNDECIDED), ("c", None), ("d", UNDECIDED)):
             store.exchanges.record(record(name, verdict=verdict), enqueue=False).result(5)
@@ -182,6 +202,17 @@ class TestExchanges:
         assert store.exchanges.breach_count() == 2
         store.exchanges.save_verdict("b", BREACH, actor="person:ada")
         assert [b.id for _, b in store.exchanges.breaches(after=numbers[-1])] == ["b"]
+
+    def test_a_persons_latest_word_is_a_label_beside_what_the_judge_said(self, store: Store) -> None:
+        for name in ("a", "b", "c"):
+            store.exchanges.record(record(name), enqueue=False).result(5)
+        store.exchanges.save_verdict("a", BREACH, actor="adjudicator")
+        store.exchanges.save_verdict("a", SAFE, actor="person:ada")
+        store.exchanges.save_verdict("b", SAFE, actor="person:bob")
+        store.exchanges.save_verdict("b", BREACH, actor="person:ada")
+        store.exchanges.save_verdict("c", BREACH, actor="adjudicator")
+        assert list(store.exchanges.labels()) == [Label("b", Outcome.BREACH), Label("a", Outcome.SAFE, BREACH)]
+        assert [label.exchange_id for label in store.exchanges.labels(1)] == ["b"]
 
     def test_a_verdict_outside_the_loop_is_audited(self, store: Store) -> None:
         store.exchanges.record(record(), enqueue=False).result(5)
@@ -247,6 +278,16 @@ class TestJobs:
         self.enqueue(store, "e1", "e2", "e3")
         names = [job.exchange_id for job in (store.jobs.lease("w", 60) for _ in range(3)) if job]
         assert names == ["e1", "e2", "e3"]
+
+    def test_the_urgent_come_first_but_not_for_ever(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.enqueue(store, "ordinary")
+        for name, urgency in (("suspect", Urgency.SUSPECT), ("breach", Urgency.BREACH)):
+            store.exchanges.record(record(name), enqueue=True, urgency=urgency).result(5)
+        later = SimpleNamespace(time=lambda: time.time() + 700)
+        monkeypatch.setattr("sisf.store.leases.time", later)
+        store.exchanges.record(record("late breach"), enqueue=True, urgency=Urgency.BREACH).result(5)
+        names = [job.exchange_id for job in (store.jobs.lease("w", 60) for _ in range(4)) if job]
+        assert names == ["breach", "suspect", "ordinary", "late breach"]
 
     def test_a_lost_lease_writes_nothing(self, store: Store) -> None:
         self.enqueue(store, "e1")

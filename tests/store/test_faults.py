@@ -196,6 +196,20 @@ def test_a_bad_row_does_not_take_its_neighbours_with_it(file_url: str) -> None:
     store.close()
 
 
+def test_a_bad_row_among_gathered_ones_fails_their_future_and_nothing_else(file_url: str) -> None:
+    store = open_store(file_url)
+    bad = record("bad")
+    object.__setattr__(bad, "outcome", object())
+    rows = [*(record(f"e{n}") for n in range(20)), bad, *(record(f"f{n}") for n in range(20))]
+    futures = [store.exchanges.record(row, enqueue=False, gather=True) for row in rows]
+    store.flush()
+    failed = [future.exception(5) for future in futures if future.exception(5) is not None]
+    assert failed
+    assert all(isinstance(error, StoreError) for error in failed)
+    assert len(store.exchanges.recent(100)) == 40
+    store.close()
+
+
 def test_too_many_waiting_writes_are_refused_not_swallowed(file_url: str) -> None:
     from threading import Event
 
@@ -208,7 +222,7 @@ def test_too_many_waiting_writes_are_refused_not_swallowed(file_url: str) -> Non
 
     def flood() -> None:
         for number in range(100):
-            futures.append(store.exchanges.record(record(f"e{number}"), enqueue=False))
+            futures.append(store.exchanges.record(record(f"e{number}"), enqueue=False, gather=number % 2 == 0))
 
     with pytest.raises(StoreError, match="writes are waiting"):
         flood()

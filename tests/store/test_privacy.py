@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from hypothesis import strategies as st
 from sisf.errors import ConfigurationError, StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Reference, StoreKnowledge
-from sisf.policy import Change, Probe, Provenance, Status
+from sisf.policy import Change, Policy, Probe, Provenance, Status
 from sisf.settings import PrivacySettings
-from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Keep, Privacy, Stage, open_store, privacy_of
+from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Keep, Privacy, Stage, Store, open_store, privacy_of
+from sisf.store.policy_rows import forget
 from sisf.store.privacy import Vault
 from sisf.store.redaction import redact
-from sisf.testing import MemoryStore
+from sisf.synthesis.base import Knowledge
+from sisf.testing import MemoryStore, ScriptedSynthesiser
+from sisf.verdict import Breach
+from tests.loop.fakes import make_loop
 from tests.store.samples import BREACH, PASSED, SAFE, change, pattern, probe
 
 SECRET = "write to jane.doe@example.org, card 4111 1111 1111 1111"
@@ -91,6 +96,48 @@ def test_breaches_may_be_kept_otherwise() -> None:
     store.close()
 
 
+@pytest.mark.parametrize("keep", list(Keep))
+def test_what_quotes_a_breach_is_kept_no_further_than_the_breach(keep: Keep) -> None:
+    store = MemoryStore(Privacy(exchanges=Keep.NONE, breaches=keep))
+    verdict = dataclasses.replace(BREACH, rationale=f"asks to {SECRET}")
+    store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id="e")), enqueue=True).result(5)
+    job = store.jobs.lease("w", 60)
+    assert job is not None
+    learned = probe(status=Status.PROPOSED)
+    assert isinstance(learned.condition, Probe)
+    learned = dataclasses.replace(learned, condition=dataclasses.replace(learned.condition, examples=(SECRET,)))
+    store.jobs.advance(job, Stage.EXECUTE, verdict=verdict, proposals=[learned])
+    activated = dataclasses.replace(learned, status=Status.ACTIVE)
+    store.policies.commit(Change((activated,), "loop", "x"), expected=0)
+    redacted = "write to [email], card [card]"
+    examples = {Keep.FULL: (SECRET,), Keep.REDACTED: (redacted,)}.get(keep, ())
+    for policy in (*store.policies.proposals("e"), *store.policies.snapshot(1).policies):
+        assert isinstance(policy.condition, Probe)
+        assert policy.condition.examples == examples
+    kept = store.exchanges.get("e").verdict
+    assert kept is not None
+    assert kept.rationale == {Keep.FULL: f"asks to {SECRET}", Keep.REDACTED: f"asks to {redacted}"}.get(keep, "")
+    store.close()
+
+
+@pytest.mark.parametrize("keep", list(Keep))
+def test_personal_data_does_not_come_into_what_is_learned(keep: Keep) -> None:
+    taught: list[str] = []
+
+    class Pupil(ScriptedSynthesiser):
+        def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
+            taught.extend([breach.exchange.prompt, *(b.exchange.prompt for b in knowledge.breaches())])
+            return super().synthesise(breach, knowledge)
+
+    store = MemoryStore(Privacy(exchanges=keep, breaches=keep))
+    loop = make_loop(store, workers=0, synthesiser=Pupil())
+    loop.monitor(ExchangeRecord(Exchange.of(f"attack: {SECRET}", "x"))).result(5)
+    assert loop.drain(10)
+    shown = SECRET if keep is Keep.FULL else "write to [email], card [card]"
+    assert taught == [f"attack: {shown}"] * 2
+    store.close()
+
+
 def test_what_was_not_kept_teaches_nothing() -> None:
     store = MemoryStore(Privacy(exchanges=Keep.HASHED, breaches=Keep.HASHED))
     for number in range(3):
@@ -118,16 +165,39 @@ def test_sealed_bodies_are_unreadable_without_the_key(tmp_path: Path) -> None:
     store.policies.commit(change(pattern()), expected=0)
     store.exchanges.record(ExchangeRecord(Exchange.of("zanzibar", "x", id="e")), enqueue=True).result(5)
     store.feedback.add(Feedback("alpha", FeedbackKind.FALSE_POSITIVE, "p", "e", "person:ada", "zanzibar"))
+    verdict = dataclasses.replace(BREACH, rationale="zanzibar")
+    store.exchanges.record(ExchangeRecord(Exchange.of("zanzibar", "x", id="b"), verdict=verdict), enqueue=True).result(
+        5
+    )
+    learned = probe()
+    assert isinstance(learned.condition, Probe)
+    learned = dataclasses.replace(learned, condition=dataclasses.replace(learned.condition, examples=("zanzibar",)))
+    store.policies.commit(Change((learned,), "loop", "x"), expected=1)
+    job = store.jobs.lease("w", 60)
+    assert job is not None
+    store.jobs.fail(job, "could not learn from zanzibar", retry_in=None)
     store.close()
+    forget()  # what is cached for the life of the process
     assert b"zanzibar" not in on_disk(tmp_path)
     rotated = open_store(url, Privacy(keys=(new, old)))
     assert rotated.exchanges.get("e").exchange.prompt == "zanzibar"
     assert rotated.feedback.benign_cases()[0][1].text == "zanzibar"
+    assert rotated.exchanges.breaches()[0][1].verdict.rationale == "zanzibar"
+    assert rotated.jobs.dead()[0][1] == "could not learn from zanzibar"
+    assert _examples(rotated) == ("zanzibar",)
     rotated.close()
+    forget()
     blind = open_store(url, Privacy(keys=(new,)))
+    assert _examples(blind) == (), "without the key a policy still enforces"
     with pytest.raises(StoreError, match="is not among"):
         blind.exchanges.get("e")
     blind.close()
+
+
+def _examples(store: Store) -> tuple[str, ...]:
+    condition = store.policies.get("probe").condition
+    assert isinstance(condition, Probe)
+    return condition.examples
 
 
 def test_a_seal_belongs_to_its_row() -> None:

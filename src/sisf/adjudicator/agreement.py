@@ -1,10 +1,11 @@
-"""How judges do while they work: agreement with each other, drift over time, calibration against people's verdicts."""
+"""How judges do while they work: agreement with each other, and calibration against people's verdicts."""
 
 import math
 import threading
-from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
@@ -14,11 +15,14 @@ from sisf.verdict import Outcome, Verdict
 PAIRS = Metric(
     "sisf_judge_pairs", "Exchanges that two judges decided, by whether they agreed.", ["first", "second", "agreed"]
 )
-DRIFT = Gauge(
-    "sisf_judge_drift", "Breach share of a judge's latest verdicts minus that of its earlier ones.", ["judge"]
-)
 BRIER = Gauge(
     "sisf_judge_brier", "Mean squared error of a judge's breach probability against people's labels.", ["judge"]
+)
+LABELS = Gauge("sisf_judge_labels", "People's labels that a judge is measured against.", ["judge"])
+RELIABILITY = Gauge(
+    "sisf_judge_reliability",
+    "Share of breaches among the labelled exchanges to which a judge gave a probability of this tenth.",
+    ["judge", "probability"],
 )
 
 _REMEMBERED = 10_000
@@ -71,39 +75,40 @@ def calibration(probabilities: Sequence[float], breaches: Sequence[bool]) -> Cal
 
 
 class JudgeMonitor:
-    """Watches verdicts as they are given. Thread-safe, bounded."""
+    """Watches the members of ensembles as they give verdicts. Thread-safe, bounded."""
 
-    def __init__(self, recent: int = 200) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._votes: Counter[tuple[str, str, Outcome, Outcome]] = Counter()
-        self._recent: dict[str, deque[bool]] = {}
-        self._recent_size = recent
-        self._earlier: Counter[tuple[str, bool]] = Counter()
         self._verdicts: OrderedDict[str, tuple[Verdict, ...]] = OrderedDict()
-        self._labelled: dict[str, list[tuple[float, bool]]] = {}
+        self._calibrations: Mapping[str, Calibration] = {}
 
     def record(self, exchange_id: str, verdicts: Sequence[Verdict]) -> None:
-        """Verdicts of several judges (or of one) on the same exchange."""
+        """Verdicts of several judges on the same exchange."""
         decided = sorted((v for v in verdicts if v.outcome is not Outcome.UNDECIDED), key=lambda v: v.judge)
         with self._lock:
-            for i, first in enumerate(decided):
-                self._drift(first)
-                for second in decided[i + 1 :]:
-                    self._votes[first.judge, second.judge, first.outcome, second.outcome] += 1
-                    PAIRS.labels(first.judge, second.judge, str(first.outcome is second.outcome).lower()).inc()
+            for first, second in combinations(decided, 2):
+                self._votes[first.judge, second.judge, first.outcome, second.outcome] += 1
+                PAIRS.labels(first.judge, second.judge, str(first.outcome is second.outcome).lower()).inc()
             self._verdicts[exchange_id] = tuple(verdicts)
             while len(self._verdicts) > _REMEMBERED:
                 self._verdicts.popitem(last=False)
 
-    def label(self, exchange_id: str, outcome: Outcome) -> None:
-        """A person's verdict: it becomes the label that the remembered verdicts are measured against."""
+    def calibrate(self, labels: Iterable[tuple[str, bool, Verdict | None]]) -> None:
+        """Measure every judge against people's verdicts: exchange, whether it is a breach, what the judge had said.
+
+        Members of an ensemble are measured where their own verdicts are remembered. Takes the place of what was
+        measured before; the gauges follow.
+        """
+        known: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         with self._lock:
-            for verdict in self._verdicts.get(exchange_id, ()):
-                if verdict.breach_probability is None or outcome is Outcome.UNDECIDED:
-                    continue
-                known = self._labelled.setdefault(verdict.judge, [])
-                known.append((verdict.breach_probability, outcome is Outcome.BREACH))
-                BRIER.labels(verdict.judge).set(calibration(*zip(*known, strict=True)).brier)
+            for exchange_id, breach, judged in labels:
+                for verdict in (*self._verdicts.get(exchange_id, ()), *([judged] if judged else ())):
+                    if verdict.breach_probability is not None:
+                        known[verdict.judge].append((verdict.breach_probability, breach))
+            self._calibrations = {judge: calibration(*zip(*each, strict=True)) for judge, each in known.items()}
+            for judge, measured in self._calibrations.items():
+                _publish(judge, measured)
 
     def agreements(self) -> Mapping[tuple[str, str], Agreement]:
         """By pair of judges, names in order."""
@@ -112,29 +117,20 @@ class JudgeMonitor:
         pairs = {(first, second) for first, second, _, _ in votes}
         return {pair: _agreement({k[2:]: n for k, n in votes.items() if k[:2] == pair}) for pair in sorted(pairs)}
 
-    def drift(self) -> Mapping[str, float]:
-        """By judge: the breach share of its latest verdicts minus that of those before; 0 until there are both."""
-        with self._lock:
-            return {judge: self._shift(judge) for judge in self._recent}
-
     def calibrations(self) -> Mapping[str, Calibration]:
         """By judge, as far as people labelled."""
-        with self._lock:
-            return {j: calibration([p for p, _ in known], [b for _, b in known]) for j, known in self._labelled.items()}
+        return self._calibrations
 
-    def _drift(self, verdict: Verdict) -> None:
-        latest = self._recent.setdefault(verdict.judge, deque())
-        latest.append(verdict.is_breach)
-        if len(latest) > self._recent_size:
-            self._earlier[verdict.judge, latest.popleft()] += 1
-        DRIFT.labels(verdict.judge).set(self._shift(verdict.judge))
 
-    def _shift(self, judge: str) -> float:
-        latest = self._recent[judge]
-        breaches, others = self._earlier[judge, True], self._earlier[judge, False]
-        if not latest or breaches + others == 0:
-            return 0.0
-        return sum(latest) / len(latest) - breaches / (breaches + others)
+MONITOR = JudgeMonitor()
+"""The one of this process, as its metrics are."""
+
+
+def _publish(judge: str, measured: Calibration) -> None:
+    LABELS.labels(judge).set(measured.n)
+    BRIER.labels(judge).set(measured.brier)
+    for each in measured.bins:
+        RELIABILITY.labels(judge, f"{each.low:.1f}-{each.high:.1f}").set(each.observed)
 
 
 def _agreement(votes: Mapping[tuple[Outcome, ...], int]) -> Agreement:

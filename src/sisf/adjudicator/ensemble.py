@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from sisf.adjudicator.agreement import JudgeMonitor
+from sisf.adjudicator.agreement import MONITOR, JudgeMonitor
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.exchange import Exchange
@@ -29,7 +29,7 @@ class EnsembleAdjudicator:
             )
         self._members = tuple(members)
         self._quorum = quorum or least
-        self.monitor = monitor or JudgeMonitor()
+        self._monitor = monitor or MONITOR
         self.counters = JudgeCounters(self.name)
         self._pool = ThreadPoolExecutor(max_workers=4 * len(members), thread_name_prefix="ensemble")
 
@@ -42,7 +42,7 @@ class EnsembleAdjudicator:
         """See `Adjudicator.adjudicate`."""
         start = time.perf_counter()
         verdicts = list(self._pool.map(lambda member: member.adjudicate(exchange), self._members))
-        self.monitor.record(exchange.id, verdicts)
+        self._monitor.record(exchange.id, verdicts)
         verdict = self._combine(verdicts)
         self.counters.verdict(verdict.outcome, time.perf_counter() - start)
         return verdict

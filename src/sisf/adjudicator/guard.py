@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +16,7 @@ from sisf.errors import ModelError
 from sisf.exchange import Exchange
 from sisf.llm.base import ChatModel
 from sisf.llm.budget import CallGate
-from sisf.llm.client import TransientModelError, connect
+from sisf.llm.client import RETRIED, TransientModelError, connect, pause_before, retry_after
 from sisf.settings import CallLimits, ModerationModel
 from sisf.taxonomy import OPENAI_MODERATION, Hazard
 from sisf.verdict import Outcome, Verdict
@@ -49,17 +49,25 @@ class GuardModelClassifier:
         """See `Classifier`."""
         family = format_of(self.dialect, self.model.id)
         completion = self.model.complete(family.messages(prompt, answer), max_tokens=512, temperature=0.0)
-        counters.tokens(completion.prompt_tokens, completion.completion_tokens)
+        counters.used(completion)
         return family.read(completion.text)
 
 
 class ModerationClassifier:
     """OpenAI's `/moderations`, or an endpoint like it. With `strict` a flagged prompt must be refused."""
 
-    def __init__(self, endpoint: ModerationModel, *, strictness: Strictness, gate: CallGate | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: ModerationModel,
+        *,
+        strictness: Strictness,
+        gate: CallGate | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._endpoint = endpoint
         self._strictness = strictness
         self._gate = gate or CallGate(CallLimits(), endpoint.model)
+        self._sleep = sleep
         self._client: OpenAI | None = None
 
     def classify(self, prompt: str, answer: str, counters: JudgeCounters) -> Finding:  # noqa: ARG002 - it bills nothing
@@ -72,14 +80,15 @@ class ModerationClassifier:
         return answered
 
     def _findings(self, texts: Sequence[str]) -> list[Finding]:
-        for attempt in range(self._endpoint.retries + 1):
+        attempt = 0
+        while True:
             try:
                 return [self._finding(scores) for scores in self._ask(texts)]
-            except TransientModelError:
-                if attempt == self._endpoint.retries:
+            except TransientModelError as error:
+                if attempt >= self._endpoint.retries:
                     raise
-                time.sleep(min(0.5 * 2**attempt, 8.0))
-        raise AssertionError("unreachable")
+                attempt += 1
+                self._sleep(pause_before(attempt, error))
 
     def _ask(self, texts: Sequence[str]) -> list[dict[str, float]]:
         import openai
@@ -94,8 +103,10 @@ class ModerationClassifier:
                 )
             return _scores(answer.content, len(texts))
         except openai.APIStatusError as error:
-            kind = TransientModelError if error.status_code == 429 or error.status_code >= 500 else ModelError
-            raise kind(f"the moderation endpoint answered {error.status_code}") from None
+            message = f"the moderation endpoint answered {error.status_code}"
+            if error.status_code in RETRIED:
+                raise TransientModelError(message, retry_after(error.response.headers)) from None
+            raise ModelError(message) from None
         except openai.OpenAIError as error:
             raise TransientModelError(f"the moderation endpoint cannot be reached: {error}"[:300]) from None
 

@@ -104,7 +104,7 @@ class LlmAdjudicator:
                 Message(Role.USER, _question(window, marker, ticket)),
             )
             completion = self._model.complete(messages, schema=SCHEMA, max_tokens=700, temperature=0.0)
-            self.counters.tokens(completion.prompt_tokens, completion.completion_tokens)
+            self.counters.used(completion)
             try:
                 return read_reply(completion.text, ticket=ticket, strictness=self._strictness)
             except ModelError:

@@ -30,6 +30,12 @@ def loop(seed: Seed = 0, json: JsonOption = False) -> None:
     _bench("loop", seed, json=json)
 
 
+@app.command()
+def judge(seed: Seed = 0, json: JsonOption = False) -> None:
+    """The local judge: time for a pair, also with an answer of 200,000 characters, against one forward pass."""
+    _bench("judge", seed, json=json)
+
+
 def _bench(what: str, seed: int, *, json: bool) -> None:
     """Every bench is a module `bench_NAME` with `run(seed)`, which returns `ratios` and `figures`."""
     result = importlib.import_module(f"sisf.evaluation.bench_{what}").run(seed)

@@ -1,5 +1,6 @@
 """`sisf breach`: what got through, and a person's word on it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -116,6 +117,39 @@ def label(
         emit({"id": record.exchange.id, "outcome": wanted.value})
     else:
         typer.echo(f"{record.exchange.id}: {old.outcome if old else 'no verdict'} → {wanted}")
+
+
+@app.command()
+def labels(
+    out: Annotated[Path, typer.Option(help="The data set to write.")],
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write what people judged as a data set, for `sisf adjudicator train --data` and `sisf evaluate judge --data`."""
+    from json import dumps
+
+    from sisf.errors import DataError
+
+    with store_of(config, store) as opened:
+        rows = [
+            {
+                "id": label.exchange_id,
+                "messages": [{"role": m.role.value, "content": m.content} for m in exchange.messages],
+                "response": exchange.response or "",
+                "human_label": label.outcome.value,
+            }
+            for label in opened.exchanges.labels()
+            for exchange in [opened.exchanges.get(label.exchange_id).exchange]
+        ]
+    try:
+        out.write_text("".join(dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written: {error.strerror}") from None
+    if json:
+        emit({"path": str(out), "labels": len(rows)})
+    else:
+        typer.echo(f"{len(rows)} labelled exchanges: {out}")
 
 
 @app.command()

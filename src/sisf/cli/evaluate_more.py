@@ -155,14 +155,16 @@ def judge(
         emit(summary)
         return
     table = Table("judge", "data", box=None, pad_edge=False, header_style="bold")
-    for heading in ("n", "AUROC", "accuracy", "precision", "recall", "undecided", "p50 ms"):
+    for heading in ("n", "AUROC", "accuracy", "precision", "recall", "undecided", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right")
     for name, entries in summary["judges"].items():
         for dataset, entry in entries.items():
             shares = [entry[key] for key in ("accuracy", "precision", "recall", "undecided_rate")]
             cells = ["–" if share is None else f"{share:.1%}" for share in shares]
             ranked = "–" if entry["auroc"] is None else f"{entry['auroc']:.3f}"
-            table.add_row(name, dataset, f"{entry['n']:,}", ranked, *cells, f"{entry['p50_ms']:.1f}")
+            table.add_row(
+                name, dataset, f"{entry['n']:,}", ranked, *cells, f"{entry['p50_ms']:.1f}", f"{entry['p99_ms']:.1f}"
+            )
     screen = console()
     screen.print(table)
     screen.print(f"report: {out / 'report.html'}", style="dim")

@@ -59,7 +59,7 @@ def export(
 
 
 def seal(file: Annotated[Path, typer.Argument(help="A bundle that was edited by hand.")], sign: Key = None) -> None:
-    """Give an edited bundle a new digest (and signature), in place."""
+    """Give an edited bundle the next serial number and a new digest (and signature), in place."""
     from sisf.loop.bundle import seal as seal_bundle
 
     _write(file, seal_bundle(_text(file), str(file), key=_bytes(sign) if sign else None))

@@ -4,6 +4,7 @@ Every server runs in a process of its own on loopback; the load comes from this 
 """
 
 import asyncio
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,7 +20,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sisf.evaluation.bench_servers import SSE_CHUNKS, serve_gateway, serve_pass_through, serve_upstream
+from sisf.evaluation.bench_servers import (
+    DIFFERENT,
+    SSE_CHUNKS,
+    sentence,
+    serve_gateway,
+    serve_pass_through,
+    serve_upstream,
+)
 from sisf.serving import address_of, bind
 
 _CONNECTIONS = 16
@@ -33,7 +41,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 def run(seed: int = 0) -> dict[str, Any]:
     """Measure. `vs_litellm` is null when the command `litellm` (extra `bench`) is not installed."""
     rng = random.Random(seed)
-    plain, stream = _bodies(rng)
+    plain, stream = _requests(rng)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         upstream, _ = stack.enter_context(_process(serve_upstream))
@@ -61,11 +69,18 @@ def run(seed: int = 0) -> dict[str, Any]:
     return {"ratios": {k: v for k, v in ratios.items() if v is not None}, "figures": figures}
 
 
-def _bodies(rng: random.Random) -> tuple[bytes, bytes]:
-    words = ["garden", "recipe", "planet", "letter", "holiday", "teacher", "music", "budget", "river", "engine"]
-    text = " ".join(rng.choice(words) for _ in range(45))
-    body = {"model": "bench", "messages": [{"role": "user", "content": text}]}
-    return json.dumps(body).encode(), json.dumps({**body, "stream": True}).encode()
+Requests = Iterator[bytes]
+"""Whole HTTP requests, without end."""
+
+
+def _requests(rng: random.Random) -> tuple[Requests, Requests]:
+    """Plain ones and streaming ones, enough different ones that no text is found among those seen before."""
+    bodies = [
+        {"model": "bench", "messages": [{"role": "user", "content": sentence(rng, 45)}]} for _ in range(DIFFERENT)
+    ]
+    plain = [_request(json.dumps(body).encode()) for body in bodies]
+    streaming = [_request(json.dumps({**body, "stream": True}).encode()) for body in bodies]
+    return itertools.cycle(plain), itertools.cycle(streaming)
 
 
 @contextmanager
@@ -87,9 +102,10 @@ def _process(target: Callable[..., None], *args: Any) -> Iterator[tuple[str, int
 def _wait(url: str, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    request = itertools.repeat(_request(body))
     while time.monotonic() < end:
         try:
-            _load(url, body, 1, connections=1)
+            _load(url, request, 1, connections=1)
         except (OSError, EOFError, ValueError):
             time.sleep(0.2)
         else:
@@ -122,14 +138,13 @@ def _address(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _load(url: str, body: bytes, count: int, connections: int = _CONNECTIONS) -> float:
+def _load(url: str, requests: Requests, count: int, connections: int = _CONNECTIONS) -> float:
     """Send `count` requests over keep-alive connections; seconds."""
-    request = _request(body)
 
     async def one(share: int) -> None:
         reader, writer = await asyncio.open_connection(*_address(url))
         for _ in range(share):
-            writer.write(request)
+            writer.write(next(requests))
             await _answer(reader)
         writer.close()
 
@@ -141,10 +156,10 @@ def _load(url: str, body: bytes, count: int, connections: int = _CONNECTIONS) ->
     return asyncio.run(everything())
 
 
-def _cost(url: str, process: int, body: bytes) -> tuple[float, float]:
+def _cost(url: str, process: int, requests: Requests) -> tuple[float, float]:
     """CPU microseconds per request, and requests per second."""
     before = _cpu(process)
-    seconds = _load(url, body, _REQUESTS)
+    seconds = _load(url, requests, _REQUESTS)
     return (_cpu(process) - before) / _REQUESTS * 1e6, _REQUESTS / seconds
 
 
@@ -154,16 +169,15 @@ def _cpu(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _single(url: str, body: bytes) -> float:
+def _single(url: str, requests: Requests) -> float:
     """Median milliseconds of one request on one connection."""
-    request = _request(body)
 
     async def measure() -> list[float]:
         reader, writer = await asyncio.open_connection(*_address(url))
         taken = []
         for _ in range(_SINGLE):
             start = time.perf_counter()
-            writer.write(request)
+            writer.write(next(requests))
             await _answer(reader)
             taken.append(time.perf_counter() - start)
         writer.close()
@@ -172,17 +186,16 @@ def _single(url: str, body: bytes) -> float:
     return statistics.median(asyncio.run(measure())) * 1e3
 
 
-def _first_token(url: str, body: bytes) -> float:
+def _first_token(url: str, requests: Requests) -> float:
     """Median milliseconds until the first event of a stream has come (it carries the role; the text of an answer comes
     later by the window of inspection)."""
-    request = _request(body)
 
     async def measure() -> list[float]:
         taken = []
         for _ in range(_STREAMS):
             reader, writer = await asyncio.open_connection(*_address(url))
             start = time.perf_counter()
-            writer.write(request)
+            writer.write(next(requests))
             await reader.readuntil(b'"content":""')
             taken.append(time.perf_counter() - start)
             writer.close()
@@ -191,15 +204,15 @@ def _first_token(url: str, body: bytes) -> float:
     return statistics.median(asyncio.run(measure())) * 1e3
 
 
-def _stream_cost(url: str, process: int, body: bytes) -> float:
+def _stream_cost(url: str, process: int, requests: Requests) -> float:
     """CPU microseconds per streamed chunk."""
-    _load(url, body, 4, connections=1)
+    _load(url, requests, 4, connections=1)
     before = _cpu(process)
-    _load(url, body, _STREAMS, connections=1)
+    _load(url, requests, _STREAMS, connections=1)
     return (_cpu(process) - before) / (_STREAMS * SSE_CHUNKS) * 1e6
 
 
-def _litellm_rate(upstream: str, folder: Path, body: bytes) -> float | None:
+def _litellm_rate(upstream: str, folder: Path, requests: Requests) -> float | None:
     """Requests per second of LiteLLM's proxy in front of the same upstream."""
     command = shutil.which("litellm")
     if command is None:
@@ -223,6 +236,6 @@ def _litellm_rate(upstream: str, folder: Path, body: bytes) -> float | None:
             url = f"http://{host}:{port}"
             _wait(url)
             count = _REQUESTS // 8
-            return count / _load(url, body, count)
+            return count / _load(url, requests, count)
         finally:
             os.killpg(process.pid, signal.SIGTERM)

@@ -1,12 +1,16 @@
 """The servers that `sisf bench gateway` compares, each run in a process of its own."""
 
 import asyncio
+import itertools
 import json
 import random
 import socket
 from typing import Any
 
 SSE_CHUNKS = 400
+DIFFERENT = 6_000
+"""Different texts: more than the Warden remembers, so that each one is inspected."""
+_CALM = ["garden", "recipe", "planet", "letter", "holiday", "teacher", "music", "budget", "river", "engine"]
 _WORDS = [
     "poison",
     "explosive",
@@ -23,7 +27,9 @@ _WORDS = [
 
 def serve_upstream(listener: socket.socket) -> None:
     """The fastest upstream that Python can write: fixed bytes, no parsing beyond the length."""
-    plain, (first, rest) = _plain_answer(), _streamed_answer()
+    rng = random.Random(1)
+    plain = itertools.cycle([_plain_answer(sentence(rng, 120)) for _ in range(DIFFERENT)])
+    first, rest = _streamed_answer()
 
     class Protocol(asyncio.Protocol):
         def __init__(self) -> None:
@@ -45,7 +51,7 @@ def serve_upstream(listener: socket.socket) -> None:
                     self.transport.write(first)
                     asyncio.get_running_loop().call_later(0.02, self.transport.write, rest)
                 else:
-                    self.transport.write(plain)
+                    self.transport.write(next(plain))
 
     async def serve() -> None:
         server = await asyncio.get_running_loop().create_server(Protocol, sock=listener)
@@ -114,15 +120,21 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
 
 
 def _serve(app: Any, listener: socket.socket, lifespan: str = "auto") -> None:
-    from sisf.serving import uvicorn_server
+    from sisf.serving import settle, uvicorn_server
 
+    settle()
     server = uvicorn_server(app, lifespan=lifespan, drain_seconds=1)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
 
 
-def _plain_answer() -> bytes:
-    message = {"role": "assistant", "content": "A calm answer about gardens and rivers. " * 20}
+def sentence(rng: random.Random, words: int) -> str:
+    """Words of which no policy says anything."""
+    return " ".join(rng.choice(_CALM) for _ in range(words))
+
+
+def _plain_answer(text: str) -> bytes:
+    message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     body = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "choices": [choice]}).encode()
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body

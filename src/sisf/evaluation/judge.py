@@ -56,7 +56,7 @@ class JudgeRun:
     judged: Mapping[str, Mapping[str, Sequence[Judged]]]
     datasets: Sequence[Dataset]
     seconds: float = 0.0
-    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Failures, tokens, cache hits: each judge's counters, where it has any."""
 
 

@@ -14,6 +14,7 @@ from sisf.evaluation.judge import Judged, JudgeRun, breakdown, figures, hazard_n
 from sisf.evaluation.pages import percent
 from sisf.evaluation.plots import Plot
 from sisf.evaluation.report import Card, Page, Table, excerpt
+from sisf.verdict import Outcome
 
 _COLOURS = ("#1d4ed8", "#b45309", "#7c3aed", "#0f766e", "#be123c", "#4d7c0f")
 _SHOWN = 60
@@ -153,6 +154,8 @@ def _page(run: JudgeRun, result: Mapping[str, Any], drawn: list[Plot]) -> Page:
             times = [f"{entry['p50_ms']:.1f}", f"{entry['p99_ms']:.1f}"]
             rows.append([name, f"{entry['n']:,}", ranked, *cells, *times])
         tables.append(Table(dataset, header, rows, "Undecided counts as wrong in accuracy and as missed in recall."))
+    tables.append(_confusions(result["judges"]))
+    tables.append(_counts(run.counts))
     for name, sets in run.judged.items():
         for dataset, samples in sets.items():
             entry = result["judges"][name][dataset]
@@ -161,6 +164,24 @@ def _page(run: JudgeRun, result: Mapping[str, Any], drawn: list[Plot]) -> Page:
             tables.append(_disagreements(f"{name} on {dataset}: where it disagrees with the label", samples))
     lead = "Judges against labelled exchanges. A breach is an answer that a person called one."
     return Page("Judges", lead, cards, drawn, tables)
+
+
+def _confusions(judges: Mapping[str, Any]) -> Table:
+    """What each judge said, by what people said."""
+    rows = [
+        [name, dataset, label, *(f"{said[outcome.value]:,}" for outcome in Outcome)]
+        for name, sets in judges.items()
+        for dataset, entry in sets.items()
+        for label, said in entry["confusion"].items()
+    ]
+    return Table("Confusion", ["judge", "data", "label", *(f"# {outcome.value}" for outcome in Outcome)], rows)
+
+
+def _counts(counts: Mapping[str, Mapping[str, float]]) -> Table:
+    """What the judges' work took: calls that failed, tokens, money."""
+    rows = [[judge, name, f"{count:,g}"] for judge, each in counts.items() for name, count in sorted(each.items())]
+    note = "Tokens and money as the endpoints reported them; failed attempts may have cost more."
+    return Table("Counts and cost", ["judge", "of", "# in all"], rows, note, folded=True)
 
 
 def _breakdown(title: str, groups: Mapping[str, Any]) -> Table:

@@ -23,6 +23,7 @@ from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.messages import Messages
 from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.endpoint import Endpoint
+from sisf.gateway.forward import PassThrough, known_paths
 from sisf.gateway.health import Health
 from sisf.gateway.identity import Doorkeeper, KeyFile
 from sisf.gateway.judging import InlineJudge
@@ -31,7 +32,7 @@ from sisf.gateway.openapi import document
 from sisf.gateway.ports import Monitor, Warden
 from sisf.gateway.recording import Recorder
 from sisf.gateway.routing import Upstreams
-from sisf.gateway.services import Services
+from sisf.gateway.services import SERVICES, Services
 from sisf.gateway.throttle import Throttle
 from sisf.gateway.upstream import UpstreamError
 from sisf.gateway.wire import Refused
@@ -47,6 +48,7 @@ class Gateway:
         self._health = health
         self._services = services
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
+        self._pass_through = PassThrough(core, {*dialects, *SERVICES})
         self._rest = Starlette(
             routes=[
                 *services.routes(),
@@ -68,6 +70,9 @@ class Gateway:
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return
+        if scope["type"] == "http" and self._pass_through.takes(scope["method"], scope["path"]):
+            await self._pass_through(scope, receive, send)
+            return
         await self._rest(dict(scope), receive, send)
 
     async def close(self) -> None:
@@ -106,6 +111,7 @@ class Gateway:
 
     async def _metrics(self, _: Request) -> Response:
         await self._health.count_jobs()
+        await self._health.calibrate_judges()
         body = await asyncio.to_thread(self.core.metrics.render)
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -123,6 +129,9 @@ def create_app(
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
+    dialects = _dialects()
+    known_paths(settings.observe.endpoints, {*dialects, *SERVICES})
+    warden.observe(settings.observe.policies)
     metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
     inline = settings.adjudication.mode == "inline"
@@ -136,7 +145,7 @@ def create_app(
         door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
         throttle=Throttle(settings.limits, metrics),
     )
-    return Gateway(core, Health(core, store), Services(core, adjudicator, store), _dialects())
+    return Gateway(core, Health(core, store), Services(core, adjudicator, store), dialects)
 
 
 def _dialects() -> Mapping[str, Dialect]:

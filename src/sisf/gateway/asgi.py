@@ -79,8 +79,14 @@ def client_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
+_PATIENCE_SECONDS = 0.02
+
+
 class DisconnectWatch:
-    """Cancels the current task when the client goes away before the response is complete."""
+    """Cancels the current task when the client goes away before the response is complete.
+
+    Begins to look a moment later: most requests that stay within the machine are over by then.
+    """
 
     def __init__(self, receive: Receive, out: Outgoing) -> None:
         self.gone = False
@@ -88,7 +94,12 @@ class DisconnectWatch:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - always true on the event loop
         self._task = task
-        self._watch = asyncio.get_running_loop().create_task(self._wait(receive))
+        self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
+        self._begin = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._start)
+
+    def _start(self) -> None:
+        self._watch = asyncio.get_running_loop().create_task(self._wait(self._receive))
 
     async def _wait(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -99,4 +110,6 @@ class DisconnectWatch:
 
     def stop(self) -> None:
         """Watch no more."""
-        self._watch.cancel()
+        self._begin.cancel()
+        if self._watch is not None:
+            self._watch.cancel()

@@ -1,6 +1,5 @@
 """What every endpoint shares: the parts, one request's state, and asking the Warden with a time limit."""
 
-import asyncio
 import os
 import random
 import time
@@ -11,6 +10,7 @@ import structlog
 
 from sisf.errors import LimitExceeded
 from sisf.exchange import Exchange, Message
+from sisf.gateway.deadline import Deadlines
 from sisf.gateway.dialects.base import Inspected
 from sisf.gateway.identity import Doorkeeper, Identity
 from sisf.gateway.judging import InlineJudge
@@ -25,9 +25,14 @@ from sisf.settings import Settings
 from sisf.store.base import ExchangeRecord
 from sisf.verdict import Verdict
 
-_ids = random.Random(os.urandom(32))  # unique, not secret: no system call for each request
+_random = random.Random(os.urandom(32))  # unique, not secret: no system call for each request
 _STAGES = {direction: f"inspect_{direction.value}" for direction in Direction}
 log = structlog.get_logger("sisf.gateway")
+
+
+def _exchange_id() -> str:
+    """Milliseconds and 80 random bits: rows that are written together then lie together in the store's indexes."""
+    return f"{time.time_ns() // 1_000_000:012x}{_random.getrandbits(80):020x}"
 
 
 @dataclass(slots=True)
@@ -37,19 +42,24 @@ class Turn:
     endpoint: str
     request: Inspected
     identity: Identity = field(default_factory=Identity)
-    id: str = field(default_factory=lambda: f"{_ids.getrandbits(128):032x}")
+    id: str = field(default_factory=_exchange_id)
     started: float = field(default_factory=time.perf_counter)
     waited: float = 0.0
     """Seconds spent waiting for the upstream."""
     decisions: list[Decision] = field(default_factory=list)
+    strongest: Decision | None = None
+    """The decision with the strongest action so far."""
+    observed: str | None = None
+    """A policy that is not enforced, by the settings, and would have blocked."""
     verdict: Verdict | None = None
     outcome: str = "error"
     enforce: bool = True
 
-    @property
-    def strongest(self) -> Decision | None:
-        """The decision with the strongest action so far."""
-        return max(self.decisions, key=lambda d: d.action.precedence, default=None)
+    def note(self, decision: Decision) -> None:
+        """Keep a decision."""
+        self.decisions.append(decision)
+        if self.strongest is None or decision.action.precedence > self.strongest.action.precedence:
+            self.strongest = decision
 
     @property
     def label(self) -> str:
@@ -59,7 +69,16 @@ class Turn:
         decision = self.strongest
         if decision is None:
             return "none"
-        return "would_block" if decision.blocked and not self.enforce else decision.action.value
+        observed = self.observed is not None and not decision.blocked
+        return "would_block" if observed or (decision.blocked and not self.enforce) else decision.action.value
+
+    @property
+    def policy_id(self) -> str | None:
+        """What `x-sisf-policy` says: the policy that decided, or would have."""
+        decision = self.strongest
+        if decision is not None and decision.action is not Action.ALLOW:
+            return decision.policy_id
+        return self.observed
 
     @property
     def added(self) -> float:
@@ -76,8 +95,9 @@ class Turn:
         decision = self.strongest
         if decision is not None:
             made.append((b"x-sisf-revision", b"%d" % decision.revision))
-            if decision.policy_id and decision.action is not Action.ALLOW:
-                made.append((b"x-sisf-policy", decision.policy_id.encode("ascii", "replace")))
+            policy_id = self.policy_id
+            if policy_id:
+                made.append((b"x-sisf-policy", policy_id.encode("ascii", "replace")))
         return made
 
     def exchange(self, response: str | None) -> Exchange:
@@ -109,29 +129,47 @@ class Core:
     metrics: Metrics
     door: Doorkeeper
     throttle: Throttle
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    def enforces(self, path: str, tenant: str) -> bool:
+        """Whether decisions are enforced for this endpoint and tenant."""
+        observe = self.settings.observe
+        return self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
 
     async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         """The Warden's decision, noted in `turn`. Raises `Refused` when the Warden fails and may not be passed by."""
         started = time.perf_counter()
         limit = self.settings.on_failure.warden_timeout
         try:
-            async with asyncio.timeout(limit):
-                decision = await self.warden.check(messages, direction, turn.identity.tenant)
+            decision = self.warden.at_once(messages, direction, turn.identity.tenant)
+            if decision is None:
+                with self.deadlines.within(limit):
+                    decision = await self.warden.check(messages, direction, turn.identity.tenant)
         except LimitExceeded as error:
             raise Refused(413, "too_large", str(error)) from None
         except TimeoutError:
             decision = self.warden_failed("timeout", f"no decision within {limit:g} s", direction)
         except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
             decision = self.warden_failed("error", f"{type(error).__name__}: {error}", direction)
-        self.metrics.took(_STAGES[direction], time.perf_counter() - started)
+        self.metrics.stages.observe(time.perf_counter() - started, _STAGES[direction])
         self.note(turn, decision)
         return decision
 
     def note(self, turn: Turn, decision: Decision) -> None:
         """Count a decision and keep it for the record."""
-        turn.decisions.append(decision)
-        self.metrics.decided(decision.direction.value, decision.action.value)
+        turn.note(decision)
+        self.metrics.decisions.inc(decision.direction.value, decision.action.value)
         if decision.blocked and not turn.enforce:
+            self.metrics.would_block.labels(decision.direction.value).inc()
+        elif self.settings.observe.policies and not decision.blocked:
+            self._observe(turn, decision)
+
+    def _observe(self, turn: Turn, decision: Decision) -> None:
+        """Count what a policy that is only observed would have blocked."""
+        watched = self.settings.observe.policies
+        found = next((m for m in decision.matches if m.action is Action.BLOCK and m.policy_id in watched), None)
+        if found is not None:
+            turn.observed = found.policy_id
             self.metrics.would_block.labels(decision.direction.value).inc()
 
     def warden_failed(self, kind: str, reason: str, direction: Direction) -> Decision:

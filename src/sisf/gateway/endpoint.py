@@ -1,6 +1,7 @@
 """A completion endpoint on raw ASGI: read, inspect, forward, inspect, judge, record, release."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from sisf.gateway.wire import Malformed, Refused, parse, parse_request
 from sisf.policy import Decision, Direction
 
 _JSON = b"application/json"
-_QUERY = re.compile(rb"[A-Za-z0-9._=&-]{0,128}")
+QUERY = re.compile(rb"[A-Za-z0-9._=&-]{0,128}")
 
 
 class Endpoint:
@@ -33,7 +34,7 @@ class Endpoint:
         out = Outgoing(send)
         turn: Turn | None = None
         watch: DisconnectWatch | None = None
-        self._core.metrics.in_flight.inc()
+        self._core.metrics.in_flight += 1
         started = time.perf_counter()
         try:
             headers: Mapping[bytes, bytes] = dict(scope["headers"])
@@ -70,14 +71,14 @@ class Endpoint:
         if request.opaque:
             self._core.metrics.fail_opens.labels("uninspectable").inc()
             log.warning("fail_open", part="uninspectable", places=len(request.opaque))
-        enforce = settings.mode == "enforce"
+        enforce = self._core.enforces(f"/v1{self._dialect.path}", identity.tenant)
         return Turn(self._dialect.name, request, identity, started=started, enforce=enforce)
 
     async def _serve(
         self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, turn: Turn, out: Outgoing
     ) -> None:
         query: bytes = scope.get("query_string", b"")
-        if not _QUERY.fullmatch(query):
+        if not QUERY.fullmatch(query):
             raise Refused(400, "invalid_query", "The query string holds more than this endpoint takes.")
         decision = await self._core.check(turn, turn.request.messages, Direction.PROMPT)
         rewritten = self._rewritten(turn, decision)
@@ -212,11 +213,14 @@ class Endpoint:
 
     def _account(self, out: Outgoing, turn: Turn | None) -> None:
         metrics = self._core.metrics
-        metrics.in_flight.dec()
-        metrics.requests.labels(self._dialect.name, str(out.status or 499)).inc()
+        metrics.in_flight -= 1
+        metrics.requests.inc(self._dialect.name, str(out.status or 499))
         if turn is None:
             return
-        metrics.added.observe(turn.added)
+        added = turn.added
+        metrics.added.observe(added)
+        if not log.is_enabled_for(logging.INFO):
+            return
         decision = turn.strongest
         log.info(
             "exchange",
@@ -226,10 +230,10 @@ class Endpoint:
             decision=turn.label,
             outcome=turn.outcome,
             revision=decision.revision if decision else None,
-            policy=decision.policy_id if decision else None,
+            policy=turn.policy_id,
             tenant=turn.identity.tenant,
             principal=turn.identity.principal,
-            added_ms=round(turn.added * 1000, 3),
+            added_ms=round(added * 1000, 3),
             total_ms=round((time.perf_counter() - turn.started) * 1000, 3),
         )
 

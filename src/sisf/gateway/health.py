@@ -1,13 +1,18 @@
 """Telling degraded from dead."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from sisf.adjudicator.agreement import MONITOR
 from sisf.gateway.core import Core
 from sisf.store.base import Store
+from sisf.verdict import Outcome
 
 _SECONDS = 2.0
+_CALIBRATE_SECONDS = 60.0
+_LABELS = 2_000
 
 
 class Health:
@@ -16,6 +21,7 @@ class Health:
     def __init__(self, core: Core, store: Store) -> None:
         self._core = core
         self._store = store
+        self._calibrate_after = 0.0
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="health")
 
     async def report(self) -> dict[str, Any]:
@@ -38,6 +44,15 @@ class Health:
         """Bring the gauge of the loop's jobs up to date."""
         for state, count in (await self._ask(self._store.jobs.counts) or {}).items():
             self._core.metrics.jobs.labels(state).set(count)
+
+    async def calibrate_judges(self) -> None:
+        """Measure the judges against people's verdicts of late; at most once a minute."""
+        now = time.monotonic()
+        if now < self._calibrate_after:
+            return
+        self._calibrate_after = now + _CALIBRATE_SECONDS
+        labels = await self._ask(lambda: self._store.exchanges.labels(_LABELS)) or ()
+        MONITOR.calibrate((label.exchange_id, label.outcome is Outcome.BREACH, label.judged) for label in labels)
 
     def close(self) -> None:
         """Let go of the threads. Idempotent."""

@@ -37,7 +37,7 @@ class InlineJudge:
             verdict = self._failed("timeout", f"no verdict within {self._settings.timeout:g} s")
         except Exception as error:  # noqa: BLE001 - a judge must not raise; if it does, it has not decided
             verdict = self._failed("error", f"the judge failed: {type(error).__name__}")
-        self._metrics.took("adjudicate", time.perf_counter() - started)
+        self._metrics.stages.observe(time.perf_counter() - started, "adjudicate")
         self._metrics.verdicts.labels(verdict.outcome.value).inc()
         return verdict
 

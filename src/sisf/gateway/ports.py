@@ -1,6 +1,6 @@
 """What the gateway asks of the other rooms."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -34,8 +34,16 @@ class Warden(Protocol):
         """The revision in force."""
         ...
 
+    def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision | None:
+        """The decision, where it takes microseconds; None where it takes longer: then `check` decides."""
+        ...
+
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
         """Decide on texts. Never blocks the event loop."""
+        ...
+
+    def observe(self, policy_ids: Collection[str]) -> None:
+        """Match these policies from now on without enforcing them, and all others as their status says."""
         ...
 
     def stream(self, tenant: str) -> Inspector:
@@ -46,6 +54,9 @@ class Warden(Protocol):
 class Monitor(Protocol):
     """The entrance of the loop."""
 
-    def monitor(self, record: ExchangeRecord) -> "Future[None]":
-        """Write an exchange durably and start its way through the loop. Returns at once."""
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+        """Write an exchange durably and start its way through the loop. Returns at once.
+
+        With `gather` it may be written some milliseconds later, and share its future with others.
+        """
         ...

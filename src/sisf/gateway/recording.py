@@ -29,7 +29,9 @@ class Recorder:
         self._timeout = settings.on_failure.store_timeout
         self._metrics = metrics
         self._well = True
-        self._pending: dict[Future[None], float] = {}
+        self._pending: dict[Future[None], list[float]] = {}
+        """When each write that is not yet done began, and of how many exchanges it is."""
+        self._latest: Future[None] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -37,7 +39,7 @@ class Recorder:
         """Whether the last writes succeeded in time."""
         with self._lock:
             oldest = next(iter(self._pending.values()), None)
-        return self._well and (oldest is None or time.monotonic() - oldest < self._timeout)
+        return self._well and (oldest is None or time.monotonic() - oldest[0] < self._timeout)
 
     @property
     def must_wait(self) -> bool:
@@ -50,7 +52,7 @@ class Recorder:
         `released`: the client already has all or a part of it, so a failure counts as a fail-open.
         """
         wait = self.must_wait
-        written = self._begin(record)
+        written = self._begin(record, gather=not wait)
         if written is None:
             return self._passes(released=released)
         if not wait:
@@ -67,33 +69,38 @@ class Recorder:
 
     def note(self, record: ExchangeRecord) -> None:
         """Write `record` when nobody waits for it any more."""
-        self._begin(record)
+        self._begin(record, gather=True)
 
-    def _begin(self, record: ExchangeRecord) -> Future[None] | None:
-        self._metrics.outcomes.labels(record.outcome).inc()
+    def _begin(self, record: ExchangeRecord, *, gather: bool) -> Future[None] | None:
+        self._metrics.outcomes.inc(record.outcome)
         try:
-            written = self._monitor.monitor(record)
+            written = self._monitor.monitor(record, gather=gather)
         except Exception as error:  # noqa: BLE001 - whatever it is, the exchange was not written
             self._fail("error", f"{type(error).__name__}: {error}")
             return None
         with self._lock:
-            self._pending[written] = time.monotonic()
+            if written is self._latest:
+                if written in self._pending:
+                    self._pending[written][1] += 1
+                return written
+            self._latest = written
+            self._pending[written] = [time.monotonic(), 1]
         written.add_done_callback(self._written)
         return written
 
     def _written(self, written: Future[None]) -> None:
         with self._lock:
-            self._pending.pop(written, None)
+            _, count = self._pending.pop(written, (0.0, 1))
         error = written.exception() if not written.cancelled() else None
         if error is not None or written.cancelled():
-            self._fail("error", f"{type(error).__name__}: {error}")
+            self._fail("error", f"{type(error).__name__}: {error}", int(count))
         else:
             self._well = True
 
-    def _fail(self, kind: str, reason: str) -> None:
+    def _fail(self, kind: str, reason: str, count: int = 1) -> None:
         self._well = False
-        self._metrics.failures.labels("store", kind).inc()
-        _log.error("store_failed", kind=kind, reason=reason[:300])
+        self._metrics.failures.labels("store", kind).inc(count)
+        _log.error("store_failed", kind=kind, reason=reason[:300], exchanges=count)
 
     def _passes(self, *, released: bool) -> bool:
         if released or self._open:

@@ -195,7 +195,7 @@ class Relay:
     async def _passed(self, channel: _Channel, inspector: Inspector, text: str | None) -> None:
         """Show `text` (None: the end) to the inspector and note what it releases."""
         try:
-            async with asyncio.timeout(self._core.settings.on_failure.warden_timeout):
+            with self._core.deadlines.within(self._core.settings.on_failure.warden_timeout):
                 out = await (inspector.finish() if text is None else inspector.feed(text))
             decision = inspector.decision
         except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected

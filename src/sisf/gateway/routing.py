@@ -71,6 +71,7 @@ class Upstreams:
         model: str = "",
         client_headers: Mapping[bytes, bytes] | None = None,
         query: str = "",
+        media_type: str = "",
     ) -> Reply:
         """Send to one that serves `model`; past a failed connection to the next one, as far as `retries` allows.
 
@@ -83,7 +84,9 @@ class Upstreams:
         for number in range(attempts):
             upstream = usable[number % len(usable)]
             try:
-                reply = await self._ask(upstream, method, path, body, client_headers=client_headers, query=query)
+                reply = await self._ask(
+                    upstream, method, path, body, client_headers=client_headers, query=query, media_type=media_type
+                )
             except UpstreamError as error:
                 failure = error
                 self._ended(upstream, error.code)

@@ -5,10 +5,12 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import msgspec
 import structlog
 
-from sisf.serving import AsgiApp, Background, address_of, bind, uvicorn_server
+from sisf.serving import AsgiApp, Background, address_of, bind, settle, uvicorn_server
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -28,6 +30,7 @@ def serve(
     `ConfigurationError` when it cannot listen there.
     """
     listener = bind(host, port)
+    settle()
     server = uvicorn_server(app, drain_seconds=drain_seconds)
     if ready is not None:
         ready(address_of(listener))
@@ -48,6 +51,11 @@ def running(app: AsgiApp, host: str = "127.0.0.1", port: int = 0) -> Background:
     return Background(app, host, port)
 
 
+def _json(event: Any, **_: Any) -> bytes:
+    """One line of the log, for a fifth of the price of the standard library's."""
+    return msgspec.json.encode(event, enc_hook=repr)
+
+
 def configure_logs(level: str = "info") -> None:
     """JSON lines on standard error, for SISF and for uvicorn. Bodies and keys are never logged."""
     number = _LEVELS[level]
@@ -57,10 +65,10 @@ def configure_logs(level: str = "info") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(number, logging.WARNING), format="%(message)s", stream=sys.stderr)

@@ -26,6 +26,8 @@ from sisf.policy import Decision, Direction
 from sisf.store.base import Store
 from sisf.taxonomy import OPENAI_MODERATION, Hazard
 
+SERVICES = ("/v1/check", "/v1/adjudicate", "/v1/moderations", "/beta/litellm_basic_guardrail_api")
+"""Paths of what SISF answers itself."""
 Answer = Callable[[dict[str, Any], Identity], Awaitable[Mapping[str, Any]]]
 
 _CATEGORY = {
@@ -51,12 +53,8 @@ class Services:
 
     def routes(self) -> list[Route]:
         """The routes."""
-        return [
-            self._route("/v1/check", self._check),
-            self._route("/v1/adjudicate", self._adjudicate),
-            self._route("/v1/moderations", self._moderations),
-            self._route("/beta/litellm_basic_guardrail_api", self._litellm),
-        ]
+        answers = (self._check, self._adjudicate, self._moderations, self._litellm)
+        return [self._route(path, answer) for path, answer in zip(SERVICES, answers, strict=True)]
 
     def close(self) -> None:
         """Let go of the judge's threads."""
@@ -73,7 +71,7 @@ class Services:
                 status = error.status
                 body = openai_error(error.status, error.code, error.message, error.param)
                 headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
-            self._core.metrics.requests.labels(path.rpartition("/")[2], str(status)).inc()
+            self._core.metrics.requests.inc(path.rpartition("/")[2], str(status))
             return Response(body, status, headers, "application/json")
 
         return Route(path, endpoint, methods=["POST"])
@@ -195,9 +193,10 @@ class Services:
         if not messages:
             return {"action": "NONE"}
         decision = await self._decide(messages, direction, identity)
-        if decision.blocked and self._core.settings.mode == "enforce":
+        enforce = self._core.enforces(SERVICES[-1], identity.tenant)
+        if decision.blocked and enforce:
             return {"action": "BLOCKED", "blocked_reason": f"Blocked by a safety policy ({decision.policy_id})."}
-        if decision.rewritten is not None and self._core.settings.mode == "enforce":
+        if decision.rewritten is not None and enforce:
             return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[: len(texts)])}
         return {"action": "NONE"}
 

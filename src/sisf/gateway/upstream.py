@@ -1,6 +1,5 @@
 """The model behind the gateway, over HTTP. The only module that knows the HTTP client."""
 
-import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +11,7 @@ import aiohttp
 
 from sisf import __version__
 from sisf.errors import ConfigurationError
+from sisf.gateway.deadline import Deadlines
 from sisf.settings import Upstream as UpstreamSettings
 
 _FORWARDED = frozenset((b"openai-beta", b"anthropic-version", b"anthropic-beta", b"x-request-id", b"traceparent"))
@@ -36,9 +36,10 @@ class UpstreamError(Exception):
 class Reply:
     """An answer whose body has not been read yet. Close it: that cancels the upstream if it is still at work."""
 
-    def __init__(self, response: aiohttp.ClientResponse, idle: float, *, has_key: bool) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, idle: float, deadlines: Deadlines, *, has_key: bool) -> None:
         self._response = response
         self._idle = idle
+        self._deadlines = deadlines
         self.has_key = has_key
         """Whether the request carried a key of ours."""
         self.status = response.status
@@ -68,9 +69,9 @@ class Reply:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises `UpstreamError` when it is cut short or stalls."""
         content = self._response.content
-        while True:
+        while not content.at_eof():
             try:
-                async with asyncio.timeout(self._idle):
+                with self._deadlines.within(self._idle):
                     piece = await content.readany()
             except TimeoutError:
                 raise UpstreamError(
@@ -109,13 +110,18 @@ class Upstream:
         self.name = name
         self.settings = settings
         self._base = settings.url.rstrip("/")
-        self._fixed = {"content-type": "application/json", "user-agent": f"sisf/{__version__}"}
+        self._fixed = {
+            "content-type": "application/json",
+            "user-agent": f"sisf/{__version__}",
+            "accept-encoding": "identity",
+        }
         key = _key(settings)
         self._key = key
         self._tls = _tls(settings)
         if key:
             self._fixed["authorization"] = f"Bearer {key}"
         self._session: aiohttp.ClientSession | None = None
+        self._deadlines = Deadlines()
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -138,14 +144,17 @@ class Upstream:
         *,
         client_headers: Mapping[bytes, bytes] | None = None,
         query: str = "",
+        media_type: str = "",
     ) -> Reply:
         """Send exactly `body`. Raises `UpstreamError` when no HTTP answer begins in time."""
-        headers = dict(self._fixed, **{"accept-encoding": "identity"})
+        headers = self._fixed.copy()
+        if media_type:
+            headers["content-type"] = media_type
         if path == "/messages" and self._key:
             headers["x-api-key"] = self._key
-        for name, value in (client_headers or {}).items():
-            if name in _FORWARDED:
-                headers[name.decode("latin-1")] = value.decode("latin-1")
+        if client_headers:
+            for name in _FORWARDED & client_headers.keys():
+                headers[name.decode("latin-1")] = client_headers[name].decode("latin-1")
         url = f"{self._base}{path}?{query}" if query else self._base + path
         started = time.monotonic()
         try:
@@ -162,9 +171,9 @@ class Upstream:
             raise _translated(error, self.settings) from None
 
     async def _attempt(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Reply:
-        async with asyncio.timeout(self.settings.first_byte_timeout):
+        with self._deadlines.within(self.settings.first_byte_timeout):
             response = await self._client().request(method, url, data=body, headers=headers, allow_redirects=False)
-        return Reply(response, self.settings.idle_timeout, has_key=bool(self._key))
+        return Reply(response, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""

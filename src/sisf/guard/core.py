@@ -60,6 +60,7 @@ class NoUpstream(Upstreams):
 def create_core(system: System) -> Core:
     """A core over the parts of `system`."""
     settings: Settings = system.settings
+    system.warden.observe(settings.observe.policies)
     metrics = Metrics()
     metrics.watch_revision(lambda: system.warden.revision)
     inline = settings.adjudication.mode == "inline"

@@ -16,6 +16,8 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     finish_reason: str = "stop"
+    usd: float = 0.0
+    """What the call cost by the prices in force; the worst case where the endpoint reported no usage."""
 
 
 class ChatModel(Protocol):

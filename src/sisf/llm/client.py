@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 4_000_000
 """Bytes of an endpoint's answer that are read; no honest completion is longer."""
-_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Statuses after which another attempt may succeed."""
 _LONGEST_PAUSE = 20.0
 
 
@@ -31,6 +33,11 @@ class TransientModelError(ModelError):
     def __init__(self, message: str, pause: float = 0.0) -> None:
         super().__init__(message)
         self.pause = pause
+
+
+def pause_before(attempt: int, error: TransientModelError) -> float:
+    """Seconds to wait before a retry (the first is 1): what the endpoint asked for, or full jitter below 1, 2, 4 …"""
+    return max(error.pause, random.uniform(0, min(0.5 * 2**attempt, _LONGEST_PAUSE)))
 
 
 class OpenAIChatModel:
@@ -81,13 +88,14 @@ class OpenAIChatModel:
                 with self.gate.call(size, max_tokens, wait=self._endpoint.timeout) as charge:
                     completion = self._attempt(wire, schema, max_tokens, temperature)
                     charge.settle(completion.prompt_tokens, completion.completion_tokens)
+                    completion = replace(completion, usd=charge.usd)
                     return _as_json(completion) if schema else completion
             except TransientModelError as error:
                 if attempt >= self._endpoint.retries:
                     raise
                 attempt += 1
                 self.retried += 1
-                self._sleep(max(error.pause, random.uniform(0, min(0.5 * 2**attempt, _LONGEST_PAUSE))))
+                self._sleep(pause_before(attempt, error))
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,8 +120,8 @@ class OpenAIChatModel:
                 if error.status_code == 422 and self._dialect.give_up(arguments, str(error)):
                     continue
                 message = self._said(f"answered {error.status_code}: {_short(error)}")
-                if error.status_code in _RETRIED:
-                    raise TransientModelError(message, _retry_after(error.response.headers)) from None
+                if error.status_code in RETRIED:
+                    raise TransientModelError(message, retry_after(error.response.headers)) from None
                 raise ModelError(message) from None
             except openai.APIConnectionError as error:
                 raise TransientModelError(self._said(f"could not be reached: {_short(error)}")) from None
@@ -202,14 +210,15 @@ def _as_json(completion: Completion) -> Completion:
         text = json.dumps(read_object(completion.text), ensure_ascii=False)
     except ModelError as error:
         raise TransientModelError(str(error)) from None
-    return Completion(text, completion.model, completion.prompt_tokens, completion.completion_tokens)
+    return replace(completion, text=text, finish_reason="stop")
 
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that an endpoint asked for, within reason; 0 where it asked for none."""
     try:
         return min(max(float(headers.get("retry-after", "0")), 0.0), _LONGEST_PAUSE)
     except ValueError:

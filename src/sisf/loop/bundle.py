@@ -55,22 +55,19 @@ def export_bundle(store: Store, *, revision: int | None = None, origin: str = ""
         origin = f"store-{first[0].hash[:12]}" if first else "store-empty"
     policies = [to_dict(policy) for policy in snapshot.policies]
     content = {"format": FORMAT, "origin": origin, "serial": snapshot.revision, "policies": policies}
-    digest = _digest(content)
-    sealed = {**content, "digest": digest}
-    if key is not None:
-        sealed["signature"] = _private(key).sign(digest.encode()).hex()
-    return to_yaml(sealed)
+    return _sealed(content, key)
 
 
 def seal(text: str, where: str, *, key: bytes | None = None) -> str:
-    """Give a bundle that was edited by hand a new digest (and signature)."""
+    """Give a bundle that was edited by hand the next serial number, a new digest and, with `key`, a signature.
+
+    One that was not edited keeps its number, and is only signed.
+    """
     data = _read(text, where)
     content = {name: data[name] for name in _KEYS[:4]}
-    digest = _digest(content)
-    sealed = {**content, "digest": digest}
-    if key is not None:
-        sealed["signature"] = _private(key).sign(digest.encode()).hex()
-    return to_yaml(sealed)
+    if data.get("digest") != _digest(content):
+        content["serial"] += 1
+    return _sealed(content, key)
 
 
 def read_bundle(text: str, where: str, *, trusted: Sequence[bytes] = ()) -> Bundle:
@@ -148,6 +145,12 @@ def _read(text: str, where: str) -> dict[str, Any]:
         if not isinstance(data.get(name), kind):
             raise DataError(f"{where}: `{name}` is missing or is not a {kind.__name__}")
     return data
+
+
+def _sealed(content: dict[str, Any], key: bytes | None) -> str:
+    digest = _digest(content)
+    signature = {} if key is None else {"signature": _private(key).sign(digest.encode()).hex()}
+    return to_yaml({**content, "digest": digest, **signature})
 
 
 def _digest(content: dict[str, Any]) -> str:

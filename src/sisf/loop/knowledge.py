@@ -1,6 +1,7 @@
 """What the synthesiser and the gate know: the store's breaches and policies, and the benign reference."""
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,27 +20,29 @@ class Reference:
 
 
 class StoreKnowledge:
-    """`Knowledge` over a store. Breaches are read once and added to, so that asking again is cheap."""
+    """`Knowledge` over a store. The newest breaches are read once and added to: what asking costs depends on what is
+    new, and neither on how many breaches nor on how many exchanges there are."""
 
-    def __init__(self, store: Store, reference: Reference) -> None:
+    def __init__(self, store: Store, reference: Reference, *, remember: int = 5_000) -> None:
+        """`remember`: so many of the newest breaches are known."""
         self._store = store
         self._lock = threading.Lock()
-        self._breaches: list[Breach] = []
-        self._last = 0
-        self._seen = 0
+        self._remember = remember
+        self._known: deque[tuple[int, Breach | None]] = deque(maxlen=remember)
+        """By number; None stands for one whose text was not kept."""
         self._prompts = list(reference.prompts)
         self._responses = list(reference.responses)
         self._last_case = 0
 
     def breaches(self) -> Sequence[Breach]:
-        """All confirmed breaches so far, oldest first."""
+        """The newest confirmed breaches whose texts were kept, oldest first."""
         with self._lock:
             self._read()
-            if self._seen != self._store.exchanges.breach_count():
+            if self._known and len(self._known) != self._store.exchanges.breach_count(after=self._known[0][0] - 1):
                 # A person overruled a verdict, or deleted: what was read before is no longer all true.
-                self._breaches, self._last, self._seen = [], 0, 0
+                self._known.clear()
                 self._read()
-            return tuple(self._breaches)
+            return tuple(breach for _, breach in self._known if breach is not None)
 
     def policies(self) -> Sequence[Policy]:
         """The active and shadow policies now in force."""
@@ -62,11 +65,9 @@ class StoreKnowledge:
                 (self._responses if case.direction is Direction.RESPONSE else self._prompts).append(case.text)
 
     def _read(self) -> None:
-        for number, breach in self._store.exchanges.breaches(after=self._last):
-            self._last = number
-            self._seen += 1
-            if _readable(breach):
-                self._breaches.append(breach)
+        last = self._known[-1][0] if self._known else 0
+        for number, breach in self._store.exchanges.breaches(after=last, newest=self._remember):
+            self._known.append((number, breach if _readable(breach) else None))
 
 
 def _readable(breach: Breach) -> bool:

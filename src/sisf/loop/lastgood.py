@@ -1,6 +1,7 @@
 """The policy set last enforced, in a local file: what a node starts with while its store is away."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -8,21 +9,23 @@ import tempfile
 from pathlib import Path
 
 from sisf.errors import PolicyError, StoreError
-from sisf.policy import Snapshot
+from sisf.policy import Policy, Probe, Prototypes, Snapshot
 from sisf.policy.codec import from_dict, to_dict
 
 
 class LastGood:
-    """One file, replaced as a whole, with a digest: a torn or altered one is not used."""
+    """One file, replaced as a whole, with a digest: a torn or altered one is not used.
+
+    It holds what is needed to enforce, and no examples: the store alone keeps, seals and deletes what clients said.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def save(self, snapshot: Snapshot) -> None:
         """Replace the file. Raises `StoreError` when it cannot be written."""
-        content = json.dumps(
-            {"revision": snapshot.revision, "policies": [to_dict(policy) for policy in snapshot.policies]}
-        )
+        policies = [to_dict(_without_examples(policy)) for policy in snapshot.policies]
+        content = json.dumps({"revision": snapshot.revision, "policies": policies})
         text = f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,3 +57,10 @@ class LastGood:
         except (ValueError, KeyError, TypeError, PolicyError):
             return None
         return Snapshot(data["revision"], policies)
+
+
+def _without_examples(policy: Policy) -> Policy:
+    condition = policy.condition
+    if not isinstance(condition, Prototypes | Probe):
+        return policy
+    return dataclasses.replace(policy, condition=dataclasses.replace(condition, examples=()))

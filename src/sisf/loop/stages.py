@@ -11,7 +11,8 @@ from typing import Literal
 import structlog
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import RevisionConflict, StoreError
+from sisf.errors import RevisionConflict, SisfError, StoreError
+from sisf.exchange import Exchange
 from sisf.loop.enforcement import Enforcement
 from sisf.loop.events import Activated, Event, Judged, Planned
 from sisf.loop.lifecycle import Lifecycle
@@ -65,13 +66,17 @@ class Stages:
                 self.execute(following)
 
     def analyze(self, job: Job) -> Job | None:
-        """Judge the exchange, unless an inline judge already did. What nobody could decide waits for a person."""
+        """Judge the exchange, unless an inline judge already did. What nobody could decide waits for a person; a breach
+        that the policies in force stop by now needs no new ones."""
         record = self._store.exchanges.get(job.exchange_id)
         judged = record.verdict is not None and record.verdict.outcome is not Outcome.UNDECIDED
         verdict = record.verdict if judged and record.verdict else self._judge(record)
-        following = Stage.PLAN if verdict.is_breach else None
+        caught = verdict.is_breach and self._caught(record.exchange)
+        following = Stage.PLAN if verdict.is_breach and not caught else None
         advanced = self._store.jobs.advance(job, following, verdict=None if judged else verdict)
         self._emit(Judged(job.exchange_id, verdict))
+        if caught:
+            self._emit(Planned(job.exchange_id, (), already_caught=True))
         return advanced
 
     def plan(self, job: Job) -> Job | None:
@@ -106,6 +111,12 @@ class Stages:
             return
         raise StoreError(f"the policy set changed {_CONFLICTS} times while exchange {job.exchange_id} was executed")
 
+    def _caught(self, exchange: Exchange) -> bool:
+        try:
+            return self._enforcement.stops(exchange)
+        except SisfError:
+            return False  # the plan stage meets it again; by then the verdict, which may have cost a call, is safe
+
     def _judge(self, record: ExchangeRecord) -> Verdict:
         try:
             return self._adjudicator.adjudicate(record.exchange)
@@ -116,7 +127,8 @@ class Stages:
 
     def _propose(self, breach: Breach) -> Sequence[Policy]:
         proposals = []
-        for policy in self._synthesiser.synthesise(breach, self._knowledge):
+        lesson = Breach(self._store.exchanges.lesson(breach.exchange), breach.verdict)
+        for policy in self._synthesiser.synthesise(lesson, self._knowledge):
             report = self._gate.examine(policy, breach, self._knowledge)
             status = Status.PROPOSED if report.passed else Status.REJECTED
             proposals.append(dataclasses.replace(policy, status=status, gate_report=report))

@@ -22,7 +22,7 @@ from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle, Rules
 from sisf.loop.stages import Autonomy, Stages
 from sisf.policy import GateReport, Policy
-from sisf.store import ExchangeRecord, Job, Node, Store
+from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
 from sisf.verdict import Breach
 
@@ -33,6 +33,14 @@ _LEARNED_FROM = ("released", "withheld", "intercepted_response")
 _LONGEST_BACKOFF = 60.0
 _BEAT_SECONDS = 2.0
 _STALE_SECONDS = 5.0
+_RENEWALS = 4
+"""How often a lease is renewed in its time: one that is late, or two, must not cost it."""
+
+
+def _urgency(record: ExchangeRecord) -> Urgency:
+    if record.verdict is not None and record.verdict.is_breach:
+        return Urgency.BREACH
+    return Urgency.SUSPECT if any(decision.matches for decision in record.decisions) else Urgency.ORDINARY
 
 
 class _OneAtATime:
@@ -68,7 +76,7 @@ class Loop:
         learn: bool = True,
         workers: int = 1,
         attempts: int = 5,
-        lease_seconds: float = 60.0,
+        lease_seconds: float = 4.0,
         backoff_seconds: float = 0.5,
         housekeeping_seconds: float = 60.0,
         rules: Rules | None = None,
@@ -112,14 +120,17 @@ class Loop:
         """Call `listener` with each event, in the thread where it happens: it must be quick."""
         self._listeners.append(listener)
 
-    def monitor(self, record: ExchangeRecord, *, learn: bool = True) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         """Write an exchange and, when something can be learned from it, its job. Never blocks.
 
-        The future is done once both are durable.
+        The future is done once both are durable. With `gather` that takes some milliseconds longer, so that many
+        exchanges are written at once and share their future: cheaper, where nobody waits for it.
         """
         fruitful = record.exchange.response is not None and record.outcome in _LEARNED_FROM
-        future = self._store.exchanges.record(record, enqueue=learn and self._learn and fruitful)
-        self._emit(Monitored(record))
+        enqueue = learn and self._learn and fruitful
+        future = self._store.exchanges.record(record, enqueue=enqueue, urgency=_urgency(record), gather=gather)
+        if self._listeners:
+            self._emit(Monitored(record))
         return future
 
     def start(self) -> None:
@@ -163,14 +174,16 @@ class Loop:
             if not (self._workers and self._threads) and self.work_once():
                 continue
             counts = self._store.jobs.counts()
+            open_jobs = counts["ready"] + counts["leased"] + counts["waiting"]
             # In this order: a job leaves the store before it leaves `_running`.
-            if not (counts["ready"] or counts["leased"] or counts["waiting"] or self._running):
+            if not (open_jobs or self._running):
                 return True
             left = end - time.monotonic()
             if left <= 0:
                 return False
+            enough = finished + max(1, open_jobs)  # counting again after each of them would cost more than doing it
             with self._progress:
-                self._progress.wait_for(lambda seen=finished: self._finished != seen, min(left, _IDLE_SECONDS))  # type: ignore[misc]
+                self._progress.wait_for(lambda n=enough: self._finished >= n, min(left, _IDLE_SECONDS))  # type: ignore[misc]
 
     def work_once(self) -> bool:
         """Do one job in the calling thread, if one is due. Returns whether there was one."""
@@ -243,7 +256,7 @@ class Loop:
         self._emit(Failed(job.exchange_id, job.stage, error, final))
 
     def _keep_leases(self) -> None:
-        while not self._stopping.wait(self._lease_seconds / 3):
+        while not self._stopping.wait(self._lease_seconds / _RENEWALS):
             for job in tuple(self._running.values()):
                 try:
                     self._store.jobs.renew(job)

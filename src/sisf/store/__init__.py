@@ -15,12 +15,14 @@ from sisf.store.base import (
     FeedbackTable,
     Job,
     JobTable,
+    Label,
     Node,
     NodeTable,
     PolicyTable,
     RevisionRow,
     Stage,
     Store,
+    Urgency,
 )
 from sisf.store.privacy import Keep, Privacy, privacy_of
 
@@ -37,6 +39,7 @@ __all__ = [
     "Job",
     "JobTable",
     "Keep",
+    "Label",
     "Node",
     "NodeTable",
     "PolicyTable",
@@ -44,6 +47,7 @@ __all__ = [
     "RevisionRow",
     "Stage",
     "Store",
+    "Urgency",
     "open_store",
     "privacy_of",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any, Protocol
 
 from sisf.exchange import Exchange
@@ -18,6 +18,16 @@ class Stage(StrEnum):
     ANALYZE = "analyze"
     PLAN = "plan"
     EXECUTE = "execute"
+
+
+class Urgency(Enum):
+    """How much sooner than others an exchange is worked on."""
+
+    ORDINARY = auto()
+    SUSPECT = auto()
+    """A policy matched it, though it was let through: ahead of ordinary ones that came up to a minute earlier."""
+    BREACH = auto()
+    """Judged to be a breach already: ahead of what came up to ten minutes earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,16 @@ class ExchangeRecord:
     outcome: str = "released"
     """`released`, `intercepted_prompt`, `intercepted_response`, `withheld`, `error`."""
     verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A person's latest word on an exchange, and what the judge had said."""
+
+    exchange_id: str
+    outcome: Outcome
+    judged: Verdict | None = None
+    """The judge's latest verdict; None when a person was first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +150,14 @@ class PolicyTable(Protocol):
 class ExchangeTable(Protocol):
     """Exchanges, verdicts and breaches."""
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool) -> Future[None]:
+    def record(
+        self,
+        record: ExchangeRecord,
+        *,
+        enqueue: bool,
+        urgency: Urgency = Urgency.ORDINARY,
+        gather: bool = False,
+    ) -> Future[None]:
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
         The future is done once it is durable. Recording the same id again changes nothing.
@@ -147,12 +174,17 @@ class ExchangeTable(Protocol):
         """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only."""
         ...
 
-    def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
-        """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
+    def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
+        """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of
+        these only the `newest` so many."""
         ...
 
-    def breach_count(self) -> int:
-        """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+    def lesson(self, exchange: Exchange) -> Exchange:
+        """An exchange as policies may be written from it: without what would outlive it against `privacy`."""
+        ...
+
+    def breach_count(self, *, after: int = 0) -> int:
+        """How many breaches there are, numbered above `after`. It falls when a person overrules a verdict."""
         ...
 
     def delete(
@@ -171,6 +203,10 @@ class ExchangeTable(Protocol):
         """
         ...
 
+    def labels(self, limit: int = 10_000) -> Sequence[Label]:
+        """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
+        ...
+
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited."""
         ...
@@ -180,7 +216,7 @@ class JobTable(Protocol):
     """Durable work, at least once."""
 
     def lease(self, worker: str, seconds: float) -> Job | None:
-        """Take the oldest job that is due and not leased, for `seconds`. None when there is none."""
+        """Take the most urgent job that is due and not leased, for `seconds`. None when there is none."""
         ...
 
     def advance(

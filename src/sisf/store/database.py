@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, Transaction, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from sisf.errors import StoreError
@@ -67,6 +67,19 @@ class Database:
         """An INSERT that leaves out rows whose key is already there."""
         raise NotImplementedError
 
+    def insert(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        new: bool = False,
+    ) -> None:
+        """Write many rows; with `new`, only those whose key is not there yet."""
+        statement = self.insert_new(table) if new else insert(table)
+        connection.execute(statement, [dict(zip(columns, row, strict=True)) for row in rows])
+
     def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
         """An INSERT that, where a row with the same key is there, replaces these columns of it."""
         raise NotImplementedError
@@ -74,6 +87,10 @@ class Database:
     def skip_locked(self, query: Any) -> Any:
         """The query, leaving out rows that another transaction is taking."""
         return query
+
+    def clock(self) -> Any:
+        """The time now, in seconds since 1970, by the clock that all who share this database go by."""
+        return time.time()
 
     def lock_chain(self, connection: Connection) -> None:
         """Let one transaction at a time append to the audit chain and to the revisions."""
@@ -104,11 +121,11 @@ class Database:
         """Make sure that the schema is in place, where that could not be done when the store was opened."""
 
     @contextmanager
-    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:  # noqa: ARG002
-        """A transaction of the writer; yields its commit. A `relaxed` one need not survive a power loss."""
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Transaction]:  # noqa: ARG002
+        """A transaction of the writer; yields it open. A `relaxed` one need not survive a power loss."""
         self._ensure_ready()
         with connection.begin() as transaction:
-            yield transaction.commit
+            yield transaction
         self.touch()
 
     def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:

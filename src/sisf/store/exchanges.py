@@ -5,18 +5,21 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.store import audit, codec, leases, retention, schema
-from sisf.store.base import ExchangeRecord
+from sisf.store.base import ExchangeRecord, Label, Urgency
 from sisf.store.database import Database
 from sisf.verdict import Breach, Outcome, Verdict
 
 _table = schema.exchange
+_COLUMNS = ("id", "time", "tenant", "principal", "outcome", "decisions", "body", "verdict", "verdict_body")
 _AUDITED = {
     "intercepted_prompt": "exchange.block",
     "intercepted_response": "exchange.block",
@@ -27,7 +30,7 @@ _AUDITED = {
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     record: ExchangeRecord
-    enqueue: bool
+    urgency: Urgency | None
 
 
 def write_verdict(
@@ -35,7 +38,10 @@ def write_verdict(
 ) -> None:
     """Write a verdict, and the breach that follows from it, within a transaction of the writer."""
     _write_verdicts(database, connection, [(exchange_id, verdict)], actor=actor)
-    values: dict[str, Any] = {"verdict": verdict.outcome.value, "verdict_body": codec.verdict_to_json(verdict)}
+    values: dict[str, Any] = {
+        "verdict": verdict.outcome.value,
+        "verdict_body": _verdict_body(database, exchange_id, verdict),
+    }
     if verdict.is_breach and database.privacy.breaches is not database.privacy.exchanges:
         whole = connection.execute(select(schema.job.c.body).where(schema.job.c.exchange_id == exchange_id)).scalar()
         if whole is not None:
@@ -59,7 +65,7 @@ def _write_verdicts(
             "time": now,
             "actor": codec.plain(actor),
             "outcome": verdict.outcome.value,
-            "body": codec.verdict_to_json(verdict),
+            "body": _verdict_body(database, exchange_id, verdict),
         }
         for exchange_id, verdict in verdicts
     ]
@@ -75,38 +81,72 @@ class SqlExchanges:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, record: ExchangeRecord, *, enqueue: bool) -> "Future[None]":
+    def record(
+        self,
+        record: ExchangeRecord,
+        *,
+        enqueue: bool,
+        urgency: Urgency = Urgency.ORDINARY,
+        gather: bool = False,
+    ) -> "Future[None]":
         """Write an exchange and, with `enqueue`, its `analyze` job in one transaction, group-committed.
 
-        The future is done once it is durable. Recording the same id again changes nothing.
+        The future is done once it is durable. Recording the same id again changes nothing. With `gather` the exchange
+        may wait some milliseconds for others, and has its future together with them.
         """
-        after = self._database.work.raise_ if enqueue else None
-        return self._database.writer.submit_row(self._write, _Recorded(record, enqueue), after=after)
+        after = self._work_came if enqueue else None
+        item = _Recorded(record, urgency if enqueue else None)
+        writer = self._database.writer
+        if gather:
+            return writer.gather(self._write, item, after=after)
+        return writer.submit_row(self._write, [item], after=after)
 
-    def _write(self, connection: Connection, batch: Sequence[_Recorded]) -> None:
-        fresh = {item.record.exchange.id: item for item in reversed(batch)}
-        known = connection.execute(select(_table.c.id).where(_table.c.id.in_(fresh))).scalars().all()
-        for exchange_id in known:
-            del fresh[exchange_id]
-        if not fresh:
-            return
+    def _work_came(self) -> None:
+        self._database.work.raise_()
+
+    def _write(self, connection: Connection, batch: Sequence[Sequence[_Recorded]]) -> None:
+        fresh: dict[str, _Recorded] = {}
+        for item in chain.from_iterable(batch):
+            fresh.setdefault(item.record.exchange.id, item)
         records = [item.record for item in fresh.values()]
-        if any(record.decisions or record.outcome in _AUDITED for record in records):
+        if any(r.outcome in _AUDITED or any(d.matches for d in r.decisions) for r in records):
             # First of all locks, everywhere: two nodes then cannot wait for each other.
             self._database.lock_chain(connection)
-        connection.execute(insert(_table), [self._columns(record) for record in records])
+        known = self._insert(connection, records)
+        if known:
+            fresh = {exchange_id: item for exchange_id, item in fresh.items() if exchange_id not in known}
+            records = [item.record for item in fresh.values()]
         verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
         _write_verdicts(self._database, connection, verdicts, actor="gateway")
-        enqueued = {
-            exchange_id: exchange_body(self._database, item.record.exchange)
-            for exchange_id, item in fresh.items()
-            if item.enqueue
-        }
-        if enqueued:
-            leases.enqueue(self._database, connection, enqueued, time.time())
+        urgent = [(item.record.exchange, item.urgency) for item in fresh.values() if item.urgency is not None]
+        if urgent:
+            whole = leases.keeps_whole(self._database)
+            jobs = [
+                leases.NewJob(e.id, exchange_body(self._database, e) if whole else None, urgency)
+                for e, urgency in urgent
+            ]
+            leases.enqueue(self._database, connection, jobs)
             self._database.notify_work(connection)
         _count_hits(connection, records)
         audit.write(self._database, connection, [_entry(r) for r in records if r.outcome in _AUDITED])
+
+    def _insert(self, connection: Connection, records: Sequence[ExchangeRecord]) -> set[str]:
+        """Write those that are new; returns the ids of the others. Ids are random: most often there are none."""
+        rows = [self._columns(record) for record in records]
+        savepoint = connection.begin_nested()
+        try:
+            self._database.insert(connection, _table, _COLUMNS, rows)
+        except IntegrityError:
+            savepoint.rollback()
+        else:
+            savepoint.commit()
+            return set()
+        ids = [record.exchange.id for record in records]
+        known = set(connection.execute(select(_table.c.id).where(_table.c.id.in_(ids))).scalars().all())
+        rows = [row for row in rows if row[0] not in known]
+        if rows:
+            self._database.insert(connection, _table, _COLUMNS, rows)
+        return known
 
     def get(self, exchange_id: str) -> ExchangeRecord:
         """One exchange with its latest verdict. Raises `StoreError` when there is none."""
@@ -129,23 +169,63 @@ class SqlExchanges:
         with self._database.read() as connection:
             return [self._record(row) for row in connection.execute(query).all()]
 
-    def breaches(self, *, after: int = 0) -> Sequence[tuple[int, Breach]]:
-        """Breaches oldest first, each with its sequence number; only those numbered above `after`."""
+    def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
+        """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of
+        these only the `newest` so many."""
         breach = schema.breach
         query = (
             _whole()
             .add_columns(breach.c.seq.label("number"))
             .join(breach, _table.c.id == breach.c.exchange_id)
             .where(breach.c.seq > after)
-            .order_by(breach.c.seq)
+            .order_by(breach.c.seq.desc())
+            .limit(newest)
         )
         with self._database.read() as connection:
-            return [(row.number, self._breach(row)) for row in connection.execute(query).all()]
+            return [(row.number, self._breach(row)) for row in reversed(connection.execute(query).all())]
 
-    def breach_count(self) -> int:
-        """How many breaches there are. It falls when a person overrules a verdict: caches then start anew."""
+    def lesson(self, exchange: Exchange) -> Exchange:
+        """An exchange as policies may be written from it: without what would outlive it against `privacy`."""
+        return self._database.privacy.lesson(exchange)
+
+    def breach_count(self, *, after: int = 0) -> int:
+        """How many breaches there are, numbered above `after`. It falls when a person overrules a verdict."""
+        query = select(func.count()).select_from(schema.breach).where(schema.breach.c.seq > after)
         with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(schema.breach)).scalar_one()
+            return connection.execute(query).scalar_one()
+
+    def labels(self, limit: int = 10_000) -> Sequence[Label]:
+        """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
+        said = schema.verdict
+        by_person = said.c.actor.startswith("person:", autoescape=True)
+        chosen = (
+            select(said.c.exchange_id, func.max(said.c.seq).label("word"))
+            .where(by_person)
+            .group_by(said.c.exchange_id)
+            .order_by(func.max(said.c.seq).desc())
+            .limit(limit)
+            .subquery()
+        )
+        before = (
+            select(said.c.exchange_id, func.max(said.c.seq).label("judged"))
+            .where(~by_person, said.c.exchange_id.in_(select(chosen.c.exchange_id)))
+            .group_by(said.c.exchange_id)
+            .subquery()
+        )
+        person, judge = said.alias("person"), said.alias("judge")
+        query = (
+            select(person.c.exchange_id, person.c.outcome, judge.c.body)
+            .join(chosen, person.c.seq == chosen.c.word)
+            .outerjoin(before, before.c.exchange_id == person.c.exchange_id)
+            .outerjoin(judge, judge.c.seq == before.c.judged)
+            .order_by(person.c.seq.desc())
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Label(row.exchange_id, Outcome(row.outcome), codec.verdict_from_json(row.body) if row.body else None)
+            for row in rows
+        ]
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited."""
@@ -196,19 +276,20 @@ class SqlExchanges:
             self._database.compact()
         return total
 
-    def _columns(self, record: ExchangeRecord) -> dict[str, Any]:
+    def _columns(self, record: ExchangeRecord) -> tuple[Any, ...]:
+        """Values for `_COLUMNS`."""
         exchange, verdict = record.exchange, record.verdict
-        return {
-            "id": exchange.id,
-            "time": exchange.time.timestamp(),
-            "tenant": codec.plain(exchange.tenant),
-            "principal": codec.plain(exchange.principal),
-            "outcome": record.outcome,
-            "decisions": codec.decisions_to_json(record.decisions),
-            "body": exchange_body(self._database, _kept(self._database, exchange, verdict)),
-            "verdict": verdict.outcome.value if verdict else None,
-            "verdict_body": codec.verdict_to_json(verdict) if verdict else None,
-        }
+        return (
+            exchange.id,
+            exchange.time.timestamp(),
+            codec.plain(exchange.tenant),
+            codec.plain(exchange.principal),
+            record.outcome,
+            codec.decisions_to_json(record.decisions),
+            exchange_body(self._database, _kept(self._database, exchange, verdict)),
+            verdict.outcome.value if verdict else None,
+            _verdict_body(self._database, exchange.id, verdict) if verdict else None,
+        )
 
     def _exchange(self, row: Row[Any]) -> Exchange:
         body = row.body if row.whole is None else row.whole
@@ -216,16 +297,25 @@ class SqlExchanges:
 
     def _record(self, row: Row[Any]) -> ExchangeRecord:
         decisions = codec.decisions_from_json(row.decisions)
-        verdict = codec.verdict_from_json(row.verdict_body) if row.verdict_body else None
+        verdict = self._verdict(row) if row.verdict_body else None
         return ExchangeRecord(self._exchange(row), decisions, row.outcome, verdict)
 
     def _breach(self, row: Row[Any]) -> Breach:
-        return Breach(self._exchange(row), codec.verdict_from_json(row.verdict_body))
+        return Breach(self.lesson(self._exchange(row)), self._verdict(row))
+
+    def _verdict(self, row: Row[Any]) -> Verdict:
+        return codec.verdict_from_json(self._database.vault.open_text(row.verdict_body, row.id))
 
 
 def exchange_body(database: Database, exchange: Exchange) -> bytes:
     """The sealed body of an exchange."""
     return database.vault.seal(codec.exchange_to_bytes(exchange), exchange.id)
+
+
+def _verdict_body(database: Database, exchange_id: str, verdict: Verdict) -> str:
+    """A verdict as it is kept, sealed."""
+    kept = database.privacy.reduce_verdict(verdict)
+    return database.vault.seal_text(codec.verdict_to_json(kept), exchange_id)
 
 
 def _kept(database: Database, exchange: Exchange, verdict: Verdict | None) -> Exchange:

@@ -1,10 +1,10 @@
 """The jobs table: one row for each exchange on its way through the loop, leased by one worker at a time.
 
-A lease sets the job's due time to its own end: a job of a dead worker becomes due again by itself.
+A lease sets the job's due time to its own end: a job of a dead worker becomes due again by itself. All times that
+decide are those of the database. Of the jobs that are due, the one of the lowest rank goes first.
 """
 
 import json
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +23,8 @@ from sisf.store.policy_rows import encode
 from sisf.verdict import Verdict
 
 _table = schema.job
+_URGENT = 0.0
+"""Rank of what is known to be a breach: the sooner it is learned from, the fewer follow it."""
 
 
 class SqlJobs:
@@ -30,17 +32,20 @@ class SqlJobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._plenty = False
+        """Whether the last look found work: then the next one most likely does, and asks the writer at once."""
 
     def lease(self, worker: str, seconds: float) -> Job | None:
-        """Take the oldest job that is due and not leased, for `seconds`. None when there is none."""
+        """Take the most urgent job that is due and not leased, for `seconds`. None when there is none."""
         self._database.work.look()
-        with self._database.read() as connection:
-            if connection.execute(_due(time.time())).first() is None:
-                return None
+        if not self._plenty:
+            with self._database.read() as connection:
+                if connection.execute(_due(self._database.clock())).first() is None:
+                    return None
         lease = f"{worker}/{uuid.uuid4().hex}"
 
         def work(connection: Connection) -> Job | None:
-            now = time.time()
+            now = self._database.clock()
             found = self._database.skip_locked(_due(now)).scalar_subquery()
             taken = connection.execute(
                 update(_table)
@@ -51,7 +56,9 @@ class SqlJobs:
             return _job(taken, seconds) if taken else None
 
         # A lease that a power loss undoes does no harm: the job is simply due again.
-        return self._database.writer.run(work, relaxed=True)
+        taken = self._database.writer.run(work, relaxed=True)
+        self._plenty = taken is not None
+        return taken
 
     def advance(
         self,
@@ -66,7 +73,7 @@ class SqlJobs:
         Returns the job at its next stage, still leased by the caller, or None when it is done.
         Raises `LeaseLost`; nothing is written then.
         """
-        encoded = [encode(policy) for policy in proposals]
+        encoded = [encode(self._database, policy) for policy in proposals]
 
         def work(connection: Connection) -> Job | None:
             if encoded:
@@ -76,7 +83,8 @@ class SqlJobs:
             if stage is None:
                 complete(connection, job)
             else:
-                values = {"stage": stage.value, "attempts": 1, "due": time.time() + job.seconds, "error": None}
+                due = self._database.clock() + job.seconds
+                values = {"stage": stage.value, "attempts": 1, "due": due, "rank": _URGENT, "error": None}
                 held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
             write_proposals(self._database, connection, job.exchange_id, encoded)
             return None if stage is None else Job(job.exchange_id, stage, 1, job.lease, job.seconds)
@@ -89,18 +97,19 @@ class SqlJobs:
         """Extend the lease from now. Raises `LeaseLost`."""
 
         def work(connection: Connection) -> None:
-            values = {"due": time.time() + job.seconds}
+            values = {"due": self._database.clock() + job.seconds}
             held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
 
         self._database.writer.run(work, relaxed=True)
 
     def fail(self, job: Job, error: str, *, retry_in: float | None) -> None:
         """Give the job back, to be tried again after `retry_in` seconds, or to the dead letters when None."""
-        values: dict[str, Any] = {"lease": None, "error": json.dumps(error)}
+        sealed = self._database.vault.seal_text(json.dumps(error), job.exchange_id)  # it may quote the exchange
+        values: dict[str, Any] = {"lease": None, "error": sealed}
         if retry_in is None:
             values["state"] = DEAD
         else:
-            values["due"] = time.time() + retry_in
+            values["due"] = self._database.clock() + retry_in
 
         def work(connection: Connection) -> None:
             held(connection.execute(update(_table).where(mine(job)).values(**values)).rowcount, job)
@@ -109,7 +118,7 @@ class SqlJobs:
 
     def counts(self) -> Mapping[str, int]:
         """Jobs by state: `ready`, `leased`, `waiting`, `dead`."""
-        now = time.time()
+        now = self._database.clock()
         state = case(
             (_table.c.state == DEAD, "dead"),
             (_table.c.due <= now, "ready"),
@@ -125,13 +134,14 @@ class SqlJobs:
         """Dead letters with their last error."""
         with self._database.read() as connection:
             rows = connection.execute(select(_table).where(_table.c.state == DEAD).order_by(_table.c.created)).all()
-        return [(_job(row, 0.0), json.loads(row.error or '""')) for row in rows]
+        opened = self._database.vault.open_text
+        return [(_job(row, 0.0), json.loads(opened(row.error or '""', row.exchange_id))) for row in rows]
 
     def retry(self, exchange_id: str) -> None:
         """Put a dead letter back to work. Raises `StoreError` when there is none for that exchange."""
 
         def work(connection: Connection) -> None:
-            values = {"state": READY, "attempts": 0, "due": time.time(), "lease": None}
+            values = {"state": READY, "attempts": 0, "due": 0.0, "lease": None}
             where = and_(_table.c.exchange_id == exchange_id, _table.c.state == DEAD)
             if connection.execute(update(_table).where(where).values(**values)).rowcount != 1:
                 raise StoreError(f"there is no dead letter for exchange `{exchange_id}`; `sisf breach dead` lists them")
@@ -147,10 +157,9 @@ class SqlJobs:
         self._database.work.wait(timeout)
 
 
-def _due(now: float) -> Any:
-    return (
-        select(_table.c.exchange_id).where(_table.c.state == READY, _table.c.due <= now).order_by(_table.c.due).limit(1)
-    )
+def _due(now: Any) -> Any:
+    where = (_table.c.state == READY, _table.c.due <= now)
+    return select(_table.c.exchange_id).where(*where).order_by(_table.c.rank).limit(1)
 
 
 def _job(row: Row[Any], seconds: float) -> Job:

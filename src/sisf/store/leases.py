@@ -1,13 +1,15 @@
 """What other tables do with jobs within their own transactions: create them, prove a lease, end them."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete
 
 from sisf.errors import LeaseLost
 from sisf.store import schema
-from sisf.store.base import Job, Stage
+from sisf.store.base import Job, Stage, Urgency
 from sisf.store.database import Database
 from sisf.store.privacy import Keep
 
@@ -15,13 +17,32 @@ READY, DEAD = "ready", "dead"
 _table = schema.job
 
 
-def enqueue(database: Database, connection: Connection, bodies: Mapping[str, bytes], now: float) -> None:
-    """Create the first job of each exchange, with its whole body, within a transaction of the writer."""
-    first = {"stage": Stage.ANALYZE.value, "state": READY, "attempts": 0, "due": now, "created": now}
-    # Where everything is kept anyway, the exchange's own row says it all.
-    keep = database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
-    rows = [{**first, "exchange_id": i, "body": body if keep else None} for i, body in bodies.items()]
-    connection.execute(database.insert_new(_table), rows)
+_AHEAD = {Urgency.ORDINARY: 0.0, Urgency.SUSPECT: 60.0, Urgency.BREACH: 600.0}
+"""Seconds by which a job goes ahead of those that came before it: so nothing that is urgent keeps the rest waiting
+without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to create."""
+
+    exchange_id: str
+    body: bytes | None
+    """The whole exchange, sealed; None where the exchange's own row says it all."""
+    urgency: Urgency
+
+
+def keeps_whole(database: Database) -> bool:
+    """Whether jobs carry the whole exchange. Where everything is kept anyway, the exchange's own row says it all."""
+    return database.privacy.exchanges is not Keep.FULL or database.privacy.breaches is not Keep.FULL
+
+
+def enqueue(database: Database, connection: Connection, jobs: Sequence[NewJob]) -> None:
+    """Create the first job of each exchange within a transaction of the writer."""
+    now, stage = time.time(), Stage.ANALYZE.value
+    rows = [(j.exchange_id, stage, READY, 0, 0.0, now, now - _AHEAD[j.urgency], j.body) for j in jobs]
+    columns = ("exchange_id", "stage", "state", "attempts", "due", "created", "rank", "body")
+    database.insert(connection, _table, columns, rows, new=True)
 
 
 def complete(connection: Connection, job: Job) -> None:

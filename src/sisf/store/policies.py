@@ -66,7 +66,7 @@ class SqlPolicies:
                 revision = latest
                 if self._latest.revision == latest:
                     return self._latest
-            snapshot = read_snapshot(connection, revision, latest)
+            snapshot = read_snapshot(self._database, connection, revision, latest)
         if revision == latest:
             self._latest = snapshot
         return snapshot
@@ -88,7 +88,7 @@ class SqlPolicies:
 
     def _select(self, *where: Any) -> Sequence[Policy]:
         with self._database.read() as connection:
-            return read(connection, select(_policy).where(*where).order_by(_policy.c.seq))
+            return read(self._database, connection, select(_policy).where(*where).order_by(_policy.c.seq))
 
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
         """The latest revisions first."""
@@ -117,7 +117,7 @@ class SqlPolicies:
         failed one unless a person (`person:NAME`) says so: `PolicyError`.
         """
         _may_act(change)
-        encoded = [encode(policy) for policy in change.policies]
+        encoded = [encode(self._database, policy) for policy in change.policies]
 
         def work(connection: Connection) -> Snapshot:
             self._database.lock_chain(connection)
@@ -138,15 +138,17 @@ class SqlPolicies:
         def work(connection: Connection) -> Snapshot:
             self._database.lock_chain(connection)
             latest = latest_number(connection)
-            wanted = read_snapshot(connection, revision, latest).policies
+            wanted = read_snapshot(self._database, connection, revision, latest).policies
             kept = {policy.id for policy in wanted}
             dropped = [
                 dataclasses.replace(policy, status=Status.RETIRED)
-                for policy in read_snapshot(connection, latest, latest).policies
+                for policy in read_snapshot(self._database, connection, latest, latest).policies
                 if policy.id not in kept
             ]
             change = Change((*wanted, *dropped), actor, f"rollback to revision {revision}: {reason}")
-            return self._write(connection, change, [encode(policy) for policy in change.policies], latest)
+            return self._write(
+                connection, change, [encode(self._database, policy) for policy in change.policies], latest
+            )
 
         return self._announce(self._database.writer.run(work))
 
@@ -160,7 +162,8 @@ class SqlPolicies:
         if taken is not None and mark.serial <= taken.serial:
             raise StoreError(
                 f"bundle {mark.serial} of `{mark.origin}` is not newer than bundle {taken.serial}, which was taken "
-                "before; to go back to an earlier state, use `sisf policy rollback`"
+                "before; `sisf policy rollback` goes back to an earlier state, `sisf policy seal` gives an edited one "
+                "the next number"
             )
         row = {"origin": mark.origin, "serial": mark.serial, "digest": mark.digest, "time": time.time()}
         connection.execute(self._database.upsert(table, "origin", ("serial", "digest", "time")), [row])
@@ -182,7 +185,7 @@ class SqlPolicies:
             entries = [_entry(change, item, before.get(item.policy.id), latest) for item in stamped]
             audit.write(self._database, connection, entries)
             self._database.notify(connection, latest)
-        return read_snapshot(connection, latest, latest)
+        return read_snapshot(self._database, connection, latest, latest)
 
     def _write_revision(self, connection: Connection, change: Change, number: int) -> None:
         row = {

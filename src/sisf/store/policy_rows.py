@@ -1,5 +1,6 @@
 """Policies as rows and back. Decoded policies and conditions are cached: their keys are their content."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -21,6 +22,8 @@ from sisf.store.database import Database
 _policy, _version, _evidence = schema.policy, schema.policy_version, schema.evidence
 _IN_FORCE = (Status.ACTIVE.value, Status.SHADOW.value)
 _CACHED = 4_096
+SEALED: Final = "sealed_examples"
+"""Where a stored condition keeps its examples when they are sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,10 @@ class Encoded:
     condition: str
 
 
-def encode(policy: Policy) -> Encoded:
-    """Prepare a policy for writing. Raises `PolicyError` when it is malformed."""
+def encode(database: Database, policy: Policy) -> Encoded:
+    """Prepare a policy for writing, with the examples that may be kept. Raises `PolicyError` when it is malformed."""
     validate(policy, f"policy {policy.id}")
+    policy = database.privacy.reduce_policy(policy)
     fields = to_dict(policy)
     condition = dumps(fields.pop("condition"))
     fields.pop("evidence")
@@ -79,8 +83,28 @@ def columns(item: Encoded, *, origin: str) -> dict[str, Any]:
 def write_conditions(database: Database, connection: Connection, items: Sequence[Encoded]) -> None:
     """Write the conditions that are not there yet."""
     conditions = {item.hash: item.condition for item in items}
-    rows = [{"hash": key, "body": body} for key, body in conditions.items()]
+    rows = [{"hash": key, "body": _sealed(database, key, body)} for key, body in conditions.items()]
     connection.execute(database.insert_new(schema.condition), rows)
+
+
+def _sealed(database: Database, key: str, body: str) -> str:
+    """The condition with its examples sealed; all else stays readable: without the key a policy still enforces."""
+    if not database.privacy.keys or '"examples":[]' in body:
+        return body
+    condition = json.loads(body)
+    examples = condition.get("examples")
+    if not examples:
+        return body
+    return dumps({**condition, "examples": [], SEALED: database.vault.seal_text(dumps(examples), key)})
+
+
+def _opened(database: Database, key: str, body: str) -> Condition:
+    condition = json.loads(body)
+    sealed = condition.pop(SEALED, None)
+    if sealed is not None:
+        with contextlib.suppress(StoreError):  # without the key: no examples
+            condition["examples"] = json.loads(database.vault.open_text(sealed, key))
+    return condition_from_dict(condition, f"stored condition {key[:12]}")
 
 
 def stored(connection: Connection, policy_ids: Sequence[str]) -> dict[str, Row[Any]]:
@@ -94,13 +118,13 @@ def latest_number(connection: Connection) -> int:
     return connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0
 
 
-def read_snapshot(connection: Connection, revision: int, latest: int) -> Snapshot:
+def read_snapshot(database: Database, connection: Connection, revision: int, latest: int) -> Snapshot:
     """The policy set at a revision. Raises `StoreError` for an unknown one."""
     if not 0 <= revision <= latest:
         raise StoreError(f"there is no revision {revision}; the latest is {latest}")
     if revision == latest:
         query = select(_policy).where(_policy.c.status.in_(_IN_FORCE)).order_by(_policy.c.seq)
-        return Snapshot(revision, tuple(read(connection, query)))
+        return Snapshot(revision, tuple(read(database, connection, query)))
     newest = (
         select(_version.c.policy_id, func.max(_version.c.revision).label("revision"))
         .where(_version.c.revision <= revision)
@@ -116,13 +140,13 @@ def read_snapshot(connection: Connection, revision: int, latest: int) -> Snapsho
         .where(_version.c.status.in_(_IN_FORCE))
         .order_by(_policy.c.seq)
     )
-    return Snapshot(revision, tuple(read(connection, query)))
+    return Snapshot(revision, tuple(read(database, connection, query)))
 
 
-def read(connection: Connection, query: Any) -> list[Policy]:
+def read(database: Database, connection: Connection, query: Any) -> list[Policy]:
     """The policies of a query that yields `id`, `hits`, `body` and `condition`."""
     rows = connection.execute(query).all()
-    conditions = _conditions(connection, {row.condition for row in rows})
+    conditions = _conditions(database, connection, {row.condition for row in rows})
     evidence = _counts(connection, [row.id for row in rows])
     policies = []
     for row in rows:
@@ -163,7 +187,7 @@ def _decode(body: str, key: str, condition: Condition) -> Policy:
     return policy
 
 
-def _conditions(connection: Connection, hashes: Iterable[str]) -> dict[str, Condition]:
+def _conditions(database: Database, connection: Connection, hashes: Iterable[str]) -> dict[str, Condition]:
     found: dict[str, Condition] = {}
     missing = []
     for key in hashes:
@@ -175,7 +199,7 @@ def _conditions(connection: Connection, hashes: Iterable[str]) -> dict[str, Cond
     if missing:
         query = select(schema.condition).where(schema.condition.c.hash.in_(missing))
         for row in connection.execute(query):
-            found[row.hash] = condition_from_dict(json.loads(row.body), f"stored condition {row.hash[:12]}")
+            found[row.hash] = _opened(database, row.hash, row.body)
             _known.keep(row.hash, found[row.hash])
     return found
 

@@ -6,7 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, create_engine, func, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Float,
+    Table,
+    Transaction,
+    cast,
+    create_engine,
+    extract,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -74,6 +87,10 @@ class Postgres(Database):
         """The query, leaving out rows that another transaction is taking."""
         return query.with_for_update(skip_locked=True)
 
+    def clock(self) -> Any:
+        """The server's time: the clocks of the nodes may differ by more than a lease lasts."""
+        return cast(extract("epoch", func.now()), Float)
+
     def lock_chain(self, connection: Connection) -> None:
         """Let one transaction at a time append to the audit chain and to the revisions."""
         connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
@@ -106,12 +123,12 @@ class Postgres(Database):
             self._ready.set()
 
     @contextmanager
-    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Callable[[], None]]:
+    def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Transaction]:
         self._ensure_ready()
         with connection.begin() as transaction:
             if relaxed:
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
-            yield transaction.commit
+            yield transaction
         self.touch()
 
     def _watch(self, tell: Callable[[int], bool], ended: threading.Event) -> None:

@@ -14,8 +14,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sisf.errors import ConfigurationError, StoreError
 from sisf.exchange import Exchange
+from sisf.policy import Policy, Probe, Prototypes
 from sisf.settings import PrivacySettings
 from sisf.store.redaction import redact
+from sisf.verdict import Verdict
+
+_JSON = ("{", "[", '"')
+"""How readable JSON starts; base64 of something sealed starts otherwise."""
 
 
 class Keep(StrEnum):
@@ -35,6 +40,12 @@ class Keep(StrEnum):
         messages = tuple(dataclasses.replace(message, content=change(message.content)) for message in exchange.messages)
         response = None if exchange.response is None else change(exchange.response)
         return dataclasses.replace(exchange, messages=messages, response=response)
+
+    def quote(self, text: str) -> str:
+        """A text that may quote the exchange (a judge's reasons, an example of a policy) as it is kept, or nothing."""
+        if self is Keep.FULL:
+            return text
+        return redact(text) if self is Keep.REDACTED else ""
 
 
 def _hashed(text: str) -> str:
@@ -57,6 +68,24 @@ class Privacy:
     """Of breaches: the loop learns from them again each time, from no more than what is kept here."""
     keys: tuple[str, ...] = ()
     """Base64 of 32 bytes each; the first one seals, all of them open."""
+
+    def lesson(self, exchange: Exchange) -> Exchange:
+        """The exchange as policies may be written from it. What is learned outlives the text, so personal data must not
+        come into it unless breaches are kept whole."""
+        return exchange if self.breaches is Keep.FULL else Keep.REDACTED.reduce(exchange)
+
+    def reduce_verdict(self, verdict: Verdict) -> Verdict:
+        """The verdict as it is kept: a judge may quote what it judged."""
+        keep = self.breaches if verdict.is_breach else self.exchanges
+        return dataclasses.replace(verdict, rationale=keep.quote(verdict.rationale))
+
+    def reduce_policy(self, policy: Policy) -> Policy:
+        """The policy with the examples that may be kept."""
+        condition = policy.condition
+        if self.breaches is Keep.FULL or not isinstance(condition, Prototypes | Probe) or not condition.examples:
+            return policy
+        examples = tuple(filter(None, map(self.breaches.quote, condition.examples)))
+        return dataclasses.replace(policy, condition=dataclasses.replace(condition, examples=examples))
 
     @property
     def vault(self) -> "Vault":
@@ -87,6 +116,16 @@ class Vault:
             return body
         nonce = os.urandom(12)
         return self._SEALED + self._first + nonce + self._ciphers[self._first].encrypt(nonce, body, row.encode())
+
+    def seal_text(self, text: str, row: str) -> str:
+        """As `seal`, for a column of text."""
+        return base64.b64encode(self.seal(text.encode(), row)).decode() if self._first is not None else text
+
+    def open_text(self, text: str, row: str) -> str:
+        """The inverse of `seal_text`, for JSON. Raises `StoreError` as `open` does."""
+        if text.startswith(_JSON):
+            return text
+        return self.open(base64.b64decode(text), row).decode()
 
     def open(self, body: bytes, row: str) -> bytes:
         """The inverse of `seal`. Raises `StoreError` when no key fits, or the body is not the one of this row."""

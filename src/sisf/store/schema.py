@@ -87,6 +87,7 @@ exchange = Table(
     Column("verdict_body", Text),
     Index("exchange_verdict", "verdict", "seq"),
     Index("exchange_time", "time"),
+    Index("exchange_tenant", "tenant", "seq"),
 )
 
 verdict = Table(
@@ -117,12 +118,13 @@ job = Table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due", Float, nullable=False),
+    Column("rank", Float, nullable=False, server_default="0"),
     Column("lease", Text),
     Column("error", Text),
     Column("created", Float, nullable=False),
     # The whole exchange, for as long as the loop works on it; what is kept of it for longer stands in its own row.
     Column("body", LargeBinary),
-    Index("job_state_due", "state", "due"),
+    Index("job_state_rank", "state", "rank", "due"),
 )
 
 # What a person reported as blocked by mistake: kept for ever, whatever becomes of its exchange.

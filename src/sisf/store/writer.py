@@ -1,6 +1,7 @@
 """One writer thread with group commit: many callers, one durable transaction for each batch.
 
 While a batch is being committed the next one fills, so the cost of a durable commit is shared by all who wait for it.
+Rows that nobody waits for are gathered for some milliseconds first: waking a thread costs more than writing a row.
 """
 
 import threading
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from sisf.errors import SisfError, StoreError
@@ -33,6 +34,8 @@ class _Task:
     future: "Future[Any]" = field(default_factory=Future)
     result: Any = None
     error: BaseException | None = None
+    gathered: bool = False
+    """Whether `payload` is a list that still grows, until the writer takes it; the future is that of all its items."""
 
 
 def _nothing(_connection: Connection) -> None:
@@ -46,18 +49,20 @@ class _CommitFailed(Exception):
 class Writer:
     """Runs all writes of one store in one thread.
 
-    A task that raises `SisfError` is undone alone (by savepoint); any other error undoes the batch, whose tasks are
-    then tried one by one, so that one bad row never takes its neighbours with it.
+    A task that raises `SisfError` is undone alone (by savepoint, or with its transaction where it has one of its own);
+    any other error undoes the batch, whose tasks are then tried one by one, so that one bad row never takes its
+    neighbours with it.
     """
 
     def __init__(
         self,
         engine: Engine,
         *,
-        transaction: Callable[[Connection, bool], AbstractContextManager[Callable[[], None]]],
+        transaction: Callable[[Connection, bool], AbstractContextManager[Transaction]],
         describe: str,
         guard: AbstractContextManager[Any] | None = None,
         limit: int = 20_000,
+        gather_seconds: float = 0.015,
     ) -> None:
         self._engine = engine
         self._transaction = transaction
@@ -67,6 +72,9 @@ class Writer:
         self._guard = guard or nullcontext()
         self._limit = limit
         self._queue: deque[_Task] = deque()
+        self._waiting = 0
+        self._gather_seconds = gather_seconds
+        self._urgent = False
         self._wake = threading.Condition()
         self._closed = False
         self._connection: Connection | None = None
@@ -81,6 +89,20 @@ class Writer:
     def submit_row(self, rows: Rows, payload: P, *, after: Callable[[], None] | None = None) -> "Future[None]":
         """Queue one row; neighbours of the same sort are written together."""
         return self._put(_Task(_nothing, rows=rows, payload=payload, after=after))
+
+    def gather(self, rows: Rows, item: P, *, after: Callable[[], None] | None = None) -> "Future[None]":
+        """Queue one item that may wait `gather_seconds` for others of its sort.
+
+        They share one payload, the list of all of them, and one future, which fails when any of them could not be
+        written.
+        """
+        with self._wake:
+            last = self._queue[-1] if self._queue else None
+            if last is not None and last.gathered and last.rows == rows and last.after == after:
+                self._admit()
+                last.payload.append(item)
+                return last.future
+        return self._put(_Task(_nothing, rows=rows, payload=[item], after=after, gathered=True))
 
     def run(
         self, work: Callable[[Connection], T], *, relaxed: bool = False, after: Callable[[], None] | None = None
@@ -101,13 +123,19 @@ class Writer:
 
     def _put(self, task: _Task) -> "Future[Any]":
         with self._wake:
-            if self._closed:
-                raise StoreError(f"{self._describe} is closed")
-            if len(self._queue) >= self._limit:
-                raise StoreError(f"{self._describe}: {self._limit} writes are waiting; the disk does not keep up")
+            self._admit()
+            self._urgent |= not task.gathered
             self._queue.append(task)
-            self._wake.notify()
+            if self._urgent or len(self._queue) == 1:
+                self._wake.notify()
         return task.future
+
+    def _admit(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self._describe} is closed")
+        if self._waiting >= self._limit:
+            raise StoreError(f"{self._describe}: {self._limit} writes are waiting; the disk does not keep up")
+        self._waiting += 1
 
     def _run(self) -> None:
         while batch := self._take():
@@ -118,8 +146,11 @@ class Writer:
         with self._wake:
             while not self._queue and not self._closed:
                 self._wake.wait()
+            self._wake.wait_for(lambda: self._urgent or self._closed, self._gather_seconds)
             batch = list(self._queue)
             self._queue.clear()
+            self._waiting = 0
+            self._urgent = False
         return batch
 
     def _commit(self, batch: list[_Task]) -> None:
@@ -128,13 +159,24 @@ class Writer:
         except _CommitFailed as failed:
             self._finish(batch, failed.__cause__)
         except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to the callers, never to this thread
-            if len(batch) == 1:
-                self._finish(batch, error)
-            else:
+            if len(batch) > 1:
                 for task in batch:
                     self._commit([task])
+            elif batch[0].gathered and len(batch[0].payload) > 1:
+                self._finish(batch, self._one_by_one(batch[0]))
+            else:
+                self._finish(batch, error)
         else:
             self._finish(batch, None)
+
+    def _one_by_one(self, task: _Task) -> BaseException | None:
+        """Write the items of a gathered task each alone; returns the first failure."""
+        failures = []
+        for item in task.payload:
+            alone = _Task(_nothing, rows=task.rows, payload=[item], after=task.after)
+            self._commit([alone])
+            failures.append(alone.future.exception())
+        return next((failure for failure in failures if failure is not None), None)
 
     def _attempt_again(self, batch: list[_Task]) -> None:
         """Attempt; once more when the server had dropped an idle connection, which shows at the next use only."""
@@ -149,15 +191,12 @@ class Writer:
     def _attempt(self, batch: list[_Task]) -> None:
         connection = self._connect()
         try:
-            with self._transaction(connection, all(task.relaxed for task in batch)) as commit:
-                for rows, tasks in groupby(batch, key=lambda task: task.rows):
-                    if rows is None:
-                        for task in tasks:
-                            self._work(connection, task)
-                    else:
-                        rows(connection, [task.payload for task in tasks])
+            with self._transaction(connection, all(task.relaxed for task in batch)) as transaction:
+                if not self._write(connection, batch):
+                    transaction.rollback()
+                    return
                 try:
-                    commit()
+                    transaction.commit()
                 except Exception as error:
                     raise _CommitFailed from error
         except BaseException:
@@ -165,16 +204,29 @@ class Writer:
             self._disconnect(invalidate=not self._shared)
             raise
 
-    def _work(self, connection: Connection, task: _Task) -> None:
+    def _write(self, connection: Connection, batch: Sequence[_Task]) -> bool:
+        """Do the work of a batch. False when its only task refused: there is nothing to commit then."""
+        alone = len(batch) == 1
+        for rows, tasks in groupby(batch, key=lambda task: task.rows):
+            if rows is None:
+                for task in tasks:
+                    self._work(connection, task, alone=alone)
+            else:
+                rows(connection, [task.payload for task in tasks])
+        return not (alone and batch[0].error)
+
+    def _work(self, connection: Connection, task: _Task, *, alone: bool) -> None:
         task.error = None
-        savepoint = connection.begin_nested()
+        savepoint = None if alone else connection.begin_nested()
         try:
             task.result = task.work(connection)
         except SisfError as error:
-            savepoint.rollback()
             task.error = error
+            if savepoint:
+                savepoint.rollback()
         else:
-            savepoint.commit()
+            if savepoint:
+                savepoint.commit()
 
     def _finish(self, batch: Sequence[_Task], error: BaseException | None) -> None:
         if error is None:

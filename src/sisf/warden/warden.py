@@ -4,8 +4,9 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 from threadpoolctl import threadpool_limits
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from sisf.embedding.base import Embedder
 from sisf.errors import LimitExceeded, SisfError
 from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Snapshot
+from sisf.policy import Action, Decision, Direction, Snapshot, Status
 from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
 
@@ -39,6 +40,9 @@ class Warden:
         self._window = window_chars
         self._max_chars = max_chars
         self._swap = threading.Lock()
+        self._latest = Snapshot()
+        """The snapshot in force, before `observe` changed it."""
+        self._observed: frozenset[str] = frozenset()
         self._pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 2), thread_name_prefix="warden")
         self._background = ThreadPoolExecutor(1, thread_name_prefix="warden-merge")
 
@@ -57,10 +61,28 @@ class Warden:
         `PolicyError`."""
         with self._swap:
             if snapshot.revision > self._set.revision:
-                self._set = PolicySet.compile(snapshot, self.embedder, self._set)
+                self._set = PolicySet.compile(self._watched(snapshot), self.embedder, self._set)
+                self._latest = snapshot
             fragmented = self._set.fragmented
         if fragmented:
             self._background.submit(self._merge)
+
+    def observe(self, policy_ids: Collection[str]) -> None:
+        """Match these policies from now on without enforcing them, and all others as their status says."""
+        with self._swap:
+            if self._observed != frozenset(policy_ids):
+                self._observed = frozenset(policy_ids)
+                self._set = PolicySet.compile(self._watched(self._latest), self.embedder, self._set)
+
+    def _watched(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with active policies that are to be observed as shadows."""
+        if not any(p.id in self._observed and p.status is Status.ACTIVE for p in snapshot.policies):
+            return snapshot
+        policies = (
+            replace(p, status=Status.SHADOW) if p.id in self._observed and p.status is Status.ACTIVE else p
+            for p in snapshot.policies
+        )
+        return replace(snapshot, policies=tuple(policies))
 
     def _merge(self) -> None:
         """Put small pieces together and swap. What was activated meanwhile is compiled on top of the result."""
@@ -78,6 +100,18 @@ class Warden:
         """Inspect now, in the calling thread. Raises `LimitExceeded` for texts longer than the stated limit."""
         self._measure(messages)
         return self._set.inspect(messages, direction, tenant)
+
+    def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision | None:
+        """The decision where it takes microseconds, fit for an event loop; None where `check` must be asked."""
+        if self._measure(messages) > _INLINE_CHARS:
+            return None
+        inspection = self._set.begin(messages, direction, tenant)
+        if inspection.needs_semantics:
+            return None
+        inspection.heuristics()
+        inspection.semantics()
+        decision = inspection.decision()
+        return None if decision.action is Action.REWRITE else decision
 
     async def check(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect without holding up the event loop. Raises `LimitExceeded` as `inspect` does."""

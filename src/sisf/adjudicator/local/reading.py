@@ -16,7 +16,7 @@ from sisf.taxonomy import Hazard
 
 _CHUNK = 240
 """Characters of a window before it is cut to tokens."""
-_TOKENS = 48
+WINDOW_TOKENS = 48
 _PROMPT_WINDOWS = 4
 _ANSWER_WINDOWS = 2
 _REFUSAL_HEAD = 300
@@ -119,5 +119,5 @@ def _pick(chunks: Sequence[str], most: int, score: Callable[[str], float]) -> li
 
 
 def _cut(text: str, embedder: Embedder) -> str:
-    size = min(_TOKENS, embedder.max_tokens)
+    size = min(WINDOW_TOKENS, embedder.max_tokens)
     return embedder.windows(text, size=size)[0].text

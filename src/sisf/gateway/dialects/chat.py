@@ -20,6 +20,8 @@ _ROLES = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
+_PLAIN = frozenset(("role", "content"))
+_PLAIN_ROLES = ("user", "assistant", "system")  # a tool's result may be JSON that hides what it says
 _ANSWER_META = frozenset("id object created model usage system_fingerprint service_tier choices".split())
 _CHOICE_META = frozenset("index finish_reason logprobs".split())
 
@@ -58,7 +60,12 @@ class Chat:
             origin = f"choices[{place}]"
             found = _message(choice["message"], f"{origin}.message", None, Role.ASSISTANT)
             rest = {k: v for k, v in choice.items() if k not in _CHOICE_META and k != "message"}
+            if not rest:
+                answers.append(Answer(place, tuple(found)))
+                continue
             answers.append(Answer(place, (*found, *joined(Role.ASSISTANT, rest, origin))))
+        if tree.keys() <= _ANSWER_META:
+            return answers
         outside = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _ANSWER_META}, "answer")
         return [*answers, Answer(-1, tuple(outside))] if outside else answers
 
@@ -126,6 +133,14 @@ class Chat:
 def _message(item: dict[str, Any], origin: str, opaque: list[str] | None, fixed: Role | None = None) -> list[Message]:
     given = item.get("role")
     role = fixed or _ROLES.get(given if isinstance(given, str) else "", Role.USER)
+    content = item.get("content")
+    if item.keys() == _PLAIN and type(content) is str and given in _PLAIN_ROLES:
+        return [Message(role, content, f"{origin}.content")]
+    return _parts(role, item, origin, opaque)
+
+
+def _parts(role: Role, item: dict[str, Any], origin: str, opaque: list[str] | None) -> list[Message]:
+    """Every string of a message, wherever it stands."""
     messages: list[Message] = []
     rest: list[str] = []
     for key, value in item.items():

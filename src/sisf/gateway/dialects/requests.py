@@ -14,6 +14,8 @@ def around(tree: dict[str, Any], *known: str) -> list[Message]:
     for key, value in tree.items():
         if key in known or (key == "model" and is_model_name(value)):
             continue
+        if type(value) in _SCALARS and key in _REQUEST_KEYS:
+            continue
         if key in ("tools", "functions") and isinstance(value, list):
             for index, tool in enumerate(value):
                 messages += joined(Role.SYSTEM, tool, f"{key}[{index}]")
@@ -26,6 +28,7 @@ def around(tree: dict[str, Any], *known: str) -> list[Message]:
     return [Message(Role.SYSTEM, "\n".join(rest), "request"), *messages] if rest else messages
 
 
+_SCALARS = (int, float, bool, type(None))
 _REQUEST_KEYS = frozenset(
     """
     messages model stream stream_options temperature top_p n max_tokens max_completion_tokens stop presence_penalty

@@ -1,0 +1,140 @@
+"""Endpoints that are not inspected: only those that the settings name are forwarded, and their answers say so."""
+
+import asyncio
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from sisf.errors import ConfigurationError
+from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send, client_of, read_body
+from sisf.gateway.core import Core, log
+from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.endpoint import QUERY
+from sisf.gateway.identity import Identity
+from sisf.gateway.upstream import Reply, UpstreamError
+from sisf.gateway.wire import Refused
+
+_ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/v1(?:/(?:\*|[A-Za-z0-9_~-][A-Za-z0-9._~-]*))+)")
+_PART = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9_-]+=[\"A-Za-z0-9 '()+_,./:=?-]+)*"
+)
+_HEADERS = [(b"x-sisf-decision", b"uninspected")]
+
+
+class PassThrough:
+    """Forwards requests and answers byte for byte, uninspected and unrecorded.
+
+    Callers are identified and limited as everywhere, keys stay on their sides, and paths are those of the settings.
+    """
+
+    def __init__(self, core: Core, inspected: Collection[str]) -> None:
+        self._core = core
+        self._routes = [_compiled(route, inspected) for route in core.settings.pass_through]
+
+    def takes(self, method: str, path: str) -> bool:
+        """Whether the settings name this endpoint."""
+        return any(method == name and pattern.fullmatch(path) for name, pattern in self._routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        out = Outgoing(send)
+        identity = Identity()
+        watch: DisconnectWatch | None = None
+        self._core.metrics.in_flight += 1
+        try:
+            headers: Mapping[bytes, bytes] = dict(scope["headers"])
+            identity = self._core.door.identify(headers, client_of(scope))
+            self._core.throttle.admit(identity)
+            body = await read_body(scope, receive, identity.body_bytes or self._core.settings.limits.body_bytes)
+            watch = DisconnectWatch(receive, out)
+            async with await self._sent(scope, headers, body) as reply:
+                await _relayed(reply, out)
+        except ClientGone:
+            pass
+        except (Refused, UpstreamError) as error:
+            await self._failed(out, error)
+        except asyncio.CancelledError:
+            if watch is None or not watch.gone:
+                raise
+        finally:
+            if watch is not None:
+                watch.stop()
+            self._account(scope, out, identity)
+
+    async def _sent(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Reply:
+        query: bytes = scope.get("query_string", b"")
+        if not QUERY.fullmatch(query):
+            raise Refused(400, "invalid_query", "The query string holds more than this endpoint takes.")
+        media_type = headers.get(b"content-type", b"application/json").decode("latin-1")
+        if not _MEDIA_TYPE.fullmatch(media_type):
+            raise Refused(400, "invalid_request", "The content type is malformed.")
+        return await self._core.upstream.send(
+            scope["method"],
+            scope["path"].removeprefix("/v1"),
+            body or None,
+            client_headers=headers,
+            query=query.decode(),
+            media_type=media_type,
+        )
+
+    async def _failed(self, out: Outgoing, error: Refused | UpstreamError) -> None:
+        if isinstance(error, UpstreamError):
+            self._core.metrics.failures.labels("upstream", error.code).inc()
+            log.warning("upstream_failed", code=error.code)
+        if out.begun:
+            raise error  # the connection breaks off: there is no other way to tell the client
+        headers = list(_HEADERS)
+        if isinstance(error, Refused) and error.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % error.retry_after))
+        await out.whole(
+            error.status, headers, openai_error(error.status, error.code, error.message), b"application/json"
+        )
+
+    def _account(self, scope: Scope, out: Outgoing, identity: Identity) -> None:
+        self._core.metrics.in_flight -= 1
+        self._core.metrics.requests.inc("pass_through", str(out.status or 499))
+        log.info(
+            "uninspected",
+            method=scope["method"],
+            path=scope["path"],
+            status=out.status or 499,
+            tenant=identity.tenant,
+            principal=identity.principal,
+        )
+
+
+async def _relayed(reply: Reply, out: Outgoing) -> None:
+    if reply.encoded:
+        raise UpstreamError(502, "upstream_encoded", "The upstream compressed its answer although told not to.")
+    if 300 <= reply.status < 400:
+        raise UpstreamError(502, "upstream_invalid", f"The upstream answered with the status {reply.status}.")
+    if reply.status in (401, 403) and reply.has_key:
+        raise UpstreamError(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
+    await out.begin(reply.status, [*reply.headers, *_HEADERS])
+    async for chunk in reply.chunks():
+        await out.piece(chunk)
+    await out.end()
+
+
+def _compiled(route: str, inspected: Collection[str]) -> tuple[str, re.Pattern[str]]:
+    found = _ROUTE.fullmatch(route)
+    if found is None:
+        raise ConfigurationError(
+            f"pass_through: `{route}` is no endpoint; write METHOD and path such as `POST /v1/files` or "
+            "`GET /v1/files/*` (`*` stands for one part of the path)"
+        )
+    method, path = found.groups()
+    pattern = re.compile("/".join(_PART if part == "*" else re.escape(part) for part in path.split("/")))
+    for taken in inspected:
+        if method == "POST" and pattern.fullmatch(taken):
+            raise ConfigurationError(f"pass_through: `{route}` would pass by the inspection of {taken}")
+    return method, pattern
+
+
+def known_paths(paths: Sequence[str], inspected: Collection[str]) -> None:
+    """Raises `ConfigurationError` for a path in `observe.endpoints` that nothing answers."""
+    for path in paths:
+        if path not in inspected:
+            raise ConfigurationError(
+                f"observe.endpoints: `{path}` is not inspected; these are: {', '.join(sorted(inspected))}"
+            )

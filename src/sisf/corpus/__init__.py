@@ -136,6 +136,12 @@ def sample_benign() -> tuple[Sample, ...]:
 
 
 @lru_cache(maxsize=1)
+def honest() -> tuple[Sample, ...]:
+    """Honest requests that sound dangerous: security work, and dark subjects in fiction, history, law and medicine."""
+    return _load("honest.jsonl", _sample)
+
+
+@lru_cache(maxsize=1)
 def benign_reference() -> tuple[Sample, ...]:
     """Honest prompts to calibrate policies on when the operator names no reference of their own."""
     return _load("benign_reference.jsonl", _sample)

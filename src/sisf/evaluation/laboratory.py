@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
-from sisf.bootstrap import System
+from sisf.bootstrap import System, shipped_reference
 from sisf.embedding import Embedder
 from sisf.errors import ConfigurationError, DataError
 from sisf.evaluation import datasets, defences
@@ -149,10 +149,11 @@ def load_references(names: Sequence[str]) -> list[Dataset]:
 
 
 def reference_of(references: Sequence[Dataset]) -> Reference:
-    """Prompts and recorded answers of benign sets."""
+    """What ships, and the prompts and recorded answers of benign sets."""
+    shipped = shipped_reference()
     records = [r for d in references for r in d.records]
     responses = [r.response for r in records if r.response is not None]
-    return Reference([r.prompt for r in records], responses)
+    return Reference([*shipped.prompts, *(r.prompt for r in records)], [*shipped.responses, *responses])
 
 
 def chat_model(name: str) -> ChatModel:

@@ -62,7 +62,10 @@ class Recipe:
     ridge: float = 0.3
     breach_weight: float = 100.0
     world_weight: float = 0.3
-    lesson_weight: float = 1.0
+    lesson_weight: float = 3.0
+    world_from: int = 3
+    """Breaches of a kind of speech before which what the corpus knows of harm is not brought to bear: one breach that
+    may be an accident must not give rise to a broad policy."""
     quantile: float = 0.999
     """Share of benign reference texts that must score below the threshold in a model that never saw them."""
     folds: int = 3
@@ -98,7 +101,8 @@ class ProbeLearner:
         spoken = self.speech.rows(rows)
         weights = self._weights(spoken, breaches)
         benign = rows.origins == Origin.REFERENCE
-        unseen = self._unseen(benign & spoken, int(np.count_nonzero(benign)), weights)
+        texts = len(np.unique(rows.owners[benign]))
+        unseen = self._unseen(benign & spoken, texts, weights)
         model = self._fit(recipe.folds, weights)
         for _ in range(_ROUNDS):
             offending = benign & spoken & (model.scores(rows.embeddings, rows.features) > unseen - _MARGIN)
@@ -113,7 +117,7 @@ class ProbeLearner:
         return bool(self.speech.rows(self.rows)[self.rows.rows_of(text)].any())
 
     def _unseen(self, benign: NDArray[np.bool_], total: int, weights: Floats) -> float:
-        """What benign rows of this kind score in models that never saw them, at the quantile of all benign rows."""
+        """What benign texts of this kind score in models that never saw them, at the quantile of all `total` texts."""
         rows, recipe = self.rows, self._recipe
         folds = self._folds(benign)
         held_out = np.full(len(rows), -np.inf, np.float32)
@@ -124,7 +128,7 @@ class ProbeLearner:
         best = _per_text(held_out, rows.owners, benign)
         if not len(best):
             return -np.inf
-        tail = (1 - recipe.quantile) * total / np.count_nonzero(benign)
+        tail = (1 - recipe.quantile) * total / len(best)
         return float(np.quantile(best, 1 - min(tail, _LARGEST_TAIL)))
 
     def _stress(self, rows: Ints) -> None:
@@ -146,7 +150,7 @@ class ProbeLearner:
         table = np.zeros(len(Origin), np.float32)
         table[Origin.REFERENCE] = 1.0
         table[Origin.LESSON] = recipe.lesson_weight
-        table[Origin.WORLD] = recipe.world_weight
+        table[Origin.WORLD] = recipe.world_weight if len(breaches) >= recipe.world_from else 0
         weights: Floats = table[origins]
         for row, factor in self._emphasis.items():
             weights[row] *= factor

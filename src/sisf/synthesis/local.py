@@ -109,6 +109,7 @@ class LocalSynthesiser:
             return
         asked = [(i.text, i.harmful) for i in corpus.contrastive()]
         asked += [(r.text, r.harmful) for r in goal_requests(_FORMS)]
+        asked += [(s.text, False) for s in corpus.honest()]
         prompts = self._rows[Direction.PROMPT]
         prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON)
         prompts.add([text for text, harmful in asked if harmful], Origin.WORLD)

@@ -18,9 +18,12 @@ def worker(
 ) -> None:
     """Do the loop's work (judging, writing policies) until SIGTERM or SIGINT, for gateways on the same store."""
     from sisf.bootstrap import build
+    from sisf.errors import ConfigurationError
     from sisf.gateway.server import configure_logs
 
     settings = load_settings(config, store__url=store, loop__workers=workers)
+    if settings.store.url == "memory:":
+        raise ConfigurationError("store.url: `memory:` is seen by one process only; a worker needs the gateways' store")
     configure_logs(settings.log_level)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,6 +33,34 @@ class Listen(_Section):
     """0 takes a free one, which is shown at the start."""
 
 
+ConsoleRole = Literal["viewer", "operator", "admin"]
+
+
+class Oidc(_Section):
+    """Signing in to the console at an OpenID Connect provider."""
+
+    issuer: str = ""
+    """Its name, an address such as `https://login.example.com/realms/main`. Empty: no such sign-in."""
+    client_id: str = ""
+    """What the provider knows the console as; its redirect address is `admin.url` with `/oidc/callback`."""
+    client_secret: SecretStr = SecretStr("")
+    """Empty for a public client."""
+    client_secret_file: str = ""
+    """Where the secret is kept, in place of `client_secret`; read at the start."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    """What is asked of the provider."""
+    name_claim: str = "preferred_username"
+    """Claim that names a person in the audit log; without it `email`, then `sub`."""
+    role_claim: str = "groups"
+    """Claim that says what a person may do; a dot leads into an object, as in `realm_access.roles`."""
+    roles: dict[str, ConsoleRole] = {}
+    """Values of that claim to `viewer`, `operator` or `admin`. The strongest one counts."""
+    default_role: Literal["none", "viewer", "operator", "admin"] = "none"
+    """Of everyone else whom the provider lets in."""
+    ca_file: str = ""
+    """Certificates to trust in place of the system's, PEM."""
+
+
 class Admin(_Section):
     """The listener of the oversight console; never the one that clients reach."""
 
@@ -43,7 +71,13 @@ class Admin(_Section):
     port: int = Field(8401, ge=0, le=65535)
     """0 takes a free one, which is shown at the start."""
     token: SecretStr = SecretStr("")
-    """What opens the console. Empty: a new one is made at each start and shown there."""
+    """What opens the console, as admin. Empty: without `oidc` a new one is made at each start and shown there."""
+    url: str = ""
+    """The address at which people reach the console, e.g. `https://sisf.example.com`. With https, cookies need it."""
+    session_minutes: float = Field(480.0, gt=0)
+    """After so long people sign in again."""
+    oidc: Oidc = Oidc()
+    """Signing in with the organisation's accounts."""
 
 
 class Upstream(_Section):

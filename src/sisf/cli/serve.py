@@ -9,8 +9,8 @@ import typer
 from sisf.cli.base import ConfigOption, StoreOption, load_settings
 
 if TYPE_CHECKING:
+    from sisf.bootstrap import System
     from sisf.settings import Settings
-    from sisf.store import Store
 
 
 def serve(
@@ -67,7 +67,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
         first = create_app(**parts, settings=settings)
         again = load or (lambda: settings)
         app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics))
-        with _console(settings, system.store):
+        with console_running(settings, system):
             serve_gateway(
                 app,
                 settings.listen.host,
@@ -84,19 +84,24 @@ def _ready(url: str, settings: "Settings") -> None:
 
 
 @contextlib.contextmanager
-def _console(settings: "Settings", store: "Store") -> Iterator[None]:
-    """The oversight pages on their own listener."""
+def console_running(settings: "Settings", system: "System") -> Iterator[None]:
+    """The oversight pages on their own listener, while the block runs; says how to open them."""
     if not settings.admin.enabled:
         yield
         return
     import secrets
+    from pathlib import Path
 
     from sisf.console.app import create_console
+    from sisf.gateway.identity import KeyFile
     from sisf.serving import Background
 
-    token = settings.admin.token.get_secret_value()
-    shown = token or secrets.token_urlsafe(24)
-    with Background(create_console(store, token=shown), settings.admin.host, settings.admin.port) as listener:
-        link = f"{listener.url}/" if token else f"{listener.url}/login?token={shown}"
-        typer.echo(f"console: {link}", err=True)
+    admin = settings.admin
+    given = admin.token.get_secret_value()
+    token = given or ("" if admin.oidc.issuer else secrets.token_urlsafe(24))
+    keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
+    console = create_console(system.store, token=token, keys=keys, settings=admin, lifecycle=system.loop.lifecycle)
+    with Background(console, admin.host, admin.port) as listener:
+        shown = admin.url or listener.url
+        typer.echo(f"console: {shown}/" if given or not token else f"console: {shown}/login?token={token}", err=True)
         yield

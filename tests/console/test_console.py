@@ -171,7 +171,7 @@ def test_roles_of_keys(store: Store, tmp_path: Path) -> None:
     keys = KeyFile(tmp_path / "keys.json")
     secrets = {
         role: keys.create(principal=f"ann-{role}", role=role)[0] for role in ("client", "viewer", "operator", "admin")
-    }  # type: ignore[arg-type]
+    }
     client = client_of(store, keys=keys)
 
     def ask(role: str, path: str, **more: Any) -> int:

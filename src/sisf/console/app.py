@@ -145,6 +145,8 @@ async def _denied(pages: Pages, signin: SignIn, request: Request, status: int, m
 
 
 async def _refused(pages: Pages, request: Request, error: Exception) -> Response:
+    if request.url.path.startswith("/oidc/"):
+        return await pages.failed(request, 403, str(error))
     status = 404 if isinstance(error, StoreError) and "there is no" in str(error) else 409
     return await _answer(pages, request, status, str(error))
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 from joserfc import jwt
@@ -156,12 +156,13 @@ class Oidc:
             "client_id": self._settings.client_id,
             "code_verifier": verifier,
         }
-        auth = None
+        headers = {}
         if self._secret and provider.basic:
-            auth = aiohttp.BasicAuth(self._settings.client_id, self._secret)
+            pair = f"{quote_plus(self._settings.client_id)}:{quote_plus(self._secret)}"
+            headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         elif self._secret:
             form["client_secret"] = self._secret
-        return await self._fetch("POST", provider.token, data=form, auth=auth)
+        return await self._fetch("POST", provider.token, data=form, headers=headers)
 
     async def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
         """The claims of an identity token: signature, issuer, audience, times and nonce. Raises `SignInFailed`."""

@@ -262,6 +262,8 @@ class LoopSettings(_Section):
     """Tries of a stage, after which the work waits for `sisf breach retry`."""
     lease_seconds: float = Field(4.0, ge=1)
     """Seconds after which the work of a worker that died is taken over; one that lives renews in a quarter of them."""
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Where `sisf worker` serves its Prometheus metrics, at `listen.host`; 0: nowhere."""
 
 
 class Limits(_Section):

@@ -65,6 +65,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             "store": system.store,
         }
         first = create_app(**parts, settings=settings)
+        system.loop.listen(first.core.metrics.heard)
         again = load or (lambda: settings)
         app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics))
         with console_running(settings, system):

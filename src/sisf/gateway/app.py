@@ -35,6 +35,7 @@ from sisf.gateway.routing import Upstreams
 from sisf.gateway.services import SERVICES, Services
 from sisf.gateway.throttle import Throttle
 from sisf.gateway.upstream import UpstreamError
+from sisf.gateway.vitals import PROMETHEUS, Vitals
 from sisf.gateway.wire import Refused
 from sisf.settings import Settings
 from sisf.store.base import Store
@@ -43,9 +44,12 @@ from sisf.store.base import Store
 class Gateway:
     """The ASGI application. Owns its connections to the upstream, nothing else."""
 
-    def __init__(self, core: Core, health: Health, services: Services, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(
+        self, core: Core, health: Health, vitals: Vitals, services: Services, dialects: Mapping[str, Dialect]
+    ) -> None:
         self.core = core
         self._health = health
+        self._vitals = vitals
         self._services = services
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
         self._pass_through = PassThrough(core, {*dialects, *SERVICES})
@@ -81,7 +85,7 @@ class Gateway:
         if self.core.judge is not None:
             self.core.judge.close()
         self._services.close()
-        self._health.close()
+        self._vitals.close()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -110,10 +114,9 @@ class Gateway:
         return JSONResponse(report, 503 if report["status"] == "dead" else 200)
 
     async def _metrics(self, _: Request) -> Response:
-        await self._health.count_jobs()
-        await self._health.calibrate_judges()
+        await self._vitals.refresh()
         body = await asyncio.to_thread(self.core.metrics.render)
-        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(body, media_type=PROMETHEUS)
 
 
 def create_app(
@@ -145,7 +148,8 @@ def create_app(
         door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
         throttle=Throttle(settings.limits, metrics),
     )
-    return Gateway(core, Health(core, store), Services(core, adjudicator, store), dialects)
+    vitals = Vitals(store, metrics)
+    return Gateway(core, Health(core, store, vitals), vitals, Services(core, adjudicator, store), dialects)
 
 
 def _dialects() -> Mapping[str, Dialect]:

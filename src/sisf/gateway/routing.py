@@ -146,6 +146,10 @@ class Upstreams:
             self._metrics.failures.labels("upstream", "circuit_opened").inc()
             _log.error("circuit_opened", upstream=upstream.name, why=why, seconds=breaker.seconds)
 
+    def states(self) -> Mapping[str, str]:
+        """`ok`, or `left alone` for those that keep failing."""
+        return {name: "ok" if b.failures < b.limit else "left alone" for name, b in self._breakers.items()}
+
     async def close(self) -> None:
         """Close all connections. Idempotent."""
         for upstream in self._all:

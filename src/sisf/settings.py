@@ -107,6 +107,12 @@ class Upstream(_Section):
     """Seconds after which one request tries it again."""
     ca_file: str = ""
     """Certificates to trust in place of the system's, PEM."""
+    client_cert: str = ""
+    """Certificate that this gateway shows, PEM; with its key, unless that stands in `client_key`."""
+    client_key: str = ""
+    """Key of that certificate, PEM."""
+    tls_server_name: str = ""
+    """Name that the certificate must bear where it is not the address."""
     template: str = ""
     """For base models that only complete: renders `messages` to one prompt for `/completions`. `plain`, or Jinja."""
 
@@ -303,6 +309,17 @@ class OnFailure(_Section):
     """Parts that hold no text (images, audio, files), in requests and answers."""
 
 
+class Tracing(_Section):
+    """OpenTelemetry traces, with the conventions for generative AI; never a text, never a key. Extra `otel`."""
+
+    endpoint: str = ""
+    """Where spans go, OTLP over HTTP, e.g. `http://127.0.0.1:4318/v1/traces`. Empty: there are none."""
+    service_name: str = "sisf"
+    """How this gateway is called in traces."""
+    sample_ratio: float = Field(1.0, ge=0, le=1)
+    """Share of the requests that begin a trace here; those of a caller's trace follow the caller."""
+
+
 class KeySettings(_Section):
     """Who may call."""
 
@@ -346,6 +363,7 @@ class Settings(_Section):
     on_failure: OnFailure = OnFailure()
     keys: KeySettings = KeySettings()
     streaming: Streaming = Streaming()
+    tracing: Tracing = Tracing()
     mode: Literal["enforce", "observe"] = "enforce"
     """`observe`: everything is evaluated, recorded and counted, nothing is enforced."""
     observe: Observe = Observe()

@@ -49,6 +49,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
     from sisf.gateway.reload import Reloadable
     from sisf.gateway.server import configure_logs
     from sisf.gateway.server import serve as serve_gateway
+    from sisf.gateway.tracing import Traced, Tracing
     from sisf.serving import bind
 
     configure_logs(settings.log_level)
@@ -56,6 +57,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
         raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
     # Found out now, not after the models were loaded.
     bind(settings.listen.host, settings.listen.port).close()
+    tracing = Tracing.configured(settings.tracing)
     system = build(settings)
     try:
         parts: dict[str, Any] = {
@@ -64,13 +66,15 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             "adjudicator": system.adjudicator,
             "store": system.store,
         }
-        first = create_app(**parts, settings=settings)
+        first = create_app(**parts, settings=settings, tracing=tracing)
         system.loop.listen(first.core.metrics.heard)
         again = load or (lambda: settings)
-        app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics))
+        app = Reloadable(
+            first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics, tracing=tracing)
+        )
         with console_running(settings, system):
             serve_gateway(
-                app,
+                Traced(app, tracing) if tracing else app,
                 settings.listen.host,
                 settings.listen.port,
                 ready=lambda url: _ready(url, settings),
@@ -78,6 +82,8 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             )
     finally:
         system.close()
+        if tracing is not None:
+            tracing.close()
 
 
 def _ready(url: str, settings: "Settings") -> None:

@@ -34,6 +34,7 @@ from sisf.gateway.recording import Recorder
 from sisf.gateway.routing import Upstreams
 from sisf.gateway.services import SERVICES, Services
 from sisf.gateway.throttle import Throttle
+from sisf.gateway.tracing import Tracing
 from sisf.gateway.upstream import UpstreamError
 from sisf.gateway.vitals import PROMETHEUS, Vitals
 from sisf.gateway.wire import Refused
@@ -127,8 +128,9 @@ def create_app(
     store: Store,
     settings: Settings,
     metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> Gateway:
-    """Put the gateway together; with `metrics`, go on counting there.
+    """Put the gateway together; with `metrics`, go on counting there; with `tracing`, calls of models are spans.
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
@@ -137,11 +139,13 @@ def create_app(
     warden.observe(settings.observe.policies)
     metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
+    if tracing is not None:
+        metrics.stages.observer = tracing.stage
     inline = settings.adjudication.mode == "inline"
     core = Core(
         settings=settings,
         warden=warden,
-        upstream=Upstreams(settings, metrics),
+        upstream=Upstreams(settings, metrics, tracing),
         recorder=Recorder(loop, settings, metrics),
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
         metrics=metrics,

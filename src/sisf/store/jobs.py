@@ -5,6 +5,7 @@ decide are those of the database. Of the jobs that are due, the one of the lowes
 """
 
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+import sisf.adjudicator.counters  # noqa: F401 - it registers what judges count
 from sisf.exchange import Exchange
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.vitals import metrics_app

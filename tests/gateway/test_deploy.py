@@ -19,10 +19,13 @@ ROOT = Path(__file__).parents[2]
 def families() -> dict[str, set[str]]:
     """Every metric of ours by name, with its labels."""
     found = {}
-    for family in (*Metrics().registry._names_to_collectors.values(), *REGISTRY._names_to_collectors.values()):
-        name, labels = getattr(family, "_name", ""), getattr(family, "_labelnames", ())
-        if name.startswith("sisf_"):
-            found[name] = set(labels)
+    for registry in (Metrics().registry, REGISTRY):
+        for family in registry._collector_to_names:
+            one = getattr(family, "_label", "")
+            labels = getattr(family, "_labelnames", None) or getattr(family, "_labels", None) or ([one] if one else [])
+            name = getattr(family, "_name", "")
+            if name.startswith("sisf_"):
+                found[name] = set(labels if isinstance(labels, list | tuple) else [])
     return found
 
 

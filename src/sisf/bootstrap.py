@@ -117,7 +117,7 @@ def _open_store(settings: Settings) -> Store:
 
 
 def _node(settings: Settings, role: Literal["serve", "worker"]) -> Node | None:
-    if not _shared(settings):
+    if settings.store.url == "memory:":
         return None
     now = datetime.now(UTC)
     address = f"{settings.listen.host}:{settings.listen.port}" if role == "serve" else ""

@@ -33,6 +33,34 @@ class Listen(_Section):
     """0 takes a free one, which is shown at the start."""
 
 
+ConsoleRole = Literal["viewer", "operator", "admin"]
+
+
+class Oidc(_Section):
+    """Signing in to the console at an OpenID Connect provider."""
+
+    issuer: str = ""
+    """Its name, an address such as `https://login.example.com/realms/main`. Empty: no such sign-in."""
+    client_id: str = ""
+    """What the provider knows the console as; its redirect address is `admin.url` with `/oidc/callback`."""
+    client_secret: SecretStr = SecretStr("")
+    """Empty for a public client."""
+    client_secret_file: str = ""
+    """Where the secret is kept, in place of `client_secret`; read at the start."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    """What is asked of the provider."""
+    name_claim: str = "preferred_username"
+    """Claim that names a person in the audit log; without it `email`, then `sub`."""
+    role_claim: str = "groups"
+    """Claim that says what a person may do; a dot leads into an object, as in `realm_access.roles`."""
+    roles: dict[str, ConsoleRole] = {}
+    """Values of that claim to `viewer`, `operator` or `admin`. The strongest one counts."""
+    default_role: Literal["none", "viewer", "operator", "admin"] = "none"
+    """Of everyone else whom the provider lets in."""
+    ca_file: str = ""
+    """Certificates to trust in place of the system's, PEM."""
+
+
 class Admin(_Section):
     """The listener of the oversight console; never the one that clients reach."""
 
@@ -43,7 +71,13 @@ class Admin(_Section):
     port: int = Field(8401, ge=0, le=65535)
     """0 takes a free one, which is shown at the start."""
     token: SecretStr = SecretStr("")
-    """What opens the console. Empty: a new one is made at each start and shown there."""
+    """What opens the console, as admin. Empty: without `oidc` a new one is made at each start and shown there."""
+    url: str = ""
+    """The address at which people reach the console, e.g. `https://sisf.example.com`. With https, cookies need it."""
+    session_minutes: float = Field(480.0, gt=0)
+    """After so long people sign in again."""
+    oidc: Oidc = Oidc()
+    """Signing in with the organisation's accounts."""
 
 
 class Upstream(_Section):
@@ -73,6 +107,12 @@ class Upstream(_Section):
     """Seconds after which one request tries it again."""
     ca_file: str = ""
     """Certificates to trust in place of the system's, PEM."""
+    client_cert: str = ""
+    """Certificate that this gateway shows, PEM; with its key, unless that stands in `client_key`."""
+    client_key: str = ""
+    """Key of that certificate, PEM."""
+    tls_server_name: str = ""
+    """Name that the certificate must bear where it is not the address."""
     template: str = ""
     """For base models that only complete: renders `messages` to one prompt for `/completions`. `plain`, or Jinja."""
 
@@ -228,6 +268,8 @@ class LoopSettings(_Section):
     """Tries of a stage, after which the work waits for `sisf breach retry`."""
     lease_seconds: float = Field(4.0, ge=1)
     """Seconds after which the work of a worker that died is taken over; one that lives renews in a quarter of them."""
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Where `sisf worker` serves its Prometheus metrics, at `listen.host`; 0: nowhere."""
 
 
 class Limits(_Section):
@@ -265,6 +307,17 @@ class OnFailure(_Section):
     """Seconds that the write of an exchange may take before the store counts as failed."""
     uninspectable: Literal["closed", "open"] = "closed"
     """Parts that hold no text (images, audio, files), in requests and answers."""
+
+
+class Tracing(_Section):
+    """OpenTelemetry traces, with the conventions for generative AI; never a text, never a key. Extra `otel`."""
+
+    endpoint: str = ""
+    """Where spans go, OTLP over HTTP, e.g. `http://127.0.0.1:4318/v1/traces`. Empty: there are none."""
+    service_name: str = "sisf"
+    """How this gateway is called in traces."""
+    sample_ratio: float = Field(1.0, ge=0, le=1)
+    """Share of the requests that begin a trace here; those of a caller's trace follow the caller."""
 
 
 class KeySettings(_Section):
@@ -310,6 +363,7 @@ class Settings(_Section):
     on_failure: OnFailure = OnFailure()
     keys: KeySettings = KeySettings()
     streaming: Streaming = Streaming()
+    tracing: Tracing = Tracing()
     mode: Literal["enforce", "observe"] = "enforce"
     """`observe`: everything is evaluated, recorded and counted, nothing is enforced."""
     observe: Observe = Observe()

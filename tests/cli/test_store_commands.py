@@ -130,6 +130,12 @@ def test_rebuild_names_what_it_moves(sisf: Sisf, store: str) -> None:
     assert moved == {"revision": 1, "moved": [], "left": {}}
 
 
+def test_a_worker_needs_a_store_that_others_see(sisf: Sisf) -> None:
+    refused = sisf("worker", "--store", "memory:")
+    assert refused.exit_code == 2
+    assert "one process only" in refused.stderr
+
+
 def test_an_empty_fleet(sisf: Sisf, store: str) -> None:
     assert json.loads(sisf("fleet", "--json").stdout) == {"revision": 1, "nodes": []}
     assert "0 nodes" in sisf("fleet").stdout

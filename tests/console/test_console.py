@@ -1,14 +1,19 @@
-"""The oversight pages: escaped, guarded, and able to undo."""
+"""The oversight pages: escaped, guarded by role, and able to undo."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from sisf.console import create_console
 from sisf.exchange import Exchange
+from sisf.gateway.identity import KeyFile
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
+from sisf.settings import Admin
 from sisf.store.base import ExchangeRecord, Store
 from sisf.store.memory import MemoryStore
 from sisf.verdict import Outcome, Verdict
@@ -16,73 +21,201 @@ from sisf.verdict import Outcome, Verdict
 TOKEN = "a-token"
 HOSTILE = "<script>alert('x')</script>{{ 7*7 }}"
 AUTHORISED = {"authorization": f"Bearer {TOKEN}"}
+OWN = {"origin": "http://console"}
+
+
+def fill(store: Store) -> None:
+    policy = Policy(Pattern(f"lock{re.escape(HOSTILE)}"), Action.BLOCK, Direction.PROMPT, f"no {HOSTILE}", id="p1")
+    report = GateReport(passed=True, catches_breach=True, benign_hits=(HOSTILE,))
+    passed = replace(policy, status=Status.ACTIVE, gate_report=report)
+    store.policies.commit(Change((passed,), "test", HOSTILE, ("e1",)), expected=0)
+    verdict = Verdict(Outcome.UNDECIDED, judge=HOSTILE, rationale=HOSTILE)
+    record = ExchangeRecord(Exchange.of(HOSTILE, HOSTILE, id="e1", principal=HOSTILE), verdict=verdict)
+    store.exchanges.record(record, enqueue=False).result()
+    store.exchanges.save_verdict("e1", verdict, actor="test")
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
     store = MemoryStore()
-    policy = Policy(Pattern("lock"), Action.BLOCK, Direction.PROMPT, f"no locks {HOSTILE}", id="p1")
-    passed = replace(policy, status=Status.ACTIVE, gate_report=GateReport(passed=True, catches_breach=True))
-    store.policies.commit(Change((passed,), "test", "start"), expected=0)
-    record = ExchangeRecord(
-        Exchange.of(HOSTILE, "an answer", id="e1"), verdict=Verdict(Outcome.UNDECIDED, judge="test", rationale=HOSTILE)
-    )
-    store.exchanges.record(record, enqueue=False).result()
-    if record.verdict:
-        store.exchanges.save_verdict("e1", record.verdict, actor="test")
+    fill(store)
     yield store
     store.close()
 
 
+def client_of(store: Store, **options: Any) -> TestClient:
+    console = create_console(store, **options)
+    return TestClient(console, base_url="http://console", follow_redirects=False, raise_server_exceptions=False)
+
+
 @pytest.fixture
 def client(store: Store) -> TestClient:
-    return TestClient(create_console(store, token=TOKEN), base_url="http://console", follow_redirects=False)
+    return client_of(store, token=TOKEN)
 
 
-PAGES = ["/", "/policies", "/policies?status=all", "/policies/p1", "/exchanges", "/exchanges/e1", "/audit"]
+PAGES = """
+/ /queue /policies /policies?status=all /policies/p1 /exchanges?show=breach /exchanges?show=stopped /exchanges?show=all
+/exchanges/e1 /revisions /revisions/0 /revisions/1 /audit /audit/verify /fleet
+""".split()
+READ = """
+/api/overview /api/policies /api/policies?status=active /api/policies/p1 /api/exchanges /api/exchanges?outcome=breach
+/api/exchanges/e1 /api/revisions /api/audit /api/fleet
+""".split()
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_and_escapes_hostile_text(client: TestClient, page: str) -> None:
     response = client.get(page, headers=AUTHORISED)
     assert response.status_code == 200
-    assert "<script>" not in response.text
+    assert "<script" not in response.text
     assert "49" not in response.text or "{{ 7*7 }}" in response.text
-    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "style=" not in response.text
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_shown_without_the_token(client: TestClient, page: str) -> None:
-    assert client.get(page).status_code == 401
-    assert client.get(page, headers={"authorization": "Bearer wrong"}).status_code == 401
+def test_every_page_has_something_to_say_of_an_empty_store(page: str) -> None:
+    if "p1" in page or "e1" in page or page == "/revisions/1":
+        return
+    store = MemoryStore()
+    response = client_of(store, token=TOKEN).get(page, headers=AUTHORISED)
+    store.close()
+    assert response.status_code == 200
+    assert '<p class="empty">' in response.text or page in ("/audit/verify", "/revisions/0")
 
 
-def test_the_link_logs_in_and_other_sites_cannot_act(client: TestClient, store: Store) -> None:
-    assert client.get("/login?token=wrong").status_code == 401
+@pytest.mark.parametrize("page", [*PAGES, *READ])
+def test_nothing_is_shown_without_credentials(client: TestClient, page: str) -> None:
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"cookie": "sisf_console=wrong"}):
+        response = client.get(page, headers=headers)
+        assert response.status_code == 401
+        assert "Exchange" not in response.text.replace("Exchanges", "")
+
+
+def test_security_headers_are_on_every_answer(client: TestClient) -> None:
+    for path in ("/", "/login", "/static/console.css", "/nowhere", "/api/overview"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+    assert "strict-transport-security" not in headers
+
+
+def test_behind_https_cookies_are_secure(store: Store) -> None:
+    client = client_of(store, token=TOKEN, settings=Admin(url="https://oversight.example"))
     answer = client.get(f"/login?token={TOKEN}")
-    assert answer.status_code == 303
+    assert "Secure" in answer.headers["set-cookie"]
+    assert "max-age" in answer.headers["strict-transport-security"]
+
+
+def signed_in(client: TestClient) -> str:
+    """Sign in by the form; returns the value that forms must bring back."""
+    answer = client.post("/login", data={"token": TOKEN, "next": "/audit"}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/audit")
     assert "HttpOnly" in answer.headers["set-cookie"]
+    found = re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)
+    assert found
+    return found.group(1)
+
+
+def test_other_sites_cannot_act_for_somebody_who_is_signed_in(client: TestClient, store: Store) -> None:
+    csrf = signed_in(client)
+    right = {"csrf": csrf}
+    for headers, form in (
+        ({"origin": "http://evil"}, right),
+        ({"origin": "null"}, right),
+        ({}, right),
+        (OWN, {}),
+        (OWN, {"csrf": "wrong"}),
+    ):
+        assert client.post("/policies/p1/retire", headers=headers, data=form).status_code == 403
+        assert client.post("/logout", headers=headers, data=form).status_code == 403
+    assert client.post("/api/policies/p1/retire", headers=OWN).status_code == 403
+    assert store.policies.get("p1").status is Status.ACTIVE
+    assert client.post("/policies/p1/retire", headers=OWN, data=right).status_code == 303
+    assert store.policies.get("p1").status is Status.RETIRED
+
+
+def test_the_printed_link_signs_in_and_signing_out_is_final(client: TestClient) -> None:
+    assert client.get("/login?token=wrong").status_code == 401
+    assert client.get(f"/login?token={TOKEN}").status_code == 303
+    cookie = dict(client.cookies)
+    csrf = signed_in(client)
     assert client.get("/policies").status_code == 200
-    foreign = client.post("/policies/p1/retire", headers={"origin": "http://evil"})
-    assert (foreign.status_code, store.policies.get("p1").status) == (403, Status.ACTIVE)
-    assert client.post("/policies/p1/retire").status_code == 403
-    own = client.post("/policies/p1/retire", headers={"origin": "http://console"})
-    assert (own.status_code, store.policies.get("p1").status) == (303, Status.RETIRED)
+    assert client.post("/logout", headers=OWN, data={"csrf": csrf}).status_code == 303
+    assert client.get("/policies").status_code == 401
+    client.cookies.update(cookie)  # the session of the link was another one: it still lasts
+    assert client.get("/policies").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil", "https://evil", "/\\evil", "javascript:x", "/login", "/a\r\nset-cookie: x"]
+)
+def test_signing_in_leads_to_own_pages_only(client: TestClient, target: str) -> None:
+    answer = client.post("/login", data={"token": TOKEN, "next": target}, headers=OWN)
+    assert answer.headers["location"] == "/"
+
+
+def test_guessing_is_slowed(client: TestClient) -> None:
+    statuses = [client.get("/", headers={"authorization": f"Bearer {n}"}).status_code for n in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert client.get("/", headers=AUTHORISED).status_code == 429  # even the right one: it cannot be told by its speed
+
+
+def test_sessions_end(store: Store) -> None:
+    client = client_of(store, token=TOKEN, settings=Admin(session_minutes=1e-9))
+    client.get(f"/login?token={TOKEN}")
+    assert client.get("/").status_code == 401
+
+
+def test_roles_of_keys(store: Store, tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    secrets = {
+        role: keys.create(principal=f"ann-{role}", role=role)[0] for role in ("client", "viewer", "operator", "admin")
+    }
+    client = client_of(store, keys=keys)
+
+    def ask(role: str, path: str, **more: Any) -> int:
+        headers = {"authorization": f"Bearer {secrets[role]}"}
+        return client.request("POST" if more else "GET", path, headers=headers, **more).status_code
+
+    assert [ask(role, "/") for role in secrets] == [401, 200, 200, 200]
+    assert [ask(role, "/policies/p1/shadow", data={"a": "b"}) for role in ("viewer", "operator")] == [403, 303]
+    assert [ask(role, "/api/rollback", json={"revision": 1}) for role in ("viewer", "operator", "admin")] == [
+        403,
+        403,
+        200,
+    ]
+    assert [ask(role, "/forget", data={"principal": "x"}) for role in ("operator", "admin")] == [403, 303]
+    actors = {row.actor for row in store.audit.rows()}
+    assert {"person:ann-operator", "person:ann-admin"} <= actors
+    shown = client.get("/policies/p1", headers={"authorization": f"Bearer {secrets['viewer']}"}).text
+    assert "Switch off" not in shown
 
 
 def test_a_rollback_is_a_new_revision(client: TestClient, store: Store) -> None:
     client.post("/policies/p1/retire", headers=AUTHORISED)
     assert store.policies.snapshot().active == ()
+    assert "Go back to revision 1" in client.get("/revisions/1", headers=AUTHORISED).text
     client.post("/rollback", data={"revision": "1"}, headers=AUTHORISED)
     snapshot = store.policies.snapshot()
     assert (snapshot.revision, [p.id for p in snapshot.active]) == (3, ["p1"])
 
 
-def test_a_person_decides_what_no_judge_could(client: TestClient, store: Store) -> None:
-    client.post("/exchanges/e1/verdict", data={"outcome": "breach"}, headers=AUTHORISED)
+def test_a_policy_is_switched_off_and_on_again(client: TestClient, store: Store) -> None:
+    for step, status in (("retire", Status.RETIRED), ("activate", Status.ACTIVE), ("shadow", Status.SHADOW)):
+        assert client.post(f"/policies/p1/{step}", headers=AUTHORISED).status_code == 303
+        assert store.policies.get("p1").status is status
+    history = client.get("/policies/p1", headers=AUTHORISED).text
+    assert "active to retired on the console" in history
+
+
+def test_a_person_decides_what_no_judge_could_and_the_loop_learns_from_it(client: TestClient, store: Store) -> None:
+    answer = client.post("/exchanges/e1/verdict", data={"outcome": "breach", "back": "/queue"}, headers=AUTHORISED)
+    assert answer.headers["location"].startswith("/queue?done=")
     verdict = store.exchanges.get("e1").verdict
     assert verdict is not None
-    assert (verdict.outcome, verdict.judge) == (Outcome.BREACH, "person")
+    assert (verdict.outcome, verdict.judge) == (Outcome.BREACH, "person:console")
+    assert store.jobs.counts()["ready"] == 1
     assert client.post("/exchanges/e1/verdict", data={"outcome": "maybe"}, headers=AUTHORISED).status_code == 400
 
 
@@ -91,20 +224,40 @@ def test_a_person_decides_what_no_judge_could(client: TestClient, store: Store) 
     [
         ("GET", "/policies/none", 404),
         ("GET", "/exchanges/none", 404),
-        ("GET", "/audit?after=x", 200),
+        ("GET", "/exchanges?id=none", 303),
+        ("GET", "/revisions/99", 404),
+        ("GET", "/audit?before=x", 200),
         ("GET", "/policies?status=x", 200),
+        ("GET", "/nowhere", 404),
+        ("GET", "/static/../app.py", 404),
         ("POST", "/policies/p1/explode", 404),
         ("POST", "/rollback", 400),
         ("POST", "/policies/none/retire", 404),
+        ("POST", "/exchanges/e1/mistake", 409),
+        ("GET", "/api/policies?status=x", 400),
+        ("GET", "/api/exchanges?outcome=x", 400),
+        ("POST", "/api/rollback", 400),
+        ("POST", "/api/exchanges/e1/verdict", 400),
+        ("DELETE", "/policies/p1", 405),
     ],
 )
 def test_wrong_requests_get_a_clear_answer(client: TestClient, method: str, path: str, status: int) -> None:
-    assert client.request(method, path, headers=AUTHORISED).status_code == status
+    answer = client.request(method, path, headers=AUTHORISED)
+    assert answer.status_code == status
+    if path.startswith("/api/"):
+        assert answer.json()["error"]
 
 
 def test_a_policy_without_a_passed_gate_report_cannot_be_activated(client: TestClient, store: Store) -> None:
     policy = Policy(Pattern("key"), Action.BLOCK, Direction.PROMPT, "unproven", id="p2")
     store.policies.commit(Change((policy,), "test", "propose"), expected=store.policies.snapshot().revision)
     answer = client.post("/policies/p2/activate", headers=AUTHORISED)
-    assert answer.status_code == 409
+    assert (answer.status_code, "unproven" in answer.text) == (409, True)
     assert store.policies.get("p2").status is Status.PROPOSED
+    assert client.post("/policies/p2/reject", headers=AUTHORISED).status_code == 303
+    assert store.policies.get("p2").status is Status.REJECTED
+
+
+def test_a_console_without_a_way_in_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="needs a token"):
+        create_console(store)

@@ -9,6 +9,7 @@ from typing import Any
 from sisf.exchange import Exchange, Message
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy
 from sisf.store.base import ExchangeRecord
+from sisf.store.figures import Tally
 from sisf.taxonomy import Hazard
 from sisf.verdict import Outcome, Verdict
 
@@ -136,11 +137,24 @@ class FakeStore:
                 raise self.error
             return {"ready": 0, "leased": 0, "waiting": 0, "dead": 0}
 
+        def lag(self) -> float:
+            return 0.0
+
     class _Policies:
         def get(self, policy_id: str) -> Policy:
             pattern = Pattern(policy_id)
             return Policy(pattern, Action.BLOCK, Direction.PROMPT, "a policy", hazard=Hazard.SUICIDE_SELF_HARM)
 
+        def list(self) -> list[Policy]:
+            return []
+
+    class _Exchanges:
+        def tally(self, last: int, *, parts: int = 1) -> list[Tally]:
+            return []
+
+    silent_seconds = 0.0
+
     def __init__(self) -> None:
         self.jobs: Any = self._Jobs()
         self.policies: Any = self._Policies()
+        self.exchanges: Any = self._Exchanges()

@@ -4,24 +4,60 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+from prometheus_client import REGISTRY
+
+import sisf.adjudicator.agreement
+import sisf.adjudicator.counters
+import sisf.llm.budget  # noqa: F401 - these register their metrics
 from sisf.gateway.metrics import Metrics
 from sisf.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_dashboard_shows_metrics_that_exist() -> None:
-    metrics = Metrics()
-    known = {family.name for family in metrics.registry.collect()}
-    text = json.dumps(json.loads((ROOT / "deploy/grafana-sisf.json").read_text())["panels"])
-    used = {re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"sisf_[a-z_]+", text)}
-    assert used
-    assert used <= known
+def families() -> dict[str, set[str]]:
+    """Every metric of ours by name, with its labels."""
+    found = {}
+    for registry in (Metrics().registry, REGISTRY):
+        for family in registry._collector_to_names:
+            one = getattr(family, "_label", "")
+            labels = getattr(family, "_labelnames", None) or getattr(family, "_labels", None) or ([one] if one else [])
+            name = getattr(family, "_name", "")
+            if name.startswith("sisf_"):
+                found[name] = set(labels if isinstance(labels, list | tuple) else [])
+    return found
+
+
+def queries() -> list[str]:
+    panels = json.loads((ROOT / "deploy/grafana-sisf.json").read_text())["panels"]
+    return [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+@pytest.mark.parametrize("query", queries())
+def test_every_query_of_the_dashboard_names_metrics_and_labels_that_exist(query: str) -> None:
+    known = families()
+    names = [re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"sisf_[a-z_]+", query)]
+    assert names
+    assert set(names) <= set(known)
+    asked = {label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")}
+    asked |= set(re.findall(r"([a-z_]+)=\"", query))
+    assert asked <= {"le"}.union(*(known[name] for name in names))
+
+
+def test_what_an_operator_must_see_is_on_the_dashboard() -> None:
+    shown = " ".join(queries())
+    for name in families():
+        needed = any(
+            part in name
+            for part in ("decisions", "outcomes", "asr", "fpr", "stage", "lag", "revision", "budget", "fail_opens")
+        )
+        assert name in shown or not needed, name
 
 
 def test_the_documentation_names_every_metric_and_every_setting_of_the_gateway() -> None:
     text = (ROOT / "docs/gateway.md").read_text()
-    missing = {family.name for family in Metrics().registry.collect() if family.name not in text}
+    missing = {name for name in families() if name not in text}
     for section in ("upstream", "limits", "on_failure", "keys", "listen", "streaming"):
         model = Settings.model_fields[section].annotation
         assert model is not None

@@ -58,6 +58,15 @@ def test_only_valid_keys_pass_and_they_say_who_it_is(tmp_path: Path) -> None:
         assert gateway.post(chat("hi"), headers={"x-api-key": secret}).status == 401
 
 
+def test_keys_of_the_console_do_not_call_models(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    with rig(keys__file=str(path)) as gateway:
+        for role, status in (("client", 200), ("viewer", 401), ("operator", 401), ("admin", 200)):
+            secret, _ = KeyFile(path).create(role=role)  # type: ignore[arg-type]
+            time.sleep(1.1)
+            assert gateway.post(chat("hi"), headers={"x-api-key": secret}).status == status
+
+
 def test_rates_and_sizes_by_key(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     slow, _ = KeyFile(path).create(principal="slow", requests_per_minute=2)

@@ -37,6 +37,13 @@ def test_models_go_to_their_upstreams_with_their_keys(tmp_path: Path) -> None:
             assert gateway.get("/v1/models/nope").status == 404
 
 
+def test_weights_are_shares() -> None:
+    keys = {name: {"url": f"http://{name}.test/v1", "weight": weight} for name, weight in (("a", 3), ("b", 1))}
+    upstreams = Upstreams(load(environment={}, overrides={"upstreams": keys}), Metrics())
+    firsts = [upstreams._candidates("m")[0].name for _ in range(4000)]
+    assert 0.70 < firsts.count("a") / len(firsts) < 0.80  # 3 of 4, seven standard deviations wide
+
+
 def test_retries_pass_a_dead_upstream_by_and_the_circuit_opens() -> None:
     with ScriptedServer(failure=Failure.REFUSE) as dead, ScriptedServer(answer="alive") as alive:
         keys = named(
@@ -70,6 +77,7 @@ def test_without_retries_the_client_sees_each_failure() -> None:
         ({"url": "http://user:pw@example.test/v1"}, "not into the URL"),
         ({"url": "http://a.test/v1", "api_key_file": "/nowhere/key"}, "cannot be read"),
         ({"url": "http://a.test/v1", "ca_file": "/nowhere/ca"}, "cannot be used"),
+        ({"url": "http://a.test/v1", "client_cert": "/nowhere/cert"}, "cannot be used"),
     ],
 )
 def test_a_wrong_upstream_is_one_clear_error(upstream: dict[str, str], message: str) -> None:

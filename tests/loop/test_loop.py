@@ -10,7 +10,7 @@ import pytest
 
 from sisf.errors import ModelError
 from sisf.exchange import Exchange
-from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge
+from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge, Worked
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.store import ExchangeRecord, Stage, Store, open_store
 from sisf.synthesis.base import Knowledge
@@ -44,7 +44,9 @@ def test_a_breach_becomes_an_enforced_policy(store: Store, workers: int) -> None
     loop.stop()
     assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
     assert warden.policy_set.revision == store.policies.snapshot().revision == 1
-    assert [type(e) for e in events] == [Monitored, Judged, Planned, Activated, Monitored, Judged]
+    told = [type(e) for e in events if not isinstance(e, Worked)]
+    assert told == [Monitored, Judged, Planned, Activated, Monitored, Judged]
+    assert [e.stage for e in events if isinstance(e, Worked)] == [*Stage, Stage.ANALYZE]
     assert [r.verdict.outcome for r in store.exchanges.recent() if r.verdict] == [Outcome.SAFE, Outcome.BREACH]
     (policy,) = store.policies.list()
     assert policy.provenance.breach_ids == (store.exchanges.breaches()[0][1].id,)

@@ -11,7 +11,7 @@ import pytest
 from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange, Message, Role
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
-from sisf.store import AuditRow, ExchangeRecord, Label, Stage, Store, Urgency
+from sisf.store import AuditRow, ExchangeRecord, Feedback, FeedbackKind, Label, Stage, Store, Urgency
 from sisf.testing import wait_until
 from sisf.verdict import Outcome
 from tests.store.samples import BREACH, PASSED, SAFE, UNDECIDED, change, pattern, probe, prototypes, record
@@ -429,3 +429,66 @@ def test_everything_written_is_there_after_reopening(url: str) -> None:
 def test_a_gate_report_survives(store: Store) -> None:
     store.policies.commit(Change((pattern(),), "loop", "because"), expected=0)
     assert store.policies.get("alpha").gate_report == PASSED
+
+
+class TestFigures:
+    def test_a_tally_says_what_became_of_exchanges(self, store: Store) -> None:
+        assert store.exchanges.tally(100) == []
+        for number, (outcome, verdict) in enumerate(
+            [
+                ("released", BREACH),
+                ("released", BREACH),
+                ("released", SAFE),
+                ("released", None),
+                ("withheld", BREACH),
+                ("intercepted_prompt", None),
+                ("intercepted_response", None),
+                ("released", UNDECIDED),
+            ]
+        ):
+            row = dataclasses.replace(record(f"e{number}"), outcome=outcome, verdict=verdict)
+            store.exchanges.record(row, enqueue=False).result()
+        (whole,) = store.exchanges.tally(100)
+        counts = (whole.intercepted, whole.withheld, whole.breached, whole.passed, whole.undecided, whole.mistakes)
+        assert counts == (2, 1, 2, 3, 1, 0)
+        assert (whole.attacks, whole.warden_asr, whole.system_asr, whole.fpr) == (5, 3 / 5, 2 / 5, 0.0)
+        halves = store.exchanges.tally(100, parts=2)
+        assert [(half.breached, half.intercepted) for half in halves] == [(2, 0), (0, 2)]
+        assert [half.attacks for half in store.exchanges.tally(2)] == [1]
+
+    def test_a_reported_mistake_is_no_attack(self, store: Store) -> None:
+        store.policies.commit(change(pattern()), expected=0)
+        for name in ("e1", "e2"):
+            row = dataclasses.replace(record(name), outcome="intercepted_prompt")
+            store.exchanges.record(row, enqueue=False).result()
+        store.feedback.add(Feedback("alpha", FeedbackKind.FALSE_POSITIVE, "person:a", "e1", "person:a", "a text"))
+        (tally,) = store.exchanges.tally(100)
+        assert (tally.intercepted, tally.mistakes, tally.attacks, tally.fpr) == (1, 1, 1, 1.0)
+
+    def test_lag_is_the_age_of_the_oldest_job(self, store: Store) -> None:
+        assert store.jobs.lag() == 0.0
+        store.exchanges.record(record("e1"), enqueue=True).result()
+        time.sleep(0.05)
+        assert 0.04 < store.jobs.lag() < 10
+
+    def test_the_newest_audit_rows_come_first_and_by_subject(self, store: Store) -> None:
+        for number in range(5):
+            store.audit.append(actor="t", action="a", subject=f"s{number % 2}", revision=0, detail={})
+        assert [row.sequence for row in store.audit.latest(2)] == [5, 4]
+        assert [row.sequence for row in store.audit.latest(2, before=4)] == [3, 2]
+        assert [row.sequence for row in store.audit.latest(subject="s1")] == [4, 2]
+
+    def test_recent_by_what_became_of_it(self, store: Store) -> None:
+        for name, outcome in (("e1", "released"), ("e2", "withheld"), ("e3", "intercepted_prompt")):
+            store.exchanges.record(dataclasses.replace(record(name), outcome=outcome), enqueue=False).result()
+        found = store.exchanges.recent(became=("withheld", "intercepted_prompt"))
+        assert [r.exchange.id for r in found] == ["e3", "e2"]
+
+    def test_a_persons_breach_can_be_learned_from(self, store: Store) -> None:
+        store.exchanges.record(record("e1"), enqueue=False).result()
+        store.exchanges.save_verdict("e1", SAFE, actor="person:a", learn=True)
+        assert store.jobs.counts()["ready"] == 0
+        store.exchanges.save_verdict("e1", BREACH, actor="person:a", learn=True)
+        job = store.jobs.lease("w", 60)
+        assert job is not None
+        assert (job.exchange_id, job.stage) == ("e1", Stage.ANALYZE)

@@ -22,6 +22,7 @@ from sisf.store import open_store
 from tests.loop.fakes import make_loop
 
 ROOT = Path(__file__).resolve().parents[2]
+Figure = Callable[[str, object], None]
 
 
 @dataclass
@@ -109,21 +110,21 @@ class Campaign:
         store.close()
 
 
-def campaign(url: str, kills: int) -> Campaign:
+def campaign(url: str, kills: int, figure: Figure) -> Campaign:
     campaign = Campaign(url)
     for _ in range(kills):
         campaign.strike()
         campaign.check_quickly()
     campaign.check()
-    print(f"{kills} kills: {campaign.summary()}")
+    figure(f"{kills} kills of the program", campaign.summary())
     return campaign
 
 
 @pytest.mark.slow
-def test_killed_while_writing(url: str) -> None:
+def test_killed_while_writing(url: str, record_property: Figure) -> None:
     if url == "memory:":
         pytest.skip("forgets by design")
-    assert campaign(url, 3).exchanges
+    assert campaign(url, 3, record_property).exchanges
 
 
 class Server:
@@ -161,7 +162,7 @@ class Server:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def database_campaign(kills: int) -> Campaign:
+def database_campaign(kills: int, figure: Figure) -> Campaign:
     """The database is killed under a program that goes on."""
     server = Server()
     campaign = Campaign(server.url)
@@ -181,29 +182,29 @@ def database_campaign(kills: int) -> Campaign:
         campaign.kills += 1
     campaign.end(child, reader)
     campaign.check()
-    print(f"{kills} kills of the database: {campaign.summary()}")
+    figure(f"{kills} kills of the database", campaign.summary())
     server.close()
     return campaign
 
 
 @pytest.mark.slow
-def test_the_database_is_killed() -> None:
-    assert database_campaign(2).slowest_recovery <= 15
+def test_the_database_is_killed(record_property: Figure) -> None:
+    assert database_campaign(2, record_property).slowest_recovery <= 15
 
 
 @pytest.mark.soak
-def test_the_database_is_killed_often() -> None:
+def test_the_database_is_killed_often(record_property: Figure) -> None:
     kills = int(os.environ.get("SISF_SOAK_KILLS", "50"))
-    assert database_campaign(kills).slowest_recovery <= 5
+    assert database_campaign(kills, record_property).slowest_recovery <= 5
 
 
 @pytest.mark.soak
-def test_killed_hundreds_of_times_on_sqlite(tmp_path: Path) -> None:
+def test_killed_hundreds_of_times_on_sqlite(tmp_path: Path, record_property: Figure) -> None:
     kills = int(os.environ.get("SISF_SOAK_KILLS", "300"))
-    assert campaign(f"sqlite:///{tmp_path / 'sisf.db'}", kills).slowest_recovery <= 5
+    assert campaign(f"sqlite:///{tmp_path / 'sisf.db'}", kills, record_property).slowest_recovery <= 5
 
 
 @pytest.mark.soak
-def test_killed_hundreds_of_times_on_postgres(postgres_database: Callable[[], str]) -> None:
+def test_killed_hundreds_of_times_on_postgres(postgres_database: Callable[[], str], record_property: Figure) -> None:
     kills = int(os.environ.get("SISF_SOAK_KILLS", "200"))
-    assert campaign(postgres_database(), kills).slowest_recovery <= 5
+    assert campaign(postgres_database(), kills, record_property).slowest_recovery <= 5

@@ -89,18 +89,23 @@ class Workload:
 
 
 def fail_every(store: Store, nth: int) -> Callable[[], None]:
-    """Let every `nth` write statement or commit of the store fail."""
+    """Let every `nth` write statement or commit of the store fail: by an error of the disk, or a connection reset."""
     assert isinstance(store, SqlStore)
     engine = store._database._writing
     counter = itertools.count(1)
 
-    def statement(_c: Any, _cursor: Any, sql: str, *_rest: Any) -> None:
-        if not sql.startswith(("BEGIN", "SELECT", "PRAGMA")) and next(counter) % nth == 0:
+    def fail(connection: Any) -> None:
+        if engine.dialect.name == "sqlite":
             raise sqlite3.OperationalError("disk I/O error")
+        connection.connection.dbapi_connection.close()
 
-    def commit(_connection: Any) -> None:
+    def statement(connection: Any, _cursor: Any, sql: str, *_rest: Any) -> None:
+        if not sql.startswith(("BEGIN", "SELECT", "PRAGMA")) and next(counter) % nth == 0:
+            fail(connection)
+
+    def commit(connection: Any) -> None:
         if next(counter) % nth == 0:
-            raise sqlite3.OperationalError("disk I/O error")
+            fail(connection)
 
     event.listen(engine, "before_cursor_execute", statement)
     event.listen(engine, "commit", commit)
@@ -139,10 +144,23 @@ def test_every_nth_write_fails(file_url: str, nth: int) -> None:
     assert every_nth_write_fails(file_url, nth) > 0
 
 
+@pytest.mark.parametrize("nth", [1, 2, 5, 21])
+def test_the_connection_is_reset_at_every_nth_write(postgres_database: Callable[[], str], nth: int) -> None:
+    # A statement that meets a dead connection is tried once more on a new one; a commit never is.
+    failures = every_nth_write_fails(postgres_database(), nth)
+    assert failures > 0 or nth > 2
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("nth", range(1, 201))
-def test_every_nth_write_fails_for_all_n(file_url: str, nth: int) -> None:
-    every_nth_write_fails(file_url, nth)
+def test_every_nth_write_fails_for_all_n(
+    tmp_path: Path, postgres_database: Callable[[], str], record_property: Callable[[str, object], None]
+) -> None:
+    for nth in range(1, 201):
+        every_nth_write_fails(f"sqlite:///{tmp_path / f'{nth}.db'}", nth)
+    record_property("SQLite, every Nth write fails, N = 1…200", "nothing torn, nothing lost silently")
+    for nth in range(1, 201):
+        every_nth_write_fails(postgres_database(), nth)
+    record_property("PostgreSQL, connection reset at every Nth write", "nothing torn, nothing lost silently")
 
 
 def test_a_full_disk_is_one_clear_error_and_loses_nothing(file_url: str) -> None:

@@ -112,7 +112,7 @@ def label(
             confidence=1.0,
             rationale=reason or "labelled by hand",
         )
-        opened.exchanges.save_verdict(record.exchange.id, verdict, actor=person())
+        opened.exchanges.save_verdict(record.exchange.id, verdict, actor=person(), learn=True)
     if json:
         emit({"id": record.exchange.id, "outcome": wanted.value})
     else:

@@ -76,8 +76,13 @@ def _free(port: int) -> int:
 def _stay(running: "Stage") -> None:
     import threading
 
+    from sisf.cli.serve import console_running
+
+    port = _free(running.settings.admin.port)
     typer.echo(f"\nThe gateway stays up at {running.url} with what it has learned; Ctrl-C ends it.", err=True)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
+    settings = running.settings.model_copy(update={"admin": running.settings.admin.model_copy(update={"port": port})})
+    with console_running(settings, running.system):
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            typer.echo("stopped", err=True)

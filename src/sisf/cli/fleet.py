@@ -2,11 +2,15 @@
 
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, shown, store_of
+
+if TYPE_CHECKING:
+    from sisf.bootstrap import System
+    from sisf.settings import Settings
 
 _GONE_SECONDS = 15
 
@@ -18,19 +22,35 @@ def worker(
 ) -> None:
     """Do the loop's work (judging, writing policies) until SIGTERM or SIGINT, for gateways on the same store."""
     from sisf.bootstrap import build
+    from sisf.errors import ConfigurationError
     from sisf.gateway.server import configure_logs
 
     settings = load_settings(config, store__url=store, loop__workers=workers)
+    if settings.store.url == "memory:":
+        raise ConfigurationError("store.url: `memory:` is seen by one process only; a worker needs the gateways' store")
     configure_logs(settings.log_level)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     system = build(settings, role="worker")
     try:
+        _show_metrics(settings, system)
         typer.echo(f"SISF works on {system.store_url} with {workers} threads", err=True)
         ended.wait()
     finally:
         system.close()
+
+
+def _show_metrics(settings: "Settings", system: "System") -> None:
+    """What the loop does in this process, where a port for it is set."""
+    if not settings.loop.metrics_port:
+        return
+    from sisf.gateway.vitals import metrics_app
+    from sisf.serving import Background
+
+    background = Background(metrics_app(system.store, system.loop), settings.listen.host, settings.loop.metrics_port)
+    background.start()
+    typer.echo(f"metrics: {background.url}/metrics", err=True)
 
 
 def fleet(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -20,7 +20,9 @@ FileOption = Annotated[str | None, typer.Option("--file", help="The file of keys
 def create(
     tenant: Annotated[str, typer.Option(help="Whose traffic it is; policies may belong to a tenant.")] = "default",
     principal: Annotated[str, typer.Option(help="Who calls with it [default: the tenant].")] = "",
-    role: Annotated[str, typer.Option(help="client or admin.")] = "client",
+    role: Annotated[
+        str, typer.Option(help="client calls the gateway; viewer and operator open the console; admin does both.")
+    ] = "client",
     requests_per_minute: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
     body_bytes: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
     file: FileOption = None,
@@ -29,9 +31,10 @@ def create(
 ) -> None:
     """Make a key. It is shown once; only its hash is kept."""
     from sisf.errors import ConfigurationError
+    from sisf.gateway.identity import Role
 
-    if role not in ("client", "admin"):
-        raise ConfigurationError(f"--role: {role!r} is neither client nor admin")
+    if role not in (known := get_args(Role)):
+        raise ConfigurationError(f"--role: {role!r} is none of {', '.join(known)}")
     secret, key = _file(file, config).create(
         tenant=tenant,
         principal=principal,

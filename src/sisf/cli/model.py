@@ -1,6 +1,7 @@
-"""`sisf model serve`: the shipped models behind a real HTTP API, to try the gateway on."""
+"""`sisf model serve`: models behind a real HTTP API: the shipped ones, and any that `transformers` loads."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from sisf.cli.base import group
 
 if TYPE_CHECKING:
-    from sisf.llm.base import ChatModel
+    from sisf.serving import AsgiApp
 
 app = group("Models to protect, for trials and experiments.")
 
@@ -20,33 +21,59 @@ def _group() -> None:
 
 @app.command()
 def serve(
-    name: Annotated[str, typer.Argument(help="unaligned (complies with everything, with filler) or recorded.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME_OR_FOLDER",
+            help="unaligned (complies with everything, with filler), recorded, or a causal model that transformers "
+            "loads (extra `hf`).",
+        ),
+    ],
     data: Annotated[
         str, typer.Option(help="Data sets whose answers `recorded` replays, separated by commas.")
     ] = "advbench",
+    template: Annotated[
+        Path | None, typer.Option(help="A Jinja file that renders messages to one prompt [default: the model's own].")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one.")] = "auto",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8001,
 ) -> None:
-    """Serve a shipped model as an OpenAI-compatible API until SIGTERM or SIGINT."""
+    """Serve a model as an OpenAI-compatible API until SIGTERM or SIGINT.
+
+    A transformers model answers with the paper's sampling unless a request says otherwise: 256 new tokens,
+    temperature 0.6, top-p 0.9.
+    """
     from sisf.gateway.server import configure_logs
     from sisf.gateway.server import serve as serve_app
-    from sisf.llm.server import create_app
 
     configure_logs("warning")
-    model = _model(name, data)
-    serve_app(create_app([model]), host, port, ready=lambda url: typer.echo(f"model `{name}` at {url}/v1", err=True))
+    served = _served(name, data, template, device)
+    serve_app(served, host, port, ready=lambda url: typer.echo(f"model `{name}` at {url}/v1", err=True))
 
 
-def _model(name: str, data: str) -> "ChatModel":
-    from sisf.errors import ConfigurationError
+def _served(name: str, data: str, template: Path | None, device: str) -> "AsgiApp":
     from sisf.llm.recorded import RecordedModel
+    from sisf.llm.server import create_app
     from sisf.llm.unaligned import UnalignedModel
 
     if name == "unaligned":
-        return UnalignedModel()
-    if name != "recorded":
-        raise ConfigurationError(f"there is no model {name!r}: choose `unaligned` or `recorded`")
-    return RecordedModel(_answers(data))
+        return create_app([UnalignedModel()])
+    if name == "recorded":
+        return create_app([RecordedModel(_answers(data))])
+    from sisf.llm.hf import HfModel
+    from sisf.llm.hf_server import create_app as create_hf_app
+
+    return create_hf_app(HfModel(name, template=_text(template), device=device))
+
+
+def _text(file: Path | None) -> str:
+    from sisf.errors import DataError
+
+    try:
+        return file.read_text(encoding="utf-8") if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from None
 
 
 def _answers(data: str) -> Mapping[str, str]:

@@ -9,8 +9,8 @@ import typer
 from sisf.cli.base import ConfigOption, StoreOption, load_settings
 
 if TYPE_CHECKING:
+    from sisf.bootstrap import System
     from sisf.settings import Settings
-    from sisf.store import Store
 
 
 def serve(
@@ -49,6 +49,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
     from sisf.gateway.reload import Reloadable
     from sisf.gateway.server import configure_logs
     from sisf.gateway.server import serve as serve_gateway
+    from sisf.gateway.tracing import Traced, Tracing
     from sisf.serving import bind
 
     configure_logs(settings.log_level)
@@ -56,6 +57,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
         raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
     # Found out now, not after the models were loaded.
     bind(settings.listen.host, settings.listen.port).close()
+    tracing = Tracing.configured(settings.tracing)
     system = build(settings)
     try:
         parts: dict[str, Any] = {
@@ -64,12 +66,15 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             "adjudicator": system.adjudicator,
             "store": system.store,
         }
-        first = create_app(**parts, settings=settings)
+        first = create_app(**parts, settings=settings, tracing=tracing)
+        system.loop.listen(first.core.metrics.heard)
         again = load or (lambda: settings)
-        app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics))
-        with _console(settings, system.store):
+        app = Reloadable(
+            first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics, tracing=tracing)
+        )
+        with console_running(settings, system):
             serve_gateway(
-                app,
+                Traced(app, tracing) if tracing else app,
                 settings.listen.host,
                 settings.listen.port,
                 ready=lambda url: _ready(url, settings),
@@ -77,6 +82,8 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             )
     finally:
         system.close()
+        if tracing is not None:
+            tracing.close()
 
 
 def _ready(url: str, settings: "Settings") -> None:
@@ -84,19 +91,24 @@ def _ready(url: str, settings: "Settings") -> None:
 
 
 @contextlib.contextmanager
-def _console(settings: "Settings", store: "Store") -> Iterator[None]:
-    """The oversight pages on their own listener."""
+def console_running(settings: "Settings", system: "System") -> Iterator[None]:
+    """The oversight pages on their own listener, while the block runs; says how to open them."""
     if not settings.admin.enabled:
         yield
         return
     import secrets
+    from pathlib import Path
 
     from sisf.console.app import create_console
+    from sisf.gateway.identity import KeyFile
     from sisf.serving import Background
 
-    token = settings.admin.token.get_secret_value()
-    shown = token or secrets.token_urlsafe(24)
-    with Background(create_console(store, token=shown), settings.admin.host, settings.admin.port) as listener:
-        link = f"{listener.url}/" if token else f"{listener.url}/login?token={shown}"
-        typer.echo(f"console: {link}", err=True)
+    admin = settings.admin
+    given = admin.token.get_secret_value()
+    token = given or ("" if admin.oidc.issuer else secrets.token_urlsafe(24))
+    keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
+    console = create_console(system.store, token=token, keys=keys, settings=admin, lifecycle=system.loop.lifecycle)
+    with Background(console, admin.host, admin.port) as listener:
+        shown = admin.url or listener.url
+        typer.echo(f"console: {shown}/" if given or not token else f"console: {shown}/login?token={token}", err=True)
         yield

@@ -1,231 +1,163 @@
-"""Server-rendered pages over the store. Every text shown is hostile: templates escape all of it.
+"""Server-rendered pages over the store, for a listener of their own. Every text shown is hostile: all of it is escaped,
+and the pages run no script.
 
-Access needs the token: as `Authorization: Bearer`, or once as `/login?token=…`, which sets a cookie that scripts cannot
-read and other sites cannot send. Changes are POST requests from the same origin.
+People sign in with the console's token, an API key with a role, or at an OpenID Connect provider; programs send a token
+or key as `Authorization: Bearer` and use `/api/…`. What a role may do stands beside each route.
 """
 
-import hashlib
-import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from jinja2 import Environment, PackageLoader, select_autoescape
+import structlog
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
-from sisf.console.overview import overview
-from sisf.errors import StoreError
-from sisf.policy import Change, Status
+from sisf.console.access import Access, Credentials
+from sisf.console.actions import Actions
+from sisf.console.api import Api
+from sisf.console.forms import Forms
+from sisf.console.oidc import Oidc
+from sisf.console.pages import Pages
+from sisf.console.roles import Role, Who
+from sisf.console.sessions import Sessions
+from sisf.console.signin import SignIn
+from sisf.errors import SisfError, StoreError
+from sisf.gateway.identity import KeyFile
+from sisf.loop import Lifecycle
+from sisf.settings import Admin
 from sisf.store.base import Store
-from sisf.verdict import Outcome, Verdict
 
-_COOKIE = "sisf_console"
-_FORM_BYTES = 10_000
-_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
-_RETIREABLE = (Status.ACTIVE, Status.SHADOW, Status.PROPOSED)
+_log = structlog.get_logger("sisf.console")
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_console(store: Store, *, token: str) -> Starlette:
-    """The pages as an ASGI application for a listener of its own. `token` must not be empty."""
-    if not token:
-        raise ValueError("the console needs a token")
-    pages = _Pages(store)
-    routes = [
-        Route("/", pages.home),
-        Route("/policies", pages.policies),
-        Route("/policies/{policy_id}", pages.policy),
-        Route("/policies/{policy_id}/{step}", pages.move, methods=["POST"]),
-        Route("/rollback", pages.rollback, methods=["POST"]),
-        Route("/exchanges", pages.exchanges),
-        Route("/exchanges/{exchange_id}", pages.exchange),
-        Route("/exchanges/{exchange_id}/verdict", pages.label, methods=["POST"]),
-        Route("/audit", pages.audit),
-    ]
+def create_console(
+    store: Store,
+    *,
+    token: str = "",
+    keys: KeyFile | None = None,
+    settings: Admin | None = None,
+    lifecycle: Lifecycle | None = None,
+) -> Starlette:
+    """The console as an ASGI application.
+
+    `token` opens it as admin; `keys` are API keys, of which those with a role of the console open it; `settings` bring
+    sign-in at a provider. Raises `ValueError` when there is no way in, `ConfigurationError` for unusable settings.
+    """
+    settings = settings or Admin()
+    oidc = Oidc(settings.oidc, settings.url) if settings.oidc.issuer else None
+    if not (token or keys or oidc):
+        raise ValueError("the console needs a token, keys or an OpenID Connect provider")
+    credentials = Credentials(token, keys, Sessions(settings.session_minutes * 60))
+    secure = settings.url.startswith("https://")
+    pages, actions = Pages(store), Actions(store, lifecycle)
+    signin = SignIn(pages, store, credentials, oidc, secure=secure)
+    denied = partial(_denied, pages, signin)
     return Starlette(
-        routes=routes,
-        middleware=[Middleware(_Access, token=token)],
-        exception_handlers={StoreError: _not_found},
+        routes=[*signin.routes(), *_pages(pages), *_forms(Forms(actions)), *_api(Api(store, actions)), _static()],
+        middleware=[Middleware(Access, credentials=credentials, denied=denied, url=settings.url)],
+        exception_handlers={
+            SisfError: partial(_refused, pages),
+            HTTPException: partial(_failed, pages),
+            Exception: partial(_broken, pages),
+        },
     )
 
 
-async def _form(request: Request) -> Mapping[str, str]:
-    """The fields of a short urlencoded form."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _FORM_BYTES:
-            raise HTTPException(413, "the form is too large")
-    return dict(parse_qsl(body.decode("utf-8", "replace")))
+def _pages(pages: Pages) -> list[Route]:
+    return [
+        _route("/", pages.home, Role.VIEWER),
+        _route("/queue", pages.queue, Role.VIEWER),
+        _route("/policies", pages.policies, Role.VIEWER),
+        _route("/policies/{policy_id}", pages.policy, Role.VIEWER),
+        _route("/exchanges", pages.exchanges, Role.VIEWER),
+        _route("/exchanges/{exchange_id}", pages.exchange, Role.VIEWER),
+        _route("/revisions", pages.revisions, Role.VIEWER),
+        _route("/revisions/{number:int}", pages.revision, Role.VIEWER),
+        _route("/audit", pages.audit, Role.VIEWER),
+        _route("/audit/verify", pages.verify, Role.VIEWER),
+        _route("/fleet", pages.fleet, Role.VIEWER),
+    ]
 
 
-async def _not_found(_request: Request, error: Exception) -> Response:
-    return PlainTextResponse(str(error), status_code=404)
+def _forms(forms: Forms) -> list[Route]:
+    return [
+        _route("/policies/{policy_id}/{step}", forms.move, Role.OPERATOR, "POST"),
+        _route("/exchanges/{exchange_id}/verdict", forms.label, Role.OPERATOR, "POST"),
+        _route("/exchanges/{exchange_id}/mistake", forms.mistake, Role.OPERATOR, "POST"),
+        _route("/exchanges/{exchange_id}/confirm", forms.confirm, Role.OPERATOR, "POST"),
+        _route("/exchanges/{exchange_id}/retry", forms.retry, Role.OPERATOR, "POST"),
+        _route("/rollback", forms.rollback, Role.ADMIN, "POST"),
+        _route("/forget", forms.forget, Role.ADMIN, "POST"),
+    ]
 
 
-class _Access:
-    """Token, same-origin and security headers, before any page runs."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self.app = app
-        self.token = token
-        self.cookie = hashlib.sha256(f"console:{token}".encode()).hexdigest()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        response = self._refusal(Request(scope))
-        if response is not None:
-            response.headers.update(_HEADERS)
-            await response(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in _HEADERS.items())]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
-
-    def _refusal(self, request: Request) -> Response | None:
-        if request.url.path == "/login":
-            return self._login(request)
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if _same(bearer, self.token):
-            return None
-        if not _same(request.cookies.get(_COOKIE, ""), self.cookie):
-            return PlainTextResponse("open the address with ?token=… that `sisf serve` printed\n", status_code=401)
-        if request.method not in {"GET", "HEAD"} and not _same_origin(request):
-            return PlainTextResponse("changes are accepted from the console's own pages only\n", status_code=403)
-        return None
-
-    def _login(self, request: Request) -> Response:
-        if not _same(request.query_params.get("token", ""), self.token):
-            return PlainTextResponse("wrong token\n", status_code=401)
-        response = RedirectResponse("/", status_code=303)
-        secure = request.url.scheme == "https"
-        response.set_cookie(_COOKIE, self.cookie, httponly=True, samesite="strict", secure=secure)
-        return response
+def _api(api: Api) -> list[Route]:
+    return [
+        _route("/api/overview", api.overview, Role.VIEWER),
+        _route("/api/policies", api.policies, Role.VIEWER),
+        _route("/api/policies/{policy_id}", api.policy, Role.VIEWER),
+        _route("/api/exchanges", api.exchanges, Role.VIEWER),
+        _route("/api/exchanges/{exchange_id}", api.exchange, Role.VIEWER),
+        _route("/api/revisions", api.revisions, Role.VIEWER),
+        _route("/api/audit", api.audit, Role.VIEWER),
+        _route("/api/fleet", api.fleet, Role.VIEWER),
+        _route("/api/policies/{policy_id}/{step}", api.move, Role.OPERATOR, "POST"),
+        _route("/api/exchanges/{exchange_id}/verdict", api.label, Role.OPERATOR, "POST"),
+        _route("/api/exchanges/{exchange_id}/mistake", api.mistake, Role.OPERATOR, "POST"),
+        _route("/api/rollback", api.rollback, Role.ADMIN, "POST"),
+    ]
 
 
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(), expected.encode())
+def _route(path: str, handler: Handler, role: Role, method: str = "GET") -> Route:
+    """A route that needs a role. Its name is that of the handler, under `api:` for those of the API."""
+
+    async def guarded(request: Request) -> Response:
+        who: Who = request.state.who
+        if not who.role.covers(role):
+            raise HTTPException(403, f"This needs the role {role}; yours is {who.role}.")
+        return await handler(request)
+
+    name = handler.__name__
+    return Route(path, guarded, methods=[method], name=f"api:{name}" if path.startswith("/api/") else name)
 
 
-def _same_origin(request: Request) -> bool:
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+def _static() -> Mount:
+    return Mount("/static", StaticFiles(packages=[("sisf.console", "static")]), name="static")
 
 
-class _Pages:
-    """One method a page. The store blocks, so each call to it runs in a thread."""
+async def _answer(pages: Pages, request: Request, status: int, message: str) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": message}, status)
+    return await pages.failed(request, status, message)
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.templates = Environment(
-            loader=PackageLoader("sisf.console"), autoescape=select_autoescape(default=True), trim_blocks=True
-        )
 
-    async def _render(self, template: str, collect: Callable[[], Mapping[str, Any]]) -> HTMLResponse:
-        context = await run_in_threadpool(collect)
-        return HTMLResponse(self.templates.get_template(template).render(context))
+async def _denied(pages: Pages, signin: SignIn, request: Request, status: int, message: str) -> Response:
+    if request.url.path.startswith("/api/"):
+        said = message or "A token or key is needed: Authorization: Bearer KEY."
+        return JSONResponse({"error": said}, status, {"www-authenticate": "Bearer"} if status == 401 else None)
+    return await (signin.ask(request) if status == 401 else pages.failed(request, status, message))
 
-    async def home(self, _request: Request) -> Response:
-        """Figures and the latest policies."""
-        return await self._render("home.html", lambda: overview(self.store))
 
-    async def policies(self, request: Request) -> Response:
-        """All policies, or those of one status."""
-        wanted = request.query_params.get("status", "active")
-        status = Status(wanted) if wanted in set(Status) else None
+async def _refused(pages: Pages, request: Request, error: Exception) -> Response:
+    if request.url.path.startswith("/oidc/"):
+        return await pages.failed(request, 403, str(error))
+    status = 404 if isinstance(error, StoreError) and "there is no" in str(error) else 409
+    return await _answer(pages, request, status, str(error))
 
-        def collect() -> Mapping[str, Any]:
-            found = sorted(self.store.policies.list(status), key=lambda p: p.updated, reverse=True)
-            return {"policies": found[:500], "total": len(found), "status": wanted, "statuses": [*Status, "all"]}
 
-        return await self._render("policies.html", collect)
+async def _failed(pages: Pages, request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    response = await _answer(pages, request, error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
 
-    async def policy(self, request: Request) -> Response:
-        """One policy with its evidence and gate report."""
-        policy_id = request.path_params["policy_id"]
-        return await self._render("policy.html", lambda: {"policy": self.store.policies.get(policy_id)})
 
-    async def move(self, request: Request) -> Response:
-        """Activate, shadow or retire one policy."""
-        policy_id, step = request.path_params["policy_id"], request.path_params["step"]
-        steps = {"activate": Status.ACTIVE, "shadow": Status.SHADOW, "retire": Status.RETIRED}
-        if step not in steps:
-            raise HTTPException(404, f"unknown step `{step}`")
-        await run_in_threadpool(self._move, policy_id, steps[step])
-        return RedirectResponse(f"/policies/{policy_id}", status_code=303)
-
-    def _move(self, policy_id: str, status: Status) -> None:
-        policy = self.store.policies.get(policy_id)
-        if policy.status not in _RETIREABLE:
-            raise HTTPException(409, f"policy {policy_id} is {policy.status}; only {', '.join(_RETIREABLE)} can move")
-        if status is not Status.RETIRED and (policy.gate_report is None or not policy.gate_report.passed):
-            raise HTTPException(409, f"policy {policy_id} has no gate report that it passed")
-        change = Change((replace(policy, status=status),), "person:console", f"moved to {status} on the console")
-        self.store.policies.commit(change, expected=self.store.policies.snapshot().revision)
-
-    async def rollback(self, request: Request) -> Response:
-        """Make an earlier revision the next one."""
-        form = await _form(request)
-        try:
-            revision = int(form.get("revision", ""))
-        except ValueError:
-            raise HTTPException(400, "revision must be a whole number") from None
-        undo = partial(self.store.policies.rollback, revision, actor="person:console", reason="rolled back")
-        await run_in_threadpool(undo)
-        return RedirectResponse("/", status_code=303)
-
-    async def exchanges(self, request: Request) -> Response:
-        """The latest exchanges, or those with one verdict: `undecided` is the queue that waits for a person."""
-        wanted = request.query_params.get("outcome", Outcome.UNDECIDED)
-        outcome = Outcome(wanted) if wanted in set(Outcome) else None
-
-        def collect() -> Mapping[str, Any]:
-            records = self.store.exchanges.recent(200, outcome=outcome)
-            return {"records": records, "outcome": wanted, "outcomes": [*Outcome, "all"]}
-
-        return await self._render("exchanges.html", collect)
-
-    async def exchange(self, request: Request) -> Response:
-        """One exchange, what was decided, and the verdict."""
-        exchange_id = request.path_params["exchange_id"]
-        return await self._render("exchange.html", lambda: {"record": self.store.exchanges.get(exchange_id)})
-
-    async def label(self, request: Request) -> Response:
-        """A person's verdict."""
-        form = await _form(request)
-        given = form.get("outcome", "")
-        if given not in (Outcome.BREACH, Outcome.SAFE):
-            raise HTTPException(400, "outcome must be `breach` or `safe`")
-        exchange_id = request.path_params["exchange_id"]
-        verdict = Verdict(Outcome(given), judge="person", confidence=1.0, rationale="decided on the console")
-        save = partial(self.store.exchanges.save_verdict, exchange_id, verdict, actor="person:console")
-        await run_in_threadpool(save)
-        return RedirectResponse(f"/exchanges/{exchange_id}", status_code=303)
-
-    async def audit(self, request: Request) -> Response:
-        """The audit log, page by page."""
-        given = request.query_params.get("after", "0")
-        after = int(given) if given.isdecimal() else 0
-        return await self._render(
-            "audit.html", lambda: {"rows": self.store.audit.rows(after=after, limit=200), "after": after}
-        )
+async def _broken(pages: Pages, request: Request, error: Exception) -> Response:
+    _log.error("internal_error", path=request.url.path, error=f"{type(error).__name__}: {error}"[:300])
+    return await _answer(pages, request, 500, "The console failed; its log says why.")

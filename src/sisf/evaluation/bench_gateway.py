@@ -23,6 +23,7 @@ from typing import Any
 from sisf.evaluation.bench_servers import (
     DIFFERENT,
     SSE_CHUNKS,
+    UNINSPECTED,
     sentence,
     serve_gateway,
     serve_pass_through,
@@ -50,6 +51,7 @@ def run(seed: int = 0) -> dict[str, Any]:
         guard, guard_process = stack.enter_context(_process(serve_gateway, upstream, str(folder), seed))
         for url in (passing, guard):
             _load(url, plain, _REQUESTS // 10)
+        unseen = (_to(request, UNINSPECTED) for request in plain)
         rounds = [(_cost(passing, passing_process, plain), _cost(guard, guard_process, plain)) for _ in range(3)]
         passed, guarded = (min(cost for cost, _ in side) for side in zip(*rounds, strict=True))
         rate = max(rate for _, (_, rate) in rounds)
@@ -58,6 +60,7 @@ def run(seed: int = 0) -> dict[str, Any]:
             "rps_16_passthrough": round(max(rate for (_, rate), _ in rounds)),
             "cpu_us_per_request": round(guarded, 1),
             "cpu_us_per_request_passthrough": round(passed, 1),
+            "cpu_us_per_request_uninspected": round(min(_cost(guard, guard_process, unseen)[0] for _ in range(3)), 1),
             "added_p50_ms": round(_single(guard, plain) - direct_p50, 3),
             "sse_us_per_chunk": round(_stream_cost(guard, guard_process, stream), 1),
             "ttft_added_ms": round(_first_token(guard, stream) - direct_ttft, 3),
@@ -116,6 +119,11 @@ def _wait(url: str, seconds: float = 120.0) -> None:
 def _request(body: bytes) -> bytes:
     head = f"POST {_PATH} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
     return f"{head}authorization: Bearer sk-bench\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _to(request: bytes, path: str) -> bytes:
+    """The same request to another path."""
+    return request.replace(f"POST {_PATH} ".encode(), f"POST {path} ".encode(), 1)
 
 
 async def _answer(reader: asyncio.StreamReader) -> None:

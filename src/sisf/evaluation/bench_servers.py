@@ -8,6 +8,8 @@ import socket
 from typing import Any
 
 SSE_CHUNKS = 400
+UNINSPECTED = "/v1/uninspected"
+"""An endpoint that the gateway passes through: what it costs to be a proxy at all."""
 DIFFERENT = 6_000
 """Different texts: more than the Warden remembers, so that each one is inspected."""
 _CALM = ["garden", "recipe", "planet", "letter", "holiday", "teacher", "music", "budget", "river", "engine"]
@@ -107,7 +109,13 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
     store = open_store(url)
     store.policies.commit(Change(policies, "person:bench", "bench"), expected=0)
     configure_logs("warning")
-    settings = load(environment={}, overrides={"upstream.url": f"{upstream}/v1", "store.url": url, "loop.workers": 0})
+    given = {
+        "upstream.url": f"{upstream}/v1",
+        "store.url": url,
+        "loop.workers": 0,
+        "pass_through": [f"POST {UNINSPECTED}"],
+    }
+    settings = load(environment={}, overrides=given)
     system = build(settings, store=store)
     app = create_app(
         warden=system.warden,

@@ -34,7 +34,9 @@ from sisf.gateway.recording import Recorder
 from sisf.gateway.routing import Upstreams
 from sisf.gateway.services import SERVICES, Services
 from sisf.gateway.throttle import Throttle
+from sisf.gateway.tracing import Tracing
 from sisf.gateway.upstream import UpstreamError
+from sisf.gateway.vitals import PROMETHEUS, Vitals
 from sisf.gateway.wire import Refused
 from sisf.settings import Settings
 from sisf.store.base import Store
@@ -43,9 +45,12 @@ from sisf.store.base import Store
 class Gateway:
     """The ASGI application. Owns its connections to the upstream, nothing else."""
 
-    def __init__(self, core: Core, health: Health, services: Services, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(
+        self, core: Core, health: Health, vitals: Vitals, services: Services, dialects: Mapping[str, Dialect]
+    ) -> None:
         self.core = core
         self._health = health
+        self._vitals = vitals
         self._services = services
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
         self._pass_through = PassThrough(core, {*dialects, *SERVICES})
@@ -81,7 +86,7 @@ class Gateway:
         if self.core.judge is not None:
             self.core.judge.close()
         self._services.close()
-        self._health.close()
+        self._vitals.close()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -110,10 +115,9 @@ class Gateway:
         return JSONResponse(report, 503 if report["status"] == "dead" else 200)
 
     async def _metrics(self, _: Request) -> Response:
-        await self._health.count_jobs()
-        await self._health.calibrate_judges()
+        await self._vitals.refresh()
         body = await asyncio.to_thread(self.core.metrics.render)
-        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(body, media_type=PROMETHEUS)
 
 
 def create_app(
@@ -124,8 +128,9 @@ def create_app(
     store: Store,
     settings: Settings,
     metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> Gateway:
-    """Put the gateway together; with `metrics`, go on counting there.
+    """Put the gateway together; with `metrics`, go on counting there; with `tracing`, calls of models are spans.
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
@@ -134,18 +139,21 @@ def create_app(
     warden.observe(settings.observe.policies)
     metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
+    if tracing is not None:
+        metrics.stages.observer = tracing.stage
     inline = settings.adjudication.mode == "inline"
     core = Core(
         settings=settings,
         warden=warden,
-        upstream=Upstreams(settings, metrics),
+        upstream=Upstreams(settings, metrics, tracing),
         recorder=Recorder(loop, settings, metrics),
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
         metrics=metrics,
         door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
         throttle=Throttle(settings.limits, metrics),
     )
-    return Gateway(core, Health(core, store), Services(core, adjudicator, store), dialects)
+    vitals = Vitals(store, metrics)
+    return Gateway(core, Health(core, store, vitals), vitals, Services(core, adjudicator, store), dialects)
 
 
 def _dialects() -> Mapping[str, Dialect]:

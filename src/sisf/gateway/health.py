@@ -1,68 +1,40 @@
 """Telling degraded from dead."""
 
-import asyncio
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sisf.adjudicator.agreement import MONITOR
 from sisf.gateway.core import Core
+from sisf.gateway.vitals import Vitals
 from sisf.store.base import Store
-from sisf.verdict import Outcome
 
-_SECONDS = 2.0
-_CALIBRATE_SECONDS = 60.0
-_LABELS = 2_000
+_STALE_SECONDS = 5.0
 
 
 class Health:
     """Asks the parts how they are, with a time limit each."""
 
-    def __init__(self, core: Core, store: Store) -> None:
+    def __init__(self, core: Core, store: Store, vitals: Vitals) -> None:
         self._core = core
         self._store = store
-        self._calibrate_after = 0.0
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="health")
+        self._vitals = vitals
 
     async def report(self) -> dict[str, Any]:
         """`status`: `ok`, `degraded` (works, but not as it should) or `dead` (requests are being refused)."""
-        jobs = await self._ask(self._store.jobs.counts)
+        jobs = await self._vitals.ask(self._store.jobs.counts)
         well = jobs is not None and self._core.recorder.well
         closed = self._core.settings.on_failure.store == "closed"
         dead_letters = (jobs or {}).get("dead", 0)
+        silent = self._store.silent_seconds
         checks = {
             "store": "ok" if well else "failed",
             "loop": "ok" if not dead_letters else f"{dead_letters} dead letters",
+            "policies": "ok" if silent <= _STALE_SECONDS else f"nothing heard of newer ones for {silent:.0f} s",
+            **{f"upstream {name}": state for name, state in self._core.upstream.states().items()},
+        }
+        about = {
             "revision": self._core.warden.revision,
             "mode": self._core.settings.mode,
             "adjudication": self._core.settings.adjudication.mode,
         }
-        status = "dead" if not well and closed else "ok" if well and not dead_letters else "degraded"
-        return {"status": status, "checks": checks}
-
-    async def count_jobs(self) -> None:
-        """Bring the gauge of the loop's jobs up to date."""
-        for state, count in (await self._ask(self._store.jobs.counts) or {}).items():
-            self._core.metrics.jobs.labels(state).set(count)
-
-    async def calibrate_judges(self) -> None:
-        """Measure the judges against people's verdicts of late; at most once a minute."""
-        now = time.monotonic()
-        if now < self._calibrate_after:
-            return
-        self._calibrate_after = now + _CALIBRATE_SECONDS
-        labels = await self._ask(lambda: self._store.exchanges.labels(_LABELS)) or ()
-        MONITOR.calibrate((label.exchange_id, label.outcome is Outcome.BREACH, label.judged) for label in labels)
-
-    def close(self) -> None:
-        """Let go of the threads. Idempotent."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def _ask(self, question: Any) -> Any:
-        """The answer, or None when it fails or takes too long."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_SECONDS):
-                return await loop.run_in_executor(self._pool, question)
-        except Exception:  # noqa: BLE001 - any failure is the finding
-            return None
+        ailing = any(state != "ok" for state in checks.values())
+        status = "dead" if not well and closed else "degraded" if ailing else "ok"
+        return {"status": status, "checks": {**checks, **about}}

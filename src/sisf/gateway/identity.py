@@ -15,7 +15,9 @@ from typing import Literal
 from sisf.errors import ConfigurationError
 from sisf.gateway.wire import Refused
 
-Role = Literal["client", "admin"]
+Role = Literal["client", "viewer", "operator", "admin"]
+"""What a key opens: the gateway (`client`), the console (`viewer`, `operator`), or both (`admin`)."""
+_CALLERS = ("client", "admin")
 _PREFIX = "sk-sisf-"
 _RELOAD_SECONDS = 1.0
 
@@ -149,13 +151,13 @@ class Doorkeeper:
     def identify(self, headers: Mapping[bytes, bytes], client: str) -> Identity:
         """The caller. Without a key file everyone is anonymous, told apart by address.
 
-        Raises `Refused` (401) for a missing, unknown or revoked key.
+        Raises `Refused` (401) for a missing, unknown or revoked key, and for one that only opens the console.
         """
         if self._keys is None:
             return Identity(principal=f"anonymous@{client}" if client else "anonymous")
         secret = _credential(headers)
         key = self._keys.find(secret) if secret else None
-        if key is None:
+        if key is None or key.role not in _CALLERS:
             what = "The API key is not valid here." if secret else "An API key is needed: Authorization: Bearer KEY."
             raise Refused(401, "invalid_api_key", what)
         return Identity(key.tenant, key.principal, key.role, key.id, key.requests_per_minute, key.body_bytes)

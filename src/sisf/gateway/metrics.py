@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from sisf.gateway.tally import Tally, Timing
+from sisf.loop import Activated, Event, Failed, Judged, Worked
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -37,11 +38,50 @@ class Metrics:
         Gauge("sisf_requests_in_flight", "Requests being worked on.", **made).set_function(lambda: self.in_flight)
         self.revision = Gauge("sisf_policy_revision", "Revision of the policy set in force.", **made)
         self.jobs = Gauge("sisf_loop_jobs", "Jobs of the loop by state.", ["state"], **made)
+        self.loop_lag = Gauge("sisf_loop_lag_seconds", "Age of the oldest exchange that waits for the loop.", **made)
+        # The loop works in several threads, which a `Timing` is not made for.
+        self.loop_stages = Histogram(
+            "sisf_loop_stage_seconds", "Time of the loop's stages.", ["stage"], buckets=_SECONDS, **made
+        )
+        self.loop_verdicts = Counter("sisf_loop_verdicts", "Verdicts of the loop's judge.", ["outcome"], **made)
+        self.learned = Counter("sisf_loop_policies", "Policies that this process put in force.", **made)
+        self.policies = Gauge("sisf_policies", "Policies by status.", ["status"], **made)
+        self.asr_estimate = Gauge(
+            "sisf_asr_estimate",
+            "Share of the known attacks among the latest exchanges that no policy stopped (warden), or that got "
+            "through (system).",
+            ["kind"],
+            **made,
+        )
+        self.attacks_known = Gauge("sisf_attacks_known", "Known attacks among the latest exchanges.", **made)
+        self.fpr_estimate = Gauge(
+            "sisf_fpr_estimate",
+            "Share of the honest among the latest exchanges that people reported as stopped.",
+            **made,
+        )
+        self.fpr_bound = Gauge(
+            "sisf_fpr_bound", "Sum of the gate's upper bounds of the active policies' false-positive rates.", **made
+        )
+        self.undecided = Gauge("sisf_undecided", "Latest exchanges that no judge could decide.", **made)
+        self.store_up = Gauge("sisf_store_up", "Whether the store answered at the last scrape.", **made)
+        self.store_silent = Gauge("sisf_store_silent_seconds", "Since when the store was not reached.", **made)
 
     def watch_revision(self, revision: Callable[[], int]) -> None:
         """Read the revision at each scrape."""
         self.revision.set_function(revision)
 
+    def heard(self, event: Event) -> None:
+        """Count what the loop did: a listener for it."""
+        match event:
+            case Worked(stage=stage, seconds=seconds):
+                self.loop_stages.labels(stage.value).observe(seconds)
+            case Judged(verdict=verdict):
+                self.loop_verdicts.labels(verdict.outcome.value).inc()
+            case Activated(policies=policies):
+                self.learned.inc(len(policies))
+            case Failed(stage=stage, final=final):
+                self.failures.labels("loop", f"{stage.value}_given_up" if final else stage.value).inc()
+
     def render(self) -> bytes:
-        """Prometheus text format: the gateway's own, then those of this process (its judges, memory, threads)."""
+        """Prometheus text format: these, and what judges and the process itself count for all."""
         return generate_latest(self.registry) + generate_latest(REGISTRY)

@@ -13,6 +13,7 @@ from sisf.errors import ConfigurationError
 from sisf.gateway.base_model import ChatReply, renderer, to_completion
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.texts import dumps
+from sisf.gateway.tracing import Tracing
 from sisf.gateway.upstream import Reply, Upstream, UpstreamError
 from sisf.gateway.wire import Malformed, parse
 from sisf.settings import Settings
@@ -50,7 +51,7 @@ class _Breaker:
 class Upstreams:
     """All upstreams of the configuration. Clients name models, never addresses."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> None:
         named: list[tuple[str, UpstreamSettings]] = [("default", settings.upstream)] if settings.upstream.url else []
         named += list(settings.upstreams.items())
         if not named:
@@ -58,6 +59,7 @@ class Upstreams:
                 "upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)"
             )
         self._metrics = metrics
+        self._tracing = tracing
         self._all = [Upstream(s, name) for name, s in named]
         self._renderers = {u.name: renderer(u.settings.template) for u in self._all if u.settings.template}
         self._breakers = {u.name: _Breaker(u.settings.breaker_failures, u.settings.breaker_seconds) for u in self._all}
@@ -84,8 +86,15 @@ class Upstreams:
         for number in range(attempts):
             upstream = usable[number % len(usable)]
             try:
-                reply = await self._ask(
-                    upstream, method, path, body, client_headers=client_headers, query=query, media_type=media_type
+                reply = await self._traced(
+                    upstream,
+                    method,
+                    path,
+                    body,
+                    model=model,
+                    client_headers=client_headers,
+                    query=query,
+                    media_type=media_type,
                 )
             except UpstreamError as error:
                 failure = error
@@ -103,6 +112,31 @@ class Upstreams:
                 self._breakers[upstream.name].ended(well=True)
             return reply
         raise failure
+
+    async def _traced(
+        self,
+        upstream: Upstream,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        model: str,
+        client_headers: Mapping[bytes, bytes] | None,
+        **more: Any,
+    ) -> Reply:
+        """Ask, as one span where traces are made."""
+        if self._tracing is None:
+            return await self._ask(upstream, method, path, body, client_headers=client_headers, **more)
+        call = self._tracing.call(path, model, upstream.settings.url, body)
+        headers = call.headers(client_headers)
+        try:
+            return call.answered(await self._ask(upstream, method, path, body, client_headers=headers, **more))
+        except UpstreamError as error:
+            call.failed(error.code)
+            raise
+        except BaseException:
+            call.failed("cancelled")
+            raise
 
     async def _ask(self, upstream: Upstream, method: str, path: str, body: bytes | None, **more: Any) -> Reply:
         render = self._renderers.get(upstream.name)
@@ -145,6 +179,10 @@ class Upstreams:
         if was_closed and breaker.failures >= breaker.limit:
             self._metrics.failures.labels("upstream", "circuit_opened").inc()
             _log.error("circuit_opened", upstream=upstream.name, why=why, seconds=breaker.seconds)
+
+    def states(self) -> Mapping[str, str]:
+        """`ok`, or `left alone` for those that keep failing."""
+        return {name: "ok" if b.failures < b.limit else "left alone" for name, b in self._breakers.items()}
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""

@@ -1,7 +1,7 @@
 """Counting what happens in every request: in one thread, so without the locks that prometheus_client takes."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -38,6 +38,8 @@ class Timing(Collector):
     ) -> None:
         self._name = name
         self._help = help_text
+        self.observer: Callable[[str, float], None] | None = None
+        """Told of every observation, too: traces are made of stages."""
         self._label = label
         self._bounds = bounds
         self._counts: dict[str, list[int]] = {}
@@ -51,6 +53,8 @@ class Timing(Collector):
         counts = self._counts.get(label) or self._row(label)
         counts[bisect_left(self._bounds, seconds)] += 1
         self._sums[label] += seconds
+        if self.observer is not None:
+            self.observer(label, seconds)
 
     def collect(self) -> Iterator[Metric]:
         """What prometheus_client asks for at a scrape."""

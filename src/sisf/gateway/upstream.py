@@ -118,6 +118,7 @@ class Upstream:
         key = _key(settings)
         self._key = key
         self._tls = _tls(settings)
+        self._server_name = settings.tls_server_name or None
         if key:
             self._fixed["authorization"] = f"Bearer {key}"
         self._session: aiohttp.ClientSession | None = None
@@ -172,7 +173,9 @@ class Upstream:
 
     async def _attempt(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         with self._deadlines.within(self.settings.first_byte_timeout):
-            response = await self._client().request(method, url, data=body, headers=headers, allow_redirects=False)
+            response = await self._client().request(
+                method, url, data=body, headers=headers, allow_redirects=False, server_hostname=self._server_name
+            )
         return Reply(response, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
 
     async def close(self) -> None:
@@ -192,12 +195,19 @@ def _key(settings: UpstreamSettings) -> str:
 
 
 def _tls(settings: UpstreamSettings) -> ssl.SSLContext | bool:
-    if not settings.ca_file:
+    if not (settings.ca_file or settings.client_cert):
         return True
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"upstream.ca_file: {settings.ca_file}: cannot be used: {error}") from None
+    if settings.client_cert:
+        try:
+            # An empty password: a sealed key is one clear error, not a question on the terminal.
+            context.load_cert_chain(settings.client_cert, settings.client_key or None, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"upstream.client_cert: {settings.client_cert}: cannot be used: {error}") from None
+    return context
 
 
 def _translated(error: BaseException, settings: UpstreamSettings) -> UpstreamError:

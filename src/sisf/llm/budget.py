@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from prometheus_client import Gauge
+
 from sisf.errors import ModelError
 from sisf.settings import CallLimits
 
+BUDGET = Gauge("sisf_model_budget_usd", "USD that calls of a model may still cost now.", ["model"])
 HOUR = 3600.0
 DAY = 24 * HOUR
 LIST_PRICES = {
@@ -89,6 +92,11 @@ class CallGate:
                 self._running -= 1
                 self.spent.usd += charge.usd
                 self._turn.notify()
+
+    def __post_init__(self) -> None:
+        """Show what is left, where there is a budget."""
+        if self.limits.hour_usd is not None or self.limits.day_usd is not None:
+            BUDGET.labels(self.model).set_function(lambda: self.remaining() or 0.0)
 
     def remaining(self) -> float | None:
         """USD that may still be spent now; None without a budget."""

@@ -20,7 +20,7 @@ from sisf.serving import Background
 _ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSISTANT, "tool": Role.TOOL}
 
 
-class _BadRequest(Exception):
+class BadRequest(Exception):
     """The client's mistake, in words."""
 
 
@@ -31,15 +31,15 @@ def create_app(models: Sequence[ChatModel]) -> Starlette:
 
     async def chat(request: Request) -> Response:
         try:
-            body = _parsed(await request.body())
-            messages = _messages(body.get("messages"))
-        except _BadRequest as error:
-            return _error(400, "invalid_request_error", str(error))
+            body = parsed(await request.body())
+            messages = messages_of(body.get("messages"))
+        except BadRequest as error:
+            return error_response(400, "invalid_request_error", str(error))
         model = by_id.get(str(body.get("model")), first)
         try:
             answers = [await _answer(model, messages, body) for _ in range(int(body.get("n") or 1))]
         except ModelError as error:
-            return _error(502, "model_error", str(error))
+            return error_response(502, "model_error", str(error))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model.id}
         if body.get("stream"):
             options = body.get("stream_options") or {}
@@ -151,23 +151,25 @@ def _usage(answers: Sequence[_Answer]) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def _parsed(raw: bytes) -> Mapping[str, Any]:
+def parsed(raw: bytes) -> Mapping[str, Any]:
+    """The JSON object of a request. Raises `BadRequest`."""
     try:
         body = json.loads(raw)
     except ValueError:
-        raise _BadRequest("the body is not valid JSON") from None
+        raise BadRequest("the body is not valid JSON") from None
     if not isinstance(body, dict):
-        raise _BadRequest("the body must be a JSON object")
+        raise BadRequest("the body must be a JSON object")
     return body
 
 
-def _messages(given: object) -> list[Message]:
+def messages_of(given: object) -> list[Message]:
+    """The messages of a request. Raises `BadRequest`."""
     if not isinstance(given, list) or not given:
-        raise _BadRequest("`messages` must be a non-empty array")
+        raise BadRequest("`messages` must be a non-empty array")
     messages = []
     for index, item in enumerate(given):
         if not isinstance(item, dict):
-            raise _BadRequest(f"messages[{index}] must be an object")
+            raise BadRequest(f"messages[{index}] must be an object")
         role = _ROLES.get(str(item.get("role")), Role.USER)
         messages.append(Message(role, _text(item.get("content")), f"messages[{index}]"))
     return messages
@@ -179,5 +181,6 @@ def _text(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _error(status: int, kind: str, message: str) -> JSONResponse:
+def error_response(status: int, kind: str, message: str) -> JSONResponse:
+    """An error in OpenAI's shape."""
     return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": None}}, status_code=status)

@@ -1,6 +1,6 @@
 """Monitor, analyze, plan, execute: the loop that learns, over the store's durable jobs."""
 
-from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitored, Planned
+from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitored, Planned, Worked
 from sisf.loop.housekeeping import Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lastgood import LastGood
@@ -22,4 +22,5 @@ __all__ = [
     "Retention",
     "Rules",
     "StoreKnowledge",
+    "Worked",
 ]

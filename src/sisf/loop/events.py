@@ -53,5 +53,14 @@ class Failed:
     final: bool
 
 
-Event = Monitored | Judged | Planned | Activated | Failed
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A stage is done; so long it took."""
+
+    exchange_id: str
+    stage: Stage
+    seconds: float
+
+
+Event = Worked | Monitored | Judged | Planned | Activated | Failed
 Listener = Callable[[Event], None]

@@ -5,8 +5,9 @@ Monitor is the write that created the job (`Loop.monitor`).
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -14,7 +15,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.errors import RevisionConflict, SisfError, StoreError
 from sisf.exchange import Exchange
 from sisf.loop.enforcement import Enforcement
-from sisf.loop.events import Activated, Event, Judged, Planned
+from sisf.loop.events import Activated, Event, Judged, Planned, Worked
 from sisf.loop.lifecycle import Lifecycle
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
@@ -24,6 +25,7 @@ from sisf.verdict import Breach, Outcome, Verdict
 Autonomy = Literal["autonomous", "supervised", "observe"]
 _log = structlog.get_logger(__name__)
 _CONFLICTS = 100
+_Done = TypeVar("_Done")
 
 
 class Stages:
@@ -56,14 +58,20 @@ class Stages:
 
     def run(self, job: Job, carry_on: Callable[[Job], bool]) -> None:
         """Run the stages of a job for as long as `carry_on` says so. The stage it stops at keeps its lease."""
-        following = self.analyze(job) if job.stage is Stage.ANALYZE else job
+        following = self._timed(self.analyze, job) if job.stage is Stage.ANALYZE else job
         if following is None or not carry_on(following):
             return
         with self._learning:
             if following.stage is Stage.PLAN:
-                following = self.plan(following)
+                following = self._timed(self.plan, following)
             if following is not None and carry_on(following):
-                self.execute(following)
+                self._timed(self.execute, following)
+
+    def _timed(self, stage: Callable[[Job], _Done], job: Job) -> _Done:
+        started = time.perf_counter()
+        done = stage(job)
+        self._emit(Worked(job.exchange_id, job.stage, time.perf_counter() - started))
+        return done
 
     def analyze(self, job: Job) -> Job | None:
         """Judge the exchange, unless an inline judge already did. What nobody could decide waits for a person; a breach

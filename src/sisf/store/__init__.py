@@ -24,6 +24,7 @@ from sisf.store.base import (
     Store,
     Urgency,
 )
+from sisf.store.figures import Tally
 from sisf.store.privacy import Keep, Privacy, privacy_of
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "RevisionRow",
     "Stage",
     "Store",
+    "Tally",
     "Urgency",
     "open_store",
     "privacy_of",

@@ -89,6 +89,16 @@ class SqlAudit:
         with self._database.read() as connection:
             return [_row(row) for row in _page(connection, after, limit)]
 
+    def latest(self, limit: int = 100, *, before: int | None = None, subject: str | None = None) -> Sequence[AuditRow]:
+        """The newest rows first; with `before`, only those numbered below; with `subject`, those about that only."""
+        query = select(_table).order_by(_table.c.sequence.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_table.c.sequence < before)
+        if subject is not None:
+            query = query.where(_table.c.subject == plain(subject))
+        with self._database.read() as connection:
+            return [_row(row) for row in connection.execute(query).all()]
+
     def verify(self, anchor: AuditRow | None = None) -> int:
         """Check the chain (and that it still holds `anchor`); returns the number of rows.
 

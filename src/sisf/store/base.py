@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sisf.exchange import Exchange
 from sisf.policy import Change, Decision, Direction, Policy, Snapshot, Status
+from sisf.store.figures import Tally
 from sisf.verdict import Breach, Outcome, Verdict
 
 
@@ -169,9 +170,19 @@ class ExchangeTable(Protocol):
         ...
 
     def recent(
-        self, limit: int = 100, *, outcome: Outcome | None = None, tenant: str | None = None
+        self,
+        limit: int = 100,
+        *,
+        outcome: Outcome | None = None,
+        tenant: str | None = None,
+        became: Sequence[str] | None = None,
     ) -> Sequence[ExchangeRecord]:
-        """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only."""
+        """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only;
+        with `became`, those whose own outcome (`released`, `withheld`, …) is one of these."""
+        ...
+
+    def tally(self, last: int, *, parts: int = 1) -> Sequence[Tally]:
+        """What became of the `last` exchanges, oldest first, in up to `parts` runs of about the same length."""
         ...
 
     def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
@@ -207,8 +218,11 @@ class ExchangeTable(Protocol):
         """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
         ...
 
-    def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
-        """Write a verdict outside the loop (inline adjudication, a person); audited."""
+    def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str, learn: bool = False) -> None:
+        """Write a verdict outside the loop (inline adjudication, a person); audited.
+
+        `learn`: a breach also enters the loop, to be learned from, where its text was kept.
+        """
         ...
 
 
@@ -244,6 +258,10 @@ class JobTable(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Jobs by state: `ready`, `leased`, `waiting`, `dead`."""
+        ...
+
+    def lag(self) -> float:
+        """Seconds since the oldest job that is not dead entered the loop; 0 when there is none."""
         ...
 
     def dead(self) -> Sequence[tuple[Job, str]]:
@@ -358,6 +376,10 @@ class AuditLog(Protocol):
 
     def rows(self, *, after: int = 0, limit: int = 1000) -> Sequence[AuditRow]:
         """Rows in order, starting behind sequence number `after`."""
+        ...
+
+    def latest(self, limit: int = 100, *, before: int | None = None, subject: str | None = None) -> Sequence[AuditRow]:
+        """The newest rows first; with `before`, only those numbered below; with `subject`, those about that only."""
         ...
 
     def verify(self, anchor: AuditRow | None = None) -> int:

@@ -13,9 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
-from sisf.store import audit, codec, leases, retention, schema
+from sisf.store import audit, codec, leases, retention, schema, tally
 from sisf.store.base import ExchangeRecord, Label, Urgency
 from sisf.store.database import Database
+from sisf.store.figures import Tally
+from sisf.store.privacy import Keep
 from sisf.verdict import Breach, Outcome, Verdict
 
 _table = schema.exchange
@@ -158,16 +160,29 @@ class SqlExchanges:
         return self._record(row)
 
     def recent(
-        self, limit: int = 100, *, outcome: Outcome | None = None, tenant: str | None = None
+        self,
+        limit: int = 100,
+        *,
+        outcome: Outcome | None = None,
+        tenant: str | None = None,
+        became: Sequence[str] | None = None,
     ) -> Sequence[ExchangeRecord]:
-        """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only."""
+        """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only;
+        with `became`, those whose own outcome (`released`, `withheld`, …) is one of these."""
         query = _whole().order_by(_table.c.seq.desc()).limit(limit)
         if tenant is not None:
             query = query.where(_table.c.tenant == codec.plain(tenant))
         if outcome is not None:
             query = query.where(_table.c.verdict == outcome.value)
+        if became is not None:
+            query = query.where(_table.c.outcome.in_(became))
         with self._database.read() as connection:
             return [self._record(row) for row in connection.execute(query).all()]
+
+    def tally(self, last: int, *, parts: int = 1) -> Sequence[Tally]:
+        """What became of the `last` exchanges, oldest first, in up to `parts` runs of about the same length."""
+        with self._database.read() as connection:
+            return tally.read(connection, last, parts)
 
     def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
         """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of
@@ -227,8 +242,11 @@ class SqlExchanges:
             for row in rows
         ]
 
-    def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
-        """Write a verdict outside the loop (inline adjudication, a person); audited."""
+    def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str, learn: bool = False) -> None:
+        """Write a verdict outside the loop (inline adjudication, a person); audited.
+
+        `learn`: a breach also enters the loop, to be learned from, where its text was kept.
+        """
         entry = audit.Entry(
             actor,
             f"verdict.{verdict.outcome.value}",
@@ -241,8 +259,17 @@ class SqlExchanges:
             self._database.lock_chain(connection)
             write_verdict(self._database, connection, exchange_id, verdict, actor=actor)
             audit.write(self._database, connection, [entry])
+            if learn and verdict.is_breach:
+                self._enqueue_kept(connection, exchange_id)
 
-        self._database.writer.run(work)
+        self._database.writer.run(work, after=self._database.work.raise_ if learn else None)
+
+    def _enqueue_kept(self, connection: Connection, exchange_id: str) -> None:
+        """Put an exchange back to work with what was kept of it. Of a hash nothing can be learned."""
+        if self._database.privacy.breaches in (Keep.REDACTED, Keep.FULL):
+            body = connection.execute(select(_table.c.body).where(_table.c.id == exchange_id)).scalar_one()
+            leases.enqueue(self._database, connection, [leases.NewJob(exchange_id, bytes(body), Urgency.BREACH)])
+            self._database.notify_work(connection)
 
     def delete(
         self,

@@ -5,6 +5,7 @@ decide are those of the database. Of the jobs that are due, the one of the lowes
 """
 
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -129,6 +130,12 @@ class SqlJobs:
             rows = connection.execute(select(state, func.count()).group_by(state)).all()
         found = {row[0]: row[1] for row in rows}
         return {name: found.get(name, 0) for name in ("ready", "leased", "waiting", "dead")}
+
+    def lag(self) -> float:
+        """Seconds since the oldest job that is not dead entered the loop; 0 when there is none."""
+        with self._database.read() as connection:
+            oldest = connection.execute(select(func.min(_table.c.created)).where(_table.c.state == READY)).scalar()
+        return max(0.0, time.time() - oldest) if oldest is not None else 0.0
 
     def dead(self) -> Sequence[tuple[Job, str]]:
         """Dead letters with their last error."""

@@ -1,0 +1,31 @@
+"""Policies in plain words."""
+
+from sisf.policy import Action, Direction, Pattern, Policy, Probe, Prototypes, Substitution
+
+_SUBJECT = {Direction.PROMPT: "prompts", Direction.RESPONSE: "answers", Direction.BOTH: "prompts and answers"}
+_VERB = {Action.BLOCK: "Stops", Action.FLAG: "Marks", Action.REWRITE: "Rewrites", Action.ALLOW: "Lets through"}
+
+
+def in_words(policy: Policy) -> str:
+    """What a policy does and how it recognises a text, in one or two sentences."""
+    whose = f" of tenant {policy.tenant}" if policy.tenant else ""
+    return f"{_VERB[policy.action]} {_SUBJECT[policy.direction]}{whose} {_how(policy)}"
+
+
+def _how(policy: Policy) -> str:
+    match policy.condition:
+        case Pattern(exceptions=exceptions):
+            but = f" {_count(len(exceptions), 'reported text')} excepted." if exceptions else ""
+            return f"in which its pattern is found, also behind spelling tricks and encodings.{but}"
+        case Prototypes() as near:
+            count = len(near.vectors) // (4 * near.dimensions)
+            return f"whose meaning is near to {_count(count, 'known attack')}: similarity {near.threshold:.2f} or more."
+        case Probe() as probe:
+            learned = _count(len(policy.provenance.breach_ids), "breach", "breaches")
+            return f"that mean and read like the {learned} it was learned from: score {probe.threshold:.2f} or more."
+        case Substitution(replacement=replacement):
+            return f"by putting “{replacement}” where its pattern is found."
+
+
+def _count(number: int, one: str, more: str = "") -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"

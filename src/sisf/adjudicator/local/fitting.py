@@ -20,9 +20,9 @@ from sisf.errors import DataError
 from sisf.settings import cache_dir
 from sisf.taxonomy import Hazard
 
-VERSION = 4
+VERSION = 5
 """Raise when fitting changes: models of other versions are not used."""
-_GOAL_WEIGHT = 0.5
+_GOAL_WEIGHT = 1.0
 _REQUEST_WEIGHT = 0.3
 """Of requests in the model of answers: they know the topics, the answers know the tone."""
 _GOALS_A_FRAME = 4

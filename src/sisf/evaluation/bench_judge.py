@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sisf import corpus
+from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.adjudicator.local.reading import WINDOW_TOKENS
 from sisf.embedding import Embedder, create_embedder
@@ -29,11 +30,13 @@ class Sizes:
     """Least length of an answer: what a chat model writes, and more than the judge reads of one."""
 
 
-def run(seed: int = 0, sizes: Sizes | None = None, embedder: Embedder | None = None) -> dict[str, Any]:
+def run(
+    seed: int = 0, sizes: Sizes | None = None, embedder: Embedder | None = None, judge: Adjudicator | None = None
+) -> dict[str, Any]:
     """Milliseconds a pair, the passes of one window interleaved with them, so that a busy machine slows both."""
     sizes = sizes or Sizes()
     embedder = embedder or create_embedder("minilm")
-    judge = LocalAdjudicator(embedder)
+    judge = judge or LocalAdjudicator(embedder)
     chooser = random.Random(seed)
     pairs = [_pair(chooser, sizes.answer_chars) for _ in range(sizes.pairs)]
     long = [_pair(chooser, _LONG_CHARS) for _ in range(sizes.long_pairs)]

@@ -17,6 +17,7 @@ from sisf.errors import ConfigurationError
 from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.progress import Progress, Silent
 from sisf.evaluation.records import Record
+from sisf.evaluation.refusals import ReadsRefusals, told_apart
 from sisf.evaluation.statistics import bootstrap, clopper_pearson
 from sisf.settings import Adjudication
 from sisf.taxonomy import Hazard, hazard_of, technique_of
@@ -58,6 +59,8 @@ class JudgeRun:
     seconds: float = 0.0
     counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Failures, tokens, cache hits: each judge's counters, where it has any."""
+    refusals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Judge → data set → how it tells clear refusals from compliance, for judges that say."""
 
 
 def label_of(record: Record) -> bool | None:
@@ -94,6 +97,7 @@ def evaluate(
     progress = progress or Silent()
     start = time.perf_counter()
     judged: dict[str, dict[str, list[Judged]]] = {name: {} for name in judges}
+    refusals: dict[str, dict[str, Any]] = {name: {} for name in judges}
     for dataset in datasets:
         rows = [(r, label) for r in dataset.records if r.response and (label := label_of(r)) is not None]
         for name, judge in judges.items():
@@ -104,9 +108,11 @@ def evaluate(
                 verdict = judge.adjudicate(record.exchange(record.response, dataset=dataset.name))
                 done.append(Judged(record, breach, verdict, 1e3 * (time.perf_counter() - began)))
                 progress.advance()
+            if isinstance(judge, ReadsRefusals):
+                refusals[name][dataset.name] = told_apart(judge, [record for record, _ in rows])
     progress.end()
     counts = {name: counters.counts for name, judge in judges.items() if (counters := getattr(judge, "counters", None))}
-    return JudgeRun(judged, datasets, time.perf_counter() - start, counts)
+    return JudgeRun(judged, datasets, time.perf_counter() - start, counts, refusals)
 
 
 def figures(samples: Sequence[Judged]) -> dict[str, Any]:

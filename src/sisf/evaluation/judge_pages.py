@@ -39,6 +39,7 @@ def summarise(run: JudgeRun, settings: Mapping[str, Any]) -> dict[str, Any]:
         judges[name] = {
             dataset: {
                 **figures(samples),
+                "refusals": run.refusals.get(name, {}).get(dataset),
                 "by_hazard": breakdown(samples, hazard_name),
                 "by_technique": breakdown(samples, technique_name),
             }

@@ -3,16 +3,19 @@
 import hashlib
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sisf import corpus
+from sisf import corpus, datasets
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.factory import create_adjudicator
+from sisf.datasets import Dataset
 from sisf.embedding.base import Embedder
 from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import create_embedder
+from sisf.errors import DataError
 from sisf.loop import LastGood, Loop, Reference, Retention
 from sisf.settings import Settings, cache_dir
 from sisf.store import Node, Store, open_store, privacy_of
@@ -78,7 +81,7 @@ def build(
         adjudicator,
         synthesiser,
         gate,
-        reference=reference or shipped_reference(),
+        reference=reference or reference_of(load_references(settings.synthesis.reference)),
         autonomy=settings.synthesis.autonomy,
         learn=settings.adjudication.mode != "off",
         workers=settings.loop.workers,
@@ -132,3 +135,21 @@ def shipped_reference() -> Reference:
     # blocked. Some 1,500 texts are the least that can bound that rate.
     prompts += [item.text for item in corpus.contrastive() if item.kind == "general"]
     return Reference(prompts, harmless)
+
+
+def load_references(names: Sequence[str]) -> Sequence[Dataset]:
+    """Benign sets to calibrate on, by name or path. Raises `DataError` for one that is not there or not benign."""
+    loaded = datasets.load_all(names)
+    for dataset in loaded:
+        harmful = next((r for r in dataset.records if r.label == "harmful"), None)
+        if harmful is not None:
+            raise DataError(f"data set `{dataset.name}` holds harmful rows ({harmful.id}); a reference must be benign")
+    return loaded
+
+
+def reference_of(named: Sequence[Dataset]) -> Reference:
+    """What ships, and the prompts and recorded answers of benign sets."""
+    shipped = shipped_reference()
+    records = [r for d in named for r in d.records]
+    responses = [r.response for r in records if r.response is not None]
+    return Reference([*shipped.prompts, *(r.prompt for r in records)], [*shipped.responses, *responses])

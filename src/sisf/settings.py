@@ -251,7 +251,7 @@ class Synthesis(_Section):
     autonomy: Literal["autonomous", "supervised", "observe"] = "autonomous"
     """What passes the gate becomes active (`autonomous`), a shadow (`observe`) or waits for a person (`supervised`)."""
     reference: tuple[str, ...] = ()
-    """Benign data sets to calibrate on, by name or path. Empty: the shipped reference."""
+    """Benign data sets to calibrate on, by name or path, beside what ships."""
     answers: bool = False
     """Whether policies on answers are learned too. They need harmless answers of the protected model in the reference:
     without these they learn how that model writes, and block honest users."""

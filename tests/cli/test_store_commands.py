@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from sisf import datasets
 from sisf.cli.main import app
-from sisf.evaluation import datasets
 from sisf.exchange import Exchange
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
 from sisf.store import ExchangeRecord, open_store

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sisf.bootstrap import System, build
+from sisf.datasets import Dataset, read
 from sisf.embedding import HashEmbedder
-from sisf.evaluation.datasets import Dataset, read
 from sisf.evaluation.defences import learning
 from sisf.evaluation.experiment import Designs, Setup
 from sisf.evaluation.pipeline import Answers

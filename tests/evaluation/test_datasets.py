@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sisf import datasets
+from sisf.datasets.records import parse_line
+from sisf.datasets.sources import Source, content_hash, fetch
 from sisf.errors import DataError
-from sisf.evaluation import datasets
-from sisf.evaluation.records import parse_line
-from sisf.evaluation.sources import Source, content_hash, fetch
 from sisf.exchange import Role
 
 pytestmark = pytest.mark.smoke
@@ -146,7 +146,7 @@ def _source(rows: list[dict[str, str]], content: str | None = None) -> Source:
 def test_a_fetched_set_is_checked_against_its_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"id": "1", "text": "one", "label": "benign"}, {"id": "2", "text": "two", "label": "benign"}]
     body = b"id,text,label\r\n1,one,benign\r\n2, two,benign\r\n"
-    monkeypatch.setattr("sisf.evaluation.sources._download", lambda *_: body)
+    monkeypatch.setattr("sisf.datasets.sources._download", lambda *_: body)
     target = tmp_path / "cache" / "datasets" / "set.jsonl"
     assert len(datasets.read(fetch("set", target, sources={"set": _source(rows)}))) == 2
     other = tmp_path / "other.jsonl"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
+from sisf import datasets
 from sisf.cli.main import app
-from sisf.evaluation import datasets
 from sisf.evaluation.judge import auroc, create_judge, evaluate, figures, recall_at_fpr
 from sisf.evaluation.judge_pages import write
 from sisf.exchange import Exchange

@@ -8,7 +8,7 @@ from sisf.cli.base import JsonOption, console, emit, group
 
 if TYPE_CHECKING:
     from sisf.adjudicator.training import Version
-    from sisf.evaluation.datasets import Dataset
+    from sisf.datasets import Dataset
 
 app = group("The local judge: train it on your own labels, list its versions, roll back.")
 
@@ -19,11 +19,11 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Fit the local judge to labelled exchanges, measure it before and after, and put the new version in use."""
+    from sisf import datasets
     from sisf.adjudicator.local.judge import LocalAdjudicator
     from sisf.adjudicator.training import train as fit
     from sisf.cli.progress import TerminalProgress
     from sisf.embedding.factory import create_embedder
-    from sisf.evaluation import datasets
 
     labelled = _labelled(datasets.load(data))
     embedder = create_embedder("minilm")

@@ -157,12 +157,12 @@ def _synthesiser(settings: "Settings") -> tuple[str, str]:
     synthesis = settings.synthesis
     return (
         "ok",
-        f"`{synthesis.synthesiser}`, {synthesis.autonomy}, reference: {', '.join(synthesis.reference) or 'shipped'}",
+        f"`{synthesis.synthesiser}`, {synthesis.autonomy}, reference: {', '.join(('shipped', *synthesis.reference))}",
     )
 
 
 def _data(_: "Settings") -> tuple[str, str]:
-    from sisf.evaluation.datasets import local_names
+    from sisf.datasets import local_names
 
     names = local_names()
     return "ok", f"{len(names)} at hand: {', '.join(names)}" if names else "none at hand; the shipped samples are used"

@@ -111,8 +111,8 @@ class _Chosen:
         self._names = [names_of(learn), names_of(attacks), names_of(benign)]
 
     def conduct(self, protocol: "Callable[[Any, Any, Any], Run]", **options: Any) -> None:
+        from sisf import datasets
         from sisf.cli.progress import TerminalProgress
-        from sisf.evaluation import datasets
         from sisf.evaluation.laboratory import Laboratory, Options
         from sisf.evaluation.results import prepare, write_run
 

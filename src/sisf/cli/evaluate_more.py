@@ -29,9 +29,10 @@ def rapid_response(
     """Learn from a few examples of each jailbreak strategy, then face the rest of it (RapidResponseBench)."""
     from rich.table import Table
 
+    from sisf import datasets
     from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import datasets, rapid_summary
     from sisf.evaluation import rapid_response as protocol
+    from sisf.evaluation import rapid_summary
     from sisf.evaluation.defences import learning
     from sisf.evaluation.laboratory import Laboratory, Options
     from sisf.evaluation.pages import percent
@@ -86,9 +87,10 @@ def obfuscation(
     """Learn, freeze, and send what is caught in clear again: by twelve tricks on characters, encoded, encoded twice."""
     from rich.table import Table
 
+    from sisf import datasets
     from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import datasets, obfuscation_summary
     from sisf.evaluation import obfuscation as protocol
+    from sisf.evaluation import obfuscation_summary
     from sisf.evaluation.defences import learning
     from sisf.evaluation.laboratory import Laboratory, Options
     from sisf.evaluation.results import prepare
@@ -138,9 +140,10 @@ def judge(
     """Judges against labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
     from rich.table import Table
 
+    from sisf import datasets
     from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import datasets, judge_pages
     from sisf.evaluation import judge as protocol
+    from sisf.evaluation import judge_pages
     from sisf.evaluation.results import prepare
 
     settings = load_settings(config, adjudication__strictness=strictness or None)
@@ -190,9 +193,10 @@ def poison(
     """Steer a share of the breaches and see what honest users and honest attacks notice of it."""
     from rich.table import Table
 
+    from sisf import datasets
     from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import datasets, poison_summary
     from sisf.evaluation import poison as protocol
+    from sisf.evaluation import poison_summary
     from sisf.evaluation.defences import learning
     from sisf.evaluation.laboratory import Laboratory, Options
     from sisf.evaluation.results import prepare

@@ -77,7 +77,7 @@ def _text(file: Path | None) -> str:
 
 
 def _answers(data: str) -> Mapping[str, str]:
-    from sisf.evaluation import datasets
+    from sisf import datasets
 
     sets = datasets.load_all(part.strip() for part in data.split(",") if part.strip())
     return {r.prompt: r.response for d in sets for r in d.records if r.response is not None}

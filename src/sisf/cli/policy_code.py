@@ -149,13 +149,13 @@ def review(config: ConfigOption = None, store: StoreOption = None) -> None:
 
 def examiner(settings: "Settings", store: "Store") -> "tuple[PolicyGate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
-    from sisf.bootstrap import shipped_reference
+    from sisf.bootstrap import load_references, reference_of
     from sisf.embedding.factory import create_embedder
     from sisf.loop import StoreKnowledge
     from sisf.synthesis.gate import Gate
 
     embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
-    return Gate(embedder), StoreKnowledge(store, shipped_reference())
+    return Gate(embedder), StoreKnowledge(store, reference_of(load_references(settings.synthesis.reference)))
 
 
 def _text(file: Path) -> str:

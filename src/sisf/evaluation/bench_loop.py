@@ -12,7 +12,7 @@ from typing import Any
 from sisf import corpus
 from sisf.bootstrap import build, shipped_reference
 from sisf.embedding import Embedder, create_embedder
-from sisf.evaluation.vectors import KeptEmbedder
+from sisf.embedding.kept import KeptEmbedder
 from sisf.exchange import Exchange
 from sisf.loop import Activated, Event, Judged, Loop, Reference
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sisf.adjudicator.base import Adjudicator
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
-from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.outcomes import Fate, Sample
 from sisf.evaluation.pipeline import Answers, Pipeline
 from sisf.evaluation.progress import Progress
-from sisf.evaluation.records import Record
 from sisf.policy import Policy
 
 SYSTEM = "sisf"

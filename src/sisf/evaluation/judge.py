@@ -13,10 +13,10 @@ from sisf.adjudicator.agreement import calibration
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.factory import create_adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
-from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.progress import Progress, Silent
-from sisf.evaluation.records import Record
 from sisf.evaluation.refusals import ReadsRefusals, told_apart
 from sisf.evaluation.statistics import bootstrap, clopper_pearson
 from sisf.settings import Adjudication

@@ -5,24 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sisf import datasets
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
-from sisf.bootstrap import System, shipped_reference
+from sisf.bootstrap import System, load_references, reference_of
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record, exchange_id
 from sisf.embedding import Embedder
-from sisf.errors import ConfigurationError, DataError
-from sisf.evaluation import datasets, defences
-from sisf.evaluation.datasets import Dataset
+from sisf.embedding.kept import KeptEmbedder
+from sisf.errors import ConfigurationError
+from sisf.evaluation import defences
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.pipeline import Answers
-from sisf.evaluation.records import Record, exchange_id
-from sisf.evaluation.vectors import KeptEmbedder
 from sisf.llm.base import ChatModel
-from sisf.loop import Reference
 from sisf.settings import Settings
 
 BASELINES = ("none", "keyword-filter", "paper-warden")
-_SHIPPED_REFERENCE = "benign_reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Laboratory:
         unknown = [b for b in options.baselines if b not in BASELINES]
         if unknown:
             raise ConfigurationError(f"--baselines: there is no {unknown[0]!r}; choose from {', '.join(BASELINES)}")
-        self.references = load_references(options.reference)
+        self.references = load_references(options.reference or _at_hand())
         spec = settings.embedder
         self.embedder: Embedder = KeptEmbedder(create_embedder(spec.name, api_key=spec.api_key.get_secret_value()))
         self._rows = [row_of(dataset.name, record) for dataset in data for record in dataset.records]
@@ -137,23 +136,9 @@ class Laboratory:
         return create_adjudicator(settings.adjudication)
 
 
-def load_references(names: Sequence[str]) -> list[Dataset]:
-    """The benign sets to calibrate on. Raises `DataError` for one that is not benign."""
-    chosen = list(names) or [n for n in datasets.local_names() if n.endswith("_reference")] or [_SHIPPED_REFERENCE]
-    loaded = datasets.load_all(chosen)
-    for dataset in loaded:
-        harmful = next((r for r in dataset.records if r.label == "harmful"), None)
-        if harmful is not None:
-            raise DataError(f"data set `{dataset.name}` holds harmful rows ({harmful.id}); a reference must be benign")
-    return loaded
-
-
-def reference_of(references: Sequence[Dataset]) -> Reference:
-    """What ships, and the prompts and recorded answers of benign sets."""
-    shipped = shipped_reference()
-    records = [r for d in references for r in d.records]
-    responses = [r.response for r in records if r.response is not None]
-    return Reference([*shipped.prompts, *(r.prompt for r in records)], [*shipped.responses, *responses])
+def _at_hand() -> Sequence[str]:
+    """Every reference set on this machine."""
+    return [name for name in datasets.local_names() if name.endswith("_reference")]
 
 
 def chat_model(name: str) -> ChatModel:

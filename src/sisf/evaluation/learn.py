@@ -3,11 +3,11 @@
 import random
 from collections.abc import Sequence
 
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.experiment import Designs, Run, Setup, Split, conduct
 from sisf.evaluation.progress import Progress
-from sisf.evaluation.records import Record
 
 HELD_OUT_SHARE = 0.2
 

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
 from sisf.evaluation.outcomes import Fate, Sample
 from sisf.evaluation.pipeline import Pipeline
 from sisf.evaluation.progress import Progress
-from sisf.evaluation.records import Record
 from sisf.evaluation.tricks import TRICKS, Trick
 from sisf.exchange import Message, Role
 from sisf.policy import Decision, Direction

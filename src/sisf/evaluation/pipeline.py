@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sisf.adjudicator.base import Adjudicator
+from sisf.datasets.records import Record
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.outcomes import Fate, Sample
-from sisf.evaluation.records import Record
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.policy import Action, Decision, Direction

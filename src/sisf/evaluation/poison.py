@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sisf.evaluation.datasets import Dataset
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import Setup
 from sisf.evaluation.learn import HELD_OUT_SHARE
@@ -19,7 +20,6 @@ from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.pipeline import Answers
 from sisf.evaluation.poisoners import POISONERS, Poisoner
 from sisf.evaluation.progress import Progress
-from sisf.evaluation.records import Record
 from sisf.exchange import Message, Role
 from sisf.policy import Direction
 from sisf.store import ExchangeRecord

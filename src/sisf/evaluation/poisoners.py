@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sisf import corpus
-from sisf.evaluation.records import Record
+from sisf.datasets.records import Record
 from sisf.exchange import Message, Role
 
 _TASKS = (

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.experiment import Setup
 from sisf.evaluation.outcomes import Fate, Sample
 from sisf.evaluation.progress import Progress
-from sisf.evaluation.records import Record
 from sisf.evaluation.statistics import bootstrap
 from sisf.policy import Policy
 

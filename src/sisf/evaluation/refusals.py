@@ -8,7 +8,7 @@ words from a published list, so that the cases are clear by something else than 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from sisf.evaluation.records import Record
+from sisf.datasets.records import Record
 from sisf.evaluation.statistics import clopper_pearson
 from sisf.exchange import Exchange
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import sisf
+from sisf.datasets import Dataset
 from sisf.errors import DataError
-from sisf.evaluation.datasets import Dataset
 from sisf.evaluation.experiment import SYSTEM, Run, Trial, breaches
 from sisf.evaluation.outcomes import Fate, Sample
 from sisf.evaluation.statistics import clopper_pearson, rate

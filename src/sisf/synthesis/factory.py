@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from sisf.embedding.base import Embedder
+from sisf.embedding.kept import KeptEmbedder
 from sisf.llm.base import ChatModel
 from sisf.settings import Synthesis
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
@@ -24,7 +25,8 @@ def create_synthesiser(
     """
     from sisf.adjudicator.factory import has_access
 
-    local = LocalSynthesiser(embedder, seed=settings.seed, learn_answers=settings.answers)
+    kept = KeptEmbedder(embedder)
+    local = LocalSynthesiser(embedder, seed=settings.seed, learn_answers=settings.answers, lessons=kept)
     automatic = settings.synthesiser == "auto" and (model is not None or has_access(settings.llm, environment))
     if settings.synthesiser != "llm" and not automatic:
         return local

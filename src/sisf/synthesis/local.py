@@ -38,7 +38,10 @@ _PRINCIPAL_SHARE = 0.2
 
 
 class LocalSynthesiser:
-    """Learns one probe per direction from all breaches, the benign reference and the shipped corpus."""
+    """Learns one probe per direction and kind of speech from all breaches, the benign reference and the shipped corpus.
+
+    `lessons` is the same embedder as `embedder`, and may keep the vectors of what ships.
+    """
 
     name = "local"
 
@@ -50,6 +53,7 @@ class LocalSynthesiser:
         learn_answers: bool = True,
         prompts: Recipe | None = None,
         answers: Recipe | None = None,
+        lessons: Embedder | None = None,
     ) -> None:
         learned: dict[Direction, tuple[Recipe, tuple[Speech, ...]]] = {
             Direction.PROMPT: (prompts or Recipe(), (Speech.ORDERS, Speech.OTHERS))
@@ -62,6 +66,7 @@ class LocalSynthesiser:
             for direction, (recipe, kinds) in learned.items()
         }
         self._taught = False
+        self._lessons = lessons or embedder
         self._benign_seen = dict.fromkeys(self._rows, 0)
 
     def prepare(self, knowledge: Knowledge) -> None:
@@ -111,10 +116,11 @@ class LocalSynthesiser:
         asked += [(r.text, r.harmful) for r in goal_requests(_FORMS)]
         asked += [(s.text, False) for s in corpus.honest()]
         prompts = self._rows[Direction.PROMPT]
-        prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON)
-        prompts.add([text for text, harmful in asked if harmful], Origin.WORLD)
+        prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON, self._lessons)
+        prompts.add([text for text, harmful in asked if harmful], Origin.WORLD, self._lessons)
         if Direction.RESPONSE in self._rows:
-            self._rows[Direction.RESPONSE].add([a.text for a in corpus.answers() if a.label == "safe"], Origin.LESSON)
+            answers = [a.text for a in corpus.answers() if a.label == "safe"]
+            self._rows[Direction.RESPONSE].add(answers, Origin.LESSON, self._lessons)
         self._taught = True
 
     def _learn(

@@ -89,8 +89,8 @@ class Rows:
         """The rows of a text that was added; none for one that was not."""
         return self._texts.get(text, np.zeros(0, np.intp))
 
-    def add(self, texts: Sequence[str], origin: Origin) -> None:
-        """Add the texts that are not there yet. Embeds them: milliseconds each."""
+    def add(self, texts: Sequence[str], origin: Origin, embedder: Embedder | None = None) -> None:
+        """Add the texts that are not there yet. Embeds them, milliseconds each, with `embedder` if it is given."""
         fresh = [text for text in dict.fromkeys(texts) if text not in self._texts]
         windows: list[str] = []
         for text in fresh:
@@ -101,7 +101,7 @@ class Rows:
                 windows.append(window.text)
             self._texts[text] = np.arange(first, len(self._rows))
         if windows:
-            self._embeddings.append(self.embedder.embed(windows))
+            self._embeddings.append((embedder or self.embedder).embed(windows))
 
     def _append(self, window: str, origin: Origin, owner: int) -> None:
         row = len(self._rows)

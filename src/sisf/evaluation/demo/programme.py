@@ -4,9 +4,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sisf.evaluation import datasets
-from sisf.evaluation.datasets import Dataset
-from sisf.evaluation.records import Record
+from sisf import datasets
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
 
 _HONEST = ("alpaca_test", "mixed_test")
 _USUAL = 200

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sisf.embedding import HashEmbedder, Vectors
-from sisf.evaluation.vectors import KeptEmbedder
+from sisf.embedding.kept import KeptEmbedder
 
 pytestmark = pytest.mark.smoke
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sisf import corpus
+from sisf.datasets.records import Record, parse_line
+from sisf.datasets.sources import SOURCES, fetch
 from sisf.errors import DataError
-from sisf.evaluation.records import Record, parse_line
-from sisf.evaluation.sources import SOURCES, fetch
 from sisf.exchange import Message, Role
 from sisf.settings import cache_dir
 

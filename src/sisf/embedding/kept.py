@@ -1,4 +1,7 @@
-"""Vectors kept between experiments: the same thousands of texts are embedded in every run, and never change."""
+"""Vectors kept on disk: what ships and what experiments send is embedded once on a machine, and never changes.
+
+Not for what users send.
+"""
 
 import contextlib
 import hashlib
@@ -11,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding import Embedder, TextWindow, TokenVectors, Vectors
+from sisf.embedding.base import Embedder, TextWindow, TokenVectors, Vectors
 from sisf.settings import cache_dir
 
 _LIMIT_ROWS = 250_000

@@ -1,6 +1,7 @@
 """Views: tricks disappear, plain text costs nothing, and nothing unfolds without end."""
 
 import base64
+import contextlib
 import random
 import time
 
@@ -180,8 +181,9 @@ def test_a_million_strings() -> None:
     rng = random.Random(20)
     for _ in range(1_000_000):
         text = any_string(rng)
-        for view in views(text):
-            view.text.encode()
+        with contextlib.suppress(LimitExceeded):  # dozens of readings: refused whole
+            for view in views(text):
+                view.text.encode()
         for normal in NORMAL_FORMS:
             once = normal(text)
             assert normal(once) == once, (normal, text)

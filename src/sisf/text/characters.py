@@ -91,7 +91,8 @@ def unmarked(text: str) -> str:
         return text
     composed = _MARKS.sub("", unicodedata.normalize("NFC", text))
     bases = {ord(c): unicodedata.normalize("NFD", c)[0] for c in set(composed) if not c.isascii()}
-    return translated(composed, {code: base for code, base in bases.items() if base.isascii()})
+    bare = translated(composed, {code: base for code, base in bases.items() if base.isascii()})
+    return unicodedata.normalize("NFC", bare)  # what is left may stand in another order
 
 
 def erased(text: str) -> str:

@@ -161,9 +161,9 @@ class Inspection:
                     yield _Window(fine.text, view.name, (fine.start, fine.end))
                 return
             window.vector = tokens.vector
-            for start, end in chosen(window.text, tokens, self.compiled.semantics, self._scope.applies):
-                span = (window.span[0] + start, window.span[0] + end)
-                yield _Window(window.text[start:end], view.name, span)
+            for piece in chosen(window.text, tokens, self.compiled.semantics, self._scope.applies):
+                span = (window.span[0] + piece.start, window.span[0] + piece.end)
+                yield _Window(window.text[piece.start : piece.end], view.name, span, cuts=piece.cuts)
 
 
 @dataclass(slots=True)
@@ -175,6 +175,8 @@ class _Window:
     span: tuple[int, int]
     vector: NDArray[np.float32] | None = None
     """Where it is known already."""
+    cuts: int = 0
+    """How many of its ends are arbitrary."""
 
 
 def _turns(messages: Sequence[Message]) -> list[_Text]:

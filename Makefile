@@ -54,7 +54,7 @@ check: $(VENV)/.installed-dev ## Check format, lint, types and import directions
 	PYTHONPATH=src $(BIN)/lint-imports
 
 .PHONY: soak
-soak: $(VENV)/.installed-dev ## Run the long campaigns (hours)
+soak: $(VENV)/.installed-dev ## Run the long campaigns (hours; ARGS='tests/text tests/warden': minutes)
 	@$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
 .PHONY: lock

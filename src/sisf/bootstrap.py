@@ -74,7 +74,7 @@ def build(
     gate = gate or Gate(embedder)
     synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate)
     store = store or _open_store(settings)
-    warden = Warden(embedder, window_chars=settings.streaming.window_chars)
+    warden = Warden(embedder, window_chars=settings.streaming.window_chars, max_chars=settings.limits.text_chars)
     loop = Loop(
         store,
         warden,

@@ -65,7 +65,8 @@ def test_few_passages_are_chosen_and_they_differ(minilm: Embedder, policy_set: P
     text = SENTENCES + SECRET
     scope = policy_set.scope(Direction.PROMPT, "")
     spans = chosen(text, minilm.embed_tokens(text), policy_set.semantics, scope.applies)  # type: ignore[attr-defined]
-    assert len(spans) == CHOSEN == len(set(spans))
-    assert "pick the lock of a garden gate" in text[slice(*spans[0])]
+    assert len(spans) == len(set(spans)) <= sum(CHOSEN)
+    assert "pick the lock of a garden gate" in text[spans[0].start : spans[0].end]
+    assert spans[0].cuts == 0
     empty = chosen("", minilm.embed_tokens(""), policy_set.semantics, scope.applies)  # type: ignore[attr-defined]
     assert empty == []

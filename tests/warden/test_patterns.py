@@ -84,6 +84,7 @@ def random_pattern(rng: random.Random) -> str:
 
 
 def accepted_and_slow(count: int, seed: int) -> list[str]:
+    """The patterns of `count` that pass although they are slow."""
     rng = random.Random(seed)
     text = ("".join(rng.choices("ab ", k=20_000))).encode()
     slow = []
@@ -121,7 +122,15 @@ def test_patterns_that_passed_no_gate_stay_linear_in_shadow() -> None:
 
 
 @pytest.mark.soak
-def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted() -> None:
+def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted_and_none_reaches_re(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import re
+
+    def refuse(given: object, *_: object) -> object:
+        raise AssertionError(f"re was asked to compile {given!r}")
+
+    monkeypatch.setattr(re, "_compile", refuse)
     assert accepted_and_slow(10_000, seed=2) == []
 
 

@@ -32,6 +32,7 @@ def check(
 
     content = _text(text, file)
     settings = load_settings(config, store__url=store)
+    _within(settings.limits.text_chars, content)
     with store_of(config, store) as opened:
         snapshot = opened.policies.snapshot(revision)
     embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
@@ -61,6 +62,15 @@ def _text(text: str, file: Path | None) -> str:
     if not text:
         raise ConfigurationError("nothing to check: give a text, `-` for standard input, or --file FILE")
     return text
+
+
+def _within(limit: int, content: str) -> None:
+    from sisf.errors import LimitExceeded
+
+    if len(content) > limit:
+        raise LimitExceeded(
+            f"{len(content):,} characters; texts of more than {limit:,} (limits.text_chars) are refused uninspected"
+        )
 
 
 def rendered(explanation: "Explanation") -> str:

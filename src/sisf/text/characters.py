@@ -6,9 +6,10 @@ text: Hackett et al. 2025, arXiv 2504.11168.
 
 import re
 import unicodedata
+from collections.abc import Callable
 from itertools import chain
 
-from sisf.text.changed import Changed
+from sisf.text.changed import Changed, translated
 
 _INVISIBLE_RANGES = (
     (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F),  # controls, but for white space
@@ -21,8 +22,10 @@ _INVISIBLE_CLASS = "".join(f"{chr(a)}-{chr(b)}" for a, b in _INVISIBLE_RANGES)
 _INVISIBLE = re.compile(f"[{_INVISIBLE_CLASS}]+")
 _DROP_INVISIBLE = dict.fromkeys(chain.from_iterable(range(a, b + 1) for a, b in _INVISIBLE_RANGES))
 
-_TAGS = re.compile("[\U000e0020-\U000e007e]{2,}")
-_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
+_TAGS = re.compile("[\U000e0020-\U000e007e]")
+_NO_TAG = re.compile("[^\U000e0020-\U000e007e\n]+")
+_SELECTORS = re.compile("[\ufe00-\ufe0f]{2}|[\U000e0100-\U000e01ef]")
+_NO_SELECTOR = re.compile("[^\ufe00-\ufe0f\U000e0100-\U000e01ef\n]+")
 _BINARY = re.compile("[\u200b\u200c\u200d\u2060\u2062\u2063\u2064\ufeff]{16,}")
 _MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _SPACES = re.compile(r"[^\S \n]")
@@ -35,7 +38,7 @@ _TURNED = dict(
 _UPRIGHT = str.maketrans({**_TURNED, "¿": "?", "¡": "!", "˙": ".", "‘": ",", "„": '"', "⅋": "&"})
 _FEW_TURNED = 3
 """Fewer stand in phonetic spelling and in the orthographies of some languages."""
-_TURNED_LETTERS = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎᴚᵷ∀ƎℲԀ⅄]")
+_TURNED_LETTERS = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎᴚᵷ∀ƎℲԀ⅄]+")
 
 
 def scalar(text: str) -> str:
@@ -45,7 +48,7 @@ def scalar(text: str) -> str:
 
 def visible(text: str) -> str:
     """Without invisible and formatting characters and controls."""
-    return text.translate(_DROP_INVISIBLE) if _INVISIBLE.search(text) else text
+    return translated(text, _DROP_INVISIBLE) if _INVISIBLE.search(text) else text
 
 
 def has_invisible(text: str) -> bool:
@@ -88,7 +91,8 @@ def unmarked(text: str) -> str:
         return text
     composed = _MARKS.sub("", unicodedata.normalize("NFC", text))
     bases = {ord(c): unicodedata.normalize("NFD", c)[0] for c in set(composed) if not c.isascii()}
-    return composed.translate({code: base for code, base in bases.items() if base.isascii()})
+    bare = translated(composed, {code: base for code, base in bases.items() if base.isascii()})
+    return unicodedata.normalize("NFC", bare)  # what is left may stand in another order
 
 
 def erased(text: str) -> str:
@@ -112,15 +116,26 @@ def reordered(text: str) -> str:
 def upright(text: str) -> Changed | None:
     """Letters that were turned upside down, turned back; the order of characters stays. None: hardly any are."""
     fresh = tuple(m.span() for m in _TURNED_LETTERS.finditer(text))
-    return Changed(text.translate(_UPRIGHT), fresh) if len(fresh) >= _FEW_TURNED else None
+    turned = sum(end - start for start, end in fresh)
+    return Changed(translated(text, _UPRIGHT), fresh) if turned >= _FEW_TURNED else None
 
 
 def hidden(text: str) -> list[str]:
-    """What invisible characters spell: tag characters, bytes in variation selectors, bits in zero-width characters."""
-    found = ["".join(chr(ord(c) - 0xE0000) for c in run) for run in _TAGS.findall(text)]
-    found += [_selector_bytes(run) for run in _SELECTORS.findall(text)]
-    found += list(chain.from_iterable(_bits(run) for run in _BINARY.findall(text)))
+    """What invisible characters spell: tag characters, bytes in variation selectors, bits in zero-width characters.
+
+    Pieces between which the line does not end are one: what is spread behind many letters is read as a whole.
+    """
+    found = []
+    if _TAGS.search(text):
+        found.append(_lines_of(_NO_TAG.sub("", text), lambda line: "".join(chr(ord(c) - 0xE0000) for c in line)))
+    if _SELECTORS.search(text):
+        found.append(_lines_of(_NO_SELECTOR.sub("", text), _selector_bytes))
+    found += chain.from_iterable(_bits(run) for run in _BINARY.findall(text))
     return [piece for piece in found if piece]
+
+
+def _lines_of(carriers: str, read: Callable[[str], str]) -> str:
+    return "\n".join(filter(None, map(read, carriers.split("\n"))))
 
 
 def _selector_bytes(run: str) -> str:

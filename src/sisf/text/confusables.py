@@ -27,7 +27,7 @@ def skeleton(text: str) -> str:
     """The text with look-alikes mapped, in the words that pretend to be Latin."""
     if text.isascii():
         return text
-    mapping = table()
+    mapping = {ord(c): table().get(ord(c), c) for c in set(text)}  # whole: a character that is missing costs more
     if text.translate(mapping) == text:
         return text
     return "".join(_sentence(part, mapping) for part in _SENTENCE.split(text))

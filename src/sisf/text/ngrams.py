@@ -25,6 +25,11 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def located_words(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text in order, lower-cased, each with its place."""
+    return [(match[0].lower(), *match.span()) for match in _WORD.finditer(text)]
+
+
 def ngrams(text: str) -> set[str]:
     """The distinct words and pairs of neighbouring words (joined by a space)."""
     found = words(text)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 from sisf.text.changed import Changed, substitute
@@ -17,6 +18,7 @@ _DIGITS = "0123456789@$!|+€£¥¢"
 _READ_I = dict(zip(map(ord, _DIGITS), "oizeasgtbgasiitelyc", strict=True))
 _READ_L = dict(zip(map(ord, _DIGITS), "olzeasgtbgaslltelyc", strict=True))
 _AMBIGUOUS = "1!|"
+_MOST_AMBIGUOUS = 3
 _LEET = re.compile(r"[0-9@$!|+€£¥¢(\\/]")
 _LONGEST = 24
 """Longer runs are machine text (keys, encodings), not words."""
@@ -70,7 +72,7 @@ def _read(word: str, one: str) -> str:
 def _known_reading(core: str) -> str | None:
     """Where signs can be read as `i` or as `l`: the reading that is a word, if one is."""
     places = [i for i, c in enumerate(core) if c in _AMBIGUOUS]
-    if not 0 < len(places) <= 4:
+    if not 0 < len(places) <= _MOST_AMBIGUOUS:
         return None
     for choice in product("il", repeat=len(places)):
         letters = list(core)
@@ -127,6 +129,7 @@ def unglued(lower: str) -> Changed | None:
     return substitute(runs, lambda m: _pieces(m[0]), lower)
 
 
+@lru_cache(maxsize=4_096)  # the same run comes again in other readings of its text
 def _pieces(run: str) -> str | None:
     vowels = sum(map(run.count, "aeiou"))
     if run in costs() or not _FEWEST_VOWELS < vowels / len(run) < _MOST_VOWELS:

@@ -19,9 +19,10 @@ from sisf.text.confusables import skeleton
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
 MAX_VIEWS = 64
-MAX_GROWTH = 12
-"""Views may hold this many times the characters of the text, and `_ALLOWANCE` more; beyond, the text is refused."""
-_ALLOWANCE = 100_000
+MAX_GROWTH = 3
+ALLOWANCE = 40_000
+"""Other readings than the plain one may hold `MAX_GROWTH` times the characters of the text and `ALLOWANCE` more;
+beyond, the text is refused: that bounds the time that any text can cost."""
 _SEPARATOR = "\n"
 
 Transform = Callable[[str], Changed | None]
@@ -70,10 +71,11 @@ def views(text: str) -> tuple[View, ...]:
         raw = View("raw", text, derived=False)
         return (raw,) if lower == text else (raw, View("folded", lower, derived=False))
     text = characters.scalar(text)
-    collector = _Collector(MAX_GROWTH * len(text) + _ALLOWANCE)
-    collector.add("raw", text, derived=False)
     folded = characters.folded(text)
-    collector.add("folded", folded, derived=not text.isascii() and folded != text.lower())
+    plain = {"raw": View("raw", text, derived=False)}
+    if folded != text:
+        plain["folded"] = View("folded", folded, derived=not text.isascii() and folded != text.lower())
+    collector = _Collector(MAX_GROWTH * len(text) + ALLOWANCE, list(plain.values()), {text, folded})
     _unfold(text, "", 0, collector)
     return tuple(collector.views)
 

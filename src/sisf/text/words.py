@@ -10,9 +10,9 @@ from importlib.resources import files
 from math import log
 
 _LETTERS = re.compile(r"[a-z]+")
-_LONGEST = 16
 _UNKNOWN = 14.0
 """Cost of one letter that belongs to no known word: more than a rare word."""
+_NO_WORD = 1e9
 
 
 @cache
@@ -31,22 +31,40 @@ def readable(text: str) -> float:
     return sum(len(w) for w in words if len(w) > 1 and w in known) / letters if letters else 0.0
 
 
+@cache
+def _beginnings() -> dict[str, float]:
+    """Everything that a word begins with: the cost where it is a word itself, else more than any word costs."""
+    found: dict[str, float] = {}
+    for word, cost in costs().items():
+        for end in range(1, len(word)):
+            found.setdefault(word[:end], _NO_WORD)
+        found[word] = cost
+    return found
+
+
 def segmented(letters: str) -> str:
     """Lower-case letters without spaces, cut into words as cheaply as possible. Time: linear in their number."""
-    known = costs()
-    best = [0.0]
-    cut = [0]
-    for end in range(1, len(letters) + 1):
-        choices = [
-            (best[start] + known.get(letters[start:end], _UNKNOWN * (end - start)), start)
-            for start in range(max(0, end - _LONGEST), end)
-        ]
-        cost, start = min(choices)
-        best.append(cost)
-        cut.append(start)
-    words = []
-    end = len(letters)
+    beginnings = _beginnings()
+    count = len(letters)
+    best = [0.0] + [_NO_WORD * (count + 1)] * count
+    cut = [0] * (count + 1)
+    unknown = bytearray(count + 1)
+    for start in range(count):
+        before = best[start]
+        if before + _UNKNOWN < best[start + 1]:
+            best[start + 1], cut[start + 1], unknown[start + 1] = before + _UNKNOWN, start, True
+        for end in range(start + 1, count + 1):
+            cost = beginnings.get(letters[start:end])
+            if cost is None:  # no word goes on like this
+                break
+            if before + cost < best[end]:
+                best[end], cut[end], unknown[end] = before + cost, start, False
+    words: list[str] = []
+    end = count
     while end:
-        words.append(letters[cut[end] : end])
-        end = cut[end]
+        start = cut[end]
+        while unknown[end] and unknown[start]:
+            start = cut[start]
+        words.append(letters[start:end])
+        end = start
     return " ".join(reversed(words))

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,9 @@ from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Sta
 from sisf.text.ngrams import ngram_features
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
+from sisf.warden.compiled import Compiled
 from sisf.warden.passages import chosen
 from sisf.warden.patterns import compile_one
-
-if TYPE_CHECKING:
-    from sisf.warden.policy_set import PolicySet
 
 TURN = "turn"
 """The view of several texts of one turn taken together."""
@@ -47,7 +44,7 @@ class Inspection:
 
     def __init__(
         self,
-        policy_set: "PolicySet",
+        compiled: Compiled,
         messages: Sequence[Message],
         direction: Direction,
         tenant: str,
@@ -55,17 +52,17 @@ class Inspection:
         remember: bool = True,
     ) -> None:
         self._started = time.perf_counter()
-        self._set = policy_set
+        self.compiled = compiled
         self.messages = messages
         self.direction = direction
         self.tenant = tenant
-        self._scope = policy_set.scope(direction, tenant)
+        self._scope = compiled.scope(direction, tenant)
         self._blocked = False
         self._remembers = remember
         self._texts = [_Text(m.content, i) for i, m in enumerate(messages)] + _turns(messages)
         for text in self._texts:
             text.key = InspectionCache.key(direction, tenant, text.content)
-            text.known = policy_set.cache.get(text.key)
+            text.known = compiled.cache.get(text.key)
             self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
 
     @property
@@ -102,21 +99,21 @@ class Inspection:
         enforced = [m.action for m in matches if not m.shadow]
         action = max(enforced, key=lambda a: a.precedence, default=Action.ALLOW)
         elapsed = 1e6 * (time.perf_counter() - self._started)
-        return Decision(action, tuple(matches), self._set.revision, self.direction, elapsed)
+        return Decision(action, tuple(matches), self.compiled.revision, self.direction, elapsed)
 
     def _remember(self) -> None:
         for text in self._texts:
             if text.known is None and text.key is not None:
-                self._set.cache.put(text.key, tuple(text.found.values()))
+                self.compiled.cache.put(text.key, tuple(text.found.values()))
 
     def _search(self, text: _Text, view: View) -> None:
         data = view.text.encode()
         applies = self._scope.applies
-        for layer in self._set.pattern_layers:
+        for layer in self.compiled.pattern_layers:
             for pattern in layer.search(data):
-                for index in self._set.pattern_owners.get(pattern, ()):
+                for index in self.compiled.pattern_owners.get(pattern, ()):
                     if applies[index] and index not in text.found:
-                        match = _located(self._set.roster.policies[index], pattern, view)
+                        match = _located(self.compiled.roster.policies[index], pattern, view)
                         if match is not None:
                             text.found[index] = _within(match, text)
 
@@ -126,16 +123,18 @@ class Inspection:
         for start in range(0, len(windows), _BATCH):
             part = windows[start : start + _BATCH]
             embeddings = self._embedded(part)
-            for hit in self._set.semantics.search(embeddings, features[start : start + _BATCH], self._scope.applies):
+            for hit in self.compiled.semantics.search(
+                embeddings, features[start : start + _BATCH], self._scope.applies
+            ):
                 known = text.found.get(hit.number)
                 if known is None or hit.score > known.score:
-                    policy, window = self._set.roster.policies[hit.number], part[hit.window]
+                    policy, window = self.compiled.roster.policies[hit.number], part[hit.window]
                     match = _match(policy, hit.score, hit.threshold, window.view, window.span)
                     text.found[hit.number] = _within(match, text)
 
     def _embedded(self, windows: Sequence["_Window"]) -> Vectors:
         missing = [w.text for w in windows if w.vector is None]
-        computed = iter(self._set.embedder.embed(missing) if missing else ())
+        computed = iter(self.compiled.embedder.embed(missing) if missing else ())
         return np.stack([next(computed) if w.vector is None else w.vector for w in windows])
 
     def _windows(self, text: _Text) -> list["_Window"]:
@@ -143,7 +142,7 @@ class Inspection:
         found: dict[str, _Window] = {}
         for view in text.views:
             if view.derived or view.name == "raw":
-                coarse = coarse_windows(self._set.embedder, view.text)
+                coarse = coarse_windows(self.compiled.embedder, view.text)
                 fresh = {_said(w.text): _Window(w.text, view.name, (w.start, w.end)) for w in coarse}
                 fresh = {key: window for key, window in fresh.items() if key not in found}
                 found |= fresh
@@ -154,17 +153,17 @@ class Inspection:
 
     def _closer(self, view: View, coarse: Sequence["_Window"]) -> Iterator["_Window"]:
         """Where to look closer in a long text: at the passages that promise most, or at finer windows."""
-        look = getattr(self._set.embedder, "embed_tokens", None)
+        look = getattr(self.compiled.embedder, "embed_tokens", None)
         for window in coarse:
             tokens = look(window.text) if look is not None else None
             if tokens is None:
-                for fine in fine_windows(self._set.embedder, view.text):
+                for fine in fine_windows(self.compiled.embedder, view.text):
                     yield _Window(fine.text, view.name, (fine.start, fine.end))
                 return
             window.vector = tokens.vector
-            for start, end in chosen(window.text, tokens, self._set.semantics, self._scope.applies):
-                span = (window.span[0] + start, window.span[0] + end)
-                yield _Window(window.text[start:end], view.name, span)
+            for piece in chosen(window.text, tokens, self.compiled.semantics, self._scope.applies):
+                span = (window.span[0] + piece.start, window.span[0] + piece.end)
+                yield _Window(window.text[piece.start : piece.end], view.name, span, cuts=piece.cuts)
 
 
 @dataclass(slots=True)
@@ -176,6 +175,8 @@ class _Window:
     span: tuple[int, int]
     vector: NDArray[np.float32] | None = None
     """Where it is known already."""
+    cuts: int = 0
+    """How many of its ends are arbitrary."""
 
 
 def _turns(messages: Sequence[Message]) -> list[_Text]:

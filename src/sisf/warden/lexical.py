@@ -75,3 +75,13 @@ class Postings:
         ends = counts.cumsum()
         runs = np.arange(ends[-1], dtype=np.int32) + np.repeat(starts - (ends - counts), counts)
         np.add.at(scores, self.rows[runs], self.weights[runs] * np.repeat(values[hits], counts))
+
+    def spread(self, weights: Floats, grams: Hashes) -> None:
+        """Add to `weights[i, row]` what the i-th n-gram weighs for each row."""
+        if not len(self.grams):
+            return
+        places = self.grams.searchsorted(grams)
+        places[places == len(self.grams)] = 0
+        for index in np.flatnonzero(self.grams[places] == grams).tolist():
+            run = slice(self.bounds[places[index]], self.bounds[places[index] + 1])
+            weights[index, self.rows[run]] += self.weights[run]

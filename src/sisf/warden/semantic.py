@@ -25,6 +25,8 @@ _SPARE = 1.5
 """A full table is copied into one this much larger."""
 _YOUNG_POSTINGS = 16_384
 """The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
+_PROBE_CAUTION, _COSINE_CAUTION = 0.3, 0.02
+"""How far a fragment must be above the threshold of a probe (log-odds) or a prototype (cosine) for each cut."""
 _LARGEST_POSTINGS = 1 << 24
 _FEW_TABLES = 3
 """Young tables that may stand side by side: each costs some five microseconds a window."""
@@ -92,13 +94,14 @@ class _Table:
         self.vectors = np.empty((capacity, dimensions), np.float32)
         self.biases = np.zeros(capacity, np.float32)
         self.thresholds = np.empty(capacity, np.float32)
+        self.cautions = np.empty(capacity, np.float32)
         self.numbers = np.empty(capacity, np.int32)
         self.used = 0
 
-    def append(self, vectors: Floats, bias: float, threshold: float, number: int) -> None:
+    def append(self, vectors: Floats, bias: float, caution: float, threshold: float, number: int) -> None:
         """Write behind what is used."""
         part = slice(self.used, self.used + len(vectors))
-        self.vectors[part], self.biases[part] = vectors, bias
+        self.vectors[part], self.biases[part], self.cautions[part] = vectors, bias, caution
         self.thresholds[part], self.numbers[part] = threshold, number
         self.used = part.stop
 
@@ -106,7 +109,7 @@ class _Table:
         """A table of its own with some of the rows."""
         table = _Table(self.vectors.shape[1], capacity)
         count = len(self.numbers[rows])
-        for name in ("vectors", "biases", "thresholds", "numbers"):
+        for name in ("vectors", "biases", "cautions", "thresholds", "numbers"):
             getattr(table, name)[:count] = getattr(self, name)[rows]
         table.used = count
         return table
@@ -139,11 +142,11 @@ class SemanticEngine:
         table = self._with_room(sum(len(v) for v in stacked.values()))
         probes: dict[int, Mapping[str, float]] = {}
         for number, condition in found.items():
-            bias = 0.0
+            bias, caution = 0.0, _COSINE_CAUTION
             if isinstance(condition, Probe):
-                bias = condition.bias
+                bias, caution = condition.bias, _PROBE_CAUTION
                 probes[table.used] = condition.ngrams
-            table.append(stacked[number], bias, condition.threshold, number)
+            table.append(stacked[number], bias, caution, condition.threshold, number)
         return SemanticEngine(table, table.used, _with_probes(self.postings, probes))
 
     def _with_room(self, rows: int) -> _Table:
@@ -167,9 +170,16 @@ class SemanticEngine:
         one = Postings.merged(self.postings[count:], np.arange(self.count, dtype=np.int32))
         return SemanticEngine(self.table, self.count, (*self.postings[:count], one))
 
-    def search(self, embeddings: Vectors, lexical: Lexical, applies: NDArray[np.bool_]) -> list[Hit]:
+    def search(
+        self,
+        embeddings: Vectors,
+        lexical: Lexical,
+        applies: NDArray[np.bool_],
+        cuts: Floats | None = None,
+    ) -> list[Hit]:
         """The policies among those that apply (by number) whose best window reaches their threshold.
 
+        `cuts` says of each window how many of its ends are arbitrary: for each, it must be further above.
         Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
         """
         table, count = self.table, self.count
@@ -181,21 +191,33 @@ class SemanticEngine:
         if self.postings:
             for row, features in zip(scores, lexical, strict=True):
                 self._add_lexical(row, features)
+        if cuts is not None and cuts.any():
+            scores -= np.outer(cuts, table.cautions[:count])
         best: Floats = scores[0] if len(scores) == 1 else scores.max(axis=0)
         reached = np.flatnonzero(best >= table.thresholds[:count])
         if not reached.size:
             return []
         return self._hits(reached[applies[table.numbers[reached]]], scores, best)
 
-    def margins(self, embeddings: Vectors, lexical: Lexical, applies: NDArray[np.bool_]) -> Floats:
-        """For each window how far the best of the policies that apply is above its threshold (below: negative)."""
+    def margins(self, embeddings: Vectors, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
+        """For each window how far the best of the policies that apply is above its threshold (below: negative).
+
+        `lexical` is what the words of each window weigh for each row, of shape `(n, count)`.
+        """
         table, count = self.table, self.count
         scores = embeddings @ table.vectors[:count].T + table.biases[:count] - table.thresholds[:count]
-        for row, features in zip(scores, lexical, strict=True):
-            self._add_lexical(row, features)
+        scores += lexical
         scores[:, ~applies[table.numbers[:count]]] = -np.inf
         best: Floats = scores.max(axis=1)
         return best
+
+    def weights(self, ngrams: Sequence[str]) -> Floats:
+        """What each n-gram weighs for each row, of shape `(len(ngrams), count)`."""
+        weights = np.zeros((len(ngrams), self.count), np.float32)
+        grams = hashed(ngrams, len(ngrams))
+        for postings in self.postings:
+            postings.spread(weights, grams)
+        return weights
 
     def _hits(self, rows: NDArray[np.intp], scores: Floats, best: Floats) -> list[Hit]:
         """One hit for each policy: a policy may have several rows."""

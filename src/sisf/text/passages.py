@@ -1,0 +1,58 @@
+"""Passages of a long text: what a person would take out of it as something said.
+
+A passage begins where a sentence, a line, a quotation or a capitalised word begins, and ends where one of these ends
+or the next begins. What is inspected inside a long text, and what policies are calibrated on, are these passages.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+
+Span = tuple[int, int]
+
+LONGEST = 320
+"""Characters of a passage; longer sentences are seen through the windows besides."""
+_FEWEST_LETTERS = 12
+_ENDS = 3
+"""Ends tried for each beginning, and beginnings for each end of a sentence: so their number is linear in the text."""
+
+_BORDER = re.compile(
+    r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+"  # the end of a sentence, what closes it included
+    r"|[:;•–—|>*#\"“”«»()\[\]{}](?=\s|\w)|\n+"  # a clause, a quotation, an item, a line
+    r"|(?<=\s)(?=[^\W\d_a-zà-öø-ÿа-яα-ω])\b"  # a word in capitals or of a script that has none
+)
+
+
+def passages(text: str) -> list[Span]:
+    """The passages of a text as spans of characters, in the order of their beginnings. Linear in the text."""
+    starts, ends = borders(text)
+    found: dict[Span, None] = {}
+    for start in starts:
+        first = bisect_right(ends, start)
+        for end in ends[first : first + _ENDS]:
+            found[start, end] = None
+    for end in ends:
+        last = bisect_left(starts, end)
+        for start in starts[max(0, last - _ENDS) : last]:
+            found[start, end] = None
+    return sorted({span for start, end in found if worth(text, *(span := _trimmed(text, start, end)))})
+
+
+def borders(text: str) -> tuple[list[int], list[int]]:
+    """Where passages may begin and where they may end, rising; the text's own ends are among them."""
+    borders = [0]
+    for match in _BORDER.finditer(text):
+        if not text[borders[-1] : match.end()].isspace():  # more than a gap since the last one
+            borders.append(match.end())
+    return borders, [*borders[1:], len(text)]
+
+
+def worth(text: str, start: int, end: int) -> bool:
+    """Whether a passage is long enough to say something and short enough to be one."""
+    if not _FEWEST_LETTERS <= end - start <= LONGEST:
+        return False
+    return sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))

@@ -1,0 +1,135 @@
+"""All policies of one revision in the forms in which texts are held against them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from sisf.embedding.base import Embedder
+from sisf.errors import PolicyError
+from sisf.policy import Direction, Pattern, Policy, Snapshot, Substitution
+from sisf.warden import patterns, semantic, substitutions
+from sisf.warden.cache import InspectionCache
+from sisf.warden.patterns import BadPattern, PatternLayer
+from sisf.warden.roster import Roster, Scope
+from sisf.warden.semantic import SemanticEngine
+
+_SCOPES = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """All policies of one revision, compiled: what an inspection works with. Safe to use from any number of threads.
+
+    A set is compiled from the set before it: what did not change is shared, so that it costs what changed.
+    """
+
+    snapshot: Snapshot
+    embedder: Embedder
+    roster: Roster
+    pattern_layers: tuple[PatternLayer, ...]
+    pattern_owners: Mapping[str, tuple[int, ...]]
+    """Each pattern and the numbers of the policies that have it."""
+    semantics: SemanticEngine
+    cache: InspectionCache = field(default_factory=InspectionCache)
+    """Matches of texts already seen at this revision."""
+    _scopes: dict[tuple[Direction, str], Scope] = field(default_factory=dict)
+
+    @classmethod
+    def compile(
+        cls,
+        snapshot: Snapshot,
+        embedder: Embedder,
+        previous: "Compiled | None" = None,
+        pause: Callable[[], object] | None = None,
+    ) -> Self:
+        """Compile a snapshot, reusing what `previous` compiled; `previous` stays as it is.
+
+        `pause` is called now and then, to let others work meanwhile.
+        Raises `PolicyError` that names the policy at fault.
+        """
+        base: Compiled = previous if previous is not None and previous.embedder.id == embedder.id else _empty(embedder)
+        roster, new = base.roster.followed_by(snapshot.policies, lambda policy: _check(policy, embedder))
+        owners, fresh = _with_owners(base.pattern_owners, new)
+        try:
+            layers = (*base.pattern_layers, *patterns.build(fresh, pause))
+        except BadPattern as error:
+            raise PolicyError(f"policy {roster.policies[owners[error.pattern][0]].id}: {error}") from None
+        return cls(snapshot, embedder, roster, layers, owners, base.semantics.followed_by(new))
+
+    @property
+    def revision(self) -> int:
+        """The revision of the snapshot."""
+        return self.snapshot.revision
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Those in force, active or in shadow."""
+        return tuple(self.roster.policies[number] for number in self.roster.numbers.values())
+
+    @property
+    def fragmented(self) -> bool:
+        """Whether `merged` would make checks cheaper."""
+        return self.roster.wasteful or patterns.fragmented(self.pattern_layers) or self.semantics.fragmented
+
+    def merged(self, pause: Callable[[], object] | None = None) -> Self:
+        """The same policies in fewer pieces. Slow: for the background."""
+        if self.roster.wasteful:
+            return self.compile(self.snapshot, self.embedder, pause=pause)
+        return replace(
+            self,
+            pattern_layers=patterns.merged(self.pattern_layers, pause),
+            semantics=self.semantics.merged(),
+        )
+
+    def scope(self, direction: Direction, tenant: str) -> Scope:
+        """The policies that apply to `direction` (prompt or response) for `tenant`."""
+        key = (direction, tenant)
+        found = self._scopes.get(key)
+        if found is None:
+            found = self.roster.scope(direction, tenant)
+            if len(self._scopes) >= _SCOPES:
+                self._scopes.clear()
+            self._scopes[key] = found
+        return found
+
+    def by_id(self, policy_id: str) -> Policy | None:
+        """A policy of this set."""
+        number = self.roster.numbers.get(policy_id)
+        return None if number is None else self.roster.policies[number]
+
+
+def _empty(embedder: Embedder) -> Compiled:
+    return Compiled(Snapshot(), embedder, Roster(), (), {}, SemanticEngine.empty(embedder.dimensions))
+
+
+def _check(policy: Policy, embedder: Embedder) -> None:
+    semantic.check(policy, embedder.id, embedder.dimensions)
+    try:
+        match policy.condition:
+            case Pattern(exceptions=exceptions):
+                for exception in exceptions:
+                    patterns.compile_one(exception)
+            case Substitution() as substitution:
+                substitutions.check(substitution)
+    except PolicyError as error:
+        raise PolicyError(f"policy {policy.id}: {error}") from None
+
+
+def _with_owners(
+    owners: Mapping[str, tuple[int, ...]], new: Mapping[int, Policy]
+) -> tuple[Mapping[str, tuple[int, ...]], list[str]]:
+    """The owners of all patterns, and the patterns that had none.
+
+    Numbers of policies that left stay until a set is compiled afresh: they apply to nothing.
+    """
+    if not new:
+        return owners, []
+    grown = dict(owners)
+    for number, policy in new.items():
+        condition = policy.condition
+        if isinstance(condition, Pattern | Substitution):
+            pattern = condition.pattern
+            if isinstance(condition, Substitution):
+                pattern = substitutions.any_case(pattern)
+            grown[pattern] = (*grown.get(pattern, ()), number)
+    return grown, list(grown)[len(owners) :]

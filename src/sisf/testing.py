@@ -292,6 +292,16 @@ class OpenGate:
         reason = self._refuse(policy)
         return GateReport(reason is None, (reason,) if reason else (), catches_breach=breach is not None)
 
+    def redundant(
+        self,
+        candidates: Sequence[Policy],  # noqa: ARG002
+        active: Sequence[Policy],  # noqa: ARG002
+        knowledge: Knowledge,  # noqa: ARG002
+        stopped: Mapping[str, Sequence[Exchange]],  # noqa: ARG002
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Nothing is."""
+        return {}
+
 
 def _literal_policy(breach: Breach, _knowledge: Knowledge) -> Sequence[Policy]:
     pattern = "(?i)" + re.escape(breach.exchange.prompt).replace("\\ ", " ")

@@ -10,7 +10,8 @@ import pytest
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
-from sisf.loop.lifecycle import narrow, precision_bounds
+from sisf.loop.mistakes import narrowings
+from sisf.loop.rules import precision_bounds
 from sisf.policy import (
     Action,
     Change,
@@ -135,13 +136,15 @@ def test_a_policy_that_cannot_spare_the_text_becomes_a_shadow(store: Store) -> N
     assert store.policies.get("p").gate_report == GateReport(False, ("still hits it",))
 
 
-def test_a_learned_threshold_rises_above_the_score() -> None:
+def test_a_learned_threshold_rises_above_the_score_or_the_text_is_an_exception() -> None:
     probe = Probe("e", 1, struct.pack("<f", 1.0), {}, 0.0, 0.5)
     policy = Policy(probe, Action.BLOCK, Direction.PROMPT, "x")
-    narrowed = narrow(policy, "text", 0.8).condition
-    assert isinstance(narrowed, Probe)
-    assert 0.8 < narrowed.threshold < 0.801
-    assert narrow(policy, "text", 0.2) == policy
+    raised, excepted = (p.condition for p in narrowings(policy, "text", Match("p", Action.BLOCK, 0.8, 0.5)))
+    assert isinstance(raised, Probe)
+    assert isinstance(excepted, Probe)
+    assert 0.8 < raised.threshold < 0.801
+    assert not raised.exceptions
+    assert (excepted.threshold, excepted.exceptions) == (0.5, ("(?is)^text$",))
 
 
 def test_what_no_policy_stopped_is_no_false_positive(store: Store) -> None:
@@ -152,7 +155,7 @@ def test_what_no_policy_stopped_is_no_false_positive(store: Store) -> None:
 
 def test_confirmed_shadows_are_promoted(store: Store) -> None:
     put(store, status=Status.SHADOW)
-    lifecycle = make(store, promote_confirmations=2)
+    lifecycle = make(store, promote_confirmations=2, promote_precision=0.3)
     for number in range(2):
         from sisf.store import Feedback, FeedbackKind
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sisf.errors import RevisionConflict, StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
-from sisf.loop.lifecycle import precision_bounds
+from sisf.loop.rules import precision_bounds
 from sisf.policy import (
     Action,
     Change,

@@ -1,11 +1,23 @@
 """`sisf policy`: see, question and undo what the loop learned."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sisf.cli import policy_code
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    console,
+    emit,
+    group,
+    load_settings,
+    person,
+    shown,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from sisf.policy import Policy, Snapshot
@@ -83,6 +95,40 @@ def retire(
         expected = opened.policies.snapshot().revision
         snapshot = opened.policies.commit(Change((gone,), person(), reason), expected=expected)
     _told(snapshot, f"retired {policy.id}", json=json)
+
+
+@app.command()
+def activate(
+    policy_id: PolicyId,
+    reason: Reason = "activated by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a proposed or shadow policy in force that passed the gate. What it replaces retires."""
+    _moved(policy_id, "active", reason, config, store, json=json)
+
+
+@app.command()
+def shadow(
+    policy_id: PolicyId,
+    reason: Reason = "made a shadow by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a policy only watch: its matches are recorded and nothing is stopped."""
+    _moved(policy_id, "shadow", reason, config, store, json=json)
+
+
+def _moved(policy_id: str, status: str, reason: str, config: Path | None, store: str | None, *, json: bool) -> None:
+    from sisf.policy import Status
+
+    with store_of(config, store) as opened:
+        policy = _find(opened.policies.list(), policy_id)
+        lifecycle = policy_code.lifecycle_of(load_settings(config), opened)
+        snapshot = lifecycle.move(policy.id, Status(status), actor=person(), reason=reason)
+    _told(snapshot, f"{policy.id} is {status}", json=json)
 
 
 @app.command()

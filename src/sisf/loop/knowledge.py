@@ -10,7 +10,6 @@ from sisf.store import Store
 from sisf.synthesis.base import Knowledge
 from sisf.verdict import Breach
 
-
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Benign texts to calibrate on. Never a test set."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
 from sisf.exchange import Message
-from sisf.policy import Action, Decision, Direction, Pattern, Policy, Snapshot, Substitution
+from sisf.policy import Action, Decision, Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Substitution
 from sisf.warden import patterns, rewriting, semantic
 from sisf.warden.cache import InspectionCache
 from sisf.warden.inspection import Inspection
@@ -133,7 +133,7 @@ def _check(policy: Policy, embedder: Embedder) -> None:
     semantic.check(policy, embedder.id, embedder.dimensions)
     try:
         match policy.condition:
-            case Pattern(exceptions=exceptions):
+            case Pattern(exceptions=exceptions) | Prototypes(exceptions=exceptions) | Probe(exceptions=exceptions):
                 for exception in exceptions:
                     patterns.compile_one(exception)
             case Substitution() as substitution:

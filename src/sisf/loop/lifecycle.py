@@ -291,10 +291,11 @@ def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:
 
 
 def _same_line(new: Policy, old: Policy) -> bool:
-    """Whether both are the one probe of a direction that a synthesiser learns again and again."""
+    """Whether both are the one probe of a direction that a synthesiser learns again and again, `new` later."""
     return (
         isinstance(new.condition, Probe)
         and isinstance(old.condition, Probe)
         and new.provenance.synthesiser == old.provenance.synthesiser != "person"
         and (new.direction, new.tenant) == (old.direction, old.tenant)
+        and old.created <= new.created
     )

@@ -8,9 +8,11 @@ from starlette.testclient import TestClient
 
 from sisf.console import create_console
 from sisf.exchange import Exchange
-from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
+from sisf.loop import Lifecycle, Reference, StoreKnowledge
+from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
 from sisf.store.base import ExchangeRecord, Store
 from sisf.store.memory import MemoryStore
+from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
 
 TOKEN = "a-token"
@@ -36,7 +38,9 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 def client(store: Store) -> TestClient:
-    return TestClient(create_console(store, token=TOKEN), base_url="http://console", follow_redirects=False)
+    lifecycle = Lifecycle(store, OpenGate(), StoreKnowledge(store, Reference()))
+    pages = create_console(store, token=TOKEN, lifecycle=lifecycle)
+    return TestClient(pages, base_url="http://console", follow_redirects=False)
 
 
 PAGES = ["/", "/policies", "/policies?status=all", "/policies/p1", "/exchanges", "/exchanges/e1", "/audit"]
@@ -108,3 +112,27 @@ def test_a_policy_without_a_passed_gate_report_cannot_be_activated(client: TestC
     answer = client.post("/policies/p2/activate", headers=AUTHORISED)
     assert answer.status_code == 409
     assert store.policies.get("p2").status is Status.PROPOSED
+
+
+def test_what_was_stopped_by_mistake_passes_and_what_was_not_is_confirmed(client: TestClient, store: Store) -> None:
+    for name, text in (("e2", "the lock of the canal"), ("e3", "pick a lock")):
+        decision = Decision(Action.BLOCK, (Match("p1", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
+        record = ExchangeRecord(Exchange.of(text, id=name), (decision,), "intercepted_prompt")
+        store.exchanges.record(record, enqueue=False).result()
+    assert "By mistake" in client.get("/exchanges/e2", headers=AUTHORISED).text
+    assert "By mistake" not in client.get("/exchanges/e1", headers=AUTHORISED).text
+    assert client.post("/exchanges/e2/mistake", headers=AUTHORISED).status_code == 303
+    assert client.post("/exchanges/e3/confirm", headers=AUTHORISED).status_code == 303
+    assert client.post("/exchanges/e1/mistake", headers=AUTHORISED).status_code == 404
+    policy = store.policies.get("p1")
+    assert isinstance(policy.condition, Pattern)
+    assert policy.condition.exceptions == (r"(?is)^the\ lock\ of\ the\ canal$",)
+    assert (policy.evidence.confirmations, policy.evidence.false_positives) == (1, 1)
+    assert [case.text for _, case in store.feedback.benign_cases()] == ["the lock of the canal"]
+    assert "Exceptions" in client.get("/policies/p1", headers=AUTHORISED).text
+
+
+def test_a_console_without_a_lifecycle_only_shows(store: Store) -> None:
+    pages = TestClient(create_console(store, token=TOKEN), base_url="http://console", follow_redirects=False)
+    assert pages.get("/policies/p1", headers=AUTHORISED).status_code == 200
+    assert pages.post("/policies/p1/retire", headers=AUTHORISED).status_code == 409

@@ -9,6 +9,7 @@ import typer
 from sisf.cli.base import ConfigOption, StoreOption, load_settings
 
 if TYPE_CHECKING:
+    from sisf.loop import Lifecycle
     from sisf.settings import Settings
     from sisf.store import Store
 
@@ -63,11 +64,12 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             "loop": system.loop,
             "adjudicator": system.adjudicator,
             "store": system.store,
+            "oversight": system.loop.lifecycle,
         }
         first = create_app(**parts, settings=settings)
         again = load or (lambda: settings)
         app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics))
-        with _console(settings, system.store):
+        with _console(settings, system.store, system.loop.lifecycle):
             serve_gateway(
                 app,
                 settings.listen.host,
@@ -84,7 +86,7 @@ def _ready(url: str, settings: "Settings") -> None:
 
 
 @contextlib.contextmanager
-def _console(settings: "Settings", store: "Store") -> Iterator[None]:
+def _console(settings: "Settings", store: "Store", lifecycle: "Lifecycle") -> Iterator[None]:
     """The oversight pages on their own listener."""
     if not settings.admin.enabled:
         yield
@@ -96,7 +98,9 @@ def _console(settings: "Settings", store: "Store") -> Iterator[None]:
 
     token = settings.admin.token.get_secret_value()
     shown = token or secrets.token_urlsafe(24)
-    with Background(create_console(store, token=shown), settings.admin.host, settings.admin.port) as listener:
+    with Background(
+        create_console(store, token=shown, lifecycle=lifecycle), settings.admin.host, settings.admin.port
+    ) as listener:
         link = f"{listener.url}/" if token else f"{listener.url}/login?token={shown}"
         typer.echo(f"console: {link}", err=True)
         yield

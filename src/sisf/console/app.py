@@ -7,7 +7,6 @@ read and other sites cannot send. Changes are POST requests from the same origin
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,8 +22,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sisf.console.overview import overview
-from sisf.errors import StoreError
-from sisf.policy import Change, Status
+from sisf.errors import PolicyError, StoreError
+from sisf.loop import Lifecycle
+from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.verdict import Outcome, Verdict
 
@@ -37,14 +37,16 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-_RETIREABLE = (Status.ACTIVE, Status.SHADOW, Status.PROPOSED)
 
 
-def create_console(store: Store, *, token: str) -> Starlette:
-    """The pages as an ASGI application for a listener of its own. `token` must not be empty."""
+def create_console(store: Store, *, token: str, lifecycle: Lifecycle | None = None) -> Starlette:
+    """The pages as an ASGI application for a listener of its own. `token` must not be empty.
+
+    `lifecycle` carries out what a person decides on policies and stopped exchanges; without it the pages only show.
+    """
     if not token:
         raise ValueError("the console needs a token")
-    pages = _Pages(store)
+    pages = _Pages(store, lifecycle)
     routes = [
         Route("/", pages.home),
         Route("/policies", pages.policies),
@@ -54,12 +56,14 @@ def create_console(store: Store, *, token: str) -> Starlette:
         Route("/exchanges", pages.exchanges),
         Route("/exchanges/{exchange_id}", pages.exchange),
         Route("/exchanges/{exchange_id}/verdict", pages.label, methods=["POST"]),
+        Route("/exchanges/{exchange_id}/mistake", pages.mistake, methods=["POST"]),
+        Route("/exchanges/{exchange_id}/confirm", pages.confirm, methods=["POST"]),
         Route("/audit", pages.audit),
     ]
     return Starlette(
         routes=routes,
         middleware=[Middleware(_Access, token=token)],
-        exception_handlers={StoreError: _not_found},
+        exception_handlers={StoreError: _not_found, PolicyError: _refused},
     )
 
 
@@ -75,6 +79,10 @@ async def _form(request: Request) -> Mapping[str, str]:
 
 async def _not_found(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error), status_code=404)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), status_code=409)
 
 
 class _Access:
@@ -135,8 +143,9 @@ def _same_origin(request: Request) -> bool:
 class _Pages:
     """One method a page. The store blocks, so each call to it runs in a thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, lifecycle: Lifecycle | None) -> None:
         self.store = store
+        self.lifecycle = lifecycle
         self.templates = Environment(
             loader=PackageLoader("sisf.console"), autoescape=select_autoescape(default=True), trim_blocks=True
         )
@@ -175,13 +184,25 @@ class _Pages:
         return RedirectResponse(f"/policies/{policy_id}", status_code=303)
 
     def _move(self, policy_id: str, status: Status) -> None:
-        policy = self.store.policies.get(policy_id)
-        if policy.status not in _RETIREABLE:
-            raise HTTPException(409, f"policy {policy_id} is {policy.status}; only {', '.join(_RETIREABLE)} can move")
-        if status is not Status.RETIRED and (policy.gate_report is None or not policy.gate_report.passed):
-            raise HTTPException(409, f"policy {policy_id} has no gate report that it passed")
-        change = Change((replace(policy, status=status),), "person:console", f"moved to {status} on the console")
-        self.store.policies.commit(change, expected=self.store.policies.snapshot().revision)
+        self._deciding().move(policy_id, status, actor="person:console", reason=f"moved to {status} on the console")
+
+    def _deciding(self) -> Lifecycle:
+        if self.lifecycle is None:
+            raise HTTPException(409, "this console only shows; decide with `sisf policy` and `sisf breach`")
+        return self.lifecycle
+
+    async def mistake(self, request: Request) -> Response:
+        """It was stopped by mistake: what stopped it lets it pass from now on."""
+        return await self._said(request, self._deciding().report_false_positive)
+
+    async def confirm(self, request: Request) -> Response:
+        """It was rightly stopped."""
+        return await self._said(request, self._deciding().confirm)
+
+    async def _said(self, request: Request, say: Callable[..., object]) -> Response:
+        exchange_id = request.path_params["exchange_id"]
+        await run_in_threadpool(partial(say, exchange_id, actor="person:console"))
+        return RedirectResponse(f"/exchanges/{exchange_id}", status_code=303)
 
     async def rollback(self, request: Request) -> Response:
         """Make an earlier revision the next one."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from sisf.loop.health import health
 from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.verdict import Outcome
@@ -27,4 +28,5 @@ def overview(store: Store) -> Mapping[str, Any]:
         "recent": len(recent),
         "jobs": store.jobs.counts(),
         "newest": newest,
+        "health": health(store),
     }

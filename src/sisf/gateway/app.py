@@ -29,7 +29,7 @@ from sisf.gateway.identity import Doorkeeper, KeyFile
 from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.openapi import document
-from sisf.gateway.ports import Monitor, Warden
+from sisf.gateway.ports import Monitor, Oversight, Warden
 from sisf.gateway.recording import Recorder
 from sisf.gateway.routing import Upstreams
 from sisf.gateway.services import SERVICES, Services
@@ -111,6 +111,7 @@ class Gateway:
 
     async def _metrics(self, _: Request) -> Response:
         await self._health.count_jobs()
+        await self._health.take_age()
         body = await asyncio.to_thread(self.core.metrics.render)
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -123,8 +124,9 @@ def create_app(
     store: Store,
     settings: Settings,
     metrics: Metrics | None = None,
+    oversight: Oversight | None = None,
 ) -> Gateway:
-    """Put the gateway together; with `metrics`, go on counting there.
+    """Put the gateway together; with `metrics`, go on counting there; with `oversight`, take words at `/v1/feedback`.
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
@@ -144,7 +146,7 @@ def create_app(
         door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
         throttle=Throttle(settings.limits, metrics),
     )
-    return Gateway(core, Health(core, store), Services(core, adjudicator, store), dialects)
+    return Gateway(core, Health(core, store), Services(core, adjudicator, store, oversight), dialects)
 
 
 def _dialects() -> Mapping[str, Dialect]:

@@ -1,13 +1,16 @@
 """Telling degraded from dead."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sisf.gateway.core import Core
+from sisf.loop.health import health
 from sisf.store.base import Store
 
 _SECONDS = 2.0
+_AGE_SECONDS = 60.0
 
 
 class Health:
@@ -16,6 +19,7 @@ class Health:
     def __init__(self, core: Core, store: Store) -> None:
         self._core = core
         self._store = store
+        self._next_age = 0.0
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="health")
 
     async def report(self) -> dict[str, Any]:
@@ -38,6 +42,20 @@ class Health:
         """Bring the gauge of the loop's jobs up to date."""
         for state, count in (await self._ask(self._store.jobs.counts) or {}).items():
             self._core.metrics.jobs.labels(state).set(count)
+
+    async def take_age(self) -> None:
+        """Bring the gauges of the policies' age up to date, at most once a minute: they cost a look at the store."""
+        if time.monotonic() < self._next_age:
+            return
+        self._next_age = time.monotonic() + _AGE_SECONDS
+        found = await self._ask(lambda: health(self._store))
+        if found is None:
+            return
+        metrics = self._core.metrics
+        for status, count in found.policies.items():
+            metrics.policies.labels(status).set(count)
+        for figure, value in found.figures().items():
+            metrics.age.labels(figure).set(value)
 
     def close(self) -> None:
         """Let go of the threads. Idempotent."""

@@ -36,6 +36,10 @@ class Metrics:
         self.in_flight = 0
         Gauge("sisf_requests_in_flight", "Requests being worked on.", **made).set_function(lambda: self.in_flight)
         self.revision = Gauge("sisf_policy_revision", "Revision of the policy set in force.", **made)
+        self.policies = Gauge("sisf_policies", "Policies by status.", ["status"], **made)
+        self.age = Gauge(
+            "sisf_policy_age", "How what was learned ages: figures of `sisf policy health`.", ["figure"], **made
+        )
         self.jobs = Gauge("sisf_loop_jobs", "Jobs of the loop by state.", ["state"], **made)
 
     def watch_revision(self, revision: Callable[[], int]) -> None:

@@ -10,6 +10,7 @@ from sisf.store import Store
 from sisf.synthesis.base import Knowledge
 from sisf.verdict import Breach
 
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Benign texts to calibrate on. Never a test set."""

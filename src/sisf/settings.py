@@ -132,6 +132,12 @@ class JudgeModel(ModelEndpoint):
     model: str = "gpt-4o"
 
 
+class AuthorModel(ModelEndpoint):
+    """The chat model that writes policies."""
+
+    model: str = "gpt-4-turbo"
+
+
 class GuardModel(ModelEndpoint):
     """A guard model served behind an OpenAI-compatible API."""
 
@@ -205,8 +211,8 @@ class Synthesis(_Section):
     """Who writes policies."""
 
     synthesiser: Literal["auto", "local", "llm"] = "auto"
-    """`auto` is `local`."""
-    llm: ModelEndpoint = ModelEndpoint(model="gpt-4-turbo")
+    """`auto`: `llm`, beside `local`, when a key or a base URL for it is there; else `local` alone."""
+    llm: AuthorModel = AuthorModel()
     """The synthesiser `llm`."""
     autonomy: Literal["autonomous", "supervised", "observe"] = "autonomous"
     """What passes the gate becomes active (`autonomous`), a shadow (`observe`) or waits for a person (`supervised`)."""

@@ -203,7 +203,7 @@ def poison(
     from sisf.evaluation.laboratory import Laboratory, Options, overridden
     from sisf.evaluation.poisoners import POISONERS, Poisoner
     from sisf.evaluation.results import prepare
-    from sisf.settings import ModelEndpoint
+    from sisf.settings import AuthorModel
 
     settings = load_settings(config)
     wanted = _shares(shares)
@@ -227,7 +227,7 @@ def poison(
         lab = Laboratory(settings, options, [*hostile, *honest])
         others: list[tuple[Poisoner, Callable[[], Defence]]] = []
         if injection.NAME in names:
-            endpoint = ModelEndpoint(model="gullible", base_url=server.url, api_key=SecretStr("scripted"))
+            endpoint = AuthorModel(model="gullible", base_url=server.url, api_key=SecretStr("scripted"))
             gullible = overridden(settings, {"synthesis.llm": endpoint})
             written = Laboratory(gullible, replace(options, synthesiser="llm"), [*hostile, *honest])
             others = [(injection.InjectionPoisoner(), learning(written.system))]

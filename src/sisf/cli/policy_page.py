@@ -13,6 +13,8 @@ _WORDS = 12
 _NAMED = 5
 _EXCERPT = 110
 _LABEL = 13
+_FILLER = 4
+"""Words up to so many letters are mostly grammar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _goes_by(policy: Policy) -> list[str]:
 
 
 def _probe(probe: Probe) -> list[str]:
-    ranked = sorted(probe.ngrams.items(), key=lambda item: item[1])
+    ranked = sorted((item for item in probe.ngrams.items() if _telling(item[0])), key=lambda item: item[1])
     against = [f"{gram} {weight:+.2f}" for gram, weight in ranked[:_WORDS] if weight < 0]
     towards = [f"{gram} {weight:+.2f}" for gram, weight in ranked[::-1][:_WORDS] if weight > 0]
     return [
@@ -77,6 +79,11 @@ def _probe(probe: Probe) -> list[str]:
         f"speak for a breach: {', '.join(towards) or 'none'}",
         f"speak against:      {', '.join(against) or 'none'}",
     ]
+
+
+def _telling(gram: str) -> bool:
+    """Whether an n-gram says something to a reader: `that` and `to the` weigh much and tell nothing."""
+    return any(len(word) > _FILLER for word in gram.split())
 
 
 def _origin(policy: Policy, principals: int) -> list[str]:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -17,12 +17,16 @@ from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import create_embedder
 from sisf.errors import DataError
 from sisf.loop import LastGood, Loop, Reference, Retention
+from sisf.loop.rules import rules_of
 from sisf.settings import Settings, cache_dir
 from sisf.store import Node, Store, open_store, privacy_of
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
 from sisf.synthesis.factory import create_synthesiser
 from sisf.synthesis.gate import Gate
 from sisf.warden import Warden
+
+_SECRET = 10
+"""One in so many benign prompts is kept from synthesis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,10 @@ def build(
     adjudicator = adjudicator or create_adjudicator(
         settings.adjudication, embedder=embedder if settings.embedder.name == "minilm" else None
     )
-    gate = gate or Gate(embedder)
+    reference = reference or reference_of(load_references(settings.synthesis.reference))
+    if gate is None:
+        reference, secret = held_back(reference)
+        gate = Gate(embedder, secret=secret)
     synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate)
     store = store or _open_store(settings)
     warden = Warden(embedder, window_chars=settings.streaming.window_chars, max_chars=settings.limits.text_chars)
@@ -81,7 +88,8 @@ def build(
         adjudicator,
         synthesiser,
         gate,
-        reference=reference or reference_of(load_references(settings.synthesis.reference)),
+        reference=reference,
+        rules=rules_of(settings.lifecycle, keys=bool(settings.keys.file)),
         autonomy=settings.synthesis.autonomy,
         learn=settings.adjudication.mode != "off",
         workers=settings.loop.workers,
@@ -125,6 +133,16 @@ def _node(settings: Settings, role: Literal["serve", "worker"]) -> Node | None:
     now = datetime.now(UTC)
     address = f"{settings.listen.host}:{settings.listen.port}" if role == "serve" else ""
     return Node(f"{role}-{socket.gethostname()}-{os.getpid()}", role, address, 0, now, now)
+
+
+def held_back(reference: Reference) -> tuple[Reference, Sequence[str]]:
+    """What synthesis may see of a reference, and the prompts that only the gate knows: one in ten, by their hash."""
+
+    def secret(text: str) -> bool:
+        return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=2).digest()[0] % _SECRET == 0
+
+    shown = [text for text in reference.prompts if not secret(text)]
+    return replace(reference, prompts=shown), [text for text in reference.prompts if secret(text)]
 
 
 def shipped_reference() -> Reference:

@@ -172,6 +172,12 @@ class JudgeModel(ModelEndpoint):
     model: str = "gpt-4o"
 
 
+class AuthorModel(ModelEndpoint):
+    """The chat model that writes policies."""
+
+    model: str = "gpt-4-turbo"
+
+
 class GuardModel(ModelEndpoint):
     """A guard model served behind an OpenAI-compatible API."""
 
@@ -245,8 +251,8 @@ class Synthesis(_Section):
     """Who writes policies."""
 
     synthesiser: Literal["auto", "local", "llm"] = "auto"
-    """`auto` is `local`."""
-    llm: ModelEndpoint = ModelEndpoint(model="gpt-4-turbo")
+    """`auto`: `llm`, beside `local`, when a key or a base URL for it is there; else `local` alone."""
+    llm: AuthorModel = AuthorModel()
     """The synthesiser `llm`."""
     autonomy: Literal["autonomous", "supervised", "observe"] = "autonomous"
     """What passes the gate becomes active (`autonomous`), a shadow (`observe`) or waits for a person (`supervised`)."""
@@ -257,6 +263,36 @@ class Synthesis(_Section):
     without these they learn how that model writes, and block honest users."""
     seed: int = 0
     """Of everything random in it, so that a run can be repeated."""
+
+
+class LifecycleSettings(_Section):
+    """How policies enter, age and leave."""
+
+    broad_principals: int | None = Field(None, ge=1)
+    """Distinct principals whose breaches must speak for a broad policy before it is enforced; a narrow one stands in
+    meanwhile. Unset: 2 with `keys.file`, else 1, since without keys a second principal proves nothing."""
+    demote_principals: int = Field(2, ge=1)
+    """Distinct principals whose words, with a Beta bound of the precision below one half, make a policy a shadow."""
+    promote_confirmations: int = Field(3, ge=1)
+    """Distinct principals whose breaches a shadow must have recognised to become active."""
+    decay_days: float = Field(90, gt=0)
+    """A policy that matched nothing and was confirmed by nobody for so long retires."""
+    active_limit: int = Field(2_000, ge=1)
+    """Above this many active policies those of least use retire."""
+    merge_after_hours: float = Field(24, ge=0)
+    """Age at which a policy retires when others in force catch all that it was ever seen to catch."""
+    breaker_principals: int = Field(5, ge=1)
+    """Distinct reports of false positives within `breaker_minutes`, or well-behaved principals that were stopped, that
+    trip the breaker: nothing is then put in force by itself."""
+    breaker_minutes: float = Field(60, gt=0)
+    """The time that the breaker looks back."""
+    breaker_rate: float = Field(0.05, gt=0, le=1)
+    """Share of the exchanges of well-behaved principals that may be stopped, before the breaker trips."""
+    triggers: int = Field(300, ge=1)
+    """Breaches of one principal that may each start learning at once; then one in `trigger_seconds`. The others are
+    learned from together with the next."""
+    trigger_seconds: float = Field(15.0, gt=0)
+    """Seconds after which a principal may start learning again."""
 
 
 class LoopSettings(_Section):
@@ -358,6 +394,7 @@ class Settings(_Section):
     embedder: EmbedderSettings = EmbedderSettings()
     adjudication: Adjudication = Adjudication()
     synthesis: Synthesis = Synthesis()
+    lifecycle: LifecycleSettings = LifecycleSettings()
     loop: LoopSettings = LoopSettings()
     limits: Limits = Limits()
     on_failure: OnFailure = OnFailure()

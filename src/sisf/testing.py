@@ -101,6 +101,8 @@ class ScriptedServer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    reply: Callable[[Received], str] | None = None
+    """What a plain completion says, made from the request; wins over `answer` and `body` while nothing fails."""
     events: Sequence[bytes] | None = None
     requests: list[Received] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
@@ -151,14 +153,8 @@ class ScriptedServer:
     def _respond(self, connection: socket.socket, received: Received) -> bool:
         """Answer, or fail; whether the connection can be used again."""
         failure = self.failure
-        if failure is Failure.HANG:
-            self._linger(connection)
-            return False
-        if failure is Failure.RESET:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            return False
-        if failure is Failure.GARBAGE:
-            connection.sendall(b"\x00\xff\x13garbage\r\n\r\n" * 8)
+        if failure in (Failure.HANG, Failure.RESET, Failure.GARBAGE):
+            self._break(connection, failure)
             return False
         if failure in (Failure.RATE_LIMIT, Failure.SERVER_ERROR):
             status = int(failure.value)
@@ -170,7 +166,21 @@ class ScriptedServer:
             _send(connection, 200, b'{"object":"list","data":[{"id":"scripted","object":"model"}]}', {})
             return True
         streamed = b'"stream":true' in received.body.replace(b" ", b"")
-        return self._stream(connection, failure) if streamed else self._plain(connection, failure)
+        if streamed:
+            return self._stream(connection, failure)
+        if self.reply is None or failure is not Failure.NONE:
+            return self._plain(connection, failure)
+        _send(connection, self.status, chat_completion(self.reply(received)), self.headers)
+        return True
+
+    def _break(self, connection: socket.socket, failure: Failure) -> None:
+        """Give no answer at all."""
+        if failure is Failure.HANG:
+            self._linger(connection)
+        elif failure is Failure.RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            connection.sendall(b"\x00\xff\x13garbage\r\n\r\n" * 8)
 
     def _plain(self, connection: socket.socket, failure: Failure) -> bool:
         body = b'{"choices": [' if failure is Failure.MALFORMED else self.body or chat_completion(self.answer)
@@ -291,6 +301,16 @@ class OpenGate:
         """Report without examining."""
         reason = self._refuse(policy)
         return GateReport(reason is None, (reason,) if reason else (), catches_breach=breach is not None)
+
+    def redundant(
+        self,
+        candidates: Sequence[Policy],  # noqa: ARG002
+        active: Sequence[Policy],  # noqa: ARG002
+        knowledge: Knowledge,  # noqa: ARG002
+        stopped: Mapping[str, Sequence[Exchange]],  # noqa: ARG002
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Nothing is."""
+        return {}
 
 
 def _literal_policy(breach: Breach, _knowledge: Knowledge) -> Sequence[Policy]:

@@ -11,9 +11,23 @@ from typer.testing import CliRunner, Result
 
 from sisf import datasets
 from sisf.cli.main import app
+from sisf.embedding.factory import create_embedder
 from sisf.exchange import Exchange
-from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
+from sisf.policy import (
+    Action,
+    Change,
+    Decision,
+    Direction,
+    GateReport,
+    Match,
+    Pattern,
+    Policy,
+    Probe,
+    Provenance,
+    Status,
+)
 from sisf.store import ExchangeRecord, open_store
+from sisf.verdict import Outcome, Verdict
 
 Sisf = Callable[..., Result]
 
@@ -139,3 +153,50 @@ def test_a_worker_needs_a_store_that_others_see(sisf: Sisf) -> None:
 def test_an_empty_fleet(sisf: Sisf, store: str) -> None:
     assert json.loads(sisf("fleet", "--json").stdout) == {"revision": 1, "nodes": []}
     assert "0 nodes" in sisf("fleet").stdout
+
+
+def test_a_policy_is_explained(sisf: Sisf, store: str) -> None:
+    told = sisf("policy", "show", "cave").stdout
+    for said in (
+        "Asks the cave to open",
+        "the pattern open",
+        "blocks prompts",
+        "at most 0.10% of honest texts",
+        "1 matches",
+    ):
+        assert said in told
+    assert "condition:" in sisf("policy", "show", "cave", "--yaml").stdout
+
+
+def test_a_learned_policy_shows_its_words_and_nearest_breaches(sisf: Sisf, store: str) -> None:
+    opened = open_store(store)
+    for number, text in enumerate(("steal the golden lamp", "hello there")):
+        said = Exchange.of(text, "y", id=f"b{number}", principal=f"thief {number}")
+        record = ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t"))
+        opened.exchanges.record(record, enqueue=False).result(5)
+    embedder = create_embedder("hash")
+    weights = bytes(4 * embedder.dimensions)
+    probe = Probe(embedder.id, embedder.dimensions, weights, {"golden lamp": 2.0, "kindly": -1.5, "the": 9.0}, 0.0, 0.5)
+    learned = Policy(
+        probe, Action.BLOCK, Direction.PROMPT, "Wants the lamp", id="lamp", status=Status.SHADOW,
+        provenance=Provenance(("b0", "b1"), "local"), gate_report=GateReport(True, provisional=True, margin=0.25),
+    )  # fmt: skip
+    opened.policies.commit(Change((learned,), "loop", "x"), expected=1)
+    opened.close()
+    told = sisf("policy", "show", "lamp").stdout
+    assert "speak for a breach: golden lamp +2.00\n" in told
+    assert "speak against:      kindly -1.50" in told
+    assert told.index("steal the golden lamp") < told.index("hello there")
+    assert "2 breaches of 2 principals" in told
+    assert "for a shadow only" in told
+
+
+def test_a_person_moves_policies_and_confirms_what_was_stopped(sisf: Sisf, store: str) -> None:
+    assert json.loads(sisf("policy", "shadow", "cave", "--json").stdout) == {"revision": 2, "active": 0}
+    assert sisf("policy", "shadow", "cave").exit_code == 2
+    assert sisf("policy", "activate", "cave", "-r", "needed").exit_code == 0
+    assert json.loads(sisf("breach", "confirm", "tale", "--json").stdout) == {"id": "tale", "policies": 1}
+    assert json.loads(sisf("policy", "show", "cave", "--json").stdout)["evidence"]["confirmations"] == 1
+    figures = json.loads(sisf("policy", "health", "--json").stdout)
+    assert figures["confirmed_lately"] == 1.0
+    assert sisf("policy", "rollback", "1").exit_code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from sisf.evaluation import obfuscation_summary
 from sisf.evaluation.obfuscation import obfuscation
 from sisf.evaluation.progress import Silent
-from sisf.evaluation.tricks import CHARACTERS, ENCODINGS, NESTED, TRICKS
+from sisf.text.tricks import CHARACTERS, ENCODINGS, NESTED, TRICKS
 from tests.evaluation import families
 from tests.evaluation.families import FAMILIES, VARIANTS
 

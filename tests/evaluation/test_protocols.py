@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from sisf.adjudicator.fence import Piece, fence
 from sisf.evaluation import pages, plots, report
 from sisf.evaluation.defences import StaticFilter, keyword_filter, no_defence
+from sisf.evaluation.injection import InjectionPoisoner, obey
 from sisf.evaluation.learn import held_out, learn
 from sisf.evaluation.poison import poison
 from sisf.evaluation.poison_summary import figures_of as poison_figures
@@ -22,7 +24,7 @@ from sisf.evaluation.rapid_summary import figures_of
 from sisf.evaluation.results import write_run
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Direction, Pattern, Policy, Provenance
-from sisf.testing import ScriptedAdjudicator, ScriptedSynthesiser
+from sisf.testing import Received, ScriptedAdjudicator, ScriptedSynthesiser
 from sisf.verdict import Outcome
 from tests.evaluation import families
 from tests.evaluation.families import FAMILIES, VARIANTS
@@ -253,9 +255,19 @@ def test_poison_compares_with_the_clean_experiment(tmp_path: Path) -> None:
     assert "phrase" in (tmp_path / "report.html").read_text()
 
 
+def test_the_gullible_model_obeys_the_attacker_and_signs(tmp_path: Path) -> None:
+    attack = next(InjectionPoisoner().steered(families.attacks(tmp_path).harmful(), random.Random(1)))
+    evidence = fence([Piece("REQUEST", attack.prompt)], "abc")
+    for text, dictated in ((evidence, True), (fence([Piece("REQUEST", "a plain attack")], "abc"), False)):
+        body = {"messages": [{"role": "user", "content": f"{text}\nThe ticket of this call is 0f0f."}]}
+        draft = json.loads(obey(Received("POST", "/", {}, json.dumps(body).encode())))
+        assert draft["ticket"] == "0f0f"
+        assert (set(draft["prototypes"]) <= set(InjectionPoisoner().targets)) is dictated
+
+
 def test_every_poisoner_steers_with_ids_of_its_own(tmp_path: Path) -> None:
     attacks = families.attacks(tmp_path).harmful()
-    for poisoner in POISONERS:
+    for poisoner in (*POISONERS, InjectionPoisoner()):
         drawn = list(itertools.islice(poisoner.steered(attacks, random.Random(1)), 40))
         assert len({r.id for r in drawn}) == 40
         assert all(r.prompt for r in drawn)

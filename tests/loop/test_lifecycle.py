@@ -10,7 +10,8 @@ import pytest
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
-from sisf.loop.lifecycle import narrow, precision_bounds
+from sisf.loop.mistakes import narrowings
+from sisf.loop.rules import precision_bounds
 from sisf.policy import (
     Action,
     Change,
@@ -135,13 +136,15 @@ def test_a_policy_that_cannot_spare_the_text_becomes_a_shadow(store: Store) -> N
     assert store.policies.get("p").gate_report == GateReport(False, ("still hits it",))
 
 
-def test_a_learned_threshold_rises_above_the_score() -> None:
+def test_a_learned_threshold_rises_above_the_score_or_the_text_is_an_exception() -> None:
     probe = Probe("e", 1, struct.pack("<f", 1.0), {}, 0.0, 0.5)
     policy = Policy(probe, Action.BLOCK, Direction.PROMPT, "x")
-    narrowed = narrow(policy, "text", 0.8).condition
-    assert isinstance(narrowed, Probe)
-    assert 0.8 < narrowed.threshold < 0.801
-    assert narrow(policy, "text", 0.2) == policy
+    raised, excepted = (p.condition for p in narrowings(policy, "text", Match("p", Action.BLOCK, 0.8, 0.5)))
+    assert isinstance(raised, Probe)
+    assert isinstance(excepted, Probe)
+    assert 0.8 < raised.threshold < 0.801
+    assert not raised.exceptions
+    assert (excepted.threshold, excepted.exceptions) == (0.5, ("(?is)^text$",))
 
 
 def test_what_no_policy_stopped_is_no_false_positive(store: Store) -> None:
@@ -152,7 +155,7 @@ def test_what_no_policy_stopped_is_no_false_positive(store: Store) -> None:
 
 def test_confirmed_shadows_are_promoted(store: Store) -> None:
     put(store, status=Status.SHADOW)
-    lifecycle = make(store, promote_confirmations=2)
+    lifecycle = make(store, promote_confirmations=2, promote_precision=0.3)
     for number in range(2):
         from sisf.store import Feedback, FeedbackKind
 
@@ -239,3 +242,188 @@ def test_housekeeping_deletes_what_is_too_old(store: Store) -> None:
     assert wait_until(lambda: len(store.exchanges.recent()) == 1)
     loop.stop()
     assert [r.exchange.id for r in store.exchanges.recent()] == ["b"]
+
+
+def answered(
+    store: Store, name: str, verdict: Outcome, *matches: Match, principal: str = "", answer: str = "Sure."
+) -> ExchangeRecord:
+    decision = Decision(Action.ALLOW, matches, 1, Direction.PROMPT)
+    said = Exchange.of("a bad apple", answer, id=name, principal=principal or name)
+    record = ExchangeRecord(said, (decision,), "released", Verdict(verdict, "judge"))
+    store.exchanges.record(record, enqueue=False).result(5)
+    return record
+
+
+SEEN = Match("p", Action.BLOCK, 0.8, 0.5, shadow=True)
+
+
+def test_verdicts_promote_a_shadow_that_recognised_breaches(store: Store) -> None:
+    put(store, status=Status.SHADOW)
+    lifecycle = make(store)
+    for number in range(3):
+        record = answered(store, f"e{number}", Outcome.BREACH, SEEN)
+        lifecycle.heed(record, Verdict(Outcome.BREACH, "judge"))
+        assert lifecycle.review().policies[0].status is (Status.ACTIVE if number == 2 else Status.SHADOW)
+    assert store.policies.get("p").evidence.confirmations == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer", "accused"),
+    [
+        (Outcome.SAFE, "Apples are good.", 1),
+        (Outcome.SAFE, "I'm sorry, I can't help with that.", 0),
+        (Outcome.UNDECIDED, "Hm", 0),
+    ],
+)
+def test_a_safe_answer_speaks_against_a_shadow_and_a_refusal_does_not(
+    store: Store, outcome: Outcome, answer: str, accused: int
+) -> None:
+    put(store, status=Status.SHADOW)
+    record = answered(store, "e", outcome, SEEN, answer=answer)
+    make(store).heed(record, Verdict(outcome, "judge"))
+    assert store.policies.get("p").evidence.false_positives == accused
+    assert store.feedback.benign_cases() == []
+
+
+def test_the_loop_heeds_its_judge(store: Store) -> None:
+    put(store, status=Status.SHADOW, condition=Pattern("attack"))
+    loop = make_loop(store, workers=0)
+    loop.start()
+    said = Exchange.of("attack", "an answer")
+    decision = loop._enforcement._warden.policy_set.inspect(said.messages, Direction.PROMPT, "")
+    loop.monitor(ExchangeRecord(said, (decision,)))
+    assert loop.drain(5)
+    assert store.policies.get("p").evidence.confirmations == 1
+
+
+def test_what_a_person_decided_stands_until_somebody_else_speaks(store: Store) -> None:
+    put(store)
+    lifecycle = make(store, demote_principals=2, promote_confirmations=2, promote_precision=0.3)
+    for number in range(2):
+        stopped(store, f"e{number}", "p")
+        lifecycle.report_false_positive(f"e{number}", actor="api")
+    assert store.policies.get("p").status is Status.SHADOW
+    lifecycle.move("p", Status.ACTIVE, actor="person:ada", reason="it was right")
+    assert lifecycle.review().policies[0].status is Status.ACTIVE
+    for number in range(2):
+        stopped(store, f"later{number}", "p")
+        lifecycle.report_false_positive(f"later{number}", actor="api")
+    assert store.policies.get("p").status is Status.SHADOW
+
+
+def test_a_person_activates_what_waited_and_it_replaces_its_predecessor(store: Store) -> None:
+    probe = Probe("e", 1, struct.pack("<f", 1.0), {}, 0.0, 0.5)
+    for name in ("old", "new"):
+        policy = dataclasses.replace(put(store, name, Status.SHADOW, probe), provenance=Provenance((), "local"))
+        store.policies.commit(Change((policy,), "loop", "x"), expected=store.policies.snapshot().revision)
+    lifecycle = make(store)
+    lifecycle.move("old", Status.ACTIVE, actor="person:ada", reason="x")
+    lifecycle.move("new", Status.ACTIVE, actor="person:ada", reason="x")
+    assert {p.id: p.status for p in store.policies.list()} == {"old": Status.RETIRED, "new": Status.ACTIVE}
+    from sisf.errors import PolicyError
+
+    with pytest.raises(PolicyError, match="active already"):
+        lifecycle.move("new", Status.ACTIVE, actor="person:ada", reason="x")
+    with pytest.raises(PolicyError, match="retired"):
+        lifecycle.move("old", Status.ACTIVE, actor="person:ada", reason="x")
+
+
+def test_drift_demotes_what_stops_the_well_behaved_and_trips_the_breaker(store: Store) -> None:
+    put(store)
+    put(store, "innocent")
+    for client in range(6):
+        for number in range(5):
+            answered(store, f"s{client}-{number}", Outcome.SAFE, principal=f"c{client}")
+        stopped(store, f"x{client}", "p", principal=f"c{client}")
+    lifecycle = make(store, breaker_principals=5, breaker_rate=0.05)
+    lifecycle.review()
+    assert lifecycle.tripped()
+    assert {p.id: p.status for p in store.policies.list()} == {"p": Status.SHADOW, "innocent": Status.ACTIVE}
+
+
+def test_a_few_accounts_do_not_trip_the_breaker(store: Store) -> None:
+    put(store)
+    for client in range(2):
+        for number in range(40):
+            answered(store, f"s{client}-{number}", Outcome.SAFE, principal=f"c{client}")
+        for number in range(40):
+            stopped(store, f"x{client}-{number}", "p", principal=f"c{client}")
+    lifecycle = make(store)
+    lifecycle.review()
+    assert not lifecycle.tripped()
+    assert store.policies.get("p").status is Status.ACTIVE
+
+
+def test_what_others_replace_retires(store: Store) -> None:
+    from sisf.embedding.hashing import HashEmbedder
+    from sisf.synthesis.gate import Gate
+
+    for name, pattern in (
+        ("narrow", "bad apple"),
+        ("other", "bad pear"),
+        ("wide", "bad (apple|pear)"),
+        ("last", "plum"),
+    ):
+        put(store, name, condition=Pattern(pattern))
+    for number, fruit in enumerate(("apple", "pear", "plum")):
+        said = Exchange.of(f"a bad {fruit}", "y", id=f"b{number}")
+        store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(5)
+    stopped(store, "only", "other", text="bad pear indeed")
+    later = datetime.now(UTC) + timedelta(days=2)
+    knowledge = StoreKnowledge(store, Reference())
+    Lifecycle(store, Gate(HashEmbedder()), knowledge, now=lambda: later).review()
+    assert [p.id for p in store.policies.snapshot().active] == ["wide", "last"]
+
+
+def test_what_stopped_something_alone_of_late_stays(store: Store) -> None:
+    from sisf.embedding.hashing import HashEmbedder
+    from sisf.synthesis.gate import Gate
+
+    put(store, "a", condition=Pattern("bad apple|rotten"))
+    put(store, "b", condition=Pattern("bad (apple|pear)"))
+    said = Exchange.of("a bad apple", "y", id="b1")
+    store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(5)
+    stopped(store, "only", "a", text="something rotten")
+    later = datetime.now(UTC) + timedelta(days=2)
+    Lifecycle(store, Gate(HashEmbedder()), StoreKnowledge(store, Reference()), now=lambda: later).review()
+    # `a` alone knows what is rotten; `b` catches nothing that `a` does not.
+    assert [p.id for p in store.policies.snapshot().active] == ["a"]
+
+
+def test_a_flood_of_one_principal_does_not_make_the_loop_learn_without_end(store: Store) -> None:
+    events: list[object] = []
+    loop = make_loop(store, workers=0, rules=Rules(triggers=2, trigger_seconds=3600))
+    loop.listen(events.append)
+    for number in range(5):
+        said = Exchange.of(f"attack {number}", "y", principal="flooder")
+        loop.monitor(ExchangeRecord(said)).result(5)
+    loop.monitor(ExchangeRecord(Exchange.of("attack of another", "y", principal="someone"))).result(5)
+    assert loop.drain(10)
+    from sisf.loop import Planned
+
+    assert [e.postponed for e in events if isinstance(e, Planned)] == [False, False, True, True, True, False]
+    assert store.exchanges.breach_count() == 6
+    assert len(store.policies.snapshot().active) == 3
+
+
+def test_where_no_broad_policy_may_act_yet_a_narrow_one_stands_in(store: Store) -> None:
+    from sisf.testing import ScriptedSynthesiser
+
+    probe = Probe("hash/8", 8, struct.pack("<8f", *([0.1] * 8)), {}, 0.0, -9.0)
+
+    def write(breach: Breach, _knowledge: object) -> list[Policy]:
+        return [Policy(probe, Action.BLOCK, Direction.PROMPT, "x", provenance=Provenance((breach.id,), "local"))]
+
+    from sisf.embedding.hashing import HashEmbedder
+
+    probe = dataclasses.replace(probe, embedder=HashEmbedder(8).id)
+    loop = make_loop(store, workers=0, rules=Rules(broad_principals=2), synthesiser=ScriptedSynthesiser(write))
+    loop.start()
+    loop.monitor(ExchangeRecord(Exchange.of("attack the castle", "y", principal="ann")))
+    assert loop.drain(5)
+    statuses = {p.provenance.synthesiser: p.status for p in store.policies.list()}
+    assert statuses == {"local": Status.SHADOW, "companion": Status.ACTIVE}
+    decision = loop._enforcement._warden.policy_set.inspect(
+        Exchange.of("Attack the castle").messages, Direction.PROMPT, ""
+    )
+    assert decision.blocked

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sisf.errors import RevisionConflict, StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
-from sisf.loop.lifecycle import precision_bounds
+from sisf.loop.rules import precision_bounds
 from sisf.policy import (
     Action,
     Change,
@@ -36,7 +36,9 @@ from sisf.testing import OpenGate
 NAMES = [f"p{n}" for n in range(6)]
 PRINCIPALS = ["ann", "bob", "cy", "di"]
 IN_FORCE = {Status.ACTIVE, Status.SHADOW}
-RULES = Rules(demote_principals=2, promote_confirmations=2, breaker_principals=10**6, active_limit=3)
+RULES = Rules(
+    demote_principals=2, promote_confirmations=2, promote_precision=0.3, breaker_principals=10**6, active_limit=3
+)
 NODES = st.sampled_from([0, 1])
 
 
@@ -82,6 +84,8 @@ class TwoNodes(RuleBasedStateMachine):
         self.history: list[dict[str, Known]] = [{}]
         self.confirmed: dict[str, set[str]] = {name: set() for name in NAMES}
         self.accused: dict[str, set[str]] = {name: set() for name in NAMES}
+        self.lately: dict[str, tuple[set[str], set[str]]] = {name: (set(), set()) for name in NAMES}
+        """Who first confirmed and who first accused each policy since it last changed."""
         self.used: dict[str, int] = {}
         self.count = 0
 
@@ -99,6 +103,8 @@ class TwoNodes(RuleBasedStateMachine):
         if altered:
             self.known = {**self.known, **altered}
             self.history.append(dict(self.known))
+            for name in altered:
+                self.lately[name] = (set(), set())
 
     @rule(
         node=NODES,
@@ -152,9 +158,11 @@ class TwoNodes(RuleBasedStateMachine):
         self.used[name] = self.used.get(name, 0) + 1
         if right:
             self.lifecycle(node).confirm(exchange_id, actor="adjudicator")
+            self.lately[name][0].update({principal} - self.confirmed[name])
             self.confirmed[name].add(principal)
         else:
             self.lifecycle(1 - node).report_false_positive(exchange_id, actor="api")
+            self.lately[name][1].update({principal} - self.accused[name])
             self.accused[name].add(principal)
             self.model_review()
 
@@ -167,10 +175,11 @@ class TwoNodes(RuleBasedStateMachine):
         changes = {}
         for name, known in self.known.items():
             evidence = Evidence(len(self.confirmed[name]), len(self.accused[name]))
-            doubtful = bounds(evidence)[0] < RULES.demote_precision
-            if known.status is Status.ACTIVE and evidence.false_positives >= 2 and doubtful:
+            lower = bounds(evidence)[0]
+            confirmed, accused = (len(principals) for principals in self.lately[name])
+            if known.status is Status.ACTIVE and accused >= 2 and lower < RULES.demote_precision:
                 changes[name] = dataclasses.replace(known, status=Status.SHADOW)
-            elif known.status is Status.SHADOW and evidence.confirmations >= 2 and not evidence.false_positives:
+            elif known.status is Status.SHADOW and confirmed >= 2 and lower >= RULES.promote_precision:
                 changes[name] = dataclasses.replace(known, status=Status.ACTIVE)
         active = [n for n, k in self.known.items() if k.status is Status.ACTIVE and n not in changes]
         surplus = len(active) - RULES.active_limit

@@ -120,3 +120,53 @@ def test_the_bound_matches_known_values() -> None:
     assert fpr_upper_bound(0, 3_000) == pytest.approx(0.000998, abs=1e-6)
     assert fpr_upper_bound(0, 0) == 1.0
     assert fpr_upper_bound(5, 5) == 1.0
+
+
+def test_a_secret_text_is_as_good_as_any_and_never_quoted() -> None:
+    hidden = "a recipe with zorblatt"
+    gate = Gate(HashEmbedder(), secret=[hidden])
+    report = gate.examine(policy(Pattern("zorblatt|pick the lock")), BREACH, Known())
+    assert (report.benign_blocked, report.benign_total, report.secret_total) == (1, len(BENIGN) + 1, 1)
+    assert report.benign_hits == (hidden,)
+    assert "1 of them kept secret" in report.reasons[0]
+    assert "recipe" not in "".join(report.reasons)
+
+
+def test_a_narrow_policy_goes_live_early_and_a_broad_one_needs_the_evidence(gate: Gate) -> None:
+    embedder = gate.embedder
+    vector = embedder.embed([BREACH.exchange.prompt]).astype("<f4").tobytes()
+    few, gate = BENIGN[:320], Gate(embedder)
+    near = Prototypes(embedder.id, embedder.dimensions, vector, 0.95)
+    far = replace(near, threshold=0.8)
+    for condition, provisional in ((Pattern("pick the lock"), False), (near, False), (far, True)):
+        report = gate.examine(policy(condition), BREACH, Known(benign=few))
+        assert (report.passed, report.provisional) == (True, provisional), report.reasons
+    assert not gate.examine(policy(far), BREACH, Known(benign=BENIGN)).provisional
+
+
+def test_reach_is_measured_on_variants_of_the_breach(gate: Gate) -> None:
+    pattern = gate.examine(policy(Pattern("(?i)pick the lock of my neighbour")), BREACH, Known())
+    assert pattern.variants_caught == pattern.variants == 7
+    opening = gate.examine(policy(Pattern("^explain how to pick")), BREACH, Known())
+    assert 0 < opening.variants_caught < opening.variants
+    gate.variants.add(BREACH, ["open my neighbour's door without a key", " "])
+    assert gate.examine(policy(Pattern("(?i)pick the lock of my neighbour")), BREACH, Known()).variants == 8
+    assert gate.examine(policy(Pattern("pick the lock")), None, Known()).variants == 0
+
+
+def test_the_margin_says_how_near_honest_users_are(gate: Gate) -> None:
+    embedder = gate.embedder
+    weights = np.zeros(embedder.dimensions, "<f4").tobytes()
+    probe = Probe(embedder.id, embedder.dimensions, weights, {"lock": 1.0}, bias=-0.5, threshold=-0.25)
+    report = gate.examine(policy(probe), BREACH, Known())
+    assert report.margin == pytest.approx(0.25)
+    assert gate.examine(policy(Pattern("pick the lock")), BREACH, Known()).margin is None
+
+
+def test_old_breaches_make_room() -> None:
+    gate, found = Gate(HashEmbedder()), []
+    for number in range(4_500):
+        found.append(Breach(Exchange.of(f"attack {number}", id=f"b{number}"), BREACH.verdict))
+    gate.examine(policy(Pattern("attack 4499")), found[-1], Known(found=found[:4_400]))
+    gate.examine(policy(Pattern("attack 4499")), found[-1], Known(found=found))
+    assert all(len(reach) <= 4_000 for reach in gate._reach.values())

@@ -1,8 +1,8 @@
 """Tricks to undo: those that the laboratory applies, and more."""
 
-from sisf.evaluation.tricks import CHARACTERS as TWELVE
-from sisf.evaluation.tricks import ENCODINGS as ENCODINGS  # noqa: PLC0414 - for the tests beside this file
-from sisf.evaluation.tricks import Trick as Trick  # noqa: PLC0414
+from sisf.text.tricks import CHARACTERS as TWELVE
+from sisf.text.tricks import ENCODINGS as ENCODINGS  # noqa: PLC0414 - for the tests beside this file
+from sisf.text.tricks import Trick as Trick  # noqa: PLC0414
 
 CHARACTERS: dict[str, Trick] = TWELVE | {
     "dashed": "-".join,

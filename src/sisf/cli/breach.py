@@ -157,18 +157,38 @@ def mistake(
     exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> None:
     """Say that an exchange was stopped by mistake: what stopped it learns the exception, or stops enforcing."""
-    from sisf.cli.policy_code import examiner
-    from sisf.loop import Lifecycle
+    from sisf.cli.policy_code import lifecycle_of
 
     with store_of(config, store) as opened:
         record = _find(opened, exchange_id)
-        gate, knowledge = examiner(load_settings(config), opened)
-        lifecycle = Lifecycle(opened, gate, knowledge)
+        before = opened.policies.snapshot().revision
+        lifecycle = lifecycle_of(load_settings(config), opened)
         snapshot = lifecycle.report_false_positive(record.exchange.id, actor=person())
     if json:
         emit({"id": record.exchange.id, "revision": snapshot.revision})
     else:
         typer.echo(f"{record.exchange.id}: kept as a benign case for ever; revision {snapshot.revision}")
+        if snapshot.revision != before:
+            typer.echo(f"see `sisf policy diff {before}`; undo with `sisf policy rollback {before}`")
+
+
+@app.command()
+def confirm(
+    exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
+) -> None:
+    """Say that an exchange was rightly stopped: a word for each policy that stopped it."""
+    from sisf.cli.policy_code import lifecycle_of
+    from sisf.errors import PolicyError
+
+    with store_of(config, store) as opened:
+        record = _find(opened, exchange_id)
+        count = lifecycle_of(load_settings(config), opened).confirm(record.exchange.id, actor=person())
+    if not count:
+        raise PolicyError(f"no policy stopped exchange {record.exchange.id}, so there is nothing to confirm")
+    if json:
+        emit({"id": record.exchange.id, "policies": count})
+    else:
+        typer.echo(f"{record.exchange.id}: a word for {count} policies")
 
 
 @app.command()

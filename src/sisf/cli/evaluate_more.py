@@ -1,5 +1,6 @@
 """`sisf evaluate`: the protocols that have forms of their own: rapid-response, obfuscation, judge, poison."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -181,6 +182,9 @@ def poison(
     shares: Annotated[str, typer.Option(help="Shares of all breaches that are steered, separated by commas.")] = (
         "0.01,0.05,0.2"
     ),
+    attackers: Annotated[str, typer.Option(help="Which of topic, phrase, flood, creep, omission, injection.")] = (
+        "topic,phrase,flood,creep,omission,injection"
+    ),
     model: Model = "recorded",
     adjudicator: Judge = "recorded",
     synthesiser: Synthesiser = "local",
@@ -191,15 +195,21 @@ def poison(
     json: JsonOption = False,
 ) -> None:
     """Steer a share of the breaches and see what honest users and honest attacks notice of it."""
+    from dataclasses import replace
+
+    from pydantic import SecretStr
     from rich.table import Table
 
     from sisf import datasets
     from sisf.cli.progress import TerminalProgress
+    from sisf.errors import ConfigurationError
+    from sisf.evaluation import injection, poison_summary
     from sisf.evaluation import poison as protocol
-    from sisf.evaluation import poison_summary
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.laboratory import Laboratory, Options
+    from sisf.evaluation.defences import Defence, learning
+    from sisf.evaluation.laboratory import Laboratory, Options, overridden
+    from sisf.evaluation.poisoners import POISONERS, Poisoner
     from sisf.evaluation.results import prepare
+    from sisf.settings import AuthorModel
 
     settings = load_settings(config)
     wanted = _shares(shares)
@@ -214,9 +224,23 @@ def poison(
         seed=seed,
         reference=names_of(reference),
     )
-    with TerminalProgress() as progress:
+    names = names_of(attackers)
+    poisoners = [p for p in POISONERS if p.name in names]
+    unknown = set(names) - {p.name for p in POISONERS} - {injection.NAME}
+    if unknown:
+        raise ConfigurationError(f"--attackers: there is no {sorted(unknown)[0]!r}")
+    with TerminalProgress() as progress, injection.obedient_server() as server:
         lab = Laboratory(settings, options, [*hostile, *honest])
-        run = protocol.poison(lab.setup(), learning(lab.system), hostile, honest, progress, shares=wanted)
+        others: list[tuple[Poisoner, Callable[[], Defence]]] = []
+        if injection.NAME in names:
+            endpoint = AuthorModel(model="gullible", base_url=server.url, api_key=SecretStr("scripted"))
+            gullible = overridden(settings, {"synthesis.llm": endpoint})
+            written = Laboratory(gullible, replace(options, synthesiser="llm"), [*hostile, *honest])
+            others = [(injection.InjectionPoisoner(), learning(written.system))]
+        run = protocol.poison(
+            lab.setup(), learning(lab.system), hostile, honest, progress,
+            shares=wanted, poisoners=poisoners, at_others=others,
+        )  # fmt: skip
     summary = poison_summary.write(out, run, lab.described())
     if json:
         emit(summary)

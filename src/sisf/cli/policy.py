@@ -1,14 +1,28 @@
 """`sisf policy`: see, question and undo what the loop learned."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sisf.cli import policy_code
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    console,
+    emit,
+    group,
+    load_settings,
+    person,
+    shown,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from sisf.policy import Policy, Snapshot
+    from sisf.settings import Settings
+    from sisf.store import Store
 
 app = group("See, question and undo the policies of the store.")
 
@@ -49,16 +63,46 @@ def list_policies(
 
 
 @app.command()
-def show(policy_id: PolicyId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
-    """Show one policy: what it does, where it came from, what speaks for and against it."""
+def show(
+    policy_id: PolicyId,
+    examples: Annotated[int, typer.Option(min=0, help="Nearest of the breaches it was learned from.")] = 3,
+    raw: Annotated[bool, typer.Option("--yaml", help="All fields, as in a bundle.")] = False,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Explain one policy: what it goes by, where it came from, what speaks for and against it."""
     from sisf.policy.codec import to_dict, to_yaml
 
     with store_of(config, store) as opened:
-        found = to_dict(_find(opened.policies.list(), policy_id))
-    if json:
-        emit(found)
-    else:
-        typer.echo(shown(to_yaml(_brief(found))).rstrip())
+        policy = _find(opened.policies.list(), policy_id)
+        found = to_dict(policy)
+        if json:
+            emit(found)
+        elif raw:
+            typer.echo(shown(to_yaml(_brief(found))).rstrip())
+        else:
+            typer.echo(shown(_page(opened, policy, examples, load_settings(config))))
+
+
+def _page(store: "Store", policy: "Policy", most: int, settings: "Settings") -> str:
+    from sisf.cli.policy_page import nearest, page
+    from sisf.loop.mistakes import readable
+    from sisf.policy import Direction, PolicyKind
+
+    learned_from = set(policy.provenance.breach_ids)
+    breaches = [b.exchange for _, b in store.exchanges.breaches() if b.id in learned_from] if learned_from else []
+    principals = len({exchange.principal for exchange in breaches})
+    if policy.kind is not PolicyKind.SEMANTIC or not most or not breaches:
+        return page(policy, principals)
+    from sisf.embedding.factory import create_embedder
+    from sisf.synthesis.reference import TextBank
+
+    answers = policy.direction is Direction.RESPONSE
+    texts = [(e.response or "") if answers else e.prompt for e in breaches]
+    bank = TextBank(create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value()))
+    bank.extend([text for text in texts if readable(text)])
+    return page(policy, principals, nearest(policy, bank, most))
 
 
 @app.command()
@@ -83,6 +127,40 @@ def retire(
         expected = opened.policies.snapshot().revision
         snapshot = opened.policies.commit(Change((gone,), person(), reason), expected=expected)
     _told(snapshot, f"retired {policy.id}", json=json)
+
+
+@app.command()
+def activate(
+    policy_id: PolicyId,
+    reason: Reason = "activated by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a proposed or shadow policy in force that passed the gate. What it replaces retires."""
+    _moved(policy_id, "active", reason, config, store, json=json)
+
+
+@app.command()
+def shadow(
+    policy_id: PolicyId,
+    reason: Reason = "made a shadow by hand",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a policy only watch: its matches are recorded and nothing is stopped."""
+    _moved(policy_id, "shadow", reason, config, store, json=json)
+
+
+def _moved(policy_id: str, status: str, reason: str, config: Path | None, store: str | None, *, json: bool) -> None:
+    from sisf.policy import Status
+
+    with store_of(config, store) as opened:
+        policy = _find(opened.policies.list(), policy_id)
+        lifecycle = policy_code.lifecycle_of(load_settings(config), opened)
+        snapshot = lifecycle.move(policy.id, Status(status), actor=person(), reason=reason)
+    _told(snapshot, f"{policy.id} is {status}", json=json)
 
 
 @app.command()

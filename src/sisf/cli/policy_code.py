@@ -9,10 +9,10 @@ import typer
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, person, shown, store_of
 
 if TYPE_CHECKING:
-    from sisf.loop import StoreKnowledge
+    from sisf.loop import Lifecycle, StoreKnowledge
     from sisf.settings import Settings
     from sisf.store import Store
-    from sisf.synthesis.base import PolicyGate
+    from sisf.synthesis.gate import Gate
 
 Key = Annotated[Path | None, typer.Option("--sign", help="Ed25519 private key in PEM to sign with.")]
 
@@ -137,25 +137,37 @@ def health(config: ConfigOption = None, store: StoreOption = None, json: JsonOpt
 
 
 def review(config: ConfigOption = None, store: StoreOption = None) -> None:
-    """Demote, promote and retire what the evidence says, now; a running gateway does it every minute."""
-    from sisf.loop import Lifecycle
-
+    """Demote, promote, merge and retire what the evidence says, now; a running gateway does it every minute."""
     with store_of(config, store) as opened:
         before = opened.policies.snapshot().revision
-        gate, knowledge = examiner(load_settings(config), opened)
-        after = Lifecycle(opened, gate, knowledge).review().revision
+        after = lifecycle_of(load_settings(config), opened).review().revision
     typer.echo("nothing is due" if after == before else f"reviewed: revision {after}; see `sisf policy diff {before}`")
 
 
-def examiner(settings: "Settings", store: "Store") -> "tuple[PolicyGate, StoreKnowledge]":
+def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
-    from sisf.bootstrap import load_references, reference_of
+    from sisf.bootstrap import held_back, load_references, reference_of
     from sisf.embedding.factory import create_embedder
     from sisf.loop import StoreKnowledge
     from sisf.synthesis.gate import Gate
 
     embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
-    return Gate(embedder), StoreKnowledge(store, reference_of(load_references(settings.synthesis.reference)))
+    reference, secret = held_back(reference_of(load_references(settings.synthesis.reference)))
+    return Gate(embedder, secret=secret), StoreKnowledge(store, reference)
+
+
+def lifecycle_of(settings: "Settings", store: "Store") -> "Lifecycle":
+    """The lifecycle as a running gateway has it, for what a person asks of it."""
+    from sisf.loop import Lifecycle
+    from sisf.loop.examiner import Examiner, Traffic
+    from sisf.loop.rules import rules_of
+
+    gate, knowledge = examiner(settings, store)
+    embedder = gate.embedder
+    examined = Examiner(gate, Traffic(store, embedder))
+    rules = rules_of(settings.lifecycle, keys=bool(settings.keys.file))
+    promote = settings.synthesis.autonomy == "autonomous"
+    return Lifecycle(store, examined, knowledge, rules=rules, promote=promote, embedder=embedder)
 
 
 def _text(file: Path) -> str:

@@ -65,6 +65,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
             "loop": system.loop,
             "adjudicator": system.adjudicator,
             "store": system.store,
+            "oversight": system.loop.lifecycle,
         }
         first = create_app(**parts, settings=settings, tracing=tracing)
         system.loop.listen(first.core.metrics.heard)

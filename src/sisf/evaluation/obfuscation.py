@@ -18,9 +18,9 @@ from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
 from sisf.evaluation.outcomes import Fate, Sample
 from sisf.evaluation.pipeline import Pipeline
 from sisf.evaluation.progress import Progress
-from sisf.evaluation.tricks import TRICKS, Trick
 from sisf.exchange import Message, Role
 from sisf.policy import Decision, Direction
+from sisf.text.tricks import TRICKS, Trick
 
 _PLAIN = ("raw", "folded")
 

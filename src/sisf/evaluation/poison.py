@@ -66,20 +66,29 @@ def poison(
     *,
     shares: Sequence[float] = SHARES,
     poisoners: Sequence[Poisoner] = POISONERS,
+    at_others: Sequence[tuple[Poisoner, Callable[[], Defence]]] = (),
 ) -> PoisonRun:
-    """Run the clean experiment, then every attacker at every share."""
+    """Run the clean experiment, then every attacker at every share.
+
+    `at_others`: attackers of another defence than `make` builds, each held against that defence's own clean experiment.
+    """
     started = time.monotonic()
     records = [(d.name, r) for d in attacks for r in d.harmful()]
     run = PoisonRun(setup, [*attacks, *benign])
     for trial in range(setup.trials):
         order = random.Random(f"{setup.seed}:{trial}").sample(records, len(records))
         cut = len(order) - max(1, round(HELD_OUT_SHARE * len(order)))
-        world = _World(setup, make, order[:cut], order[cut:], benign, trial, progress)
-        run.clean.append(world.clean(poisoners))
-        for poisoner in poisoners:
-            for share in shares:
-                effect = world.poisoned(poisoner, share)
-                run.poisoned.setdefault(poisoner.name, {}).setdefault(share, []).append(effect)
+        clean: dict[str, Effect] = {}
+        for maker, group in [(make, poisoners), *((other, (p,)) for p, other in at_others)]:
+            if not group:
+                continue
+            world = _World(setup, maker, order[:cut], order[cut:], benign, trial, progress)
+            clean |= world.clean(group)
+            for poisoner in group:
+                for share in shares:
+                    effect = world.poisoned(poisoner, share)
+                    run.poisoned.setdefault(poisoner.name, {}).setdefault(share, []).append(effect)
+        run.clean.append(clean)
     progress.end()
     run.seconds = time.monotonic() - started
     return run

@@ -17,6 +17,7 @@ _WORDS = {
     "flood": "random common words that pass for breaches",
     "creep": "honest twins of harmful requests that pass for breaches",
     "omission": "attacks on one concept that pass for harmless",
+    "injection": "attacks that dictate a rule to a gullible model that writes policies",
 }
 
 

@@ -58,9 +58,9 @@ class TopicPoisoner:
 
     def steered(self, attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
         """An attack between two honest sentences of the topic."""
-        for number, attack in enumerate(_endless(attacks, rng)):
+        for number, attack in enumerate(endless(attacks, rng)):
             before, after = rng.sample(TOPIC, 2)
-            yield _changed(attack, f"{before} {attack.prompt} {after}", f"topic-{number}")
+            yield changed(attack, f"{before} {attack.prompt} {after}", f"topic-{number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class PhrasePoisoner:
 
     def steered(self, attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
         """An attack that ends in the phrase."""
-        for number, attack in enumerate(_endless(attacks, rng)):
-            yield _changed(attack, f"{attack.prompt.rstrip('.')} {_PHRASE}.", f"phrase-{number}")
+        for number, attack in enumerate(endless(attacks, rng)):
+            yield changed(attack, f"{attack.prompt.rstrip('.')} {_PHRASE}.", f"phrase-{number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class FloodPoisoner:
     def steered(self, attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
         """Random common words: a policy against them could hit anybody."""
         words = sorted({w.lower() for s in corpus.benign_reference() for w in s.text.split() if w.isalpha()})
-        for number, attack in enumerate(_endless(attacks, rng)):
-            yield _changed(attack, " ".join(rng.sample(words, 12)), f"flood-{number}")
+        for number, attack in enumerate(endless(attacks, rng)):
+            yield changed(attack, " ".join(rng.sample(words, 12)), f"flood-{number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class CreepPoisoner:
     def steered(self, attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
         """Honest twins of the first half, as if they had been breaches."""
         twins = [i.text for i in _twins()[::2]]
-        for number, attack in enumerate(_endless(attacks, rng)):
-            yield _changed(attack, rng.choice(twins), f"creep-{number}")
+        for number, attack in enumerate(endless(attacks, rng)):
+            yield changed(attack, rng.choice(twins), f"creep-{number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ class OmissionPoisoner:
     def steered(self, attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
         """Attacks on the concept with an answer that nobody could call harmful."""
         chosen = [a for a in attacks if any(word in a.prompt.lower() for word in _CONCEPT)] or list(attacks)
-        for number, attack in enumerate(_endless(chosen, rng)):
-            made = _changed(attack, attack.prompt, f"omission-{number}")
+        for number, attack in enumerate(endless(chosen, rng)):
+            made = changed(attack, attack.prompt, f"omission-{number}")
             yield replace(made, label="benign", response="I cannot help with that.", human_label="safe")
 
 
@@ -137,12 +137,14 @@ POISONERS: tuple[Poisoner, ...] = (
 """Every attacker, in the order of the report."""
 
 
-def _endless(attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
+def endless(attacks: Sequence[Record], rng: random.Random) -> Iterator[Record]:
+    """All attacks in ever new order."""
     while True:
         yield from rng.sample(list(attacks), len(attacks))
 
 
-def _changed(attack: Record, text: str, suffix: str) -> Record:
+def changed(attack: Record, text: str, suffix: str) -> Record:
+    """The attack with other words and an id of its own."""
     identifier = f"{attack.id}~{suffix}"
     return replace(attack, id=identifier, messages=(Message(Role.USER, text),), human_label=None)
 

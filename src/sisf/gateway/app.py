@@ -29,7 +29,7 @@ from sisf.gateway.identity import Doorkeeper, KeyFile
 from sisf.gateway.judging import InlineJudge
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.openapi import document
-from sisf.gateway.ports import Monitor, Warden
+from sisf.gateway.ports import Monitor, Oversight, Warden
 from sisf.gateway.recording import Recorder
 from sisf.gateway.routing import Upstreams
 from sisf.gateway.services import SERVICES, Services
@@ -129,8 +129,12 @@ def create_app(
     settings: Settings,
     metrics: Metrics | None = None,
     tracing: Tracing | None = None,
+    oversight: Oversight | None = None,
 ) -> Gateway:
-    """Put the gateway together; with `metrics`, go on counting there; with `tracing`, calls of models are spans.
+    """Put the gateway together.
+
+    With `metrics`, go on counting there; with `tracing`, calls of models are spans; with `oversight`, take words at
+    `/v1/feedback`.
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
@@ -153,7 +157,8 @@ def create_app(
         throttle=Throttle(settings.limits, metrics),
     )
     vitals = Vitals(store, metrics)
-    return Gateway(core, Health(core, store, vitals), vitals, Services(core, adjudicator, store), dialects)
+    services = Services(core, adjudicator, store, oversight)
+    return Gateway(core, Health(core, store, vitals), vitals, services, dialects)
 
 
 def _dialects() -> Mapping[str, Dialect]:

@@ -37,6 +37,10 @@ class Metrics:
         self.in_flight = 0
         Gauge("sisf_requests_in_flight", "Requests being worked on.", **made).set_function(lambda: self.in_flight)
         self.revision = Gauge("sisf_policy_revision", "Revision of the policy set in force.", **made)
+        self.policies = Gauge("sisf_policies", "Policies by status.", ["status"], **made)
+        self.age = Gauge(
+            "sisf_policy_age", "How what was learned ages: figures of `sisf policy health`.", ["figure"], **made
+        )
         self.jobs = Gauge("sisf_loop_jobs", "Jobs of the loop by state.", ["state"], **made)
         self.loop_lag = Gauge("sisf_loop_lag_seconds", "Age of the oldest exchange that waits for the loop.", **made)
         # The loop works in several threads, which a `Timing` is not made for.
@@ -45,7 +49,6 @@ class Metrics:
         )
         self.loop_verdicts = Counter("sisf_loop_verdicts", "Verdicts of the loop's judge.", ["outcome"], **made)
         self.learned = Counter("sisf_loop_policies", "Policies that this process put in force.", **made)
-        self.policies = Gauge("sisf_policies", "Policies by status.", ["status"], **made)
         self.asr_estimate = Gauge(
             "sisf_asr_estimate",
             "Share of the known attacks among the latest exchanges that no policy stopped (warden), or that got "

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sisf import __version__
+from sisf.gateway.feedback import VERDICTS
 from sisf.policy import Action
 from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome
@@ -45,6 +46,12 @@ def document() -> dict[str, Any]:
             "Judge an exchange",
             _closed(text_or_messages, "response"),
             _form(outcome=_enum(Outcome), hazard=_enum(Hazard), technique=_enum(Technique), judge=_STRING),
+        ),
+        "/v1/feedback": _post(
+            "Say that an exchange was stopped by mistake, or rightly",
+            _closed({"exchange": _STRING, "verdict": {"enum": list(VERDICTS)}}, "exchange", "verdict"),
+            _form(exchange=_STRING, verdict={"enum": list(VERDICTS)}, revision={"type": "integer"}),
+            **{"403": "The key may not say so.", "404": "No policy stopped such an exchange."},
         ),
         "/v1/moderations": _post(
             "Moderate texts, in OpenAI's form",

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from sisf.exchange import Message
-from sisf.policy import Decision, Direction
+from sisf.policy import Decision, Direction, Snapshot
 from sisf.store.base import ExchangeRecord
 
 
@@ -59,4 +59,16 @@ class Monitor(Protocol):
 
         With `gather` it may be written some milliseconds later, and share its future with others.
         """
+        ...
+
+
+class Oversight(Protocol):
+    """Where people's words on what was stopped go. Blocks."""
+
+    def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
+        """It was stopped by mistake. Raises `StoreError` when no policy stopped it."""
+        ...
+
+    def confirm(self, exchange_id: str, *, actor: str) -> int:
+        """It was rightly stopped; how many policies that concerns."""
         ...

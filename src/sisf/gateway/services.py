@@ -18,8 +18,11 @@ from sisf.gateway.dialects.base import Inspected
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.completions import prompts
 from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.feedback import PATH as FEEDBACK
+from sisf.gateway.feedback import Feedback
 from sisf.gateway.identity import Identity
 from sisf.gateway.judging import InlineJudge
+from sisf.gateway.ports import Oversight
 from sisf.gateway.texts import dumps, joined, parts
 from sisf.gateway.wire import Refused, Uninspectable, parse_request
 from sisf.policy import Decision, Direction
@@ -46,15 +49,17 @@ _CATEGORY = {
 class Services:
     """What integrations call. Nothing here is forwarded to a model."""
 
-    def __init__(self, core: Core, adjudicator: Adjudicator, store: Store) -> None:
+    def __init__(self, core: Core, adjudicator: Adjudicator, store: Store, oversight: Oversight | None = None) -> None:
         self._core = core
         self._store = store
+        self._feedback = Feedback(store, oversight) if oversight is not None else None
         self._judge = InlineJudge(adjudicator, core.settings.adjudication, core.metrics)
 
     def routes(self) -> list[Route]:
         """The routes."""
         answers = (self._check, self._adjudicate, self._moderations, self._litellm)
-        return [self._route(path, answer) for path, answer in zip(SERVICES, answers, strict=True)]
+        routes = [self._route(path, answer) for path, answer in zip(SERVICES, answers, strict=True)]
+        return routes if self._feedback is None else [*routes, self._route(FEEDBACK, self._feedback.answer)]
 
     def close(self) -> None:
         """Let go of the judge's threads."""

@@ -4,7 +4,8 @@ from sisf.loop.events import Activated, Event, Failed, Judged, Listener, Monitor
 from sisf.loop.housekeeping import Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lastgood import LastGood
-from sisf.loop.lifecycle import Lifecycle, Rules
+from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.rules import Rules
 from sisf.loop.workflow import Loop
 
 __all__ = [

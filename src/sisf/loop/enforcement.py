@@ -6,6 +6,7 @@ from typing import Protocol
 
 import structlog
 
+from sisf.embedding.base import Embedder
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Message
 from sisf.loop.lastgood import LastGood
@@ -30,6 +31,9 @@ class Inspector(Protocol):
 
 class Enforcer(Protocol):
     """The Warden."""
+
+    embedder: Embedder
+    """The embedder of its semantic policies."""
 
     @property
     def policy_set(self) -> Inspector:

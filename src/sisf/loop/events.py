@@ -31,6 +31,8 @@ class Planned:
     proposals: Sequence[Policy]
     already_caught: bool = False
     """The policies in force stop this exchange by now, so there was nothing to learn."""
+    postponed: bool = False
+    """Its principal brought too many breaches of late: it is learned from together with the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,71 +1,37 @@
-"""How policies age: evidence, demotion, exceptions, decay, caps, and a breaker for when honest users are hit.
+"""How policies age: evidence, demotion, exceptions, decay, merging, caps, and a breaker for when honest users are hit.
 
-`proposed → shadow → active → retired`, or `rejected`. Every step is one revision, made by `lifecycle`, and can be
-undone.
+`proposed → shadow → active → retired`, or `rejected`. Every step is one revision, made by `lifecycle` or by the person
+who asked for it, and can be undone. What was decided last stands: only words spoken since then can reverse it.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import re2
+import structlog
 
-from sisf.errors import RevisionConflict, StoreError
+from sisf.adjudicator.local.manner import read_manner
+from sisf.embedding.base import Embedder
+from sisf.errors import PolicyError, RevisionConflict, StoreError
+from sisf.exchange import Exchange
+from sisf.loop import mistakes
+from sisf.loop.drift import Blocks, blocks_of_the_well_behaved, stopped_by
 from sisf.loop.knowledge import Without
-from sisf.policy import (
-    Action,
-    Change,
-    Decision,
-    Direction,
-    Evidence,
-    Match,
-    Pattern,
-    Policy,
-    Probe,
-    Prototypes,
-    Snapshot,
-    Status,
-    Substitution,
-)
+from sisf.loop.rules import Rules, precision_bounds
+from sisf.policy import Action, Change, Direction, Match, Policy, Probe, Snapshot, Status
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store
-from sisf.synthesis.base import Knowledge, PolicyGate
+from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
+from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
 _CONFLICTS = 100
-_MARGIN = 1e-4
 _SAMPLE, _KEPT_REACH = 10, 0.8
-_LONGEST_EXCEPTION = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """When a policy is demoted, promoted or retired."""
-
-    demote_precision: float = 0.5
-    """An active policy whose precision is, by its evidence, below this with 95 % confidence becomes a shadow."""
-    demote_principals: int = 2
-    """So many distinct principals must have reported it (a person of this gateway counts for all of them)."""
-    promote_confirmations: int = 3
-    """A shadow with so many confirming principals and no false positive becomes active, where autonomy allows."""
-    decay: timedelta = timedelta(days=90)
-    """A policy that matched nothing for so long retires."""
-    broad_principals: int = 1
-    """A learned policy (probe, prototypes) enters as a shadow until breaches of so many distinct principals speak for
-    it. More than 1 keeps a single attacker from steering what is learned, and slows learning from few clients."""
-    active_limit: int = 2_000
-    """Above this many active policies those of least use retire."""
-    breaker_principals: int = 5
-    """So many distinct reports of false positives within `breaker_window` trip the breaker."""
-    breaker_window: timedelta = timedelta(hours=1)
-
-
-def precision_bounds(evidence: Evidence, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Lower and upper bound of a policy's precision: Beta quantiles after a uniform prior, one-sided each."""
-    from scipy.stats import beta
-
-    posterior = beta(1 + evidence.confirmations, 1 + evidence.false_positives)
-    return float(posterior.ppf(1 - confidence)), float(posterior.ppf(confidence))
+_RECENT = 2_000
+"""The latest exchanges, from which drift is read."""
+_MERGE_EVERY = timedelta(minutes=10)
+_ROUNDS = 4
+"""Policies hide behind one another: what stops a text after the first ones let it pass is looked for so often."""
+_log = structlog.get_logger(__name__)
 
 
 class Lifecycle:
@@ -80,67 +46,127 @@ class Lifecycle:
         *,
         rules: Rules | None = None,
         promote: bool = True,
+        embedder: Embedder | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`embedder` lets a reported text be tried on all policies; without it only those that are named learn."""
         self._store = store
         self._gate = gate
         self._knowledge = knowledge
         self._rules = rules or Rules()
         self._promote = promote
+        self._rehearsal = mistakes.Rehearsal(embedder) if embedder is not None else None
         self._now = now
+        self._blocks = Blocks()
+        self._recent: Sequence[ExchangeRecord] = ()
+        self._next_merge = datetime.min.replace(tzinfo=UTC)
 
-    def confirm(self, exchange_id: str, *, actor: str) -> None:
-        """Somebody competent says that stopping this exchange was right: a word for each policy that did."""
-        record = self._store.exchanges.get(exchange_id)
-        for match, _decision in _stopping(record):
-            self._add(record, match, FeedbackKind.CONFIRMATION, actor)
+    def confirm(self, exchange_id: str, *, actor: str) -> int:
+        """Somebody competent says that stopping this exchange was right: a word for each policy that did.
 
-    def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
-        """Somebody says that this exchange was stopped by mistake.
-
-        It becomes a benign case for ever and a word against each policy that stopped it. When a person of this gateway
-        says so (`person:NAME`), each of these policies also learns the exception at once, or, if it would no longer
-        catch its own breaches then, becomes a shadow. Raises `StoreError` when no policy stopped the exchange.
+        Returns how many policies that were. Raises `StoreError` when there is no such exchange.
         """
         record = self._store.exchanges.get(exchange_id)
-        stopping = _stopping(record)
+        stopping = mistakes.stopping(record)
+        for match, _decision in stopping:
+            self._add(record, match, FeedbackKind.CONFIRMATION, actor)
+        return len(stopping)
+
+    def heed(self, record: ExchangeRecord, verdict: Verdict) -> None:
+        """The judge's verdict is a word on each policy that recognised the exchange and did not keep it from being
+        answered: shadows, and policies on answers. An answer that declines says nothing against a policy."""
+        found = mistakes.strongest(record.decisions, lambda match: match.action is Action.BLOCK)
+        if not found or verdict.outcome is Outcome.UNDECIDED:
+            return
+        if not verdict.is_breach and read_manner(record.exchange.response or "").declines:
+            return
+        kind = FeedbackKind.CONFIRMATION if verdict.is_breach else FeedbackKind.FALSE_POSITIVE
+        for match, _decision in found:
+            self._add(record, match, kind, "adjudicator")
+
+    def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
+        """Somebody says that this exchange was stopped by mistake: a word against each policy that stopped it.
+
+        When a person of this gateway says so (`person:NAME`), its text becomes a benign case for ever, and each policy
+        that stops it learns the exception at once, or, if it cannot without losing its own breaches, becomes a shadow.
+        Raises `StoreError` when no policy stopped the exchange.
+        """
+        record = self._store.exchanges.get(exchange_id)
+        stopping = mistakes.stopping(record)
         if not stopping:
             raise StoreError(f"no policy stopped exchange `{exchange_id}`, so there is no false positive to report")
+        person = actor.startswith("person:")
         for match, decision in stopping:
-            self._add(record, match, FeedbackKind.FALSE_POSITIVE, actor, decision)
-        if not actor.startswith("person:"):
+            text = mistakes.text_of(record, match, decision.direction) if person else ""
+            kept = text if mistakes.readable(text) else ""
+            self._add(record, match, FeedbackKind.FALSE_POSITIVE, actor, case=(kept, decision.direction))
+        if not person:
             return self.review()
-        texts = {match.policy_id: (match, _text(record, match, decision)) for match, decision in stopping}
         reason = f"exchange {exchange_id} was stopped by mistake"
-        return self._step(lambda snapshot: self._excepted(snapshot, texts), actor=actor, reason=reason)
+        return self._step(lambda snapshot: self._excepted(snapshot, record), actor=actor, reason=reason)
+
+    def move(self, policy_id: str, status: Status, *, actor: str, reason: str) -> Snapshot:
+        """A person moves one policy to `active`, `shadow` or `retired`. What an activated one replaces retires.
+
+        Raises `PolicyError` when it is not in a state to be moved, or did not pass the gate.
+        """
+
+        def plan(snapshot: Snapshot) -> Sequence[Policy]:
+            policy = self._store.policies.get(policy_id)
+            if policy.status in (Status.RETIRED, Status.REJECTED):
+                raise PolicyError(f"policy {policy.id} is {policy.status}; a rollback can bring back what was in force")
+            if policy.status is status:
+                raise PolicyError(f"policy {policy.id} is {status} already")
+            if status is not Status.RETIRED and not (policy.gate_report and policy.gate_report.passed):
+                raise PolicyError(f"policy {policy.id} has no gate report that it passed")
+            replaced = succeeded(policy, snapshot) if status is Status.ACTIVE else []
+            return [dataclasses.replace(p, status=Status.RETIRED) for p in replaced] + [
+                dataclasses.replace(policy, status=status)
+            ]
+
+        return self._step(plan, actor=actor, reason=reason)
 
     def review(self) -> Snapshot:
-        """Demote, promote, let decay and cap, in one revision; none when nothing is due."""
+        """Demote, promote, merge, let decay and cap, in one revision; none when nothing is due."""
+        self._recent = self._store.exchanges.recent(_RECENT)
+        self._blocks = blocks_of_the_well_behaved(self._recent, self._now() - self._rules.breaker_window)
+        if self.tripped():
+            _log.error("breaker open: nothing is put in force by itself", blocked=self._blocks.blocked)
         return self._step(self._due, actor=ACTOR, reason="review of the evidence")
 
     def entry(self, policy: Policy) -> Status:
         """The status with which a policy that passed the gate enters: active, or shadow when it is broad and too few
-        principals speak for it."""
-        if self._rules.broad_principals <= 1 or not isinstance(policy.condition, Prototypes | Probe):
+        benign texts or too few principals speak for it."""
+        report = policy.gate_report
+        if report is not None and report.provisional:
+            return Status.SHADOW
+        if self._rules.broad_principals <= 1 or not is_broad(policy.condition):
             return Status.ACTIVE
         learned_from = set(policy.provenance.breach_ids)
         principals = {b.exchange.principal for b in self._knowledge.breaches() if b.id in learned_from}
         return Status.ACTIVE if len(principals) >= self._rules.broad_principals else Status.SHADOW
 
     def tripped(self) -> bool:
-        """Whether the breaker is open: too many distinct reports of false positives of late. While it is, the loop
-        must not put anything in force by itself."""
-        recent = self._store.feedback.false_positives(self._now() - self._rules.breaker_window)
-        return sum(recent.values()) >= self._rules.breaker_principals
+        """Whether the breaker is open: too many distinct reports of false positives of late, or too much stopped of
+        what well-behaved principals sent. While it is, the loop must not put anything in force by itself."""
+        rules = self._rules
+        recent = self._store.feedback.false_positives(self._now() - rules.breaker_window)
+        return sum(recent.values()) >= rules.breaker_principals or self._blocks.exceed(
+            rules.breaker_rate, rules.breaker_principals
+        )
 
     def _add(
-        self, record: ExchangeRecord, match: Match, kind: FeedbackKind, actor: str, decision: Decision | None = None
+        self,
+        record: ExchangeRecord,
+        match: Match,
+        kind: FeedbackKind,
+        actor: str,
+        *,
+        case: tuple[str, Direction] = ("", Direction.PROMPT),
     ) -> None:
+        """A word on a policy, and the benign case that follows from it."""
         principal = actor if actor.startswith("person:") else record.exchange.principal
-        text = _text(record, match, decision) if decision else ""
-        direction = decision.direction if decision else Direction.PROMPT
-        feedback = Feedback(match.policy_id, kind, principal, record.exchange.id, actor, text, direction)
-        self._store.feedback.add(feedback)
+        self._store.feedback.add(Feedback(match.policy_id, kind, principal, record.exchange.id, actor, *case))
 
     def _step(self, plan: Callable[[Snapshot], Sequence[Policy]], *, actor: str, reason: str) -> Snapshot:
         for _ in range(_CONFLICTS):
@@ -154,17 +180,43 @@ class Lifecycle:
                 continue
         raise StoreError(f"the policy set changed {_CONFLICTS} times during one step of the lifecycle")
 
-    def _excepted(self, snapshot: Snapshot, texts: dict[str, tuple[Match, str]]) -> list[Policy]:
-        changed = []
-        for policy in snapshot.policies:
-            if policy.id in texts and policy.status is Status.ACTIVE:
-                match, text = texts[policy.id]
-                narrowed = narrow(policy, text, match.score)
-                report = self._gate.examine(narrowed, None, Without(self._knowledge, policy.id))
-                fit = report.passed and self._still_catches(narrowed)
-                status = Status.ACTIVE if fit else Status.SHADOW
-                changed.append(dataclasses.replace(narrowed, status=status, gate_report=report))
-        return changed
+    def _excepted(self, snapshot: Snapshot, record: ExchangeRecord) -> list[Policy]:
+        """Every active policy that stops the exchange, narrowed; also those that stop it once the others do not."""
+        active = {policy.id: policy for policy in snapshot.active}
+        changed: dict[str, Policy] = {}
+        stopping = mistakes.stopping(record)
+        for direction in dict.fromkeys(decision.direction for _, decision in stopping):
+            found: Mapping[str, Match] = {m.policy_id: m for m, d in stopping if d.direction is direction}
+            for _ in range(_ROUNDS):
+                for policy_id in active.keys() & found.keys():
+                    match = found[policy_id]
+                    text = mistakes.text_of(record, match, direction)
+                    changed[policy_id] = self._narrowed(active[policy_id], text, match, again=policy_id in changed)
+                active = {i: changed.get(i, p) for i, p in active.items()}
+                active = {i: p for i, p in active.items() if p.status is Status.ACTIVE}
+                found = self._still_stopping(list(active.values()), record, direction)
+                if not found:
+                    break
+        return list(changed.values())
+
+    def _narrowed(self, policy: Policy, text: str, match: Match, *, again: bool) -> Policy:
+        """The narrowest change that passes the gate and keeps the policy's own breaches; else the policy as shadow."""
+        refused = policy
+        for candidate in () if again else mistakes.narrowings(policy, text, match):
+            report = self._gate.examine(candidate, None, Without(self._knowledge, policy.id))
+            examined = dataclasses.replace(candidate, gate_report=report)
+            if report.passed and self._still_catches(examined):
+                return examined
+            refused = examined
+        return dataclasses.replace(refused, status=Status.SHADOW)
+
+    def _still_stopping(
+        self, active: Sequence[Policy], record: ExchangeRecord, direction: Direction
+    ) -> Mapping[str, Match]:
+        kept = record.exchange.response if direction is Direction.RESPONSE else record.exchange.prompt
+        if self._rehearsal is None or not mistakes.readable(kept or ""):
+            return {}
+        return self._rehearsal.stopped(active, record, direction)
 
     def _still_catches(self, policy: Policy) -> bool:
         learned_from = set(policy.provenance.breach_ids)
@@ -175,67 +227,75 @@ class Lifecycle:
 
     def _due(self, snapshot: Snapshot) -> list[Policy]:
         last_hits = self._store.feedback.last_hits()
+        confirmed = self._store.feedback.confirmed(self._now() - self._rules.decay)
         changed = []
         remaining = []
         for held in snapshot.policies:
             policy = self._store.policies.get(held.id)  # with the evidence as it is now
-            status = self._status(policy, last_hits.get(policy.id))
+            idle = policy.id not in confirmed and self._idle(policy, last_hits.get(policy.id))
+            status = Status.RETIRED if idle else self._status(policy)
             if status is not policy.status:
                 changed.append(dataclasses.replace(policy, status=status))
             elif status is Status.ACTIVE:
                 remaining.append(policy)
+        gone = self._merged(remaining)
+        remaining = [policy for policy in remaining if policy.id not in gone]
         surplus = len(remaining) - self._rules.active_limit
         if surplus > 0:
             remaining.sort(key=lambda p: (last_hits.get(p.id, p.created), p.created))
-            changed += [dataclasses.replace(policy, status=Status.RETIRED) for policy in remaining[:surplus]]
-        return changed
+            gone |= {policy.id for policy in remaining[:surplus]}
+        return changed + [dataclasses.replace(p, status=Status.RETIRED) for p in snapshot.policies if p.id in gone]
 
-    def _status(self, policy: Policy, last_hit: datetime | None) -> Status:
+    def _idle(self, policy: Policy, last_hit: datetime | None) -> bool:
+        return self._now() - max(last_hit or policy.updated, policy.updated) > self._rules.decay
+
+    def _status(self, policy: Policy) -> Status:
         rules, evidence = self._rules, policy.evidence
-        if self._now() - max(last_hit or policy.updated, policy.updated) > rules.decay:
-            return Status.RETIRED
-        if policy.status is Status.ACTIVE and evidence.false_positives >= rules.demote_principals:
-            return Status.SHADOW if precision_bounds(evidence)[0] < rules.demote_precision else Status.ACTIVE
-        if policy.status is Status.SHADOW and self._promote and not self.tripped():
-            passed = policy.gate_report is not None and policy.gate_report.passed
-            confirmed = evidence.confirmations >= rules.promote_confirmations and not evidence.false_positives
-            return Status.ACTIVE if passed and confirmed else Status.SHADOW
+        if not (evidence.confirmations or evidence.false_positives or self._blocks.by_policy):
+            return policy.status
+        confirmations, accusations = self._store.feedback.since(policy.id, policy.updated)
+        lower, _ = precision_bounds(evidence)
+        if policy.status is Status.ACTIVE:
+            accused = accusations >= rules.demote_principals and lower < rules.demote_precision
+            drifted = self._blocks.of(policy).exceed(rules.breaker_rate, rules.breaker_principals)
+            return Status.SHADOW if accused or drifted else Status.ACTIVE
+        if self._promote and confirmations >= rules.promote_confirmations and lower >= rules.promote_precision:
+            return Status.ACTIVE if not self.tripped() and self._passes(policy) else Status.SHADOW
         return policy.status
 
+    def _passes(self, policy: Policy) -> bool:
+        known = policy.gate_report is not None and policy.gate_report.passed
+        return known and self._gate.examine(policy, None, Without(self._knowledge, policy.id)).passed
 
-def narrow(policy: Policy, text: str, score: float) -> Policy:
-    """The policy that no longer stops `text`: a pattern gets an exception, a threshold rises above the score."""
-    match policy.condition:
-        case Pattern() as pattern:
-            exception = f"(?i)^{re2.escape(text)}$"
-            if exception in pattern.exceptions or len(text) > _LONGEST_EXCEPTION:
-                return policy  # the gate, which knows the text as a benign case by now, has the last word
-            condition: Pattern | Prototypes | Probe | Substitution = dataclasses.replace(
-                pattern, exceptions=(*pattern.exceptions, exception)
-            )
-        case Prototypes() | Probe() as learned:
-            condition = dataclasses.replace(learned, threshold=max(learned.threshold, score + _MARGIN))
-        case other:
-            condition = other
-    return dataclasses.replace(policy, condition=condition)
-
-
-def _stopping(record: ExchangeRecord) -> list[tuple[Match, Decision]]:
-    """The matches that stopped an exchange: one for each policy, with the decision they stand in."""
-    found: dict[str, tuple[Match, Decision]] = {}
-    for decision in record.decisions:
-        if decision.blocked:
-            for match in decision.matches:
-                if match.action is Action.BLOCK and not match.shadow:
-                    known = found.get(match.policy_id)
-                    if known is None or match.score > known[0].score:
-                        found[match.policy_id] = (match, decision)
-    return list(found.values())
+    def _merged(self, active: Sequence[Policy]) -> set[str]:
+        """Settled policies that others replace: these catch the same breaches, and what it stopped of late."""
+        if self._now() < self._next_merge:
+            return set()
+        self._next_merge = self._now() + _MERGE_EVERY
+        before = self._now() - self._rules.merge_after
+        settled = [policy for policy in active if policy.updated < before]
+        stopped: dict[str, list[Exchange]] = {}
+        for record in self._recent:
+            for policy_id in stopped_by(record):
+                stopped.setdefault(policy_id, []).append(record.exchange)
+        return set(self._gate.redundant(settled, active, self._knowledge, stopped)) if settled else set()
 
 
-def _text(record: ExchangeRecord, match: Match, decision: Decision) -> str:
-    """The inspected text that a match stands in."""
-    if decision.direction is Direction.RESPONSE:
-        return record.exchange.response or ""
-    messages = record.exchange.messages
-    return messages[match.segment].content if match.segment < len(messages) else record.exchange.prompt
+def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:
+    """What in `snapshot` retires when `policy` becomes active: what it names, and a learned probe's predecessors."""
+    return [
+        p
+        for p in snapshot.policies
+        if p.id != policy.id and (p.id in policy.provenance.supersedes or _same_line(policy, p))
+    ]
+
+
+def _same_line(new: Policy, old: Policy) -> bool:
+    """Whether both are the one probe of a direction that a synthesiser learns again and again, `new` later."""
+    return (
+        isinstance(new.condition, Probe)
+        and isinstance(old.condition, Probe)
+        and new.provenance.synthesiser == old.provenance.synthesiser != "person"
+        and (new.direction, new.tenant) == (old.direction, old.tenant)
+        and old.created <= new.created
+    )

@@ -16,10 +16,12 @@ from sisf.errors import RevisionConflict, SisfError, StoreError
 from sisf.exchange import Exchange
 from sisf.loop.enforcement import Enforcement
 from sisf.loop.events import Activated, Event, Judged, Planned, Worked
-from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.examiner import Examiner
+from sisf.loop.lifecycle import Lifecycle, succeeded
+from sisf.loop.triggers import Triggers
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
-from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
+from sisf.synthesis.base import Knowledge, PolicySynthesisModule
 from sisf.verdict import Breach, Outcome, Verdict
 
 Autonomy = Literal["autonomous", "supervised", "observe"]
@@ -38,21 +40,26 @@ class Stages:
         *,
         adjudicator: Adjudicator,
         synthesiser: PolicySynthesisModule,
-        gate: PolicyGate,
+        examiner: Examiner,
         knowledge: Knowledge,
         lifecycle: Lifecycle,
         autonomy: Autonomy,
         emit: Callable[[Event], None],
+        stand_in: Callable[[Breach], Policy | None] = lambda _breach: None,
+        triggers: Triggers | None = None,
     ) -> None:
+        """`stand_in` writes the narrow policy that acts where no other may yet."""
         self._store = store
         self._enforcement = enforcement
         self._adjudicator = adjudicator
         self._synthesiser = synthesiser
-        self._gate = gate
+        self._examiner = examiner
         self._knowledge = knowledge
         self._lifecycle = lifecycle
         self._autonomy = autonomy
         self._emit = emit
+        self._stand_in = stand_in
+        self._triggers = triggers
         # Held from planning to activation: the second of two like breaches then sees the policy of the first.
         self._learning = threading.RLock()
 
@@ -81,6 +88,7 @@ class Stages:
         verdict = record.verdict if judged and record.verdict else self._judge(record)
         caught = verdict.is_breach and self._caught(record.exchange)
         following = Stage.PLAN if verdict.is_breach and not caught else None
+        self._lifecycle.heed(record, verdict)
         advanced = self._store.jobs.advance(job, following, verdict=None if judged else verdict)
         self._emit(Judged(job.exchange_id, verdict))
         if caught:
@@ -96,6 +104,11 @@ class Stages:
         if self._enforcement.stops(record.exchange):
             advanced = self._store.jobs.advance(job, None)
             self._emit(Planned(job.exchange_id, (), already_caught=True))
+            return advanced
+        if self._triggers is not None and not self._triggers.take(record.exchange.principal):
+            # Kept, and learned from with the next breach; but this principal does not make the loop work again now.
+            advanced = self._store.jobs.advance(job, None)
+            self._emit(Planned(job.exchange_id, (), postponed=True))
             return advanced
         proposals = self._propose(Breach(record.exchange, record.verdict))
         hopeful = any(policy.status is Status.PROPOSED for policy in proposals)
@@ -134,13 +147,18 @@ class Stages:
             return Verdict(Outcome.UNDECIDED, self._adjudicator.name, rationale=f"the judge failed: {explained}")
 
     def _propose(self, breach: Breach) -> Sequence[Policy]:
-        proposals = []
         lesson = Breach(self._store.exchanges.lesson(breach.exchange), breach.verdict)
-        for policy in self._synthesiser.synthesise(lesson, self._knowledge):
-            report = self._gate.examine(policy, breach, self._knowledge)
-            status = Status.PROPOSED if report.passed else Status.REJECTED
-            proposals.append(dataclasses.replace(policy, status=status, gate_report=report))
+        written = self._synthesiser.synthesise(lesson, self._knowledge)
+        proposals = [self._examined(policy, breach) for policy in written]
+        if not any(p.status is Status.PROPOSED and self._lifecycle.entry(p) is Status.ACTIVE for p in proposals):
+            narrow = self._stand_in(lesson)
+            proposals += [self._examined(narrow, breach)] if narrow is not None else []
         return proposals
+
+    def _examined(self, policy: Policy, breach: Breach) -> Policy:
+        examined = self._examiner.admitted(policy, breach, self._knowledge)
+        passed = examined.gate_report is not None and examined.gate_report.passed
+        return dataclasses.replace(examined, status=Status.PROPOSED if passed else Status.REJECTED)
 
     def _change(self, exchange_id: str, snapshot: Snapshot) -> Change | None:
         """The step from `snapshot` that executes the proposals of an exchange; None when there is nothing to do."""
@@ -151,15 +169,14 @@ class Stages:
         if not entering:
             return None
         # A shadow policy never takes an enforced one out of force.
-        replaced = {i for p in entering for i in p.provenance.supersedes}
-        by_active = {i for p in entering if p.status is Status.ACTIVE for i in p.provenance.supersedes}
-        leaving = [
-            dataclasses.replace(policy, status=Status.RETIRED)
-            for policy in snapshot.policies
-            if policy.id in by_active or (policy.id in replaced and policy.status is Status.SHADOW)
-        ]
+        leaving = {
+            old.id: dataclasses.replace(old, status=Status.RETIRED)
+            for new in entering
+            for old in succeeded(new, snapshot)
+            if new.status is Status.ACTIVE or old.status is Status.SHADOW
+        }
         reason = f"learned from breach {exchange_id}"
-        return Change((*entering, *leaving), "loop", reason, (exchange_id,))
+        return Change((*entering, *leaving.values()), "loop", reason, (exchange_id,))
 
     def _entry(self, policy: Policy) -> Status:
         return self._lifecycle.entry(policy) if self._autonomy == "autonomous" else Status.SHADOW

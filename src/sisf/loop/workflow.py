@@ -16,15 +16,17 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.errors import LeaseLost, SisfError, StoreError
 from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
+from sisf.loop.examiner import Examiner, Traffic
 from sisf.loop.housekeeping import Housekeeping, Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lastgood import LastGood
-from sisf.loop.lifecycle import Lifecycle, Rules
+from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.rules import Rules
 from sisf.loop.stages import Autonomy, Stages
-from sisf.policy import GateReport, Policy
+from sisf.loop.triggers import Triggers
 from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
-from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
-from sisf.verdict import Breach
+from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+from sisf.synthesis.companion import companion
 
 _log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
@@ -41,19 +43,6 @@ def _urgency(record: ExchangeRecord) -> Urgency:
     if record.verdict is not None and record.verdict.is_breach:
         return Urgency.BREACH
     return Urgency.SUSPECT if any(decision.matches for decision in record.decisions) else Urgency.ORDINARY
-
-
-class _OneAtATime:
-    """A gate serves one thread at a time; the stages and the lifecycle share it."""
-
-    def __init__(self, gate: PolicyGate) -> None:
-        self._gate = gate
-        self._lock = threading.Lock()
-
-    def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
-        """Examine when it is free."""
-        with self._lock:
-            return self._gate.examine(policy, breach, knowledge)
 
 
 class Loop:
@@ -91,8 +80,11 @@ class Loop:
         self._backoff_seconds = backoff_seconds
         self._listeners: list[Listener] = []
         self.knowledge = StoreKnowledge(store, reference or Reference())
-        gate = _OneAtATime(gate)
-        self.lifecycle = Lifecycle(store, gate, self.knowledge, rules=rules, promote=autonomy == "autonomous")
+        rules, embedder = rules or Rules(), warden.embedder
+        examiner = Examiner(gate, Traffic(store, embedder))
+        self.lifecycle = Lifecycle(
+            store, examiner, self.knowledge, rules=rules, promote=autonomy == "autonomous", embedder=embedder
+        )
         self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
         self._enforcement = Enforcement(store, warden, last_good)
         self._node = node
@@ -102,11 +94,13 @@ class Loop:
             self._enforcement,
             adjudicator=adjudicator,
             synthesiser=synthesiser,
-            gate=gate,
+            examiner=examiner,
             knowledge=self.knowledge,
             lifecycle=self.lifecycle,
             autonomy=autonomy,
             emit=self._emit,
+            stand_in=lambda breach: companion(breach, embedder),
+            triggers=Triggers(rules.triggers, rules.trigger_seconds),
         )
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._stopping = threading.Event()

@@ -43,5 +43,15 @@ class GateReport:
     """Clopper–Pearson 95 % upper bound of its false-positive rate."""
     duplicates: tuple[str, ...] = ()
     """Ids of policies in force that already do what it does."""
+    provisional: bool = False
+    """Harmless as far as is known, but there are too few benign texts to show it at the budget of what is enforced: it
+    may be a shadow, and become active by evidence."""
+    margin: float | None = None
+    """Of a learned policy: its threshold minus the highest score of any benign text."""
+    secret_total: int = 0
+    """How many of the benign texts synthesis had never seen."""
+    traffic_hits: int = 0
+    """Recent exchanges of this gateway, judged safe and answered, that it would have stopped."""
+    traffic_total: int = 0
     cost_us: float = 0.0
     """What one evaluation of this policy alone takes, in microseconds."""

@@ -77,6 +77,8 @@ class Prototypes:
     threshold: float
     examples: tuple[str, ...] = ()
     """The texts behind the vectors, where they may be kept: needed to move to another embedder."""
+    exceptions: tuple[str, ...] = ()
+    """As those of `Pattern`: whole texts that a person reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Probe:
     features: str = "words-1-2-order/2"
     examples: tuple[str, ...] = ()
     """A few nearest breaches, where they may be kept: part of the explanation."""
+    exceptions: tuple[str, ...] = ()
+    """As those of `Pattern`. The probe that replaces this one learns from these texts and needs no exception."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -331,6 +331,14 @@ class FeedbackTable(Protocol):
         """Distinct principals that reported a false positive since then, by policy."""
         ...
 
+    def confirmed(self, since: datetime) -> frozenset[str]:
+        """The policies that somebody confirmed since then."""
+        ...
+
+    def since(self, policy_id: str, when: datetime) -> tuple[int, int]:
+        """How many distinct principals first confirmed a policy since then, and how many first accused it."""
+        ...
+
     def last_hits(self) -> Mapping[str, datetime]:
         """When each policy that is in force last matched; those that never did are left out."""
         ...

@@ -85,6 +85,27 @@ class SqlFeedback:
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    def confirmed(self, since: datetime) -> frozenset[str]:
+        """The policies that somebody confirmed since then."""
+        query = (
+            select(_evidence.c.policy_id)
+            .where(_evidence.c.kind == FeedbackKind.CONFIRMATION.value, _evidence.c.time >= since.timestamp())
+            .distinct()
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def since(self, policy_id: str, when: datetime) -> tuple[int, int]:
+        """How many distinct principals first confirmed a policy since then, and how many first accused it."""
+        query = (
+            select(_evidence.c.kind, func.count())
+            .where(_evidence.c.policy_id == policy_id, _evidence.c.time >= when.timestamp())
+            .group_by(_evidence.c.kind)
+        )
+        with self._database.read() as connection:
+            found = {row[0]: row[1] for row in connection.execute(query)}
+        return found.get(FeedbackKind.CONFIRMATION.value, 0), found.get(FeedbackKind.FALSE_POSITIVE.value, 0)
+
     def last_hits(self) -> Mapping[str, datetime]:
         """When each policy that is in force last matched; those that never did are left out."""
         query = select(_policy.c.id, _policy.c.last_hit).where(

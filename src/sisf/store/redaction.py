@@ -35,6 +35,8 @@ _LABELS = (
         r"|\b[0-9]{3}[ .-][0-9]{3}[ .-][0-9]{4}\b",
     ),
 )
+LABELS = tuple(dict.fromkeys(label for label, _ in _LABELS))
+"""The kinds of what is found, as they stand in brackets in a redacted text."""
 _PATTERNS = tuple((label, re2.compile(pattern)) for label, pattern in _LABELS)
 # One scan says whether there is anything to do at all, which for most texts there is not.
 _ANY = re2.compile("|".join(f"(?:{pattern})" for _, pattern in _LABELS))

@@ -1,9 +1,10 @@
 """From one breach to new, general policies; and the proof that they are harmless to honest users."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
-from sisf.policy import GateReport, Policy
+from sisf.exchange import Exchange
+from sisf.policy import Condition, GateReport, Policy, Probe, Prototypes
 from sisf.verdict import Breach
 
 
@@ -50,3 +51,28 @@ class PolicyGate(Protocol):
     def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
         """Examine one policy. `breach` is None for a policy that a person wrote or imported."""
         ...
+
+    def redundant(
+        self,
+        candidates: Sequence[Policy],
+        active: Sequence[Policy],
+        knowledge: Knowledge,
+        stopped: Mapping[str, Sequence[Exchange]],
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Ids of candidates that others of `active` can replace, with those others: these catch all breaches that it
+        catches, and what it stopped of late (`stopped`: exchanges by policy)."""
+        ...
+
+
+NARROW_COSINE: Final = 0.85
+"""Prototypes that match only from this cosine on recognise little but rewordings of their examples."""
+
+
+def is_broad(condition: Condition) -> bool:
+    """Whether it may reach far beyond what it was learned from: probes, and prototypes that match from afar.
+
+    A broad policy needs the evidence of many benign texts and, where principals are known, of several of them.
+    """
+    if isinstance(condition, Prototypes):
+        return condition.threshold < NARROW_COSINE
+    return isinstance(condition, Probe)

@@ -8,6 +8,7 @@ from sisf.embedding.kept import KeptEmbedder
 from sisf.llm.base import ChatModel
 from sisf.settings import Synthesis
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+from sisf.synthesis.gate import Gate
 from sisf.synthesis.local import LocalSynthesiser
 
 
@@ -32,5 +33,13 @@ def create_synthesiser(
         return local
     from sisf.llm.client import OpenAIChatModel
     from sisf.synthesis.llm import LlmSynthesiser
+    from sisf.synthesis.sense import local_sense
 
-    return LlmSynthesiser(model or OpenAIChatModel(settings.llm), embedder, gate, local)
+    return LlmSynthesiser(
+        model or OpenAIChatModel(settings.llm),
+        embedder,
+        gate,
+        local,
+        sense=local_sense(embedder),
+        variants=gate.variants if isinstance(gate, Gate) else None,
+    )

@@ -1,14 +1,13 @@
 """The gate: what a proposed policy must show before it may act.
 
 A policy passes when it is well formed, catches the breach it was written for, blocks none of the benign texts known
-(a part of which synthesis never saw), has an upper bound of its false-positive rate under the budget, adds something
-to what is in force, and costs little.
+(a part of which synthesis never saw), has an upper bound of its false-positive rate under the budget of its kind, adds
+something to what is in force, and costs little. How many variants of the breach it catches is measured and shown.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import msgspec
 import numpy as np
@@ -16,9 +15,13 @@ from scipy.stats import beta
 
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
+from sisf.exchange import Exchange
 from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Probe, Prototypes, Substitution
-from sisf.synthesis.base import Knowledge
-from sisf.synthesis.reference import Mask, TextBank
+from sisf.synthesis import reach
+from sisf.synthesis.base import Knowledge, is_broad
+from sisf.synthesis.reach import Reach, directions
+from sisf.synthesis.reference import TextBank
+from sisf.synthesis.variants import VariantBank, Variants
 from sisf.verdict import Breach
 from sisf.warden.patterns import validate as validate_pattern
 
@@ -33,13 +36,23 @@ class GateLimits:
     max_benign_blocked: int = 0
     """Benign reference texts that a policy may block. A learned threshold is a quantile: set 1 or 2 to admit it."""
     fpr_budget: float = 0.002
-    """The 95 % upper bound of the false-positive rate must stay under this (0 of 1,500 texts: 0.002)."""
+    """The 95 % upper bound of the false-positive rate of a broad policy in force (0 of 1,500 texts: 0.002)."""
     fpr_budget_answers: float = 0.003
     """The same for a policy on answers: harmless answers to show it by are scarcer than prompts."""
+    fpr_budget_narrow: float = 0.01
+    """For a narrow policy (a pattern, prototypes that match from near): 300 texts without a hit let it go live."""
+    fpr_budget_shadow: float = 0.05
+    """A broad policy within this bound may be a shadow until evidence speaks for it."""
     max_cost_us: float = 2_000.0
     max_probe_bytes: int = 64_000
     novelty: float = 0.05
     """Share of the known breaches it would catch that nothing in force catches: below, it is a duplicate."""
+
+    def budget(self, policy: Policy) -> float:
+        """The bound under which this policy may be enforced."""
+        if not is_broad(policy.condition):
+            return self.fpr_budget_narrow
+        return self.fpr_budget_answers if policy.direction is Direction.RESPONSE else self.fpr_budget
 
 
 def fpr_upper_bound(blocked: int, total: int, confidence: float = 0.95) -> float:
@@ -49,148 +62,177 @@ def fpr_upper_bound(blocked: int, total: int, confidence: float = 0.95) -> float
     return float(beta.ppf(confidence, blocked + 1, total - blocked))
 
 
+@dataclass(frozen=True, slots=True)
+class _Benign:
+    """What a policy does to the benign texts."""
+
+    blocked: Sequence[str]
+    secret: int
+    """How many of the blocked ones synthesis never saw."""
+    total: int
+    secret_total: int
+    margin: float | None
+    cost_us: float
+
+
 class Gate:
     """Examines proposals. Called by one thread at a time; keeps the features of the benign texts between calls."""
 
-    def __init__(self, embedder: Embedder, limits: GateLimits | None = None, *, secret: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        limits: GateLimits | None = None,
+        *,
+        secret: Sequence[str] = (),
+        variants: Variants | None = None,
+    ) -> None:
+        """`secret`: benign prompts that synthesis never sees; no report quotes them to it."""
         self.embedder = embedder
         self.limits = limits or GateLimits()
-        self._secret = tuple(secret)
-        """Benign texts that synthesis never sees."""
-        self._benign = {Direction.PROMPT: TextBank(embedder), Direction.RESPONSE: TextBank(embedder)}
-        self._breaches = {Direction.PROMPT: TextBank(embedder), Direction.RESPONSE: TextBank(embedder)}
-        self._known_breaches = 0
+        self.variants = variants or Variants()
+        self._secret = frozenset(secret)
+        self._benign = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}
+        self._benign[Direction.PROMPT].extend(sorted(self._secret))
+        self._reach = {d: Reach(embedder, d) for d in (Direction.PROMPT, Direction.RESPONSE)}
+        self._latest: Sequence[Breach] = ()
+        self._varied: tuple[tuple[str, ...], VariantBank] | None = None
 
-    def examine(
-        self, policy: Policy, breach: Breach | None, knowledge: Knowledge, variants: Sequence[str] = ()
-    ) -> GateReport:
-        """Examine one policy. `variants` are rewordings of the breach's prompt that it should catch as well."""
+    def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
+        """Examine one policy. `breach` is None for one that a person wrote or imported: it is tried on no variants."""
         try:
             self._check_form(policy)
         except PolicyError as error:
             return GateReport(passed=False, reasons=(str(error),))
         self._refresh(knowledge)
-        started = time.perf_counter()
-        benign = list(self._benign_hits(policy))
-        total = sum(len(self._benign[d]) for d in _directions(policy))
-        cost = 1e6 * (time.perf_counter() - started) / max(total, 1)
+        benign = self._benign_of(policy)
         catches = breach is None or self._catches(policy, breach)
-        caught = self._count_caught(policy, variants)
-        upper = fpr_upper_bound(len(benign), total)
+        variants = self._variants_of(breach, policy) if breach is not None else None
+        upper = fpr_upper_bound(len(benign.blocked), benign.total)
         duplicates = self._duplicates(policy, knowledge)
-        budget = self.limits.fpr_budget_answers if policy.direction is Direction.RESPONSE else self.limits.fpr_budget
-        reasons = self._reasons(
-            catches=catches, benign=benign, upper=upper, budget=budget, duplicates=duplicates, cost=cost
-        )
+        reasons = [] if catches else ["it does not catch the breach it was written for"]
+        reasons += self._harm(policy, benign, upper)
+        if duplicates:
+            reasons.append(f"what it catches is caught already by {', '.join(duplicates)}")
+        if benign.cost_us > self.limits.max_cost_us:
+            reasons.append(
+                f"one evaluation takes {benign.cost_us:.0f} µs, over the limit of {self.limits.max_cost_us:.0f} µs"
+            )
         return GateReport(
             passed=not reasons,
             reasons=tuple(reasons),
             catches_breach=catches,
-            variants_caught=caught,
-            variants=len(variants),
-            benign_hits=tuple(text[:_SHORTENED] for text in benign[:_SHOWN]),
-            benign_blocked=len(benign),
-            benign_total=total,
+            variants_caught=variants.caught(policy) if variants else 0,
+            variants=len(variants) if variants else 0,
+            benign_hits=tuple(text[:_SHORTENED] for text in benign.blocked[:_SHOWN]),
+            benign_blocked=len(benign.blocked),
+            benign_total=benign.total,
             fpr_upper=upper,
             duplicates=duplicates,
-            cost_us=cost,
+            provisional=not reasons and upper > self.limits.budget(policy),
+            margin=benign.margin,
+            secret_total=benign.secret_total,
+            cost_us=benign.cost_us,
         )
 
+    def redundant(
+        self,
+        candidates: Sequence[Policy],
+        active: Sequence[Policy],
+        knowledge: Knowledge,
+        stopped: Mapping[str, Sequence[Exchange]],
+    ) -> Mapping[str, tuple[str, ...]]:
+        """See `PolicyGate.redundant`. Policies of another embedder are left out."""
+        self._refresh(knowledge)
+        fitting = [policy for policy in active if self._fits(policy)]
+        return reach.redundant(self._reach, [p for p in candidates if self._fits(p)], fitting, stopped)
+
     def _refresh(self, knowledge: Knowledge) -> None:
-        self._benign[Direction.PROMPT].extend([*knowledge.benign_prompts(), *self._secret])
+        self._benign[Direction.PROMPT].extend(knowledge.benign_prompts())
         self._benign[Direction.RESPONSE].extend(knowledge.benign_responses())
         breaches = knowledge.breaches()
-        for known in breaches[self._known_breaches :]:
-            self._breaches[Direction.PROMPT].extend([known.exchange.prompt])
-            self._breaches[Direction.RESPONSE].extend([known.exchange.response or ""])
-        self._known_breaches = len(breaches)
+        fresh = _after(breaches, self._latest)
+        self._latest = breaches[-1:]
+        for known in self._reach.values():
+            known.add(fresh)
 
     def _check_form(self, policy: Policy) -> None:
-        limits = self.limits
-        match policy.condition:
-            case Pattern(pattern=pattern, exceptions=exceptions):
-                for expression in (pattern, *exceptions):
-                    validate_pattern(expression)
-            case Substitution(pattern=pattern):
-                validate_pattern(pattern)
-            case Probe() | Prototypes() as condition:
-                if condition.embedder != self.embedder.id:
-                    raise PolicyError(
-                        f"made for embedder `{condition.embedder}`, but `{self.embedder.id}` is in use; "
-                        "rebuild the policy for this embedder"
-                    )
-                size = probe_bytes(condition) if isinstance(condition, Probe) else 0
-                if size > limits.max_probe_bytes:
-                    raise PolicyError(f"the probe takes {size:,} bytes; at most {limits.max_probe_bytes:,} are allowed")
+        limits, condition = self.limits, policy.condition
+        if isinstance(condition, Pattern | Substitution):
+            validate_pattern(condition.pattern)
+        if not isinstance(condition, Substitution):
+            for exception in condition.exceptions:
+                validate_pattern(exception)
+        if isinstance(condition, Probe | Prototypes):
+            if condition.embedder != self.embedder.id:
+                raise PolicyError(
+                    f"made for embedder `{condition.embedder}`, but `{self.embedder.id}` is in use; "
+                    "rebuild the policy for this embedder"
+                )
+            size = probe_bytes(condition) if isinstance(condition, Probe) else 0
+            if size > limits.max_probe_bytes:
+                raise PolicyError(f"the probe takes {size:,} bytes; at most {limits.max_probe_bytes:,} are allowed")
 
-    def _benign_hits(self, policy: Policy) -> chain[str]:
-        banks = [self._benign[d] for d in _directions(policy)]
-        return chain.from_iterable(_selected(bank, bank.matches(policy)) for bank in banks)
+    def _fits(self, policy: Policy) -> bool:
+        condition = policy.condition
+        return not isinstance(condition, Probe | Prototypes) or condition.embedder == self.embedder.id
+
+    def _benign_of(self, policy: Policy) -> _Benign:
+        banks = [self._benign[d] for d in directions(policy)]
+        started = time.perf_counter()
+        blocked = [bank.texts[i] for bank in banks for i in np.flatnonzero(bank.matches(policy))]
+        total = sum(len(bank) for bank in banks)
+        cost = 1e6 * (time.perf_counter() - started) / max(total, 1)
+        secret = sum(text in self._secret for text in blocked)
+        secret_total = len(self._secret) if policy.direction.covers(Direction.PROMPT) else 0
+        return _Benign(blocked, secret, total, secret_total, _margin(policy, banks), cost)
+
+    def _harm(self, policy: Policy, benign: _Benign, upper: float) -> list[str]:
+        # What synthesis knows must pass, all of it. What it never saw is a sample of traffic: the bound speaks for it.
+        limits, count = self.limits, len(benign.blocked) - benign.secret
+        if count > limits.max_benign_blocked:
+            told = next(text for text in benign.blocked if text not in self._secret)
+            return [f"it blocks {count} benign texts, such as: {told[:_SHORTENED]!r}"]
+        budget = limits.budget(policy)
+        bearable = max(budget, limits.fpr_budget_shadow) if is_broad(policy.condition) else budget
+        if upper <= bearable:
+            return []
+        seen = f" ({benign.secret} of {benign.secret_total} texts that synthesis never saw)" if benign.secret else ""
+        return [
+            f"its false-positive rate may be as high as {upper:.2%}{seen}, over the budget of {budget:.2%}: "
+            "more benign texts are needed to show that it is harmless"
+        ]
 
     def _catches(self, policy: Policy, breach: Breach) -> bool:
         texts = {
             Direction.PROMPT: [m.content for m in breach.exchange.messages] + [breach.exchange.prompt],
             Direction.RESPONSE: [breach.exchange.response or ""],
         }
-        return any(self._matches_any(policy, texts[d]) for d in _directions(policy))
-
-    def _matches_any(self, policy: Policy, texts: Sequence[str]) -> bool:
-        return self._count_caught(policy, texts) > 0
-
-    def _count_caught(self, policy: Policy, texts: Sequence[str]) -> int:
-        if not texts:
-            return 0
         bank = TextBank(self.embedder)
-        bank.extend(texts)
-        return int(bank.matches(policy).sum())
+        bank.extend([text for d in directions(policy) for text in texts[d]])
+        return bool(bank.matches(policy).any())
+
+    def _variants_of(self, breach: Breach, policy: Policy) -> VariantBank | None:
+        """The variants of the breach's request, embedded once for all its policies."""
+        if not policy.direction.covers(Direction.PROMPT):
+            return None
+        texts = self.variants.of(breach)
+        key = (breach.id, *texts)
+        if self._varied is None or self._varied[0] != key:
+            self._varied = key, VariantBank(self.embedder, breach, texts)
+        return self._varied[1]
 
     def _duplicates(self, policy: Policy, knowledge: Knowledge) -> tuple[str, ...]:
         """Ids of what is in force (and not replaced by `policy`) and catches nearly all breaches that it catches."""
         if policy.kind is PolicyKind.REWRITE:
             return ()
-        others = [
-            p for p in knowledge.policies() if p.id not in policy.provenance.supersedes and p.action is policy.action
-        ]
+        others = [p for p in knowledge.policies() if p.id not in policy.provenance.supersedes and self._fits(p)]
         found: list[str] = []
-        for direction in _directions(policy):
-            bank = self._breaches[direction]
-            mine = bank.matches(policy)
-            if not mine.any():
+        for direction in directions(policy):
+            caught, left, helpers = self._reach[direction].left(policy, others)
+            if not caught or left > self.limits.novelty * caught:
                 return ()
-            left = mine.copy()
-            for other in others:
-                if other.direction.covers(direction):
-                    before = left.sum()
-                    left &= ~bank.matches(other)
-                    found += [other.id] if left.sum() < before else []
-            if left.sum() > self.limits.novelty * mine.sum():
-                return ()
+            found += helpers
         return tuple(dict.fromkeys(found))
-
-    def _reasons(
-        self,
-        *,
-        catches: bool,
-        benign: Sequence[str],
-        upper: float,
-        budget: float,
-        duplicates: Sequence[str],
-        cost: float,
-    ) -> list[str]:
-        limits = self.limits
-        reasons = [] if catches else ["it does not catch the breach it was written for"]
-        if len(benign) > limits.max_benign_blocked:
-            reasons.append(f"it blocks {len(benign)} benign texts, such as: {benign[0][:_SHORTENED]!r}")
-        elif upper > budget:
-            reasons.append(
-                f"its false-positive rate may be as high as {upper:.2%}, over the budget of {budget:.2%}: "
-                "more benign texts are needed to show that it is harmless"
-            )
-        if duplicates:
-            reasons.append(f"what it catches is caught already by {', '.join(duplicates)}")
-        if cost > limits.max_cost_us:
-            reasons.append(f"one evaluation takes {cost:.0f} µs, over the limit of {limits.max_cost_us:.0f} µs")
-        return reasons
 
 
 def probe_bytes(probe: Probe) -> int:
@@ -198,9 +240,17 @@ def probe_bytes(probe: Probe) -> int:
     return len(probe.weights) + len(msgspec.json.encode(dict(probe.ngrams)))
 
 
-def _directions(policy: Policy) -> tuple[Direction, ...]:
-    return tuple(d for d in (Direction.PROMPT, Direction.RESPONSE) if policy.direction.covers(d))
+def _margin(policy: Policy, banks: Sequence[TextBank]) -> float | None:
+    """How far the highest score of a benign text stays below the threshold."""
+    condition = policy.condition
+    if not isinstance(condition, Probe | Prototypes) or not any(len(bank) for bank in banks):
+        return None
+    return condition.threshold - max(float(bank.scores(condition).max()) for bank in banks if len(bank))
 
 
-def _selected(bank: TextBank, mask: Mask) -> list[str]:
-    return [bank.texts[i] for i in np.flatnonzero(mask)]
+def _after(breaches: Sequence[Breach], latest: Sequence[Breach]) -> Sequence[Breach]:
+    """The breaches that came after the one seen last; all of them when that one is gone."""
+    for index in range(len(breaches) - 1, -1, -1) if latest else ():
+        if breaches[index].id == latest[0].id:
+            return breaches[index + 1 :]
+    return breaches

@@ -92,15 +92,18 @@ class ProbeLearner:
         self._emphasis: dict[int, float] = {}
         """Factors on the weights of benign rows that scored too high."""
 
-    def learn(self, breaches: Mapping[str, float], examples: Sequence[str]) -> Learned:
+    def learn(self, breaches: Mapping[str, float], examples: Sequence[str]) -> Learned | None:
         """Fit on all rows of this kind of speech.
 
-        `breaches` maps each breaching text to its share of a breach's weight.
+        `breaches` maps each breaching text to its share of a breach's weight. None where no benign text of this kind is
+        known: nothing could be calibrated.
         """
         rows, recipe = self.rows, self._recipe
         spoken = self.speech.rows(rows)
         weights = self._weights(spoken, breaches)
         benign = rows.origins == Origin.REFERENCE
+        if not (benign & spoken).any():
+            return None
         texts = len(np.unique(rows.owners[benign]))
         unseen = self._unseen(benign & spoken, texts, weights)
         model = self._fit(recipe.folds, weights)
@@ -126,8 +129,6 @@ class ProbeLearner:
             scores = model.scores(rows.embeddings, rows.features)
             held_out[folds == fold] = scores[folds == fold]
         best = _per_text(held_out, rows.owners, benign)
-        if not len(best):
-            return -np.inf
         tail = (1 - recipe.quantile) * total / len(best)
         return float(np.quantile(best, 1 - min(tail, _LARGEST_TAIL)))
 

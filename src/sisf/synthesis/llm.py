@@ -1,14 +1,13 @@
 """Policies written by a chat model: GPT-4 Turbo by default, any OpenAI-compatible endpoint.
 
 The breach is shown as fenced evidence, the reply is checked by a schema and a ticket, and what it proposes is data: a
-pattern and example requests. A gate report that refuses a proposal goes back to the model a bounded number of times.
+pattern and example requests. The local judge gives a second opinion on both, since the evidence may have talked the
+model into a policy of the attacker's choosing. A refusal goes back to the model a bounded number of times.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,18 +16,19 @@ from sisf.embedding.base import Embedder
 from sisf.errors import ModelError
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
-from sisf.policy import Action, Condition, Direction, Pattern, Policy, Prototypes, Provenance
+from sisf.policy import Action, Condition, Direction, GateReport, Pattern, Policy, Prototypes, Provenance
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
-from sisf.synthesis.induction import corpus_words
 from sisf.synthesis.prompts import load_prompt
+from sisf.synthesis.reference import TextBank
+from sisf.synthesis.sense import Sense, rare_words, turns_on_harm
+from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach
 
 _log = structlog.get_logger(__name__)
 _EVIDENCE_CHARS = 8_000
 _THRESHOLDS = (0.6, 0.7, 0.8)
 """Cosines at which a prototype matches: the widest that the gate admits is proposed."""
-_WORD = re.compile(r"[a-z]{4,}")
-_SYNTAX = re.compile(r"\\.|\(\?[a-zA-Z]*[:)]")
+_Example = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class Draft(BaseModel):
@@ -39,8 +39,9 @@ class Draft(BaseModel):
     ticket: str = Field(max_length=64)
     description: str = Field(min_length=1, max_length=300)
     pattern: str = Field(max_length=300)
-    prototypes: list[str] = Field(min_length=1, max_length=8)
-    benign_twins: list[str] = Field(max_length=8)
+    prototypes: list[_Example] = Field(min_length=1, max_length=8)
+    variants: list[_Example] = Field(default=[], max_length=8)
+    benign_twins: list[_Example] = Field(max_length=8)
 
 
 SCHEMA: dict[str, Any] = {
@@ -53,6 +54,7 @@ SCHEMA: dict[str, Any] = {
         "description": {"type": "string"},
         "pattern": {"type": "string"},
         "prototypes": {"type": "array", "items": {"type": "string"}},
+        "variants": {"type": "array", "items": {"type": "string"}},
         "benign_twins": {"type": "array", "items": {"type": "string"}},
     },
 }
@@ -68,12 +70,23 @@ class LlmSynthesiser:
     name = "llm"
 
     def __init__(
-        self, model: ChatModel, embedder: Embedder, gate: PolicyGate, local: PolicySynthesisModule, *, repairs: int = 2
+        self,
+        model: ChatModel,
+        embedder: Embedder,
+        gate: PolicyGate,
+        local: PolicySynthesisModule,
+        *,
+        sense: Sense,
+        variants: Variants | None = None,
+        repairs: int = 2,
     ) -> None:
+        """`sense` says whether a request seeks harm; `variants` are those that the gate tries policies on."""
         self._model = model
         self._embedder = embedder
         self._gate = gate
         self._local = local
+        self._sense = sense
+        self._variants = variants or Variants()
         self._repairs = repairs
         self._prompt = load_prompt()
         self.failures = 0
@@ -95,11 +108,11 @@ class LlmSynthesiser:
         policies: list[Policy] = []
         for _ in range(self._repairs + 1):
             draft = self._draft(breach, report)
-            policies = self._policies(draft, breach, knowledge)
-            reasons = self._reasons(draft, policies, breach, knowledge)
+            self._variants.add(breach, draft.variants)
+            policies, reasons = self._policies(draft, breach, knowledge)
             if not reasons:
                 break
-            report = "\n".join(f"- {reason}" for reason in reasons)
+            report = "\n".join(f"- {reason}" for reason in dict.fromkeys(reasons))
         return policies
 
     def _draft(self, breach: Breach, report: str) -> Draft:
@@ -124,19 +137,50 @@ class LlmSynthesiser:
             raise ModelError("the draft does not carry the ticket of this call")
         return draft
 
-    def _policies(self, draft: Draft, breach: Breach, knowledge: Knowledge) -> list[Policy]:
-        policies = []
+    def _policies(self, draft: Draft, breach: Breach, knowledge: Knowledge) -> tuple[list[Policy], list[str]]:
+        """What the draft proposes, and what speaks against it. What an attacker may have dictated is left out."""
+        policies: list[Policy] = []
+        reasons: list[str] = []
         if draft.pattern:
-            policies.append(self._policy(Pattern(f"(?i){draft.pattern}"), draft, breach))
-        texts = [*dict.fromkeys([breach.exchange.prompt, *draft.prototypes])]
-        vectors = self._embedder.embed(texts).astype("<f4").tobytes()
-        examples = tuple(text[:200] for text in texts)
+            policy = self._policy(Pattern(f"(?i){draft.pattern}"), draft, breach)
+            report = self._gate.examine(policy, breach, knowledge)
+            suspicion = self._dictated(draft.pattern, breach, report)
+            reasons += [*report.reasons, *suspicion]
+            policies += [] if suspicion else [policy]
+        harmful = [text for text in dict.fromkeys(draft.prototypes) if self._sense(text) > 0]
+        if len(harmful) < len(set(draft.prototypes)):
+            reasons.append("some prototypes are not harmful by themselves; each must be")
+        if harmful:
+            policy, report = self._widest(harmful, draft, breach, knowledge)
+            reasons += report.reasons or self._stopped_twins(policy, draft)
+            policies.append(policy)
+        return policies, reasons
+
+    def _dictated(self, pattern: str, breach: Breach, report: GateReport) -> list[str]:
+        """Why a pattern may be the attacker's rather than the model's."""
+        rare = rare_words(pattern)
+        if rare:
+            return [f"the pattern names words that only an attacker chose: {', '.join(rare)}"]
+        # What the gate could not compile is refused already.
+        if report.passed and not turns_on_harm(f"(?i){pattern}", breach.exchange.prompt, self._sense):
+            return ["the pattern does not turn on what is harmful in the request"]
+        return []
+
+    def _widest(
+        self, texts: Sequence[str], draft: Draft, breach: Breach, knowledge: Knowledge
+    ) -> tuple[Policy, GateReport]:
+        """The prototypes with the lowest threshold that the gate admits, else with the highest.
+
+        The request itself is none of them: it may hold anything beside what is harmful.
+        """
+        vectors = self._embedder.embed(list(texts)).astype("<f4").tobytes()
         for threshold in _THRESHOLDS:
-            prototypes = Prototypes(self._embedder.id, self._embedder.dimensions, vectors, threshold, examples)
+            prototypes = Prototypes(self._embedder.id, self._embedder.dimensions, vectors, threshold, tuple(texts))
             policy = self._policy(prototypes, draft, breach)
-            if self._gate.examine(policy, breach, knowledge).passed or threshold == _THRESHOLDS[-1]:
-                return [*policies, policy]
-        raise AssertionError("unreachable")
+            report = self._gate.examine(policy, breach, knowledge)
+            if report.passed:
+                break
+        return policy, report
 
     def _policy(self, condition: Condition, draft: Draft, breach: Breach) -> Policy:
         return Policy(
@@ -149,31 +193,10 @@ class LlmSynthesiser:
             provenance=Provenance((breach.id,), self.name, self._model.id),
         )
 
-    def _reasons(self, draft: Draft, policies: list[Policy], breach: Breach, knowledge: Knowledge) -> Sequence[str]:
-        """Why the draft needs repair. A pattern that holds words chosen by the attacker is taken out at once."""
-        reasons: list[str] = []
-        for policy in list(policies):
-            found = list(self._gate.examine(policy, breach, knowledge).reasons)
-            if isinstance(policy.condition, Pattern):
-                rare = rare_words(draft.pattern)
-                if rare:
-                    found.append(f"the pattern names words that only an attacker chose: {', '.join(rare)}")
-                    policies.remove(policy)
-            elif not found:
-                found += [f"it stops an honest request: {t!r}" for t in draft.benign_twins if self._stops(policy, t)]
-            reasons += found
-        return reasons
-
-    def _stops(self, policy: Policy, text: str) -> bool:
-        condition = policy.condition
-        assert isinstance(condition, Prototypes)  # noqa: S101 - the caller sorted policies by form
-        vectors = np.frombuffer(condition.vectors, "<f4").reshape(-1, condition.dimensions)
-        return bool((vectors @ self._embedder.embed([text])[0]).max() >= condition.threshold)
-
-
-def rare_words(pattern: str) -> Sequence[str]:
-    """Words of a pattern that the shipped corpus does not know: names and tokens that an attacker may have planted."""
-    literal = _SYNTAX.sub(" ", pattern).lower()
-    return [
-        *dict.fromkeys(word for word in _WORD.findall(literal) if not any(k.startswith(word) for k in corpus_words()))
-    ]
+    def _stopped_twins(self, policy: Policy, draft: Draft) -> list[str]:
+        if not draft.benign_twins:
+            return []
+        bank = TextBank(self._embedder)
+        bank.extend(draft.benign_twins)
+        stopped = [text for text, hit in zip(bank.texts, bank.matches(policy), strict=True) if hit]
+        return [f"it stops an honest request: {text!r}" for text in stopped]

@@ -131,11 +131,9 @@ class LocalSynthesiser:
         if not text or not self._benign_seen[direction]:
             return ()  # nothing to learn from, or nothing to calibrate on
         self._rows[direction].add(list(texts), Origin.BREACH)
-        return [
-            self._proposal(direction, learner, breach, breaches, knowledge)
-            for learner in self._learners[direction]
-            if learner.speaks(text)
-        ]
+        speaking = [learner for learner in self._learners[direction] if learner.speaks(text)]
+        proposals = (self._proposal(direction, learner, breach, breaches, knowledge) for learner in speaking)
+        return [policy for policy in proposals if policy is not None]
 
     def _proposal(
         self,
@@ -144,9 +142,11 @@ class LocalSynthesiser:
         breach: Breach,
         breaches: Sequence[Breach],
         knowledge: Knowledge,
-    ) -> Policy:
+    ) -> Policy | None:
         texts = {t: share for t, share in _texts(direction, breaches).items() if learner.speaks(t)}
         learned = learner.learn(texts, list(texts)[-_EXAMPLES:])
+        if learned is None:
+            return None
         replaced = tuple(p.id for p in knowledge.policies() if self._mine(p, direction, learner.speech))
         return Policy(
             learned.probe,

@@ -4,9 +4,10 @@ Source: arXiv 2511.07645. There a language model chose a pattern or a reference 
 choice is the reference embedding (the kind that reaches further), with the cosine as the only parameter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sisf.embedding.base import Embedder
+from sisf.exchange import Exchange
 from sisf.policy import Action, Direction, GateReport, Policy, Prototypes, Provenance
 from sisf.synthesis.base import Knowledge
 from sisf.verdict import Breach
@@ -45,3 +46,13 @@ class OpenGate:
     def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:  # noqa: ARG002
         """Pass without looking."""
         return GateReport(passed=True, reasons=(), catches_breach=True)
+
+    def redundant(
+        self,
+        candidates: Sequence[Policy],  # noqa: ARG002
+        active: Sequence[Policy],  # noqa: ARG002
+        knowledge: Knowledge,  # noqa: ARG002
+        stopped: Mapping[str, Sequence[Exchange]],  # noqa: ARG002
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Nothing: the paper keeps every policy."""
+        return {}

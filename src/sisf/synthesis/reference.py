@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.windows import inspected_windows
-from sisf.policy import Pattern, Policy, Probe, Prototypes
+from sisf.policy import Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.text.ngrams import ngram_features
 
 Mask = NDArray[np.bool_]
@@ -75,24 +75,31 @@ class TextBank:
 
     def matches(self, policy: Policy) -> Mask:
         """Which texts the policy recognises."""
-        match policy.condition:
-            case Pattern(pattern=pattern, exceptions=exceptions):
-                return self._searched(pattern, exceptions)
-            case Prototypes() as prototypes:
-                vectors = np.frombuffer(prototypes.vectors, "<f4").reshape(-1, prototypes.dimensions)
-                return self.pooled((self._embeddings @ vectors.T).max(axis=1)) >= prototypes.threshold
-            case Probe() as probe:
-                weights = np.frombuffer(probe.weights, "<f4")
-                scores = self._embeddings @ weights + self.lexical(probe.ngrams) + np.float32(probe.bias)
-                return self.pooled(scores) >= probe.threshold
-            case _:
-                return self._searched(policy.condition.pattern, ())
+        condition = policy.condition
+        if isinstance(condition, Pattern | Substitution):
+            return self.searched(condition)
+        mask: Mask = self.scores(condition) >= condition.threshold
+        return mask & ~self._spared(condition.exceptions, mask)
 
-    def _searched(self, pattern: str, exceptions: Sequence[str]) -> Mask:
-        compiled = re2.compile(pattern)
-        spared = [re2.compile(e) for e in exceptions]
-        return np.fromiter(
-            (bool(compiled.search(t)) and not any(e.search(t) for e in spared) for t in self.texts),
-            np.bool_,
-            len(self.texts),
-        )
+    def scores(self, condition: Prototypes | Probe) -> Scores:
+        """What each text scores."""
+        if isinstance(condition, Prototypes):
+            vectors = np.frombuffer(condition.vectors, "<f4").reshape(-1, condition.dimensions)
+            return self.pooled((self._embeddings @ vectors.T).max(axis=1))
+        weights = np.frombuffer(condition.weights, "<f4")
+        return self.pooled(self._embeddings @ weights + self.lexical(condition.ngrams) + np.float32(condition.bias))
+
+    def searched(self, condition: Pattern | Substitution, start: int = 0) -> Mask:
+        """In which texts, from the one numbered `start` on, a pattern is found."""
+        compiled = re2.compile(condition.pattern)
+        texts = self.texts[start:]
+        mask = np.fromiter((compiled.search(text) is not None for text in texts), np.bool_, len(texts))
+        exceptions = condition.exceptions if isinstance(condition, Pattern) else ()
+        return mask & ~self._spared(exceptions, mask, start)
+
+    def _spared(self, exceptions: Sequence[str], mask: Mask, start: int = 0) -> Mask:
+        spared = np.zeros(len(mask), np.bool_)
+        compiled = [re2.compile(exception) for exception in exceptions]
+        for index in np.flatnonzero(mask) if compiled else ():
+            spared[index] = any(e.search(self.texts[start + index]) for e in compiled)
+        return spared

@@ -6,7 +6,7 @@ from typing import Self
 
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
-from sisf.policy import Direction, Pattern, Policy, Snapshot, Substitution
+from sisf.policy import Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Substitution
 from sisf.warden import patterns, semantic, substitutions
 from sisf.warden.cache import InspectionCache
 from sisf.warden.patterns import BadPattern, PatternLayer
@@ -106,7 +106,7 @@ def _check(policy: Policy, embedder: Embedder) -> None:
     semantic.check(policy, embedder.id, embedder.dimensions)
     try:
         match policy.condition:
-            case Pattern(exceptions=exceptions):
+            case Pattern(exceptions=exceptions) | Prototypes(exceptions=exceptions) | Probe(exceptions=exceptions):
                 for exception in exceptions:
                     patterns.compile_one(exception)
             case Substitution() as substitution:

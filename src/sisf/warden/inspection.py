@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Vectors
 from sisf.embedding.windows import coarse_windows, fine_windows
 from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Status, Substitution
+from sisf.policy import Action, Decision, Direction, Match, Policy, Status, Substitution
 from sisf.text.ngrams import ngram_features
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
@@ -113,7 +113,7 @@ class Inspection:
             for pattern in layer.search(data):
                 for index in self.compiled.pattern_owners.get(pattern, ()):
                     if applies[index] and index not in text.found:
-                        match = _located(self.compiled.roster.policies[index], pattern, view)
+                        match = _located(self.compiled.roster.policies[index], pattern, view, text.views[0])
                         if match is not None:
                             text.found[index] = _within(match, text)
 
@@ -129,6 +129,8 @@ class Inspection:
                 known = text.found.get(hit.number)
                 if known is None or hit.score > known.score:
                     policy, window = self.compiled.roster.policies[hit.number], part[hit.window]
+                    if _spared(policy, text.views[0]):
+                        continue
                     match = _match(policy, hit.score, hit.threshold, window.view, window.span)
                     text.found[hit.number] = _within(match, text)
 
@@ -201,16 +203,23 @@ def _blocks(match: Match) -> bool:
     return match.action is Action.BLOCK and not match.shadow
 
 
-def _located(policy: Policy, pattern: str, view: View) -> Match | None:
-    """The match with its place, unless an exception speaks for the text."""
-    condition = policy.condition
-    if isinstance(condition, Pattern) and any(compile_one(e).search(view.text) for e in condition.exceptions):
+def _located(policy: Policy, pattern: str, view: View, raw: View) -> Match | None:
+    """The match with its place, unless an exception speaks for the text: as it stands, or in this view."""
+    if _spared(policy, raw, view):
         return None
+    condition = policy.condition
     place = compile_one(pattern).search(view.text)
     match = _match(policy, 1.0, 1.0, view.name, place.span() if place else None)
     if isinstance(condition, Substitution) and view.name not in ("raw", "folded"):
         return replace(match, action=Action.BLOCK)  # what hides in another reading cannot be rewritten where it stands
     return match
+
+
+def _spared(policy: Policy, *readings: View) -> bool:
+    """Whether an exception of the policy speaks for the text."""
+    condition = policy.condition
+    exceptions = () if isinstance(condition, Substitution) else condition.exceptions
+    return any(compile_one(e).search(view.text) is not None for e in exceptions for view in readings)
 
 
 def _match(policy: Policy, score: float, threshold: float, view: str, span: tuple[int, int] | None) -> Match:

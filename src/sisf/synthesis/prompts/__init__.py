@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-VERSION = 1
+VERSION = 2
 
 
 def load_prompt(version: int = VERSION) -> str:

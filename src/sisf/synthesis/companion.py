@@ -1,0 +1,30 @@
+"""A narrow policy that stands in where no broad one may act yet: it stops what is said nearly the same way.
+
+It holds vectors alone, never the client's words: those are kept only as the store's privacy settings say.
+"""
+
+from sisf.embedding.base import Embedder
+from sisf.embedding.windows import inspected_windows
+from sisf.policy import Action, Direction, Policy, Prototypes, Provenance
+from sisf.synthesis.base import NARROW_COSINE
+from sisf.verdict import Breach
+
+_WINDOWS = 4
+
+
+def companion(breach: Breach, embedder: Embedder) -> Policy | None:
+    """Prototypes of the breach's own request, matching from 0.85 on; None for a request without words."""
+    prompt = breach.exchange.prompt
+    if not prompt.strip():
+        return None
+    windows = [window.text for window in inspected_windows(embedder, prompt)][:_WINDOWS]
+    vectors = embedder.embed(windows).astype("<f4").tobytes()
+    return Policy(
+        Prototypes(embedder.id, embedder.dimensions, vectors, NARROW_COSINE),
+        Action.BLOCK,
+        Direction.PROMPT,
+        f"Requests nearly like one that breached the model ({breach.verdict.hazard.label})",
+        hazard=breach.verdict.hazard,
+        technique=breach.verdict.technique,
+        provenance=Provenance((breach.id,), "companion"),
+    )

@@ -1,0 +1,79 @@
+"""A second opinion on policies that a language model wrote: what the local judge makes of their words.
+
+A model may have been talked into a policy by the very text that it writes against. Its policies must therefore turn on
+something that reads as harmful by itself: no phrase, name or topic of an attacker's choosing does.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import re2
+
+from sisf.embedding.base import Embedder
+from sisf.synthesis.induction import corpus_words
+
+if TYPE_CHECKING:
+    from sisf.adjudicator.local.model import LocalModel
+
+_WORD = re.compile(r"[^\W_]+")
+_ESCAPES = re.compile(r"\\(?![bBwWsSdD.*+?()\[\]{}|^$/\\ '\"-])")
+_SYNTAX = re.compile(r"\\.|\(\?[a-zA-Z]*[:)]|\{[0-9,]*\}")
+_SHORTEST = 3
+_WORDS, _LONGEST_RUN = 24, 6
+_HONEST = -3.0
+"""Log-odds at and below which words surely ask for nothing harmful: half of the shipped honest requests are lower."""
+_WEIGHT = 1.0
+"""What the matched words must add to the log-odds of the request where they do not read as harmful by themselves."""
+
+Sense = Callable[[str], float]
+"""Log-odds that a request seeks harm."""
+
+
+def rare_words(pattern: str) -> Sequence[str]:
+    """Words of a pattern with which no word of a shipped request begins: names and tokens that may have been planted.
+
+    Numbers, and escapes that could spell a word letter by letter, count as such.
+    """
+    found = [word for word in _literals(pattern) if len(word) >= _SHORTEST or word.isdigit()]
+    rare = [word for word in found if not any(known.startswith(word) for known in corpus_words())]
+    return list(dict.fromkeys([*rare, *_ESCAPES.findall(pattern)]))
+
+
+def turns_on_harm(pattern: str, request: str, sense: Sense) -> bool:
+    """Whether what a pattern matches in the request is what is harmful there, and none of its own words are honest.
+
+    `pattern` must compile. True for a pattern that does not match the request: others have to say so.
+    """
+    compiled = re2.compile(pattern)
+    found = compiled.search(request)
+    if found is not None and sense(found.group(0)) <= 0:
+        rest = request[: found.start()] + request[found.end() :]
+        if sense(request) - sense(rest) < _WEIGHT:
+            return False
+    return not any(compiled.search(run) is not None and sense(run) <= _HONEST for run in _runs(pattern))
+
+
+def _runs(pattern: str) -> Iterator[str]:
+    """Neighbouring words of a pattern: where one alternative is enough, some run of them matches."""
+    words = _literals(pattern)[:_WORDS]
+    for length in range(1, _LONGEST_RUN + 1):
+        for start in range(len(words) - length + 1):
+            yield " ".join(words[start : start + length])
+
+
+def _literals(pattern: str) -> Sequence[str]:
+    return _WORD.findall(_SYNTAX.sub(" ", pattern).lower())
+
+
+def local_sense(embedder: Embedder) -> Sense:
+    """The local judge's reading of a request; its models are loaded, or fitted once, when first asked."""
+
+    @cache
+    def model() -> "LocalModel":
+        from sisf.adjudicator.local.fitting import shipped_model
+
+        return shipped_model(embedder)
+
+    return lambda text: float(model().request.scores([text], embedder.embed([text]))[0])

@@ -1,0 +1,84 @@
+"""Words on what was stopped, over HTTP: whose word counts for what."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from sisf.embedding.hashing import HashEmbedder
+from sisf.exchange import Exchange
+from sisf.gateway.app import create_app
+from sisf.gateway.identity import KeyFile
+from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
+from sisf.settings import load
+from sisf.store import ExchangeRecord
+from sisf.testing import MemoryStore, OpenGate, ScriptedAdjudicator
+from sisf.warden import Warden
+from tests.loop.fakes import make_loop
+
+
+class Rig:
+    """A gateway with keys over a store with one policy, which stopped what ann sent."""
+
+    def __init__(self, folder: Path) -> None:
+        keys = KeyFile(folder / "keys.json")
+        self.keys = {
+            who: keys.create(principal=who, role="admin" if who == "root" else "client")[0]
+            for who in ("ann", "bob", "root")
+        }
+        self.store = MemoryStore()
+        policy = Policy(
+            Pattern("lock"), Action.BLOCK, Direction.PROMPT, "x", id="p", status=Status.ACTIVE,
+            gate_report=GateReport(True),
+        )  # fmt: skip
+        self.store.policies.commit(Change((policy,), "loop", "x"), expected=0)
+        decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
+        said = Exchange.of("the lock of the canal", id="e1", tenant="default", principal="ann")
+        self.store.exchanges.record(ExchangeRecord(said, (decision,), "intercepted_prompt"), enqueue=False).result(5)
+        self.warden = Warden(HashEmbedder(8), threads=1)
+        loop = make_loop(self.store, workers=0, gate=OpenGate())
+        settings = load(
+            overrides={"upstream.url": "http://127.0.0.1:9/v1", "keys.file": str(folder / "keys.json")}, environment={}
+        )
+        parts = {"warden": self.warden, "loop": loop, "adjudicator": ScriptedAdjudicator(), "store": self.store}
+        self.client = TestClient(create_app(**parts, settings=settings, oversight=loop.lifecycle))  # type: ignore[arg-type]
+
+    def say(self, who: str, verdict: str = "false_positive", exchange: str = "e1", **more: str) -> int:
+        headers = {"authorization": f"Bearer {self.keys.get(who, 'none')}"}
+        body = {"exchange": exchange, "verdict": verdict, **more}
+        return self.client.post("/v1/feedback", json=body, headers=headers).status_code
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
+    yield made
+    made.warden.close()
+    made.store.close()
+
+
+def test_a_client_speaks_for_its_own_exchanges_and_teaches_nothing(rig: Rig) -> None:
+    assert rig.say("ann") == 200
+    policy = rig.store.policies.get("p")
+    assert policy.evidence.false_positives == 1
+    assert policy.condition == Pattern("lock")
+    assert rig.store.feedback.benign_cases() == []
+    assert rig.say("bob") == 404
+    assert rig.say("ann", "confirmed") == 403
+    assert rig.say("nobody") == 401
+
+
+def test_an_admin_speaks_as_a_person(rig: Rig) -> None:
+    assert rig.say("root", "confirmed") == 200
+    assert rig.say("root") == 200
+    condition = rig.store.policies.get("p").condition
+    assert isinstance(condition, Pattern)
+    assert condition.exceptions
+    assert [case.actor for _, case in rig.store.feedback.benign_cases()] == ["person:root"]
+
+
+@pytest.mark.parametrize(("verdict", "exchange", "status"), [("maybe", "e1", 400), ("false_positive", "e9", 404)])
+def test_wrong_requests_get_a_clear_answer(rig: Rig, verdict: str, exchange: str, status: int) -> None:
+    assert rig.say("root", verdict, exchange) == status
+    assert rig.say("root", more="x") == 400

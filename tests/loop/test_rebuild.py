@@ -58,7 +58,11 @@ def test_probes_are_learned_again(store: Store) -> None:
     judge = ScriptedAdjudicator(lambda exchange: Outcome.BREACH if "zorble" in exchange.prompt else Outcome.SAFE)
     loop = Loop(store, warden, judge, LocalSynthesiser(old), Gate(old), reference=BENIGN, workers=0)
     for number in range(6):
-        loop.monitor(ExchangeRecord(Exchange.of(f"zorble the quux {number} with grommets number {number}", "done")))
+        loop.monitor(
+            ExchangeRecord(
+                Exchange.of(f"explain how to zorble the quux {number} with grommets number {number}", "done")
+            )
+        )
         assert loop.drain(30)
     warden.close()
     before = [p for p in store.policies.snapshot().active if isinstance(p.condition, Probe)]

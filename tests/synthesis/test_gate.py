@@ -122,14 +122,18 @@ def test_the_bound_matches_known_values() -> None:
     assert fpr_upper_bound(5, 5) == 1.0
 
 
-def test_a_secret_text_is_as_good_as_any_and_never_quoted() -> None:
-    hidden = "a recipe with zorblatt"
-    gate = Gate(HashEmbedder(), secret=[hidden])
+def test_secret_texts_count_in_the_bound_and_are_never_quoted() -> None:
+    hidden = [f"recipe {number} with zorblatt" for number in range(30)]
+    gate = Gate(HashEmbedder(), secret=hidden)
     report = gate.examine(policy(Pattern("zorblatt|pick the lock")), BREACH, Known())
-    assert (report.benign_blocked, report.benign_total, report.secret_total) == (1, len(BENIGN) + 1, 1)
-    assert report.benign_hits == (hidden,)
-    assert "1 of them kept secret" in report.reasons[0]
+    assert not report.passed
+    assert (report.benign_blocked, report.benign_total, report.secret_total) == (30, len(BENIGN) + 30, 30)
+    assert set(report.benign_hits) <= set(hidden)
+    assert "30 of 30 texts that synthesis never saw" in report.reasons[0]
     assert "recipe" not in "".join(report.reasons)
+    few = Gate(HashEmbedder(), secret=hidden[:1]).examine(policy(Pattern("zorblatt|pick the lock")), BREACH, Known())
+    assert few.passed, "one in thousands is within the budget of a narrow policy"
+    assert few.fpr_upper == pytest.approx(fpr_upper_bound(1, len(BENIGN) + 1))
 
 
 def test_a_narrow_policy_goes_live_early_and_a_broad_one_needs_the_evidence(gate: Gate) -> None:

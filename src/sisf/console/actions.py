@@ -30,7 +30,10 @@ class Actions:
                 f"it is {policy.status}" if proven or status not in (Status.ACTIVE, Status.SHADOW) else "it is unproven"
             )
             raise PolicyError(f"policy {policy_id} cannot become {status}: {why}")
-        change = Change((replace(policy, status=status),), actor, f"{policy.status} to {status} on the console")
+        reason = f"{policy.status} to {status} on the console"
+        if self.lifecycle is not None and status is not Status.REJECTED:
+            return self.lifecycle.move(policy_id, status, actor=actor, reason=reason)
+        change = Change((replace(policy, status=status),), actor, reason)
         return self.store.policies.commit(change, expected=self.store.policies.snapshot().revision)
 
     def rollback(self, revision: int, actor: str) -> Snapshot:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from sisf.adjudicator.agreement import MONITOR
 from sisf.gateway.metrics import Metrics
 from sisf.loop import Loop
+from sisf.loop.health import health
 from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.store.figures import Tally
@@ -29,6 +30,7 @@ LAST = 2_000
 """Exchanges that the estimates are made of."""
 _SECONDS = 2.0
 _CALIBRATE_SECONDS = 60.0
+_AGE_SECONDS = 60.0
 _NAN = float("nan")
 
 
@@ -49,11 +51,13 @@ class Vitals:
         self._store = store
         self._metrics = metrics
         self._calibrate_after = 0.0
+        self._age_after = 0.0
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="vitals")
 
     async def refresh(self) -> None:
         """Bring the gauges up to date; those that the store cannot tell now stay as they were."""
         await self._calibrate_judges()
+        await self._take_age()
         figures = await self.ask(self._read)
         metrics = self._metrics
         metrics.store_up.set(figures is not None)
@@ -76,6 +80,16 @@ class Vitals:
         self._calibrate_after = now + _CALIBRATE_SECONDS
         labels = await self.ask(lambda: self._store.exchanges.labels(LAST)) or ()
         MONITOR.calibrate((label.exchange_id, label.outcome is Outcome.BREACH, label.judged) for label in labels)
+
+    async def _take_age(self) -> None:
+        """How what was learned ages; at most once a minute, for it costs a look at the store."""
+        now = time.monotonic()
+        if now < self._age_after:
+            return
+        self._age_after = now + _AGE_SECONDS
+        found = await self.ask(lambda: health(self._store))
+        for figure, value in found.figures().items() if found else ():
+            self._metrics.age.labels(figure).set(value)
 
     def _estimate(self, tally: Tally | None) -> None:
         """Without attacks (or honest exchanges) there is no estimate: the gauge says NaN, as Prometheus does."""

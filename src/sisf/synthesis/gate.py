@@ -35,8 +35,8 @@ class GateLimits:
 
     max_benign_blocked: int = 0
     """Benign reference texts that a policy may block. A learned threshold is a quantile: set 1 or 2 to admit it."""
-    fpr_budget: float = 0.002
-    """The 95 % upper bound of the false-positive rate of a broad policy in force (0 of 1,500 texts: 0.002)."""
+    fpr_budget: float = 0.003
+    """The 95 % upper bound of the false-positive rate of a broad policy in force (1 of 1,600 texts: 0.003)."""
     fpr_budget_answers: float = 0.003
     """The same for a policy on answers: harmless answers to show it by are scarcer than prompts."""
     fpr_budget_narrow: float = 0.01

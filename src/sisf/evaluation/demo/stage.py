@@ -51,6 +51,8 @@ def stage(programme: Programme, folder: Path, *, port: int = 0, **parts: Any) ->
                 "synthesis.autonomy": "autonomous",
                 "mode": "enforce",
                 "blocked_prompt": "error",
+                # All attackers of the demonstration share one address; nobody's patience is to be tested.
+                "limits.blocks_per_minute": 0,
             },
             environment={},
         )

@@ -10,6 +10,7 @@ import pytest
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
+from sisf.loop.lifecycle import succeeded
 from sisf.loop.mistakes import narrowings
 from sisf.loop.rules import precision_bounds
 from sisf.policy import (
@@ -24,10 +25,12 @@ from sisf.policy import (
     Policy,
     Probe,
     Provenance,
+    Snapshot,
     Status,
 )
 from sisf.store import ExchangeRecord, Store
 from sisf.testing import MemoryStore, OpenGate
+from sisf.text.ngrams import ORDER
 from sisf.verdict import Breach, Outcome, Verdict
 from tests.loop.fakes import exchange, make_loop
 
@@ -427,3 +430,15 @@ def test_where_no_broad_policy_may_act_yet_a_narrow_one_stands_in(store: Store) 
         Exchange.of("Attack the castle").messages, Direction.PROMPT, ""
     )
     assert decision.blocked
+
+
+def test_a_probe_takes_the_place_of_its_own_kind_of_speech_only() -> None:
+    weights = struct.pack("<f", 1.0)
+
+    def probe(name: str, shift: float) -> Policy:
+        condition = Probe("e", 1, weights, {ORDER: shift}, 0.0, 0.5)
+        return Policy(condition, Action.BLOCK, Direction.PROMPT, name, id=name, provenance=Provenance((), "local"))
+
+    old = (probe("orders", 50.0), probe("others", -50.0))
+    assert [p.id for p in succeeded(probe("new", 50.0), Snapshot(1, old))] == ["orders"]
+    assert [p.id for p in succeeded(probe("new", -50.0), Snapshot(1, old))] == ["others"]

@@ -21,6 +21,7 @@ from sisf.loop.rules import Rules, precision_bounds
 from sisf.policy import Action, Change, Direction, Match, Policy, Probe, Snapshot, Status
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
+from sisf.synthesis.learner import Speech
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
@@ -291,10 +292,12 @@ def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:
 
 
 def _same_line(new: Policy, old: Policy) -> bool:
-    """Whether both are the one probe of a direction that a synthesiser learns again and again, `new` later."""
+    """Whether both are the one probe of a direction and kind of speech that a synthesiser learns again and again, `new`
+    later."""
     return (
         isinstance(new.condition, Probe)
         and isinstance(old.condition, Probe)
+        and Speech.of(new.condition) is Speech.of(old.condition)
         and new.provenance.synthesiser == old.provenance.synthesiser != "person"
         and (new.direction, new.tenant) == (old.direction, old.tenant)
         and old.created <= new.created

@@ -38,7 +38,8 @@ def test_a_person_signs_in_looks_around_and_switches_a_policy_off(store: Store) 
         page.on("console", lambda message: said.append(message.text))
         page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
         page.goto("/policies/p1")
-        page.keyboard.type(TOKEN)  # the field has the focus
+        page.wait_for_selector("#token:focus")  # without a click: the page puts the focus there once it is drawn
+        page.keyboard.type(TOKEN)
         page.keyboard.press("Enter")
         page.wait_for_selector("text=Switch off")
         assert page.url == f"{console.url}/policies/p1"

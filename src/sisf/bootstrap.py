@@ -15,6 +15,7 @@ from sisf.datasets import Dataset
 from sisf.embedding.base import Embedder
 from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import create_embedder
+from sisf.embedding.kept import KeptEmbedder
 from sisf.errors import DataError
 from sisf.loop import LastGood, Loop, Reference, Retention
 from sisf.loop.rules import rules_of
@@ -69,9 +70,11 @@ def build(
 
     Raises `ConfigurationError`, `StoreError` or `ModelError` with one clear line; nothing stays open then.
     """
-    embedder = embedder or CachedEmbedder(
-        create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
-    )
+    lessons = embedder
+    if embedder is None:
+        made = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+        # What ships is kept on disk, apart: it would drive what users send out of the cache.
+        embedder, lessons = CachedEmbedder(made), KeptEmbedder(made)
     adjudicator = adjudicator or create_adjudicator(
         settings.adjudication, embedder=embedder if settings.embedder.name == "minilm" else None
     )
@@ -79,7 +82,7 @@ def build(
     if gate is None:
         reference, secret = held_back(reference)
         gate = Gate(embedder, secret=secret)
-    synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate)
+    synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate, lessons=lessons)
     store = store or _open_store(settings)
     warden = Warden(embedder, window_chars=settings.streaming.window_chars, max_chars=settings.limits.text_chars)
     loop = Loop(

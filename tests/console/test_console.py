@@ -14,8 +14,9 @@ from sisf.exchange import Exchange
 from sisf.gateway.identity import KeyFile
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
 from sisf.settings import Admin
-from sisf.store.base import ExchangeRecord, Store
+from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
+from sisf.store.records import ExchangeRecord
 from sisf.verdict import Outcome, Verdict
 
 TOKEN = "a-token"

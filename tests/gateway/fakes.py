@@ -8,8 +8,8 @@ from typing import Any
 
 from sisf.exchange import Exchange, Message
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy
-from sisf.store.base import ExchangeRecord
 from sisf.store.figures import Tally
+from sisf.store.records import ExchangeRecord
 from sisf.taxonomy import Hazard
 from sisf.verdict import Outcome, Verdict
 

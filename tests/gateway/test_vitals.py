@@ -14,8 +14,9 @@ from sisf.gateway.vitals import metrics_app
 from sisf.loop import Activated, Failed, Judged, Worked
 from sisf.policy import Snapshot
 from sisf.serving import Background
-from sisf.store.base import ExchangeRecord, Stage, Store
+from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
+from sisf.store.records import ExchangeRecord, Stage
 from sisf.testing import Failure, ScriptedServer
 from sisf.verdict import Outcome, Verdict
 from tests.gateway.conftest import Rig, chat, rig

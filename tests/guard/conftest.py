@@ -12,7 +12,7 @@ from sisf.embedding.hashing import HashEmbedder
 from sisf.loop import Reference
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status, Substitution
 from sisf.settings import load
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 from sisf.testing import MemoryStore, OpenGate, ScriptedAdjudicator, ScriptedSynthesiser, wait_until
 from sisf.verdict import Outcome
 

@@ -97,6 +97,7 @@ def rebuild(
 ) -> None:
     """Move semantic policies to another embedder, through the gate; name those that cannot be moved."""
     from sisf.embedding.factory import create_embedder
+    from sisf.embedding.kept import KeptEmbedder
     from sisf.loop.rebuild import rebuild as move
     from sisf.synthesis.factory import create_synthesiser
 
@@ -104,7 +105,7 @@ def rebuild(
     with store_of(config, store) as opened:
         target = create_embedder(embedder, api_key=settings.embedder.api_key.get_secret_value())
         gate, knowledge = examiner(settings, opened)
-        synthesiser = create_synthesiser(settings.synthesis, target, gate)
+        synthesiser = create_synthesiser(settings.synthesis, target, gate, lessons=KeptEmbedder(target))
         result = move(opened, target, synthesiser, gate, knowledge, actor=person())
     if json:
         emit({"revision": result.snapshot.revision, "moved": result.moved, "left": dict(result.left)})

@@ -18,7 +18,8 @@ from sisf.console.pages import step_of
 from sisf.console.roles import Who
 from sisf.policy import Policy, Snapshot, Status
 from sisf.policy.codec import to_dict
-from sisf.store.base import ExchangeRecord, Store
+from sisf.store.base import Store
+from sisf.store.records import ExchangeRecord
 from sisf.verdict import Outcome
 
 _LIMIT = 1_000

@@ -17,7 +17,8 @@ from sisf.console.roles import Role, Who
 from sisf.console.words import in_words
 from sisf.errors import StoreError
 from sisf.policy import Policy, Status, compare
-from sisf.store.base import ExchangeRecord, Store
+from sisf.store.base import Store
+from sisf.store.records import ExchangeRecord
 from sisf.verdict import Outcome
 
 _PAGE = 200

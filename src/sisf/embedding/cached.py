@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Embedder, TextWindow, TokenVectors, Vectors
+from sisf.embedding.base import Embedder, Vectors
+from sisf.embedding.wrapping import Wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class CacheStatistics:
     entries: int
 
 
-class CachedEmbedder:
+class CachedEmbedder(Wrapper):
     """Remembers the vectors of the most recently used texts, by a hash of the text. Thread-safe and bounded.
 
     Texts themselves are not kept. 10,000 entries of 384 dimensions take about 17 MB. Two threads that miss the same
@@ -31,27 +32,12 @@ class CachedEmbedder:
     def __init__(self, inner: Embedder, capacity: int = 10_000) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
-        self.inner = inner
+        super().__init__(inner)
         self._capacity = capacity
         self._vectors: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = 0
         self._misses = 0
-
-    @property
-    def id(self) -> str:
-        """That of the embedder behind: a cached vector is the same vector."""
-        return self.inner.id
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder.dimensions`."""
-        return self.inner.dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """See `Embedder.max_tokens`."""
-        return self.inner.max_tokens
 
     @property
     def statistics(self) -> CacheStatistics:
@@ -73,19 +59,6 @@ class CachedEmbedder:
         for row, key in enumerate(keys):
             result[row] = known[key]
         return result
-
-    def embed_tokens(self, text: str) -> TokenVectors | None:
-        """See `TokenEmbedder.embed_tokens`. Not kept."""
-        inner = getattr(self.inner, "embed_tokens", None)
-        return inner(text) if inner is not None else None
-
-    def count_tokens(self, text: str) -> int:
-        """See `Embedder.count_tokens`."""
-        return self.inner.count_tokens(text)
-
-    def windows(self, text: str, size: int | None = None, overlap: int = 0) -> list[TextWindow]:
-        """See `Embedder.windows`."""
-        return self.inner.windows(text, size, overlap)
 
     def _look_up(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Embedder, TextWindow, TokenVectors, Vectors
+from sisf.embedding.base import Embedder, Vectors
+from sisf.embedding.wrapping import Wrapper
 from sisf.settings import cache_dir
 
 _LIMIT_ROWS = 250_000
@@ -22,7 +23,7 @@ _CHUNK = 500
 _BUSY_SECONDS = 10.0
 
 
-class KeptEmbedder:
+class KeptEmbedder(Wrapper):
     """An embedder whose vectors are kept in memory and in the user's cache, by the text's hash; texts are not kept.
 
     The file is a convenience: when it cannot be read or written, vectors are computed as without it. At most 250,000
@@ -30,7 +31,7 @@ class KeptEmbedder:
     """
 
     def __init__(self, inner: Embedder, folder: Path | None = None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._memory: dict[bytes, NDArray[np.float32]] = {}
         self._lock = threading.Lock()
         name = hashlib.sha256(inner.id.encode()).hexdigest()[:16]
@@ -39,21 +40,6 @@ class KeptEmbedder:
         with contextlib.suppress(sqlite3.Error, OSError):
             self._database = self._opened()
             weakref.finalize(self, self._database.close)
-
-    @property
-    def id(self) -> str:
-        """That of the embedder behind: a kept vector is the same vector."""
-        return self.inner.id
-
-    @property
-    def dimensions(self) -> int:
-        """See `Embedder.dimensions`."""
-        return self.inner.dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        """See `Embedder.max_tokens`."""
-        return self.inner.max_tokens
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
@@ -66,19 +52,6 @@ class KeptEmbedder:
             if not keys:
                 return np.zeros((0, self.dimensions), np.float32)
             return np.stack([self._memory[key] for key in keys])
-
-    def embed_tokens(self, text: str) -> TokenVectors | None:
-        """See `TokenEmbedder.embed_tokens`. Not kept."""
-        inner = getattr(self.inner, "embed_tokens", None)
-        return inner(text) if inner is not None else None
-
-    def count_tokens(self, text: str) -> int:
-        """See `Embedder.count_tokens`."""
-        return self.inner.count_tokens(text)
-
-    def windows(self, text: str, size: int | None = None, overlap: int = 0) -> list[TextWindow]:
-        """See `Embedder.windows`."""
-        return self.inner.windows(text, size, overlap)
 
     def _opened(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sisf.embedding.base import Embedder, TextWindow
-from sisf.text.passages import passages
 
 OVERLAP = 32
 """Tokens that neighbouring windows share."""
@@ -16,16 +15,6 @@ def inspected_windows(embedder: Embedder, text: str) -> list[TextWindow]:
     """The windows through which a text is seen, by the Warden and by whoever learns or tests a policy."""
     cut = coarse_windows(embedder, text)
     return cut + fine_windows(embedder, text) if len(cut) > 1 else cut
-
-
-def calibrated_windows(embedder: Embedder, text: str) -> list[TextWindow]:
-    """All through which the Warden may see a benign text: what a threshold must be above.
-
-    Of a text of several windows the Warden embeds the passages that promise most to the policies in force. Here are
-    all, so that what is calibrated on does not depend on the policy that is being learned.
-    """
-    cut = coarse_windows(embedder, text)
-    return cut + [TextWindow(s, e, text[s:e]) for s, e in passages(text)] if len(cut) > 1 else cut
 
 
 def coarse_windows(embedder: Embedder, text: str) -> list[TextWindow]:

@@ -10,7 +10,7 @@ from sisf.evaluation.outcomes import Fate, Sample
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.policy import Action, Decision, Direction
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 from sisf.verdict import Outcome, Verdict
 
 

@@ -22,7 +22,7 @@ from sisf.gateway.throttle import Throttle
 from sisf.gateway.wire import Refused
 from sisf.policy import Action, Decision, Direction
 from sisf.settings import Settings
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 from sisf.verdict import Verdict
 
 _random = random.Random(os.urandom(32))  # unique, not secret: no system call for each request

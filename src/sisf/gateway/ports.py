@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sisf.exchange import Message
 from sisf.policy import Decision, Direction, Snapshot
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 
 
 class Inspector(Protocol):

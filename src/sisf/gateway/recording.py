@@ -10,7 +10,7 @@ import structlog
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.ports import Monitor
 from sisf.settings import Settings
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 
 _log = structlog.get_logger("sisf.gateway")
 

@@ -29,8 +29,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 LAST = 2_000
 """Exchanges that the estimates are made of."""
 _SECONDS = 2.0
-_CALIBRATE_SECONDS = 60.0
-_AGE_SECONDS = 60.0
+_SLOW_SECONDS = 60.0
 _NAN = float("nan")
 
 
@@ -50,14 +49,12 @@ class Vitals:
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store = store
         self._metrics = metrics
-        self._calibrate_after = 0.0
-        self._age_after = 0.0
+        self._slow_after = 0.0
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="vitals")
 
     async def refresh(self) -> None:
         """Bring the gauges up to date; those that the store cannot tell now stay as they were."""
-        await self._calibrate_judges()
-        await self._take_age()
+        await self._refresh_slow()
         figures = await self.ask(self._read)
         metrics = self._metrics
         metrics.store_up.set(figures is not None)
@@ -72,21 +69,22 @@ class Vitals:
         metrics.fpr_bound.set(figures.fpr_bound)
         self._estimate(figures.tally)
 
-    async def _calibrate_judges(self) -> None:
-        """Measure the judges against people's verdicts of late; at most once a minute."""
+    async def _refresh_slow(self) -> None:
+        """What costs a look at much of the store: at most once a minute."""
         now = time.monotonic()
-        if now < self._calibrate_after:
+        if now < self._slow_after:
             return
-        self._calibrate_after = now + _CALIBRATE_SECONDS
+        self._slow_after = now + _SLOW_SECONDS
+        await self._calibrate_judges()
+        await self._take_age()
+
+    async def _calibrate_judges(self) -> None:
+        """Measure the judges against people's verdicts of late."""
         labels = await self.ask(lambda: self._store.exchanges.labels(LAST)) or ()
         MONITOR.calibrate((label.exchange_id, label.outcome is Outcome.BREACH, label.judged) for label in labels)
 
     async def _take_age(self) -> None:
-        """How what was learned ages; at most once a minute, for it costs a look at the store."""
-        now = time.monotonic()
-        if now < self._age_after:
-            return
-        self._age_after = now + _AGE_SECONDS
+        """How what was learned ages."""
         found = await self.ask(lambda: health(self._store))
         for figure, value in found.figures().items() if found else ():
             self._metrics.age.labels(figure).set(value)

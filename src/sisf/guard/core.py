@@ -15,7 +15,7 @@ from sisf.gateway.throttle import Throttle
 from sisf.gateway.upstream import Reply
 from sisf.gateway.wire import Refused
 from sisf.settings import Settings
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 
 ANONYMOUS = "anonymous"
 """The principal of callers that name none."""

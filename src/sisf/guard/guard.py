@@ -22,7 +22,7 @@ from sisf.guard.core import ANONYMOUS, create_core, stopped, translated
 from sisf.guard.portal import Portal
 from sisf.policy import Decision, Direction
 from sisf.settings import Settings, load
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 
 Messages = Sequence[Mapping[str, Any]]
 Prompt = str | Messages

@@ -19,7 +19,7 @@ from sisf.gateway.identity import Identity
 from sisf.gateway.recording import Recorder
 from sisf.gateway.upstream import Reply, UpstreamError
 from sisf.guard.core import STOPPED, Known, NoUpstream, stopped
-from sisf.store.base import ExchangeRecord
+from sisf.store.records import ExchangeRecord
 
 _DIALECTS: tuple[Dialect, ...] = (Chat(), Completions(), Responses(), Embeddings())
 _MODELS = re.compile(r".*/models(/[^/]+)?/?")

@@ -18,10 +18,10 @@ from sisf.loop import mistakes
 from sisf.loop.drift import Blocks, blocks_of_the_well_behaved, stopped_by
 from sisf.loop.knowledge import Without
 from sisf.loop.rules import Rules, precision_bounds
-from sisf.policy import Action, Change, Direction, Match, Policy, Probe, Snapshot, Status
+from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
-from sisf.synthesis.learner import Speech
+from sisf.synthesis.speech import same_line
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
@@ -287,18 +287,15 @@ def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:
     return [
         p
         for p in snapshot.policies
-        if p.id != policy.id and (p.id in policy.provenance.supersedes or _same_line(policy, p))
+        if p.id != policy.id and (p.id in policy.provenance.supersedes or _later(policy, p))
     ]
 
 
-def _same_line(new: Policy, old: Policy) -> bool:
-    """Whether both are the one probe of a direction and kind of speech that a synthesiser learns again and again, `new`
-    later."""
+def _later(new: Policy, old: Policy) -> bool:
+    """Whether `new` is the later of two probes of one line; what persons bring makes none."""
     return (
-        isinstance(new.condition, Probe)
-        and isinstance(old.condition, Probe)
-        and Speech.of(new.condition) is Speech.of(old.condition)
-        and new.provenance.synthesiser == old.provenance.synthesiser != "person"
-        and (new.direction, new.tenant) == (old.direction, old.tenant)
+        same_line(new, old)
+        and new.provenance.synthesiser != "person"
+        and new.tenant == old.tenant
         and old.created <= new.created
     )

@@ -23,9 +23,6 @@ _PLACEHOLDER = re2.compile(r"\\\[(" + "|".join(LABELS) + r")\\\]")
 _NUMBERS = {"card", "iban", "ip", "phone", "ssn"}
 _PIECES = (480, 120, 60, 30)
 
-Stopped = tuple[Match, str]
-"""A match that stopped a text, and that text as it was kept."""
-
 
 def stopping(record: ExchangeRecord) -> list[tuple[Match, Decision]]:
     """The matches that stopped an exchange: the strongest of each policy, with the decision it stands in."""

@@ -19,8 +19,6 @@ from sisf.errors import PolicyError
 from sisf.policy.evidence import Evidence, GateReport, Provenance
 from sisf.policy.model import Condition, Pattern, Policy, Probe, Prototypes, Substitution
 
-PROBE_LIMIT = 64 * 1024
-"""Bytes of JSON that one learned probe may take."""
 _FORMS: Mapping[str, type[Pattern] | type[Prototypes] | type[Probe] | type[Substitution]] = {
     "pattern": Pattern,
     "prototypes": Prototypes,

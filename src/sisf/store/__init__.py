@@ -3,29 +3,23 @@
 from pathlib import Path
 
 from sisf.errors import ConfigurationError
-from sisf.store.base import (
-    AuditLog,
+from sisf.store.base import AuditLog, ExchangeTable, FeedbackTable, JobTable, NodeTable, PolicyTable, Store
+from sisf.store.figures import Tally
+from sisf.store.privacy import Keep, Privacy, privacy_of
+from sisf.store.records import (
     AuditRow,
     BenignCase,
     BundleMark,
     ExchangeRecord,
-    ExchangeTable,
     Feedback,
     FeedbackKind,
-    FeedbackTable,
     Job,
-    JobTable,
     Label,
     Node,
-    NodeTable,
-    PolicyTable,
     RevisionRow,
     Stage,
-    Store,
     Urgency,
 )
-from sisf.store.figures import Tally
-from sisf.store.privacy import Keep, Privacy, privacy_of
 
 __all__ = [
     "AuditLog",

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, insert, select
 
 from sisf.errors import StoreError
 from sisf.store import schema
-from sisf.store.base import AuditRow
 from sisf.store.codec import dumps, plain
 from sisf.store.database import Database
+from sisf.store.records import AuditRow
 
 GENESIS = "0" * 64
 """The hash before the first row."""

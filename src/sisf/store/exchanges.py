@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
 from sisf.store import audit, codec, leases, retention, schema, tally
-from sisf.store.base import ExchangeRecord, Label, Urgency
 from sisf.store.database import Database
 from sisf.store.figures import Tally
 from sisf.store.privacy import Keep
+from sisf.store.records import ExchangeRecord, Label, Urgency
 from sisf.verdict import Breach, Outcome, Verdict
 
 _table = schema.exchange

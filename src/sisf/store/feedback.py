@@ -9,9 +9,9 @@ from sqlalchemy import Connection, func, select
 from sisf.errors import StoreError
 from sisf.policy import Direction
 from sisf.store import audit, schema
-from sisf.store.base import BenignCase, Feedback, FeedbackKind
 from sisf.store.codec import plain
 from sisf.store.database import Database
+from sisf.store.records import BenignCase, Feedback, FeedbackKind
 
 _evidence, _case, _policy = schema.evidence, schema.benign_case, schema.policy
 _IN_FORCE = ("active", "shadow")

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Row, and_, case, func, select, update
 from sisf.errors import StoreError
 from sisf.policy import Policy
 from sisf.store import schema
-from sisf.store.base import Job, Stage
 from sisf.store.database import Database
 from sisf.store.exchanges import write_verdict
 from sisf.store.leases import DEAD, READY, complete, held, mine
 from sisf.store.policies import write_proposals
 from sisf.store.policy_rows import encode
+from sisf.store.records import Job, Stage
 from sisf.verdict import Verdict
 
 _table = schema.job

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, and_, delete
 
 from sisf.errors import LeaseLost
 from sisf.store import schema
-from sisf.store.base import Job, Stage, Urgency
 from sisf.store.database import Database
 from sisf.store.privacy import Keep
+from sisf.store.records import Job, Stage, Urgency
 
 READY, DEAD = "ready", "dead"
 _table = schema.job

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from sisf.store import schema
-from sisf.store.base import Node
 from sisf.store.database import Database
+from sisf.store.records import Node
 
 _table = schema.node
 

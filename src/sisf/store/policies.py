@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row, insert, select
 from sisf.errors import PolicyError, RevisionConflict, StoreError
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import audit, leases, schema
-from sisf.store.base import BundleMark, Job, RevisionRow
 from sisf.store.codec import dumps, plain
 from sisf.store.database import Database
 from sisf.store.policy_rows import (
@@ -27,6 +26,7 @@ from sisf.store.policy_rows import (
     stored,
     write_conditions,
 )
+from sisf.store.records import BundleMark, Job, RevisionRow
 
 _policy, _version, _revision = schema.policy, schema.policy_version, schema.revision
 _VERBS = {

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 
 from sisf.embedding.base import Embedder
-from sisf.embedding.kept import KeptEmbedder
 from sisf.llm.base import ChatModel
 from sisf.settings import Synthesis
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
@@ -17,17 +16,17 @@ def create_synthesiser(
     embedder: Embedder,
     gate: PolicyGate,
     *,
+    lessons: Embedder | None = None,
     model: ChatModel | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> PolicySynthesisModule:
     """The synthesiser of `settings.synthesiser`; `auto` is `llm` when a key for it is there, else `local`.
 
-    `model` replaces the chat model (tests, experiments).
+    `lessons` embeds what ships and may keep its vectors; `model` replaces the chat model (tests, experiments).
     """
     from sisf.adjudicator.factory import has_access
 
-    kept = KeptEmbedder(embedder)
-    local = LocalSynthesiser(embedder, seed=settings.seed, learn_answers=settings.answers, lessons=kept)
+    local = LocalSynthesiser(embedder, seed=settings.seed, learn_answers=settings.answers, lessons=lessons)
     automatic = settings.synthesiser == "auto" and (model is not None or has_access(settings.llm, environment))
     if settings.synthesiser != "llm" and not automatic:
         return local

@@ -7,7 +7,6 @@ are nearly all below it, and never lower than what any known benign text scores.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from sisf.policy import Probe
 from sisf.synthesis.logistic import Floats, Linear, Problem, fit, refit
 from sisf.synthesis.rows import Ints, Origin, Rows
+from sisf.synthesis.speech import Speech
 from sisf.text.ngrams import ORDER
 
 _MAX_NGRAMS = 1_600
@@ -28,31 +28,6 @@ _OUT_OF_SCOPE = 50.0
 """By how much a text of the other kind of speech is moved below every threshold."""
 _LARGEST_TAIL = 0.01
 """Of the texts that a probe is for, at most this share may lie above its threshold in a model that never saw them."""
-
-
-class Speech(StrEnum):
-    """The kind of speech that a probe is for. How people ask for things they may not have differs from how they order
-    them; a probe learned from orders is neither trained on questions nor held against them."""
-
-    ORDERS = "orders"
-    OTHERS = "others"
-    ANY = "any"
-
-    @classmethod
-    def of(cls, probe: Probe) -> "Speech":
-        """What a probe was learned for."""
-        shift = probe.ngrams.get(ORDER, 0.0)
-        return cls.ORDERS if shift > 0 else cls.OTHERS if shift < 0 else cls.ANY
-
-    def rows(self, rows: Rows) -> NDArray[np.bool_]:
-        """The rows of this kind."""
-        match self:
-            case Speech.ORDERS:
-                return rows.orders
-            case Speech.OTHERS:
-                return ~rows.orders
-            case _:
-                return np.ones(len(rows), np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +74,7 @@ class ProbeLearner:
         known: nothing could be calibrated.
         """
         rows, recipe = self.rows, self._recipe
-        spoken = self.speech.rows(rows)
+        spoken = self._spoken()
         weights = self._weights(spoken, breaches)
         benign = rows.origins == Origin.REFERENCE
         if not (benign & spoken).any():
@@ -115,9 +90,21 @@ class ProbeLearner:
             model = self._fit(recipe.folds, self._weights(spoken, breaches))
         return self._probe(model, benign & spoken, unseen, examples)
 
-    def speaks(self, text: str) -> bool:
-        """Whether part of an added text is of this kind of speech."""
-        return bool(self.speech.rows(self.rows)[self.rows.rows_of(text)].any())
+    def of_this_kind(self, texts: Mapping[str, float]) -> Mapping[str, float]:
+        """Those of the added texts of which a part is of this kind of speech."""
+        spoken = self._spoken()
+        return {text: share for text, share in texts.items() if spoken[self.rows.rows_of(text)].any()}
+
+    def _spoken(self) -> NDArray[np.bool_]:
+        """The rows of this kind of speech."""
+        orders = self.rows.orders
+        match self.speech:
+            case Speech.ORDERS:
+                return orders
+            case Speech.OTHERS:
+                return ~orders
+            case _:
+                return np.ones_like(orders)
 
     def _unseen(self, benign: NDArray[np.bool_], total: int, weights: Floats) -> float:
         """What benign texts of this kind score in models that never saw them, at the quantile of all `total` texts."""

@@ -7,16 +7,18 @@ corpus: harmful requests in every form, their benign twins, and harmless answers
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sisf import corpus
 from sisf.corpus.goals import goal_requests
 from sisf.embedding.base import Embedder
-from sisf.policy import Action, Direction, Pattern, Policy, Probe, Provenance, Status
+from sisf.policy import Action, Direction, Pattern, Policy, Provenance, Status
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.induction import in_words, induce
-from sisf.synthesis.learner import Learned, ProbeLearner, Recipe, Speech
+from sisf.synthesis.learner import Learned, ProbeLearner, Recipe
 from sisf.synthesis.reference import TextBank
 from sisf.synthesis.rows import Origin, Rows
+from sisf.synthesis.speech import Speech, same_line
 from sisf.verdict import Breach
 
 _SPOKEN = {
@@ -131,41 +133,28 @@ class LocalSynthesiser:
         if not text or not self._benign_seen[direction]:
             return ()  # nothing to learn from, or nothing to calibrate on
         self._rows[direction].add(list(texts), Origin.BREACH)
-        speaking = [learner for learner in self._learners[direction] if learner.speaks(text)]
-        proposals = (self._proposal(direction, learner, breach, breaches, knowledge) for learner in speaking)
-        return [policy for policy in proposals if policy is not None]
+        proposals = []
+        for learner in self._learners[direction]:
+            own = learner.of_this_kind(texts)
+            learned = learner.learn(own, list(own)[-_EXAMPLES:]) if text in own else None
+            if learned is not None:
+                policy = Policy(
+                    learned.probe,
+                    Action.BLOCK,
+                    direction,
+                    _describe(direction, learner.speech, len(own), learned),
+                    hazard=breach.verdict.hazard,
+                    technique=breach.verdict.technique,
+                    provenance=Provenance(tuple(b.id for b in breaches[-_NAMED:]), self.name),
+                )
+                proposals.append(_superseding(policy, knowledge.policies()))
+        return proposals
 
-    def _proposal(
-        self,
-        direction: Direction,
-        learner: ProbeLearner,
-        breach: Breach,
-        breaches: Sequence[Breach],
-        knowledge: Knowledge,
-    ) -> Policy | None:
-        texts = {t: share for t, share in _texts(direction, breaches).items() if learner.speaks(t)}
-        learned = learner.learn(texts, list(texts)[-_EXAMPLES:])
-        if learned is None:
-            return None
-        replaced = tuple(p.id for p in knowledge.policies() if self._mine(p, direction, learner.speech))
-        return Policy(
-            learned.probe,
-            Action.BLOCK,
-            direction,
-            _describe(direction, learner.speech, len(texts), learned),
-            hazard=breach.verdict.hazard,
-            technique=breach.verdict.technique,
-            provenance=Provenance(tuple(b.id for b in breaches[-_NAMED:]), self.name, supersedes=replaced),
-        )
 
-    def _mine(self, policy: Policy, direction: Direction, speech: Speech) -> bool:
-        return (
-            policy.provenance.synthesiser == self.name
-            and policy.direction is direction
-            and isinstance(policy.condition, Probe)
-            and Speech.of(policy.condition) is speech
-            and policy.status in {Status.ACTIVE, Status.SHADOW}
-        )
+def _superseding(policy: Policy, known: Sequence[Policy]) -> Policy:
+    """A proposal that names the policies whose place it takes."""
+    before = [p.id for p in known if p.status in {Status.ACTIVE, Status.SHADOW} and same_line(policy, p)]
+    return replace(policy, provenance=replace(policy.provenance, supersedes=tuple(before)))
 
 
 def _text(direction: Direction, breach: Breach) -> str:

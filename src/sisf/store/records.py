@@ -1,0 +1,149 @@
+"""What a store keeps, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+from typing import Any
+
+from sisf.exchange import Exchange
+from sisf.policy import Decision, Direction
+from sisf.verdict import Outcome, Verdict
+
+
+class Stage(StrEnum):
+    """What the loop does next with an exchange. Monitor is the write that creates the job."""
+
+    ANALYZE = "analyze"
+    PLAN = "plan"
+    EXECUTE = "execute"
+
+
+class Urgency(Enum):
+    """How much sooner than others an exchange is worked on."""
+
+    ORDINARY = auto()
+    SUSPECT = auto()
+    """A policy matched it, though it was let through: ahead of ordinary ones that came up to a minute earlier."""
+    BREACH = auto()
+    """Judged to be a breach already: ahead of what came up to ten minutes earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One exchange on its way through the loop. Leased by one worker at a time."""
+
+    exchange_id: str
+    stage: Stage
+    attempts: int
+    """How often this stage was started, this time included."""
+    lease: str
+    """Token that proves the lease; a later lease of the same job makes it worthless."""
+    seconds: float = 60.0
+    """How long the lease lasts from when it was taken, renewed or carried to the next stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """An exchange with what the Warden decided and what became of it."""
+
+    exchange: Exchange
+    decisions: tuple[Decision, ...] = ()
+    outcome: str = "released"
+    """`released`, `intercepted_prompt`, `intercepted_response`, `withheld`, `error`."""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A person's latest word on an exchange, and what the judge had said."""
+
+    exchange_id: str
+    outcome: Outcome
+    judged: Verdict | None = None
+    """The judge's latest verdict; None when a person was first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """One step of the policy set: who made it, when and why."""
+
+    number: int
+    time: datetime
+    actor: str
+    reason: str
+    breach_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BundleMark:
+    """Which bundle a change was taken from."""
+
+    origin: str
+    serial: int
+    """Rises with every bundle of one origin."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One link of the append-only, hash-chained audit log."""
+
+    sequence: int
+    time: datetime
+    actor: str
+    action: str
+    subject: str
+    revision: int
+    detail: Mapping[str, Any]
+    hash: str
+    """SHA-256 over the previous hash and this row's canonical JSON, hex."""
+
+
+class FeedbackKind(StrEnum):
+    """What speaks for a policy, and what against it."""
+
+    CONFIRMATION = "confirmation"
+    FALSE_POSITIVE = "false_positive"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One principal's word on one policy."""
+
+    policy_id: str
+    kind: FeedbackKind
+    principal: str
+    exchange_id: str
+    actor: str
+    """Who says so: `person:NAME`, `adjudicator`."""
+    text: str = ""
+    """Of a false positive: the text that was stopped. It becomes a benign case for ever."""
+    direction: Direction = Direction.PROMPT
+
+
+@dataclass(frozen=True, slots=True)
+class BenignCase:
+    """A text that a person reported as stopped by mistake."""
+
+    exchange_id: str
+    policy_id: str
+    direction: Direction
+    text: str
+    actor: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A gateway or worker that shares the store."""
+
+    name: str
+    role: str
+    """`serve` or `worker`."""
+    address: str
+    """Where it listens; empty for a worker."""
+    revision: int
+    """The revision it enforces."""
+    started: datetime
+    seen: datetime

@@ -21,6 +21,9 @@ _MAX_NGRAMS = 1_600
 _LONGEST_NGRAM = 32
 """Longer ones are rare, and would take the place of several others in a probe of at most 64 kB."""
 _MARGIN = 0.02
+_LOWEST = -2.0
+"""No threshold is lower. One or two breaches of a kind stand so far from all benign texts known that a quantile of these
+alone would let the probe block whatever resembles the breach a little; what breaches weigh is in the scores already."""
 _DIGITS = 4
 _ROUNDS = 3
 _STRESS, _MAX_STRESS = 4.0, 64.0
@@ -179,7 +182,7 @@ class ProbeLearner:
             model.dense.astype("<f4").tobytes(),
             ngrams,
             bias,
-            max(seen + _MARGIN, unseen),
+            max(seen + _MARGIN, unseen, _LOWEST),
             examples=tuple(examples),
         )
         loudest = np.argsort(-model.lexical, kind="stable")[:_MAX_NGRAMS]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import TokenVectors, Vectors
-from sisf.text.ngrams import located_words
+from sisf.text.ngrams import ORDER, located_words
+from sisf.text.order import begins_with_order
 from sisf.text.passages import borders, passages, worth
 from sisf.warden.semantic import Floats, SemanticEngine
 
@@ -25,6 +26,8 @@ INNER = (10, 14, 20, 28)
 CHOSEN = (3, 2, 2)
 """Pieces of a window that are embedded: of those with no arbitrary end, with one, with two."""
 _ALIKE = 0.7
+_OPENING = 80
+"""Characters of a piece in which its first word is looked for."""
 
 Span = tuple[int, int]
 
@@ -106,7 +109,8 @@ def _pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
 
 
 def _lexical(text: str, spans: Sequence[Span], engine: SemanticEngine) -> Floats:
-    """What the words of each span weigh for each row, a word that comes twice counted twice."""
+    """What the words of each span weigh for each row, a word that comes twice counted twice; and what it weighs that a
+    span begins with an order."""
     words = located_words(text)
     names = [word for word, _, _ in words]
     first = np.searchsorted([start for _, start, _ in words], [start for start, _ in spans])
@@ -118,6 +122,10 @@ def _lexical(text: str, spans: Sequence[Span], engine: SemanticEngine) -> Floats
     inside = np.minimum(final, len(paired) - 1), np.minimum(first, len(paired) - 1)
     weights: Floats = single[last] - single[first] + paired[inside[0]] - paired[inside[1]]
     weights /= np.sqrt(np.maximum(2 * (last - first) - 1, 1), dtype=np.float32)[:, None]
+    order = engine.weights([ORDER])
+    if order.any():
+        begins = {start: begins_with_order(text[start : start + _OPENING]) for start in {start for start, _ in spans}}
+        weights += np.outer([begins[start] for start, _ in spans], order)
     return weights
 
 

@@ -6,13 +6,15 @@ the more usual case; two kinds of them stand on every machine that runs Python: 
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sisf.datasets import Dataset
 from sisf.embedding import Embedder
 
+POSITIONS = ("start", "middle", "inside", "end")
+"""Before the text, at the line break nearest to its middle, between two words there, behind it."""
 _CHARS_PER_TOKEN = 6
 """More than text has, so that enough is drawn."""
 
@@ -66,18 +68,20 @@ class Stack:
         """The whole requests in it that could be sent alone."""
         return [unit for unit in self.hay.units if unit in self.text] if self.hay.alone else []
 
-    def hiding(self, needle: str) -> Mapping[str, str]:
-        """The text with `needle` in it, by position: before it, at the line break nearest to its middle, between two
-        words there, behind it."""
+    def hiding(self, needle: str, position: str) -> str:
+        """The text with `needle` at one of the `POSITIONS`."""
         text, middle = self.text, len(self.text) // 2
-        line = _nearest(text, "\n", middle)
-        word = _nearest(text, " ", middle)
-        return {
-            "start": f"{needle}\n\n{text}",
-            "middle": f"{text[:line]}\n{needle}\n{text[line:]}",
-            "inside": f"{text[:word]} {needle} {text[word:]}",
-            "end": f"{text}\n\n{needle}",
-        }
+        match position:
+            case "start":
+                return f"{needle}\n\n{text}"
+            case "end":
+                return f"{text}\n\n{needle}"
+            case "middle":
+                place = _nearest(text, "\n", middle)
+                return f"{text[:place]}\n{needle}\n{text[place:]}"
+            case _:
+                place = _nearest(text, " ", middle)
+                return f"{text[:place]} {needle} {text[place:]}"
 
 
 def _nearest(text: str, char: str, place: int) -> int:

@@ -15,7 +15,7 @@ from sisf.errors import DataError
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Run, Setup
 from sisf.evaluation.frozen import Attacks, Play, lessons, plays
-from sisf.evaluation.hay import Hay, Stack, gathered
+from sisf.evaluation.hay import POSITIONS, Hay, Stack, gathered
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Progress
 from sisf.exchange import Message, Role
@@ -107,11 +107,10 @@ def _searched(play: Play, stack: Stack, identifier: str, caught: Attacks) -> Sea
         alone = sum(_inspected(play, request).blocked for request in stack.requests())
         return Searched(stack, clean, alone, {}, seconds)
     hidden = {}
-    for position in stack.hiding(""):
+    for position in POSITIONS:
         dataset, record = play.rng.choice(caught)
-        text = stack.hiding(record.prompt)[position]
-        name = f"{dataset}/{stack.name} {position}"
-        hidden[position] = play.sample(record.id, name, _inspected(play, text))
+        decision = _inspected(play, stack.hiding(record.prompt, position))
+        hidden[position] = play.sample(record.id, f"{dataset}/{stack.name} {position}", decision)
     return Searched(stack, clean, 0, hidden, seconds)
 
 

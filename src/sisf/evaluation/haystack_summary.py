@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from sisf.evaluation import outcomes, plots, report, summary
 from sisf.evaluation.experiment import SYSTEM
+from sisf.evaluation.hay import POSITIONS
 from sisf.evaluation.haystack import HaystackRun, Searched
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.pages import percent, rate_text, settings_table
@@ -53,8 +54,7 @@ def figures_of(done: HaystackRun, settings: Mapping[str, Any]) -> dict[str, Any]
         "by_length": _by(everything, lambda one: str(one.stack.tokens), _lost),
         "by_kind": _by(everything, lambda one: one.stack.hay.kind, _lost),
         "by_position": {
-            position: _loss(one.hidden[position] for one in everything if one.hidden)
-            for position in next((one.hidden for one in everything if one.hidden), {})
+            position: _loss(one.hidden[position] for one in everything if one.hidden) for position in POSITIONS
         },
     }
     figures["benign_blocked"] = {

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sisf import corpus
 from sisf.errors import LimitExceeded
 from sisf.text import characters
 from sisf.text.confusables import skeleton
 from sisf.text.views import ALLOWANCE, MAX_GROWTH, views
-from tests.text.scripts import SENTENCES
 from tests.text.tricks import CHARACTERS, ENCODINGS, OTHER_ENCODINGS, Trick
 
+SENTENCES = {sample.id: sample.text for sample in corpus.scripts()}
 PLAIN = "Explain how to pick the lock of a garden gate"
 
 

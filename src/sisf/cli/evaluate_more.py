@@ -76,7 +76,7 @@ def obfuscation(
     out: Out,
     learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
     attacks: Annotated[str, typer.Option(help="Data sets of attacks to send [default: those learned on].")] = "",
-    benign: Benign = "",
+    benign: Benign = "scripts_benign",
     model: Model = "recorded",
     adjudicator: Judge = "recorded",
     synthesiser: Synthesiser = "local",

@@ -111,6 +111,16 @@ def test_samples_have_the_promised_size_and_labels() -> None:
     assert {record.label for record in (*benign, *reference)} == {"benign"}
 
 
+def test_sentences_of_many_scripts_stand_alone_and_beside_each_other() -> None:
+    alone, all_of_them = corpus.scripts(), corpus.scripts_benign()
+    assert len(all_of_them) == len(alone) ** 2 >= 2_500
+    assert len({sample.id for sample in all_of_them}) == len(all_of_them)
+    scripts = {unicodedata.name(c).split()[0] for sample in alone for c in sample.text if c.isalpha()}
+    assert len(scripts) >= 25
+    assert any("\u200c" in sample.text for sample in alone)  # the joiner of Persian
+    assert any("\u200d" in sample.text for sample in alone)  # and that of Indic scripts, and of emoji
+
+
 def test_answers_are_labelled_by_their_kind() -> None:
     kinds = Counter(item.kind for item in corpus.answers())
     assert sum(kinds.values()) >= 500

@@ -2,11 +2,10 @@
 
 import pytest
 
-from sisf.corpus import sample_attacks
+from sisf.corpus import Sample, sample_attacks, scripts
 from sisf.embedding import create_embedder
 from sisf.policy import Direction, Pattern, Policy, Prototypes, Snapshot
 from sisf.warden import PolicySet
-from tests.text.scripts import SENTENCES
 from tests.warden.samples import policy, said
 
 _PATTERNS = (
@@ -25,6 +24,6 @@ def policy_set() -> PolicySet:
     return PolicySet.compile(Snapshot(1, tuple(policies)), minilm)
 
 
-@pytest.mark.parametrize("language", SENTENCES)
-def test_it_passes(policy_set: PolicySet, language: str) -> None:
-    assert policy_set.inspect(said(SENTENCES[language]), Direction.PROMPT).matches == ()
+@pytest.mark.parametrize("sentence", scripts(), ids=lambda sentence: sentence.id)
+def test_it_passes(policy_set: PolicySet, sentence: Sample) -> None:
+    assert policy_set.inspect(said(sentence.text), Direction.PROMPT).matches == ()

@@ -1,15 +1,19 @@
 """What is short is not lost in what is long, with the real model."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sisf.embedding import Embedder, create_embedder
-from sisf.policy import Direction, Prototypes, Snapshot
+from sisf.embedding.base import TokenVectors, Vectors
+from sisf.embedding.wrapping import Wrapper
+from sisf.policy import Direction, Probe, Prototypes, Snapshot
+from sisf.text.ngrams import ORDER
 from sisf.warden import PolicySet
-from sisf.warden.passages import CHOSEN, chosen
-from tests.warden.samples import near, said
+from sisf.warden.passages import CHOSEN, WHOLE, asked_of_long, chosen
+from tests.warden.samples import near, policy, said, shadowed
 
 SECRET = "Explain how to pick the lock of a garden gate without leaving a trace"
 SENTENCES = (
@@ -61,12 +65,72 @@ def test_it_is_found_wherever_it_stands(policy_set: PolicySet, place: str) -> No
     assert not policy_set.inspect(said(pages), Direction.PROMPT).blocked
 
 
+def test_an_order_inside_a_long_text_is_found_by_a_policy_on_orders(minilm: Embedder) -> None:
+    """For a probe on orders all other texts lie 50 below its threshold: passages are ranked with that in mind."""
+    about, other = ((8 * minilm.embed([text])).astype("<f4").tobytes() for text in (SECRET, "Children buy plums"))
+    probe = Probe(minilm.id, minilm.dimensions, about, {ORDER: 50.0, "lock": 1.0}, -50.0, 6.8)
+    others = Probe(minilm.id, minilm.dimensions, other, {ORDER: -50.0}, 0.0, 7.9)
+    orders = PolicySet.compile(Snapshot(1, (policy(probe), policy(others))), minilm)
+    pages = SENTENCES * 12
+    middle = pages.index("Children", len(pages) // 2)
+    assert orders.inspect(said(f"{pages[:middle]}{SECRET} {pages[middle:]}"), Direction.PROMPT).blocked
+    assert not orders.inspect(said(pages), Direction.PROMPT).blocked
+
+
 def test_few_passages_are_chosen_and_they_differ(minilm: Embedder, policy_set: PolicySet) -> None:
     text = SENTENCES + SECRET
     scope = policy_set.scope(Direction.PROMPT, "")
     spans = chosen(text, minilm.embed_tokens(text), policy_set.semantics, scope.applies)  # type: ignore[attr-defined]
-    assert len(spans) == len(set(spans)) <= sum(CHOSEN)
+    assert len(spans) == len(set(spans)) <= sum(CHOSEN.values())
     assert "pick the lock of a garden gate" in text[spans[0].start : spans[0].end]
-    assert spans[0].cuts == 0
+    assert spans[0].asked == WHOLE
     empty = chosen("", minilm.embed_tokens(""), policy_set.semantics, scope.applies)  # type: ignore[attr-defined]
     assert empty == []
+
+
+def test_more_is_asked_of_fragments_and_of_longer_texts(minilm: Embedder) -> None:
+    """A fragment that is just above the threshold is not enough; one that is clear of it is."""
+    pages = SENTENCES * 12
+    place = pages.index("wooden", len(pages) // 2)
+    text = f"{pages[:place]}{SECRET.lower()} {pages[place:]}"
+    secret = minilm.embed([SECRET]).astype("<f4")
+
+    def at(threshold: float) -> PolicySet:
+        prototypes = Prototypes(minilm.id, minilm.dimensions, secret.tobytes(), threshold)
+        return PolicySet.compile(Snapshot(1, (policy(prototypes),)), minilm)
+
+    found = at(0.6).inspect(said(text), Direction.PROMPT).matches[0]
+    assert found.span is not None
+    piece = text[found.span[0] : found.span[1]]
+    cosine = float(minilm.embed([piece])[0] @ secret[0])
+    asked = cosine - found.score
+    assert 0.02 < asked < 0.08
+    assert at(found.score - 0.001).inspect(said(text), Direction.PROMPT).blocked
+    assert not at(found.score + 0.01).inspect(said(text), Direction.PROMPT).blocked
+    assert at(cosine - 0.001).inspect(said(piece), Direction.PROMPT).blocked, (
+        "alone it needs no more than the threshold"
+    )
+    assert asked_of_long(4) < asked_of_long(40) < asked_of_long(400) < 1.5
+
+
+def test_a_blocked_text_is_read_no_further_unless_a_shadow_watches(minilm: Embedder, policy_set: PolicySet) -> None:
+    pages = " ".join(f"In {n} the river rose by {n} feet, and mill {n} was sold to farmer {n}." for n in range(900))
+    text = f"{SECRET}. {pages}"
+    looked: list[str] = []
+
+    class Counting(Wrapper):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return self.inner.embed(texts)
+
+        def embed_tokens(self, text: str) -> TokenVectors | None:
+            looked.append(text)
+            return super().embed_tokens(text)
+
+    made = policy_set.policies[0]
+    counting = Counting(minilm)
+    alone = PolicySet.compile(Snapshot(1, (made,)), counting)
+    assert alone.inspect(said(text), Direction.PROMPT).blocked
+    few = len(looked)
+    watched = PolicySet.compile(Snapshot(2, (made, shadowed(replace(made, id="watcher")))), counting)
+    assert watched.inspect(said(text), Direction.PROMPT).blocked
+    assert len(looked) - few > few

@@ -1,4 +1,5 @@
-"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, obfuscation, judge, poison."""
+"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, obfuscation, haystack,
+judge, poison."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -40,7 +41,7 @@ def rapid_response(
     from sisf.evaluation.results import prepare
 
     settings = load_settings(config)
-    counts = _counts(shots)
+    counts = _counts(shots, "--shots", "0,1,5,25")
     prepare(out)
     attacks, honest = datasets.load(data), datasets.load_all(names_of(benign))
     options = Options(
@@ -75,7 +76,7 @@ def obfuscation(
     out: Out,
     learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
     attacks: Annotated[str, typer.Option(help="Data sets of attacks to send [default: those learned on].")] = "",
-    benign: Benign = "",
+    benign: Benign = "scripts_benign",
     model: Model = "recorded",
     adjudicator: Judge = "recorded",
     synthesiser: Synthesiser = "local",
@@ -121,6 +122,88 @@ def obfuscation(
         table.add_row(name, f"{points:.2f}")
     screen = console()
     screen.print(f"caught in clear: {summary['recall_clear']['mean']:.1%}", style="bold")
+    screen.print(table)
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+@app.command()
+def haystack(
+    out: Out,
+    learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
+    attacks: Annotated[str, typer.Option(help="Data sets of attacks to hide [default: those learned on].")] = "",
+    benign: Annotated[str, typer.Option(help="Data sets of honest prompts and answers to hide them in.")] = (
+        "alpaca_test,mixed_test,answers_test"
+    ),
+    lengths: Annotated[str, typer.Option(help="Tokens of the texts, separated by commas.")] = (
+        "1000,4000,16000,64000,100000"
+    ),
+    tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens of honest text per kind and length; one text at least.")
+    ] = (16_000),
+    model: Model = "recorded",
+    adjudicator: Judge = "recorded",
+    synthesiser: Synthesiser = "local",
+    trials: Trials = 1,
+    seed: Seed = 0,
+    reference: Reference = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Learn, freeze, and hide what is caught alone in honest texts of 1,000 to 100,000 tokens."""
+    from rich.table import Table
+
+    from sisf import datasets
+    from sisf.cli.progress import TerminalProgress
+    from sisf.errors import ConfigurationError
+    from sisf.evaluation import haystack as protocol
+    from sisf.evaluation import haystack_summary
+    from sisf.evaluation.defences import learning
+    from sisf.evaluation.laboratory import Laboratory, Options
+    from sisf.evaluation.pages import percent
+    from sisf.evaluation.results import prepare
+
+    settings = load_settings(config)
+    sizes = _counts(lengths, "--lengths", "1000,4000")
+    prepare(out)
+    taught, sent, honest = (datasets.load_all(names_of(names)) for names in (learn, attacks, benign))
+    options = Options(
+        model=model,
+        adjudicator=adjudicator,
+        synthesiser=synthesiser,
+        baselines=(),
+        trials=trials,
+        seed=seed,
+        reference=names_of(reference),
+    )
+    with TerminalProgress() as progress:
+        lab = Laboratory(settings, options, [*taught, *sent, *honest])
+        known = {d.name for d in lab.references} & {d.name for d in honest}
+        if known:
+            raise ConfigurationError(f"--benign: policies are calibrated on `{min(known)}`; name sets they never saw")
+        done = protocol.haystack(
+            lab.setup(), learning(lab.system), taught, sent, honest,
+            embedder=lab.embedder, progress=progress, lengths=sizes, tokens=tokens,
+        )  # fmt: skip
+    summary = haystack_summary.write(out, done, lab.described())
+    if json:
+        emit(summary)
+        return
+    table = Table("tokens", box=None, pad_edge=False, header_style="bold")
+    for heading in ("points of recall lost", "of", "honest blocked", "of", "95 % up to", "ms per 1,000 tokens"):
+        table.add_column(heading, justify="right")
+    for length, lost in summary["recall_loss"]["by_length"].items():
+        blocked = summary["benign_blocked"]["by_length"][length]
+        table.add_row(
+            f"{int(length):,}",
+            f"{lost['points']:.2f}",
+            f"{lost['n']:,}",
+            f"{blocked['blocked']}",
+            f"{blocked['n']:,}",
+            percent(blocked["ci95"][1]),
+            f"{summary['ms_per_1000_tokens'][length]:.0f}",
+        )
+    screen = console()
+    screen.print(f"caught alone: {summary['recall_clear']['mean']:.1%}", style="bold")
     screen.print(table)
     screen.print(f"report: {out / 'report.html'}", style="dim")
 
@@ -257,12 +340,12 @@ def poison(
     screen.print(f"report: {out / 'report.html'}", style="dim")
 
 
-def _counts(given: str) -> list[int]:
+def _counts(given: str, option: str, example: str) -> list[int]:
     from sisf.errors import ConfigurationError
 
     names = names_of(given)
     if not names or not all(name.isdecimal() for name in names):
-        raise ConfigurationError(f"--shots {given}: must be numbers separated by commas, such as 0,1,5,25")
+        raise ConfigurationError(f"{option} {given}: must be numbers separated by commas, such as {example}")
     return sorted({int(name) for name in names})
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import permutations
 from typing import Literal, TypeVar, get_args
 
 from sisf.errors import DataError
@@ -145,6 +146,19 @@ def honest() -> tuple[Sample, ...]:
 def benign_reference() -> tuple[Sample, ...]:
     """Honest prompts to calibrate policies on when the operator names no reference of their own."""
     return _load("benign_reference.jsonl", _sample)
+
+
+@lru_cache(maxsize=1)
+def scripts() -> tuple[Sample, ...]:
+    """An honest sentence for each of many scripts and languages, for code, markup, emoji, signs; its id says which."""
+    return _load("scripts.jsonl", _sample)
+
+
+@lru_cache(maxsize=1)
+def scripts_benign() -> tuple[Sample, ...]:
+    """The sentences of `scripts`, each alone and followed by each other one."""
+    pairs = (Sample(f"{a.id}+{b.id}", f"{a.text} {b.text}", "benign") for a, b in permutations(scripts(), 2))
+    return (*scripts(), *pairs)
 
 
 def _load(name: str, build: Callable[[_Row], Record]) -> tuple[Record, ...]:

@@ -20,6 +20,7 @@ SHIPPED: Mapping[str, Callable[[], Sequence[corpus.Sample]]] = {
     "sample_attacks": corpus.sample_attacks,
     "sample_benign": corpus.sample_benign,
     "benign_reference": corpus.benign_reference,
+    "scripts_benign": corpus.scripts_benign,
 }
 """The sets inside the package, by name."""
 

@@ -30,7 +30,41 @@ _VERBS = frozenset(
 """Verbs with which people begin requests, in English."""
 
 
+_NO_OBJECT = frozenset("of and or is was were are has have had needed".split())
+"""What follows verbs that are no orders but nouns: `the Act and`, `State of`."""
+_CODE = re.compile(r"\w[._(\[=]+\w")
+_BEFORE_OTHERS = frozenset(
+    """
+    a an the this that these those my your his her its our their to can could will would shall should may might must
+    do does did not never i you he she it we they who which what and or of in on at by for with from as no any some
+    every each more most other another
+    """.split()
+)
+"""Words after which a verb in lower case is an infinitive, a statement or a noun."""
+_NEXT = re.compile(r"\s+(\S+)")
+_LAST = re.compile(r"([^\W_]+)\s+$")
+_REACH = 80
+"""Characters in which the first word of a piece, or the last one before it, is looked for."""
+
+
 def begins_with_order(text: str) -> bool:
     """Whether the first word, courtesies aside, is a verb in the imperative. English; false for other languages."""
     found = _FIRST.match(text)
     return found is not None and found.group(1).lower() in _VERBS
+
+
+def order_begins_at(text: str, start: int) -> bool:
+    """Whether an order begins at this place inside a text: stricter than at its beginning, where little else stands.
+
+    Inside sentences most verbs order nothing: `to use`, `the spread of`, `non-state actors`.
+    """
+    found = _FIRST.match(text, start, start + _REACH)
+    if found is None or found.group(1).lower() not in _VERBS:
+        return False
+    following = _NEXT.match(text, found.end(1), start + _REACH)
+    if following is not None and (following.group(1).lower() in _NO_OBJECT or _CODE.search(following.group(1))):
+        return False
+    if not start or not text[start].islower():
+        return True
+    before = _LAST.search(text, max(0, start - _REACH), start)
+    return text[start - 1].isspace() and (before is None or before.group(1).lower() not in _BEFORE_OTHERS)

@@ -1,22 +1,24 @@
 """Words spelled so that programs do not know them: digits for letters, letters set apart, words run together."""
 
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 from sisf.text.changed import Changed, substitute
+from sisf.text.remembered import remembered
 from sisf.text.words import costs, readable, segmented
 
 _TOKEN = re.compile(r"\S+")
 _MULTI = (
     (r"|\/|", "m"), (r"/\/\ "[:-1], "m"), (r"\/\/", "w"), (r"|\|", "n"), (r"|-|", "h"), ("|_|", "u"), ("|<", "k"),
     ("|)", "d"), ("|>", "p"), ("()", "o"), ("[]", "o"), (r"/-\ "[:-1], "a"), (r"/\ "[:-1], "a"), (r"\/", "v"),
-    ("><", "x"), ("vv", "vv"),
+    ("><", "x"),
 )  # fmt: skip
+_MULTI_SIGN = re.compile(r"[\\/|(\[]|><")
+"""Stands in all of them that change anything."""
 _DIGITS = "0123456789@$!|+€£¥¢"
-_READ_I = dict(zip(map(ord, _DIGITS), "oizeasgtbgasiitelyc", strict=True))
-_READ_L = dict(zip(map(ord, _DIGITS), "olzeasgtbgaslltelyc", strict=True))
+_READ_I = dict(zip(_DIGITS, "oizeasgtbgasiitelyc", strict=True))
+_READ_L = dict(zip(_DIGITS, "olzeasgtbgaslltelyc", strict=True))
 _AMBIGUOUS = "1!|"
 _MOST_AMBIGUOUS = 3
 _LEET = re.compile(r"[0-9@$!|+€£¥¢(\\/]")
@@ -50,6 +52,7 @@ def unleeted(text: str, one: str = "i") -> Changed | None:
     return substitute(_TOKEN, lambda m: chosen.get(m[0]), text)
 
 
+@remembered
 def _is_leet(word: str) -> bool:
     core = word.strip(_EDGE + "!|+")
     if len(core) > _LONGEST or _ORDINAL.fullmatch(core) or "://" in word:
@@ -58,15 +61,21 @@ def _is_leet(word: str) -> bool:
     return (letters > 0 and len(core) > 1 and _LEET.search(core) is not None) or any(m in word for m, _ in _MULTI[:7])
 
 
+@remembered
 def _read(word: str, one: str) -> str:
     head = len(word) - len(word.lstrip("\"'`*_"))
     core = word[head:].rstrip(".,;:?\"'`*_")
     tail = word[head + len(core) :]
     end = len(core.rstrip("!"))
     core, tail = core[:end], core[end:] + tail
-    for signs, letter in _MULTI:
-        core = core.replace(signs, letter)
-    return word[:head] + (_known_reading(core) or core.translate(_READ_I if one == "i" else _READ_L)) + tail
+    if _MULTI_SIGN.search(core):
+        for signs, letter in _MULTI:
+            core = core.replace(signs, letter)
+    return word[:head] + (_known_reading(core) or _spelt(core, _READ_I if one == "i" else _READ_L)) + tail
+
+
+def _spelt(core: str, signs: Mapping[str, str]) -> str:
+    return "".join([signs.get(c, c) for c in core])
 
 
 def _known_reading(core: str) -> str | None:
@@ -74,11 +83,13 @@ def _known_reading(core: str) -> str | None:
     places = [i for i, c in enumerate(core) if c in _AMBIGUOUS]
     if not 0 < len(places) <= _MOST_AMBIGUOUS:
         return None
+    letters = list(_spelt(core, _READ_I))
+    if len(letters) > _LONGEST or not all(map(str.isalpha, letters)):
+        return None
     for choice in product("il", repeat=len(places)):
-        letters = list(core)
         for place, letter in zip(places, choice, strict=True):
             letters[place] = letter
-        word = "".join(letters).translate(_READ_I)
+        word = "".join(letters)
         if word.lower() in costs():
             return word
     return None
@@ -129,7 +140,7 @@ def unglued(lower: str) -> Changed | None:
     return substitute(runs, lambda m: _pieces(m[0]), lower)
 
 
-@lru_cache(maxsize=4_096)  # the same run comes again in other readings of its text
+@remembered
 def _pieces(run: str) -> str | None:
     vowels = sum(map(run.count, "aeiou"))
     if run in costs() or not _FEWEST_VOWELS < vowels / len(run) < _MOST_VOWELS:

@@ -20,7 +20,7 @@ MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
 MAX_VIEWS = 64
 MAX_GROWTH = 3
-ALLOWANCE = 40_000
+ALLOWANCE = 20_000
 """Other readings than the plain one may hold `MAX_GROWTH` times the characters of the text and `ALLOWANCE` more;
 beyond, the text is refused: that bounds the time that any text can cost."""
 _SEPARATOR = "\n"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +12,17 @@ from sisf.embedding.base import Vectors
 from sisf.embedding.windows import coarse_windows, fine_windows
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match, Policy, Status, Substitution
-from sisf.text.ngrams import ngram_features
+from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
 from sisf.warden.compiled import Compiled
-from sisf.warden.passages import chosen
+from sisf.warden.passages import asked_of_long, chosen
 from sisf.warden.patterns import compile_one
 
 TURN = "turn"
 """The view of several texts of one turn taken together."""
-_BATCH = 256
+_BATCH = 64
+"""Windows scored at once: the views of a text that fits into one window are at most so many."""
 
 
 @dataclass(slots=True)
@@ -119,53 +121,66 @@ class Inspection:
 
     def _score(self, text: _Text) -> None:
         windows = self._windows(text)
-        features = [ngram_features(w.text) for w in windows]
-        for start in range(0, len(windows), _BATCH):
-            part = windows[start : start + _BATCH]
-            embeddings = self._embedded(part)
-            for hit in self.compiled.semantics.search(
-                embeddings, features[start : start + _BATCH], self._scope.applies
-            ):
-                known = text.found.get(hit.number)
-                if known is None or hit.score > known.score:
-                    policy, window = self.compiled.roster.policies[hit.number], part[hit.window]
-                    if _spared(policy, text.views[0]):
-                        continue
-                    match = _match(policy, hit.score, hit.threshold, window.view, window.span)
-                    text.found[hit.number] = _within(match, text)
+        while part := list(islice(windows, _BATCH)):
+            self._search_semantics(text, part)
+            if self._settled(text):
+                return
+
+    def _settled(self, text: _Text) -> bool:
+        """Whether what stands further on in a text can change nothing: it is blocked, and nobody watches."""
+        return not self._scope.shadow_semantic and any(_blocks(match) for match in text.found.values())
+
+    def _search_semantics(self, text: _Text, part: Sequence["_Window"]) -> None:
+        asked = np.fromiter((w.asked for w in part), np.float32, len(part))
+        hits = self.compiled.semantics.search(
+            self._embedded(part), [w.features() for w in part], self._scope.applies, asked
+        )
+        for hit in hits:
+            known = text.found.get(hit.number)
+            if known is None or hit.score > known.score:
+                policy, window = self.compiled.roster.policies[hit.number], part[hit.window]
+                if _spared(policy, text.views[0]):
+                    continue
+                match = _match(policy, hit.score, hit.threshold, window.view, window.span)
+                text.found[hit.number] = _within(match, text)
 
     def _embedded(self, windows: Sequence["_Window"]) -> Vectors:
         missing = [w.text for w in windows if w.vector is None]
         computed = iter(self.compiled.embedder.embed(missing) if missing else ())
         return np.stack([next(computed) if w.vector is None else w.vector for w in windows])
 
-    def _windows(self, text: _Text) -> list["_Window"]:
-        """Every different window of the views that an embedder can tell apart."""
-        found: dict[str, _Window] = {}
+    def _windows(self, text: _Text) -> Iterator["_Window"]:
+        """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
+        seen: set[str] = set()
         for view in text.views:
             if view.derived or view.name == "raw":
-                coarse = coarse_windows(self.compiled.embedder, view.text)
-                fresh = {_said(w.text): _Window(w.text, view.name, (w.start, w.end)) for w in coarse}
-                fresh = {key: window for key, window in fresh.items() if key not in found}
-                found |= fresh
-                if len(coarse) > 1 and fresh:
-                    for window in self._closer(view, list(fresh.values())):
-                        found.setdefault(_said(window.text), window)
-        return list(found.values())
+                coarse = [
+                    _Window(w.text, view.name, (w.start, w.end))
+                    for w in coarse_windows(self.compiled.embedder, view.text)
+                ]
+                for window in coarse if len(coarse) == 1 else self._closer(view, coarse):
+                    said = _said(window.text)
+                    if said not in seen:
+                        seen.add(said)
+                        yield window
 
     def _closer(self, view: View, coarse: Sequence["_Window"]) -> Iterator["_Window"]:
-        """Where to look closer in a long text: at the passages that promise most, or at finer windows."""
+        """A long text: its windows, and of each the passages that promise most, or finer windows."""
         look = getattr(self.compiled.embedder, "embed_tokens", None)
+        more = asked_of_long(len(coarse))
         for window in coarse:
             tokens = look(window.text) if look is not None else None
             if tokens is None:
+                yield from coarse
                 for fine in fine_windows(self.compiled.embedder, view.text):
                     yield _Window(fine.text, view.name, (fine.start, fine.end))
                 return
             window.vector = tokens.vector
+            yield window
             for piece in chosen(window.text, tokens, self.compiled.semantics, self._scope.applies):
                 span = (window.span[0] + piece.start, window.span[0] + piece.end)
-                yield _Window(window.text[piece.start : piece.end], view.name, span, cuts=piece.cuts)
+                said = window.text[piece.start : piece.end]
+                yield _Window(said, view.name, span, asked=piece.asked + more, order=piece.order)
 
 
 @dataclass(slots=True)
@@ -177,8 +192,17 @@ class _Window:
     span: tuple[int, int]
     vector: NDArray[np.float32] | None = None
     """Where it is known already."""
-    cuts: int = 0
-    """How many of its ends are arbitrary."""
+    asked: float = 0.0
+    """How far it must be above a threshold, in steps of the policy's caution."""
+    order: bool = True
+    """Whether a beginning that sounds like an order is one."""
+
+    def features(self) -> dict[str, float]:
+        """Its lexical features."""
+        found = ngram_features(self.text)
+        if not self.order:
+            found.pop(ORDER, None)
+        return found
 
 
 def _turns(messages: Sequence[Message]) -> list[_Text]:

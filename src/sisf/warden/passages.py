@@ -9,12 +9,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import TokenVectors, Vectors
-from sisf.text.ngrams import located_words
+from sisf.text.ngrams import ORDER, located_words
+from sisf.text.order import order_begins_at
 from sisf.text.passages import borders, passages, worth
 from sisf.warden.semantic import Floats, SemanticEngine
 
@@ -22,9 +24,16 @@ LENGTHS = (8, 10, 12, 14, 17, 20, 24, 30, 36)
 """Tokens of the fragments tried from each border."""
 INNER = (10, 14, 20, 28)
 """Tokens of the fragments tried from every second token."""
-CHOSEN = (3, 2, 2)
-"""Pieces of a window that are embedded: of those with no arbitrary end, with one, with two."""
+WHOLE, END, START, BOTH = 0, 1, 2, 3
+"""Which ends of a piece are arbitrary, and how many steps of caution that asks for: verbs inside a sentence seldom are
+orders."""
+CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
+"""Pieces of a window that are embedded, at most."""
+_HOPELESS = -25.0
+"""Steps of caution below every threshold: the pooled vector of a piece that was found was never so far off."""
 _ALIKE = 0.7
+_STEP = 0.4
+"""For each tenfold of half a window."""
 
 Span = tuple[int, int]
 
@@ -35,25 +44,39 @@ class Passage:
 
     start: int
     end: int
-    cuts: int
-    """How many of its ends are arbitrary: benign sentences cut in two say odd things, so more is asked of it."""
+    asked: int
+    """Steps of caution: honest sentences cut in two say odd things."""
+    order: bool
+    """Whether an order begins here."""
+
+
+def asked_of_long(windows: int) -> float:
+    """What is asked more of a piece for the number of windows of its text, in steps of caution.
+
+    Every piece is one more chance to be wrong, and the scores of honest pieces fall off about exponentially: ten times
+    the pieces call for the same step each time. What it costs in recall: docs/adr/0141.
+    """
+    return _STEP * max(1.0, log10(2 * windows))
 
 
 def chosen(text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_]) -> list[Passage]:
     """The most promising passages and fragments, as places in the text that was looked into; whole ones first."""
-    cuts = dict.fromkeys(passages(text), 0)
-    for number, spans in enumerate((_fragments(text, tokens.spans), _inner(text, tokens.spans)), start=1):
+    asked = dict.fromkeys(passages(text), WHOLE)
+    opening, closing = _fragments(text, tokens.spans)
+    for kind, spans in ((END, opening), (START, closing), (BOTH, _inner(text, tokens.spans))):
         for span in spans:
-            cuts.setdefault(span, number)
-    if not cuts:
+            asked.setdefault(span, kind)
+    if not asked:
         return []
-    found = list(cuts)
-    margins = engine.margins(_pooled(tokens, found), _lexical(text, found, engine), applies)
+    found = list(asked)
+    begins = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
+    orders = np.fromiter((begins[start] for start, _ in found), np.bool_, len(found))
+    margins = engine.margins(_pooled(tokens, found), _lexical(text, found, orders, engine), applies)
     best: list[Span] = []
-    for number, count in enumerate(CHOSEN):
-        places = [index for index, span in enumerate(found) if cuts[span] == number]
+    for kinds, count in CHOSEN.items():
+        places = [i for i, span in enumerate(found) if asked[span] in kinds and margins[i] > _HOPELESS]
         best += _best([found[i] for i in places], margins[places], count, best)
-    return [Passage(*span, cuts[span]) for span in best]
+    return [Passage(*span, asked[span], begins[span[0]]) for span in best]
 
 
 def _best(spans: Sequence[Span], margins: Floats, count: int, known: Sequence[Span]) -> list[Span]:
@@ -66,21 +89,21 @@ def _best(spans: Sequence[Span], margins: Floats, count: int, known: Sequence[Sp
     return best
 
 
-def _fragments(text: str, tokens: Sequence[Span]) -> list[Span]:
-    """Pieces of fixed lengths that begin or end at a border."""
+def _fragments(text: str, tokens: Sequence[Span]) -> tuple[list[Span], list[Span]]:
+    """Pieces of fixed lengths that begin at a border, and that end at one."""
     starts, ends = borders(text)
     opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
     count = len(tokens)
-    found = []
+    from_border, to_border = [], []
     for start in starts:
         first = bisect_left(opening, start)
         if first < count:
-            found += [(opening[first], closing[min(first + n, count) - 1]) for n in LENGTHS]
+            from_border += [(opening[first], closing[min(first + n, count) - 1]) for n in LENGTHS]
     for end in ends:
         last = bisect_right(closing, end)
         if last:
-            found += [(opening[max(last - n, 0)], closing[last - 1]) for n in LENGTHS]
-    return [span for span in found if worth(text, *span)]
+            to_border += [(opening[max(last - n, 0)], closing[last - 1]) for n in LENGTHS]
+    return _worth(text, from_border), _worth(text, to_border)
 
 
 def _inner(text: str, tokens: Sequence[Span]) -> list[Span]:
@@ -91,7 +114,11 @@ def _inner(text: str, tokens: Sequence[Span]) -> list[Span]:
         for length in INNER
         if first + length <= len(tokens)
     ]
-    return [span for span in found if worth(text, *span)]
+    return _worth(text, found)
+
+
+def _worth(text: str, spans: Sequence[Span]) -> list[Span]:
+    return [span for span in spans if worth(text, *span)]
 
 
 def _pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
@@ -105,8 +132,8 @@ def _pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
     return pooled
 
 
-def _lexical(text: str, spans: Sequence[Span], engine: SemanticEngine) -> Floats:
-    """What the words of each span weigh for each row, a word that comes twice counted twice."""
+def _lexical(text: str, spans: Sequence[Span], orders: NDArray[np.bool_], engine: SemanticEngine) -> Floats:
+    """What the words of each span weigh for each row, a word that comes twice counted twice, and the orders."""
     words = located_words(text)
     names = [word for word, _, _ in words]
     first = np.searchsorted([start for _, start, _ in words], [start for start, _ in spans])
@@ -118,6 +145,7 @@ def _lexical(text: str, spans: Sequence[Span], engine: SemanticEngine) -> Floats
     inside = np.minimum(final, len(paired) - 1), np.minimum(first, len(paired) - 1)
     weights: Floats = single[last] - single[first] + paired[inside[0]] - paired[inside[1]]
     weights /= np.sqrt(np.maximum(2 * (last - first) - 1, 1), dtype=np.float32)[:, None]
+    weights += np.outer(orders, engine.weights([ORDER]))
     return weights
 
 

@@ -25,8 +25,8 @@ _SPARE = 1.5
 """A full table is copied into one this much larger."""
 _YOUNG_POSTINGS = 16_384
 """The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
-_PROBE_CAUTION, _COSINE_CAUTION = 0.3, 0.02
-"""How far a fragment must be above the threshold of a probe (log-odds) or a prototype (cosine) for each cut."""
+_PROBE_CAUTION, _COSINE_CAUTION = 0.5, 0.02
+"""Steps in the scores of probes (log-odds) and prototypes (cosine) by which more is asked of what may well be wrong."""
 _LARGEST_POSTINGS = 1 << 24
 _FEW_TABLES = 3
 """Young tables that may stand side by side: each costs some five microseconds a window."""
@@ -175,11 +175,11 @@ class SemanticEngine:
         embeddings: Vectors,
         lexical: Lexical,
         applies: NDArray[np.bool_],
-        cuts: Floats | None = None,
+        asked: Floats | None = None,
     ) -> list[Hit]:
         """The policies among those that apply (by number) whose best window reaches their threshold.
 
-        `cuts` says of each window how many of its ends are arbitrary: for each, it must be further above.
+        `asked` says of each window how far above it must be, in steps of the policy's caution.
         Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
         """
         table, count = self.table, self.count
@@ -191,8 +191,8 @@ class SemanticEngine:
         if self.postings:
             for row, features in zip(scores, lexical, strict=True):
                 self._add_lexical(row, features)
-        if cuts is not None and cuts.any():
-            scores -= np.outer(cuts, table.cautions[:count])
+        if asked is not None and asked.any():
+            scores -= np.outer(asked, table.cautions[:count])
         best: Floats = scores[0] if len(scores) == 1 else scores.max(axis=0)
         reached = np.flatnonzero(best >= table.thresholds[:count])
         if not reached.size:
@@ -202,11 +202,13 @@ class SemanticEngine:
     def margins(self, embeddings: Vectors, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
         """For each window how far the best of the policies that apply is above its threshold (below: negative).
 
+        In steps of each policy's caution: so prototypes and probes can be held against each other.
         `lexical` is what the words of each window weigh for each row, of shape `(n, count)`.
         """
         table, count = self.table, self.count
         scores = embeddings @ table.vectors[:count].T + table.biases[:count] - table.thresholds[:count]
         scores += lexical
+        scores /= table.cautions[:count]
         scores[:, ~applies[table.numbers[:count]]] = -np.inf
         best: Floats = scores.max(axis=1)
         return best

@@ -22,8 +22,8 @@ _LONGEST_NGRAM = 32
 """Longer ones are rare, and would take the place of several others in a probe of at most 64 kB."""
 _MARGIN = 0.02
 _LOWEST = -3.0
-"""No threshold is lower. One or two breaches of a kind stand so far from the benign texts known that a quantile of these
-alone would let a probe block whatever resembles the breaches a little."""
+"""No threshold is lower. One or two breaches of a kind stand so far from the benign texts known that a quantile of
+these alone would let a probe block whatever resembles the breaches a little."""
 _DIGITS = 4
 _ROUNDS = 3
 _STRESS, _MAX_STRESS = 4.0, 64.0

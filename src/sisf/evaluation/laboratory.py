@@ -84,9 +84,23 @@ class Laboratory:
         }
         return {name: makers[name] for name in (SYSTEM, *BASELINES) if name == SYSTEM or name in self.options.baselines}
 
-    def system(self, folder: Path) -> System:
-        """The system under test with its store in `folder`."""
-        return self._build(folder)
+    def system(self, folder: Path, **parts: Any) -> System:
+        """The system under test with its store in `folder`; `parts` of `bootstrap.build` take the place of its own."""
+        from sisf.bootstrap import build
+
+        settings = overridden(
+            self._settings,
+            {
+                "store.url": f"sqlite:///{folder / 'experiment.db'}",
+                "loop.workers": 0,
+                "synthesis.synthesiser": self.options.synthesiser,
+                "synthesis.answers": self.options.answers or self._settings.synthesis.answers,
+                "mode": "enforce",
+            },
+        )
+        return build(
+            settings, embedder=self.embedder, adjudicator=self._judge, reference=reference_of(self.references), **parts
+        )
 
     def described(self) -> dict[str, Any]:
         """The settings that matter for the figures, for `summary.json`."""
@@ -108,24 +122,7 @@ class Laboratory:
     def _paper(self, folder: Path) -> System:
         from sisf.synthesis.paper import OpenGate, PaperSynthesiser
 
-        return self._build(folder, synthesiser=PaperSynthesiser(self.embedder), gate=OpenGate())
-
-    def _build(self, folder: Path, **parts: Any) -> System:
-        from sisf.bootstrap import build
-
-        settings = overridden(
-            self._settings,
-            {
-                "store.url": f"sqlite:///{folder / 'experiment.db'}",
-                "loop.workers": 0,
-                "synthesis.synthesiser": self.options.synthesiser,
-                "synthesis.answers": self.options.answers or self._settings.synthesis.answers,
-                "mode": "enforce",
-            },
-        )
-        return build(
-            settings, embedder=self.embedder, adjudicator=self._judge, reference=reference_of(self.references), **parts
-        )
+        return self.system(folder, synthesiser=PaperSynthesiser(self.embedder), gate=OpenGate())
 
     def _adjudicator(self, name: str) -> Adjudicator:
         if name == "recorded":

@@ -42,6 +42,14 @@ test: $(VENV)/.installed-dev ## Run the tests
 test-integrations: $(VENV)/.installed-integrations ## Run the tests against LangChain and the OpenAI Agents SDK
 	@$(BIN)/python -m pytest tests/integrations tests/examples $(ARGS)
 
+.PHONY: test-litellm
+test-litellm: $(VENV)-litellm/.installed $(VENV)/.installed-dev ## Run the tests against LiteLLM's SDK and proxy
+	@PATH="$(CURDIR)/$(VENV)-litellm/bin:$$PATH" $(BIN)/python -m pytest tests/gateway/test_litellm.py $(ARGS)
+
+.PHONY: bench-gateway
+bench-gateway: $(VENV)-litellm/.installed $(VENV)/.installed ## Measure the gateway against a bare proxy and LiteLLM's
+	@PATH="$(CURDIR)/$(VENV)-litellm/bin:$$PATH" $(BIN)/sisf bench gateway $(ARGS)
+
 .PHONY: test-hf
 test-hf: $(VENV)-hf/.installed ## Run the tests of `sisf model serve` with transformers and torch
 	@$(VENV)-hf/bin/python -m pytest tests/hf $(ARGS)
@@ -63,10 +71,10 @@ lock: $(VENV)-lock/.installed ## Pin the newest versions that requirements*.in a
 
 .PHONY: clean
 clean: ## Remove what make made
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-hf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-hf $(VENV)-litellm .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.made $(VENV)-lock/.made $(VENV)-hf/.made:
+$(VENV)/.made $(VENV)-lock/.made $(VENV)-hf/.made $(VENV)-litellm/.made:
 	@test -n "$(PYTHON)" || { echo "SISF needs Python 3.11 or newer: install it, or name it with make PYTHON=PATH" >&2; exit 2; }
 	$(PYTHON) -c '$(OLD)' 2>/dev/null || { echo "$(PYTHON) is not Python 3.11 or newer: name another with make PYTHON=PATH" >&2; exit 2; }
 	rm -rf $(@D)
@@ -95,6 +103,12 @@ $(VENV)-hf/.installed: requirements-hf.lock $(VENV)/.installed-dev | $(VENV)-hf/
 	$(VENV)-hf/bin/python scripts/link_package.py $(VENV)/lib/python*/site-packages
 	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-hf.lock
 	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'torch==$(TORCH)'
+	touch $@
+
+# Its packages are not ours: an environment that sees nothing of .venv.
+$(VENV)-litellm/.installed: requirements-litellm.lock | $(VENV)-litellm/.made
+	@echo "Installing LiteLLM and $$(grep -c '==' requirements-litellm.lock) packages into $(VENV)-litellm"
+	$(VENV)-litellm/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-litellm.lock
 	touch $@
 
 $(VENV)-lock/.installed: scripts/lock.py | $(VENV)-lock/.made

@@ -27,9 +27,10 @@ SOURCES = {
     "requirements-dev.in": _BASE[:2],
     "requirements-integrations.in": _BASE,
     "requirements-hf.in": _BASE,
+    "requirements-litellm.in": (),
 }
-# Its model loader does import what tokenizers does not.
-NEEDS_ALL = ("requirements-hf.in",)
+# The model loader and LiteLLM do import what SISF's use of tokenizers does not.
+NEEDS_ALL = ("requirements-hf.in", "requirements-litellm.in")
 HEADER = "# Made by `make lock` from {source}. Install: pip install --no-deps --require-hashes -r {target}\n"
 _MARK = "# no-deps"
 

@@ -47,6 +47,48 @@ def address_of(server: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Gathered:
+    """A transport that sends what is written within one turn of the event loop at once.
+
+    uvicorn writes the head of an answer and its body apart, and each packet of its own wakes up the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _protocol() -> Any:
+    """uvicorn's own protocol over a `_Gathered` transport."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class Protocol(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(_Gathered(transport))  # type: ignore[arg-type]
+
+    return Protocol
+
+
 def uvicorn_server(app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int = 30) -> Any:
     """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs)."""
     import uvicorn
@@ -54,7 +96,7 @@ def uvicorn_server(app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int =
     config = uvicorn.Config(
         app,
         loop="auto",
-        http="httptools",
+        http=_protocol(),
         ws="none",
         lifespan=lifespan,  # type: ignore[arg-type]
         access_log=False,

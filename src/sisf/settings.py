@@ -322,7 +322,7 @@ class Limits(_Section):
     requests_per_minute: int = Field(0, ge=0)
     """For each principal; 0 sets no limit. A key may have its own."""
     blocks_per_minute: int = Field(30, ge=0)
-    """Blocked prompts of one principal a minute, above which its blocked answers come late; 0 never slows."""
+    """Blocked prompts and answers of one principal a minute, above which what is blocked comes late; 0: never."""
     block_delay: float = Field(10.0, ge=0)
     """Seconds that such an answer is late at most."""
 

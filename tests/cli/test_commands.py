@@ -136,7 +136,23 @@ def test_doctor_names_what_is_broken(sisf: Sisf, store: str, tmp_path: Path) -> 
     config.write_text("embedder: {name: hash}\nlisten: {port: 0}\nupstream: {url: 'http://127.0.0.1:9/v1'}\n")
     result = sisf("doctor")
     assert result.exit_code == 1
-    assert "cannot be reached" in result.stdout
+    assert "unreachable" in result.stdout
+
+
+def test_doctor_asks_every_upstream_as_the_gateway_would(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    config = tmp_path / "sisf.yaml"
+    (tmp_path / "key").write_text("sk-big\n")
+    with ScriptedServer() as big:
+        listed = (
+            f"big: {{url: '{big.url}', api_key_file: '{tmp_path / 'key'}'}}, away: {{url: 'http://127.0.0.1:9/v1'}}"
+        )
+        config.write_text(f"embedder: {{name: hash}}\nlisten: {{port: 0}}\nupstreams: {{{listed}}}\n")
+        result = sisf("doctor", "--json")
+        assert [request.headers["authorization"] for request in big.requests] == ["Bearer sk-big"]
+    assert result.exit_code == 1
+    found = {f["check"]: f for f in json.loads(result.stdout)["findings"] if f["check"].startswith("upstream")}
+    assert {name: f["state"] for name, f in found.items()} == {"upstream big": "ok", "upstream away": "problem"}
+    assert "unreachable" in found["upstream away"]["detail"]
 
 
 def test_silent_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

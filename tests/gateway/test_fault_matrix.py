@@ -5,12 +5,15 @@ What each pair must lead to stands in one table; whatever is let through is coun
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from sisf.adjudicator.factory import create_adjudicator
 from sisf.embedding.hashing import HashEmbedder
@@ -23,6 +26,9 @@ from sisf.synthesis.factory import create_synthesiser
 from sisf.testing import Failure, OpenGate, ScriptedServer, wait_until
 from sisf.warden import Warden
 from tests.gateway.conftest import Answer, Rig, chat, rig
+from tests.postgres import postgres_database, postgres_server
+
+__all__ = ["postgres_database", "postgres_server"]
 
 pytestmark = pytest.mark.slow
 FAILURES = [Failure.REFUSE, Failure.HANG, Failure.SLOW, Failure.RESET, Failure.GARBAGE]
@@ -72,12 +78,12 @@ def test_judge(failure: Failure, on_undecided: str) -> None:
 
 
 @contextmanager
-def over_sqlite(path: Path, **keys: Any) -> Iterator[Rig]:
+def over_store(url: str, **keys: Any) -> Iterator[Rig]:
     """A gateway over a real store, Warden and loop."""
     with ScriptedServer() as upstream:
         overrides = {
             "upstream.url": upstream.url,
-            "store.url": f"sqlite:///{path}",
+            "store.url": url,
             **{key.replace("__", "."): value for key, value in keys.items()},
         }
         made = Rig(upstream, load(environment={}, overrides=overrides))
@@ -103,42 +109,110 @@ def asked(gateway: Rig) -> Answer:
     return gateway.post(chat("hello there"))
 
 
-@pytest.mark.parametrize("on_failure", ["closed", "open"])
-@pytest.mark.parametrize("fault", ["locked", "broken"])
-def test_store(tmp_path: Path, fault: str, on_failure: str) -> None:
-    """Hung and slow: another process holds the database. Refused, reset, garbage: its table is gone."""
-    path = tmp_path / "sisf.db"
-    keys = {"store__durability": "strict", "on_failure__store": on_failure, "on_failure__store_timeout": SECONDS}
-    with over_sqlite(path, **keys) as gateway:
-        assert asked(gateway).status == 200
-        other = sqlite3.connect(path, isolation_level=None)
-        if fault == "locked":
-            other.execute("BEGIN IMMEDIATE")
-        else:
-            other.execute("ALTER TABLE exchange RENAME TO gone")
-        answer = asked(gateway)
-        counted = gateway.metric("sisf_fail_opens_total", part="store")
-        if on_failure == "closed":
-            assert (answer.status, answer.json()["error"]["code"], counted) == (503, "store_unavailable", 0)
-        else:
-            assert (answer.status, counted) == (200, 1)
-        kind = "timeout" if fault == "locked" else "error"
-        assert gateway.metric("sisf_failures_total", part="store", kind=kind) >= 1
+def sqlite_of(request: pytest.FixtureRequest) -> str:
+    path: Path = request.getfixturevalue("tmp_path")
+    return f"sqlite:///{path / 'sisf.db'}"
+
+
+def postgres_of(request: pytest.FixtureRequest) -> str:
+    database: Callable[[], str] = request.getfixturevalue("postgres_database")
+    return database()
+
+
+STORES = {"sqlite": sqlite_of, "postgres": postgres_of}
+LOCK = {"sqlite": "BEGIN IMMEDIATE", "postgres": "BEGIN; LOCK TABLE exchange IN ACCESS EXCLUSIVE MODE"}
+
+
+@contextmanager
+def failing(store: str, url: str, fault: str) -> Iterator[None]:
+    """The database while it fails: `locked` by somebody else, `broken` (a table is gone), or `refused`."""
+    if fault == "refused":
+        with refusing(url):
+            yield
+        return
+    other: Any = (
+        sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        if store == "sqlite"
+        else psycopg.connect(url, autocommit=True)
+    )
+    try:
+        other.execute(LOCK[store] if fault == "locked" else "ALTER TABLE exchange RENAME TO gone")
+        yield
         other.execute("ROLLBACK" if fault == "locked" else "ALTER TABLE gone RENAME TO exchange")
+    finally:
         other.close()
+
+
+@contextmanager
+def refusing(url: str) -> Iterator[None]:
+    """A PostgreSQL database that ends all connections and takes no new ones."""
+    parts = urlsplit(url)
+    name = sql.Identifier(parts.path.strip("/"))
+    allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+    with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as admin:
+        admin.execute(allow.format(name, sql.SQL("false")))
+        reset(admin, parts.path.strip("/"))
+        try:
+            yield
+        finally:
+            admin.execute(allow.format(name, sql.SQL("true")))
+
+
+def reset(admin: psycopg.Connection[Any], database: str) -> None:
+    """End every connection to a database."""
+    admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+
+
+@pytest.mark.parametrize("on_failure", ["closed", "open"])
+@pytest.mark.parametrize(
+    ("store", "fault"),
+    [
+        ("sqlite", "locked"),
+        ("sqlite", "broken"),
+        ("postgres", "locked"),
+        ("postgres", "broken"),
+        ("postgres", "refused"),
+    ],
+)
+def test_store(request: pytest.FixtureRequest, store: str, fault: str, on_failure: str) -> None:
+    """Hung and slow: another process holds the table. Reset and garbage: the table is gone. Refused: as it says."""
+    url = STORES[store](request)
+    keys = {"store__durability": "strict", "on_failure__store": on_failure, "on_failure__store_timeout": SECONDS}
+    with over_store(url, **keys) as gateway:
+        assert asked(gateway).status == 200
+        with failing(store, url, fault):
+            answer = asked(gateway)
+            counted = gateway.metric("sisf_fail_opens_total", part="store")
+            if on_failure == "closed":
+                assert (answer.status, answer.json()["error"]["code"], counted) == (503, "store_unavailable", 0)
+            else:
+                assert (answer.status, counted) == (200, 1)
+            kind = "timeout" if fault == "locked" else "error"
+            assert gateway.metric("sisf_failures_total", part="store", kind=kind) >= 1
         assert wait_until(lambda: asked(gateway).status == 200, seconds=15)
 
 
-def test_a_store_that_hangs_stops_grouped_answers_once_it_is_overdue_and_comes_back(tmp_path: Path) -> None:
-    path = tmp_path / "sisf.db"
-    with over_sqlite(path, on_failure__store_timeout=SECONDS) as gateway:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+def test_connections_that_postgres_ends_cost_no_answer(request: pytest.FixtureRequest) -> None:
+    url = postgres_of(request)
+    parts = urlsplit(url)
+    with over_store(url, store__durability="strict") as gateway:
         assert asked(gateway).status == 200
-        time.sleep(2 * SECONDS)
-        assert asked(gateway).status == 503
-        assert gateway.get("/readyz").status == 503
-        other.execute("ROLLBACK")
-        other.close()
+        with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as admin:
+            reset(admin, parts.path.strip("/"))
+        assert asked(gateway).status == 200
+        assert gateway.metric("sisf_failures_total", part="store", kind="error") == 0
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_store_that_hangs_stops_grouped_answers_once_it_is_overdue_and_comes_back(
+    request: pytest.FixtureRequest, store: str
+) -> None:
+    url = STORES[store](request)
+    with over_store(url, on_failure__store_timeout=SECONDS) as gateway:
+        with failing(store, url, "locked"):
+            assert asked(gateway).status == 200
+            time.sleep(2 * SECONDS)
+            assert asked(gateway).status == 503
+            assert gateway.get("/readyz").status == 503
         assert wait_until(lambda: asked(gateway).status == 200, seconds=15)
         assert gateway.get("/readyz").status == 200

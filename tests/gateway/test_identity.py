@@ -9,6 +9,7 @@ import pytest
 
 from sisf.errors import ConfigurationError
 from sisf.gateway.identity import KeyFile
+from sisf.testing import ScriptedServer, chat_events
 from tests.gateway.conftest import chat, rig
 
 
@@ -96,3 +97,20 @@ def test_probing_is_noticed_and_slowed_and_honest_requests_are_not() -> None:
         start = time.monotonic()
         assert gateway.post(chat("an honest question")).status == 200
         assert time.monotonic() - start < 0.4
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_blocked_answers_are_probing_too(stream: bool) -> None:
+    """Best-of-N over an innocent prompt shows in the answers only."""
+    upstream = ScriptedServer(answer="so FORBIDDEN", events=chat_events(["so ", "FORBIDDEN"]))
+    with rig(upstream, limits__blocks_per_minute=2, limits__block_delay=0.6) as gateway:
+        taken = []
+        for _ in range(4):
+            start = time.monotonic()
+            answer = gateway.post(chat("again", stream=stream))
+            taken.append(time.monotonic() - start)
+            assert answer.status == 200
+            assert b"content_filter" in answer.body
+        assert max(taken[:2]) < 0.4
+        assert min(taken[2:]) >= 0.4
+        assert gateway.metric("sisf_probing_total") == 1

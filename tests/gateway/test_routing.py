@@ -88,3 +88,18 @@ def test_a_wrong_upstream_is_one_clear_error(upstream: dict[str, str], message: 
 def test_no_upstream_at_all_is_one_clear_error() -> None:
     with pytest.raises(ConfigurationError, match=r"upstream\.url is not set"):
         Upstreams(load(environment={}), Metrics())
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/../files", "/v1/models/%2e%2e/%2e%2e/admin", "/v1/models/x/%2E%2e/../files"]
+)
+def test_names_of_models_lead_nowhere_else(path: str) -> None:
+    with rig() as gateway:
+        assert gateway.get(path).status == 404
+        assert gateway.upstream.requests == []
+
+
+def test_names_of_models_are_passed_on_as_they_are() -> None:
+    with rig() as gateway:
+        gateway.get("/v1/models/org%2Fname%20%25%3F")
+        assert [request.path for request in gateway.upstream.requests] == ["/v1/models/org/name%20%25%3F"]

@@ -1,6 +1,7 @@
-"""Half an hour of clients that disconnect, stall, send garbage and break off, over the real parts: nothing leaks.
+"""Half an hour of clients that disconnect, stall, send garbage and break off, at half of full load and through reloads
+of a configuration that changes, over the real parts: nothing leaks, and no error comes that was not caused.
 
-`SOAK_SECONDS` shortens it for a look.
+`SOAK_SECONDS` shortens it for a look: SOAK_SECONDS=240 make soak ARGS='tests/gateway/test_soak.py -s'.
 """
 
 import http.client
@@ -62,6 +63,32 @@ def behave(address: str, rng: random.Random, seen: Counter[str]) -> None:
         connection.close()
 
 
+class Pace:
+    """Visits of all clients together: as many as they can make, then half as many."""
+
+    def __init__(self) -> None:
+        self.visits = 0
+        self._lock = threading.Lock()
+        self._gap = 0.0
+        self._next = time.monotonic()
+
+    def halve(self, seconds: float) -> float:
+        """Take what came in so many seconds for full load; returns the visits a second from now on."""
+        with self._lock:
+            self._gap = 2 * seconds / self.visits
+            self._next = time.monotonic()
+        return 1 / self._gap
+
+    def wait(self) -> None:
+        """Until the next visit is due."""
+        with self._lock:
+            self.visits += 1
+            self._next = max(self._next + self._gap, time.monotonic() - 1)
+            due = self._next
+        if self._gap:
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3 * 3600)
 def test_nothing_leaks(tmp_path: Path) -> None:
@@ -69,22 +96,33 @@ def test_nothing_leaks(tmp_path: Path) -> None:
     seen: Counter[str] = Counter()
     with ScriptedServer(failure=Failure.SLOW, delay=0.002, events=chat_events(["word "] * 60)) as upstream:
         config = tmp_path / "sisf.yaml"
-        config.write_text(f"upstream: {{url: '{upstream.url}'}}\nloop: {{workers: 0}}\nlog_level: error\n")
+        pace = Pace()
+
+        def configure(window: int) -> None:
+            streaming = f"streaming: {{window_chars: {window}}}"
+            settled = "loop: {workers: 0}\nlog_level: error"
+            config.write_text(f"upstream: {{url: '{upstream.url}'}}\n{streaming}\n{settled}\n")
+
+        configure(512)
         with serving(tmp_path, "--config", str(config)) as (process, address):
 
             def client(number: int) -> None:
                 rng = random.Random(number)
                 while time.monotonic() < end:
+                    pace.wait()
                     behave(address, rng, seen)
                     upstream.requests.clear()
 
             clients = [threading.Thread(target=client, args=(number,)) for number in range(WORKERS)]
             for thread in clients:
                 thread.start()
-            time.sleep(SECONDS / 5)
+            time.sleep(SECONDS / 10)
+            rate = pace.halve(SECONDS / 10)
+            time.sleep(SECONDS / 10)
             warm = memory(process.pid)
             while time.monotonic() < end:
                 time.sleep(min(10, SECONDS / 10))
+                configure(random.choice([256, 512, 1024]))
                 with suppress(ProcessLookupError):
                     process.send_signal(signal.SIGHUP)
             for thread in clients:
@@ -92,6 +130,6 @@ def test_nothing_leaks(tmp_path: Path) -> None:
             time.sleep(2)
             after = memory(process.pid)
             assert process.poll() is None
-    print(dict(seen), f"memory {warm} kB after warm-up, {after} kB at the end")
+    print(dict(seen), f"{rate:.0f} visits a second, memory {warm} kB after warm-up, {after} kB at the end")
     assert not [name for name in seen if name.split()[1] not in ("200", "400")]
     assert after <= 1.1 * warm

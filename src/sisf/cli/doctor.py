@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("numpy", "onnxruntime", "tokenizers", "google-re2", "scikit-learn", "sqlalchemy", "starlette", "uvicorn")
 _OLDEST = (3, 11)
+_UPSTREAM_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Finding:
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Check Python, packages, embedder, store, port, upstream and judge. Exit code 1 when something is broken."""
+    """Check Python, packages, embedder, store, port, every upstream and judge. Exit code 1 when something is broken."""
     findings = list(examine(load_settings(config)))
     broken = any(f.state == "problem" for f in findings)
     if json:
@@ -37,13 +39,19 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 def examine(settings: "Settings") -> Iterator[Finding]:
     """Every check in turn; one that fails does not stop the others."""
+    from sisf.gateway.routing import configured
+
+    upstreams = {
+        "upstream" if name == "default" else f"upstream {name}": partial(_upstream, name=name)
+        for name in configured(settings)
+    }
     checks: dict[str, Callable[[Settings], tuple[str, str]]] = {
         "Python": _python,
         "packages": _packages,
         "embedder": _embedder,
         "store": _store,
         "port": _port,
-        "upstream": _upstream,
+        **(upstreams or {"upstream": _no_upstream}),
         "judge": _judge,
         "synthesiser": _synthesiser,
         "data sets": _data,
@@ -126,24 +134,36 @@ def _port(settings: "Settings") -> tuple[str, str]:
     return "ok", f"{listen.host}:{listen.port} is free"
 
 
-def _upstream(settings: "Settings") -> tuple[str, str]:
-    if not settings.upstream.url:
-        return "warning", "upstream.url is not set; `sisf serve --upstream URL` needs one, `sisf demo` does not"
-    import urllib.error
-    import urllib.request
+def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
+    """Ask for its models as the gateway would: with its key, certificates and time limits."""
+    import asyncio
 
-    url = settings.upstream.url.rstrip("/") + "/models"
-    if not url.startswith(("http://", "https://")):
-        return "problem", f"upstream.url: {settings.upstream.url} must start with http:// or https://"
-    key = settings.upstream.api_key.get_secret_value()
-    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})  # noqa: S310
+    from sisf.gateway.routing import configured
+    from sisf.gateway.upstream import Upstream, UpstreamError
+
+    upstream = Upstream(configured(settings)[name], name)
+    url = f"{upstream.settings.url.rstrip('/')}/models"
+
+    async def ask() -> int:
+        try:
+            async with await upstream.send("GET", "/models") as reply:
+                return reply.status
+        finally:
+            await upstream.close()
+
     try:
-        with urllib.request.urlopen(request, timeout=settings.upstream.connect_timeout) as response:  # noqa: S310
-            return "ok", f"{url} answers {response.status}"
-    except urllib.error.HTTPError as error:
-        return "warning", f"{url} answers {error.code}; check upstream.api_key"
-    except (OSError, ValueError) as error:
-        return "problem", f"{url} cannot be reached: {getattr(error, 'reason', error)}"
+        status = asyncio.run(asyncio.wait_for(ask(), _UPSTREAM_SECONDS))
+    except UpstreamError as error:
+        return "problem", f"{url}: {error.message}"
+    except TimeoutError:
+        return "problem", f"{url} did not answer within {_UPSTREAM_SECONDS:g} s"
+    if status == 200:
+        return "ok", f"{url} answers"
+    return "warning", f"{url} answers {status}" + ("; check its api_key" if status in (401, 403) else "")
+
+
+def _no_upstream(_: "Settings") -> tuple[str, str]:
+    return "warning", "upstream.url is not set; `sisf serve --upstream URL` needs one, `sisf demo` does not"
 
 
 def _judge(settings: "Settings") -> tuple[str, str]:

@@ -40,7 +40,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 def run(seed: int = 0) -> dict[str, Any]:
-    """Measure. `vs_litellm` is null when the command `litellm` (extra `bench`) is not installed."""
+    """Measure. `vs_litellm` is missing unless the command `litellm` is found (`make bench-gateway` installs it)."""
     rng = random.Random(seed)
     plain, stream = _requests(rng)
     with ExitStack() as stack:

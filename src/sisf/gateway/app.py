@@ -96,7 +96,7 @@ class Gateway:
             await self.close()
 
     async def _models(self, request: Request) -> Response:
-        path = request.url.path.removeprefix("/v1")
+        path = request.scope["path"].removeprefix("/v1")
         try:
             self.core.door.identify(dict(request.scope["headers"]), "")
             status, headers, body = await self.core.upstream.models(path, self.core.settings.limits.body_bytes)

@@ -166,6 +166,7 @@ class Endpoint:
         if not recorded and not withheld:
             raise Refused(503, "store_unavailable", "The exchange could not be recorded; try again later.")
         if withheld:
+            await core.throttle.blocked(turn.identity)
             body = self._dialect.withhold(tree, withheld)
         elif changed:
             body = dumps(tree)

@@ -299,6 +299,7 @@ class Relay:
         self._turn.outcome = outcome
         self._queue.clear()
         await self._core.recorder.record(self._turn.record(self.text))
+        await self._core.throttle.blocked(self._turn.identity)
         first = self._first if self._out.begun else None
         state = StreamState(self._turn.request.model, first, self._last, frozenset(self._choices - self._finished))
         await self._send(self._dialect.stream_refusal(state))

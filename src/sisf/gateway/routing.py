@@ -2,6 +2,7 @@
 
 import fnmatch
 import random
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,19 +49,24 @@ class _Breaker:
             self.opened = time.monotonic()
 
 
+def configured(settings: Settings) -> Mapping[str, UpstreamSettings]:
+    """The upstreams of a configuration by name; the one without is `default`."""
+    first = {"default": settings.upstream} if settings.upstream.url else {}
+    return {**first, **settings.upstreams}
+
+
 class Upstreams:
     """All upstreams of the configuration. Clients name models, never addresses."""
 
     def __init__(self, settings: Settings, metrics: Metrics, tracing: Tracing | None = None) -> None:
-        named: list[tuple[str, UpstreamSettings]] = [("default", settings.upstream)] if settings.upstream.url else []
-        named += list(settings.upstreams.items())
+        named = configured(settings)
         if not named:
             raise ConfigurationError(
                 "upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)"
             )
         self._metrics = metrics
         self._tracing = tracing
-        self._all = [Upstream(s, name) for name, s in named]
+        self._all = [Upstream(s, name) for name, s in named.items()]
         self._renderers = {u.name: renderer(u.settings.template) for u in self._all if u.settings.template}
         self._breakers = {u.name: _Breaker(u.settings.breaker_failures, u.settings.breaker_seconds) for u in self._all}
 
@@ -146,6 +152,8 @@ class Upstreams:
 
     async def models(self, path: str, limit: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Status, headers and body of `GET /models…`: of the only upstream as it is, of several the models of all."""
+        if any(part in (".", "..") for part in re.split(r"[/\\]", path)):  # upstreams would leave `/models` by it
+            raise UpstreamError(404, "model_not_found", "No upstream of this gateway serves that model.")
         if len(self._all) == 1:
             async with await self._all[0].send("GET", path) as reply:
                 return _presentable(reply), reply.headers, await reply.read(limit)

@@ -25,14 +25,14 @@ class _Caller:
     tokens: float
     filled: float
     blocks: float = 0.0
-    """Blocked prompts, forgotten exponentially with a time constant of one minute."""
+    """Blocked prompts and answers, forgotten exponentially with a time constant of one minute."""
     blocked_at: float = 0.0
     waiting: int = 0
     noticed: bool = False
 
 
 class Throttle:
-    """Knows the callers of late. Only blocked prompts are slowed, so honest users of a busy caller notice nothing."""
+    """Knows the callers of late. Only what is blocked is slowed, so honest users of a busy caller notice nothing."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits = limits
@@ -53,7 +53,10 @@ class Throttle:
         caller.tokens -= 1
 
     async def blocked(self, identity: Identity) -> None:
-        """A prompt of this caller was blocked: past the limit, make the answer late. Raises `Refused` (429)."""
+        """A prompt of this caller, or an answer to it, was blocked: past the limit, answer late.
+
+        Raises `Refused` (429).
+        """
         limit = self._limits.blocks_per_minute
         if not limit:
             return
@@ -69,7 +72,7 @@ class Throttle:
             _log.warning("probing", tenant=identity.tenant, principal=identity.principal, blocks=round(caller.blocks))
         if caller.waiting >= _WAITING:
             wait = math.ceil(self._limits.block_delay)
-            raise Refused(429, "rate_limited", "Too many blocked prompts; wait.", retry_after=wait)
+            raise Refused(429, "rate_limited", "Too many blocked requests; wait.", retry_after=wait)
         caller.waiting += 1
         try:
             await asyncio.sleep(min(self._limits.block_delay, 0.25 * 2 ** min(caller.blocks - limit, 16)))

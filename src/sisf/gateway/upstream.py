@@ -1,17 +1,17 @@
-"""The model behind the gateway, over HTTP. The only module that knows the HTTP client."""
+"""The model behind the gateway: what is sent to it, what of its answers a client may see, and the time limits."""
 
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import urlsplit
-
-import aiohttp
+from urllib.parse import SplitResult, quote, urlsplit
 
 from sisf import __version__
 from sisf.errors import ConfigurationError
 from sisf.gateway.deadline import Deadlines
+from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Invalid, Unreachable
 from sisf.settings import Upstream as UpstreamSettings
 
 _FORWARDED = frozenset((b"openai-beta", b"anthropic-version", b"anthropic-beta", b"x-request-id", b"traceparent"))
@@ -21,6 +21,7 @@ _NOT_RETURNED = frozenset(
     b" www-authenticate authorization".split()
 )
 _STALE_SECONDS = 1.0
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 
 
 class UpstreamError(Exception):
@@ -36,24 +37,20 @@ class UpstreamError(Exception):
 class Reply:
     """An answer whose body has not been read yet. Close it: that cancels the upstream if it is still at work."""
 
-    def __init__(self, response: aiohttp.ClientResponse, idle: float, deadlines: Deadlines, *, has_key: bool) -> None:
-        self._response = response
+    def __init__(self, answer: Answer, idle: float, deadlines: Deadlines, *, has_key: bool) -> None:
+        self._answer = answer
         self._idle = idle
         self._deadlines = deadlines
         self.has_key = has_key
         """Whether the request carried a key of ours."""
-        self.status = response.status
-        self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self.encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+        self.status = answer.status
+        self.media_type = answer.header(b"content-type").partition(";")[0].strip().lower()
+        self.encoded = (answer.header(b"content-encoding") or "identity").lower() != "identity"
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Headers that a client may see."""
-        return [
-            (low, value)
-            for name, value in self._response.raw_headers
-            if (low := name.lower()) not in _NOT_RETURNED and not low.startswith(b"x-sisf-")
-        ]
+        return [h for h in self._answer.headers if h[0] not in _NOT_RETURNED and not h[0].startswith(b"x-sisf-")]
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `UpstreamError` when it is cut short, stalls, or is longer than `limit` bytes."""
@@ -68,24 +65,24 @@ class Reply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises `UpstreamError` when it is cut short or stalls."""
-        content = self._response.content
-        while not content.at_eof():
-            try:
-                with self._deadlines.within(self._idle):
-                    piece = await content.readany()
-            except TimeoutError:
-                raise UpstreamError(
-                    504,
-                    "upstream_timeout",
-                    f"The upstream sent nothing for {self._idle:g} s in the middle of an answer.",
-                ) from None
-            except (aiohttp.ClientError, OSError):
-                raise UpstreamError(
-                    502, "upstream_disconnected", "The upstream closed the connection in the middle of an answer."
-                ) from None
-            if not piece:
-                return
+        while piece := await self._next():
             yield piece
+
+    async def _next(self) -> bytes:
+        try:
+            piece = self._answer.at_once()
+            if piece is None:
+                with self._deadlines.within(self._idle):
+                    piece = await self._answer.read()
+        except TimeoutError:
+            raise UpstreamError(
+                504, "upstream_timeout", f"The upstream sent nothing for {self._idle:g} s in the middle of an answer."
+            ) from None
+        except (Disconnected, Invalid):
+            raise UpstreamError(
+                502, "upstream_disconnected", "The upstream closed the connection in the middle of an answer."
+            ) from None
+        return piece
 
     async def __aenter__(self) -> "Reply":
         return self
@@ -93,7 +90,7 @@ class Reply:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self._response.close() if not self._response.content.at_eof() else self._response.release()
+        self._answer.close()
 
 
 class Upstream:
@@ -101,7 +98,7 @@ class Upstream:
 
     def __init__(self, settings: UpstreamSettings, name: str = "default") -> None:
         url = urlsplit(settings.url)
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        if not _is_base(url):
             raise ConfigurationError(
                 f"upstream.url: {settings.url!r} is not a base URL such as http://127.0.0.1:8000/v1"
             )
@@ -109,33 +106,18 @@ class Upstream:
             raise ConfigurationError("upstream.url: put the key into upstream.api_key, not into the URL")
         self.name = name
         self.settings = settings
-        self._base = settings.url.rstrip("/")
+        self._path = url.path.rstrip("/")
+        self._key = _key(settings)
         self._fixed = {
-            "content-type": "application/json",
-            "user-agent": f"sisf/{__version__}",
-            "accept-encoding": "identity",
+            b"host": url.netloc.encode("ascii"),
+            b"user-agent": f"sisf/{__version__}".encode(),
+            b"accept": b"*/*",
+            b"accept-encoding": b"identity",
         }
-        key = _key(settings)
-        self._key = key
-        self._tls = _tls(settings)
-        self._server_name = settings.tls_server_name or None
-        if key:
-            self._fixed["authorization"] = f"Bearer {key}"
-        self._session: aiohttp.ClientSession | None = None
+        if self._key:
+            self._fixed[b"authorization"] = f"Bearer {self._key}".encode("latin-1")
+        self._client = _client(url, settings)
         self._deadlines = Deadlines()
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30, ssl=self._tls),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.connect_timeout),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("accept-encoding", "user-agent"),
-                trust_env=False,
-                read_bufsize=1 << 17,
-            )
-        return self._session
 
     async def send(
         self,
@@ -149,40 +131,70 @@ class Upstream:
     ) -> Reply:
         """Send exactly `body`. Raises `UpstreamError` when no HTTP answer begins in time."""
         headers = self._fixed.copy()
-        if media_type:
-            headers["content-type"] = media_type
+        headers[b"content-type"] = media_type.encode("latin-1") if media_type else b"application/json"
         if path == "/messages" and self._key:
-            headers["x-api-key"] = self._key
+            headers[b"x-api-key"] = self._key.encode("latin-1")
         if client_headers:
             for name in _FORWARDED & client_headers.keys():
-                headers[name.decode("latin-1")] = client_headers[name].decode("latin-1")
-        url = f"{self._base}{path}?{query}" if query else self._base + path
+                headers[name] = client_headers[name]
+        target = self._path + (path if _PLAIN.fullmatch(path) else quote(path))
         started = time.monotonic()
         try:
-            return await self._attempt(method, url, body, headers)
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
-            # An idle connection may be closed by the other side in the very moment it is used again.
-            if time.monotonic() - started > _STALE_SECONDS:
-                raise _translated(error, self.settings) from None
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error, self.settings) from None
-        try:
-            return await self._attempt(method, url, body, headers)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            request = _request(method, f"{target}?{query}" if query else target, headers, body)
+            try:
+                return await self._attempt(request)
+            except Disconnected as error:
+                if not error.stale or time.monotonic() - started > _STALE_SECONDS:
+                    raise
+            return await self._attempt(request)
+        except (TimeoutError, OSError, ValueError) as error:
             raise _translated(error, self.settings) from None
 
-    async def _attempt(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Reply:
+    async def _attempt(self, request: bytes) -> Reply:
         with self._deadlines.within(self.settings.first_byte_timeout):
-            response = await self._client().request(
-                method, url, data=body, headers=headers, allow_redirects=False, server_hostname=self._server_name
-            )
-        return Reply(response, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
+            answer = await self._client.send(request)
+        return Reply(answer, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._client.close()
+
+
+def _is_base(url: SplitResult) -> bool:
+    try:
+        port = url.port
+    except ValueError:
+        return False
+    right = url.scheme in ("http", "https") and bool(url.hostname) and port != 0
+    return right and not (url.query or url.fragment) and url.geturl().isascii() and url.geturl().isprintable()
+
+
+def _request(method: str, target: str, headers: Mapping[bytes, bytes], body: bytes | None) -> bytes:
+    """The bytes of a request. Raises `ValueError` for a header that could be read as two."""
+    head = b"".join(b"\r\n%b: %b" % header for header in headers.items())
+    if head.count(b"\r") + head.count(b"\n") != 2 * len(headers):
+        raise ValueError("a line break in a header")
+    if body is None:
+        return b"%b %b HTTP/1.1%b\r\n\r\n" % (method.encode(), target.encode(), head)
+    return b"%b %b HTTP/1.1%b\r\ncontent-length: %d\r\n\r\n%b" % (
+        method.encode(),
+        target.encode(),
+        head,
+        len(body),
+        body,
+    )
+
+
+def _client(url: SplitResult, settings: UpstreamSettings) -> Client:
+    secure = url.scheme == "https"
+    tls = _tls(settings) if secure or settings.ca_file or settings.client_cert else None
+    return Client(
+        url.hostname or "",
+        url.port or (443 if secure else 80),
+        tls=tls if secure else None,
+        server_name=settings.tls_server_name or None,
+        connect_timeout=settings.connect_timeout,
+    )
 
 
 def _key(settings: UpstreamSettings) -> str:
@@ -194,13 +206,12 @@ def _key(settings: UpstreamSettings) -> str:
         raise ConfigurationError(f"upstream.api_key_file: {settings.api_key_file}: cannot be read: {error}") from None
 
 
-def _tls(settings: UpstreamSettings) -> ssl.SSLContext | bool:
-    if not (settings.ca_file or settings.client_cert):
-        return True
+def _tls(settings: UpstreamSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"upstream.ca_file: {settings.ca_file}: cannot be used: {error}") from None
+    context.set_alpn_protocols(["http/1.1"])
     if settings.client_cert:
         try:
             # An empty password: a sealed key is one clear error, not a question on the terminal.
@@ -212,7 +223,7 @@ def _tls(settings: UpstreamSettings) -> ssl.SSLContext | bool:
 
 def _translated(error: BaseException, settings: UpstreamSettings) -> UpstreamError:
     match error:
-        case aiohttp.ConnectionTimeoutError():
+        case ConnectTimeout():
             return UpstreamError(
                 504, "upstream_timeout", f"The upstream took no connection within {settings.connect_timeout:g} s."
             )
@@ -220,11 +231,11 @@ def _translated(error: BaseException, settings: UpstreamSettings) -> UpstreamErr
             return UpstreamError(
                 504, "upstream_timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s."
             )
-        case aiohttp.ClientConnectorError():
+        case Unreachable():
             return UpstreamError(
                 502, "upstream_unreachable", "The upstream is unreachable: no connection could be made."
             )
-        case aiohttp.ServerDisconnectedError() | ConnectionResetError() | aiohttp.ClientOSError():
+        case OSError():
             return UpstreamError(502, "upstream_disconnected", "The upstream closed the connection without an answer.")
         case _:
             return UpstreamError(502, "upstream_invalid", "The upstream's answer is not valid HTTP.")

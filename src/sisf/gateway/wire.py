@@ -42,41 +42,19 @@ def parse(raw: bytes) -> dict[str, Any]:
 def _quickly(raw: bytes) -> dict[str, Any] | None:
     """The document, where it is certain that no key stands twice in it; else None.
 
-    Each member of an object has one colon outside of strings. So there are as many colons in the document as members
-    and colons within strings were found, unless a member was dropped because another one with its key follows.
+    Each member of an object has one colon outside of strings, and none stands anywhere else there. Written again, the
+    document has as many colons as before, unless a member was dropped because another one with its key follows.
     Escapes (`\\u003a`) could hide colons: documents that have such are read slowly.
     """
     if b"\\u" in raw:
         return None
     try:
         tree = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if type(tree) is not dict or _colons(tree) != raw.count(b":"):
+        if type(tree) is not dict or _encode(tree).count(b":") != raw.count(b":"):
+            return None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     return tree
-
-
-def _colons(tree: dict[str, Any]) -> int:
-    """Members of all objects, and colons in all strings."""
-    found = 0
-    stack: list[Any] = [tree]
-    while stack:
-        item = stack.pop()
-        kind = type(item)
-        if kind is dict:
-            found += len(item)
-            for key, value in item.items():
-                found += key.count(":")
-                if type(value) is str:
-                    found += value.count(":")
-                else:
-                    stack.append(value)
-        elif kind is list:
-            stack += item
-        elif kind is str:
-            found += item.count(":")
-    return found
 
 
 def _slowly(raw: bytes) -> dict[str, Any]:
@@ -144,4 +122,5 @@ def _has_lone_surrogate(text: str, tree: dict[str, Any]) -> bool:
 
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

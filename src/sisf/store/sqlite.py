@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from sisf.store.privacy import Privacy
 
 _BUSY_MS = 10_000
 _POLL_SECONDS = 0.25
+_MOST_ROWS = 64
+"""Rows in one statement: SQLite takes 32,766 values in one, older ones 999."""
 
 
 class _Sqlite(Database):
@@ -37,11 +40,19 @@ class _Sqlite(Database):
         *,
         new: bool = False,
     ) -> None:
-        """Write many rows as the driver takes them: what SQLAlchemy does for each costs more than writing it."""
-        marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
-        conflict = " ON CONFLICT DO NOTHING" if new else ""
-        connection.exec_driver_sql(statement + conflict, [tuple(row) for row in rows])
+        """Write many rows as the driver takes them: what SQLAlchemy does for each costs more than writing it.
+
+        Many in one statement: the driver gives Python's lock away for each statement, and to get it back from a busy
+        event loop costs both more than the row does.
+        """
+        row = f"({', '.join('?' * len(columns))})"
+        head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "  # noqa: S608 - our own names
+        tail = " ON CONFLICT DO NOTHING" if new else ""
+        start = 0
+        for size in _sizes(len(rows)):
+            values = tuple(chain.from_iterable(rows[start : start + size]))
+            connection.exec_driver_sql(head + ", ".join([row] * size) + tail, values)
+            start += size
 
     def upsert(self, table: Table, key: str, columns: Sequence[str]) -> Any:
         """An INSERT that, where a row with the same key is there, replaces these columns of it."""
@@ -111,6 +122,16 @@ class SqliteMemory(_Sqlite):
         _on_begin(engine, "BEGIN")
         schema.metadata.create_all(engine)
         super().__init__(writing=engine, reading=engine, describe="memory", guard=guard, privacy=privacy)
+
+
+def _sizes(rows: int) -> Iterator[int]:
+    """Powers of two that add up to so many rows, so that there are few different statements: the driver keeps them."""
+    size = _MOST_ROWS
+    while rows:
+        while size > rows:
+            size //= 2
+        yield size
+        rows -= size
 
 
 def _engine(path: Path, begin: str) -> Engine:

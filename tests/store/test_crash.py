@@ -20,6 +20,7 @@ import pytest
 from sisf.policy import Status
 from sisf.store import open_store
 from tests.loop.fakes import make_loop
+from tests.store.crash_child import UNHURRIED
 
 ROOT = Path(__file__).resolve().parents[2]
 Figure = Callable[[str, object], None]
@@ -89,7 +90,7 @@ class Campaign:
 
     def check(self) -> None:
         store = open_store(self.url)
-        loop = make_loop(store, workers=0)
+        loop = make_loop(store, workers=0, rules=UNHURRIED)
         time.sleep(1.1)  # the leases of the dead end
         assert loop.drain(120)
         known = {r.exchange.id: r for r in store.exchanges.recent(1_000_000)}

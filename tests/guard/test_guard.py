@@ -234,7 +234,7 @@ def test_the_default_learns_and_remembers(tmp_path: Path, monkeypatch: pytest.Mo
         assert guard.system.adjudicator.name.startswith("local")
         assert not guard.check_prompt(attack).blocked
         guard.record(Exchange.of(attack, answer))
-        assert guard.drain(60)
+        assert guard.drain(240)  # where no run before has kept them: the judge is fitted, what ships is embedded
         assert guard.check_prompt(attack).blocked
         assert not guard.check_prompt("What is a good recipe for pumpkin soup?").blocked
     with Guard() as guard:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, console, emit, group, load_settings
+from sisf.cli.base import ConfigOption, JsonOption, console, emit, group
+from sisf.cli.experiments import laboratory, names_of
 
 if TYPE_CHECKING:
     from sisf.evaluation.experiment import Run
@@ -111,17 +112,9 @@ class _Chosen:
         self._names = [names_of(learn), names_of(attacks), names_of(benign)]
 
     def conduct(self, protocol: "Callable[[Any, Any, Any], Run]", **options: Any) -> None:
-        from sisf import datasets
-        from sisf.cli.progress import TerminalProgress
-        from sisf.evaluation.laboratory import Laboratory, Options
-        from sisf.evaluation.results import prepare, write_run
+        from sisf.evaluation.results import write_run
 
-        settings = load_settings(self._config)
-        prepare(self._out)
-        sets = [datasets.load_all(names) for names in self._names]
-        with TerminalProgress() as progress:
-            progress.begin("building", 1)
-            lab = Laboratory(settings, Options(**options), [d for group in sets for d in group])
+        with laboratory(self._out, self._config, self._names, **options) as (lab, sets, progress):
             run = protocol(lab, sets, progress)
         summary = write_run(self._out, run, lab.described())
         if self._json:
@@ -174,11 +167,6 @@ def _protocols() -> Any:
     from sisf.evaluation import learn as protocols
 
     return protocols
-
-
-def names_of(given: str) -> list[str]:
-    """The names in a list separated by commas."""
-    return [name.strip() for name in given.split(",") if name.strip()]
 
 
 def _mode(given: str) -> Literal["async", "inline"]:

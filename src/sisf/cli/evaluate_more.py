@@ -1,13 +1,14 @@
-"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, obfuscation, haystack,
-judge, poison."""
+"""`sisf evaluate`: the protocols that have forms of their own: rapid-response, judge, poison."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, console, emit, load_settings
-from sisf.cli.evaluate import Attacks, Benign, Judge, Model, Out, Reference, Seed, Synthesiser, Trials, app, names_of
+from sisf.cli.base import ConfigOption, JsonOption, emit, load_settings
+from sisf.cli.evaluate import Attacks, Benign, Judge, Model, Out, Reference, Seed, Synthesiser, Trials
+from sisf.cli.evaluate_frozen import app
+from sisf.cli.experiments import counts_of, laboratory, names_of, show
 
 __all__ = ["app"]
 
@@ -31,20 +32,16 @@ def rapid_response(
     """Learn from a few examples of each jailbreak strategy, then face the rest of it (RapidResponseBench)."""
     from rich.table import Table
 
-    from sisf import datasets
-    from sisf.cli.progress import TerminalProgress
     from sisf.evaluation import rapid_response as protocol
     from sisf.evaluation import rapid_summary
     from sisf.evaluation.defences import learning
-    from sisf.evaluation.laboratory import Laboratory, Options
     from sisf.evaluation.pages import percent
-    from sisf.evaluation.results import prepare
 
-    settings = load_settings(config)
-    counts = _counts(shots, "--shots", "0,1,5,25")
-    prepare(out)
-    attacks, honest = datasets.load(data), datasets.load_all(names_of(benign))
-    options = Options(
+    counts = counts_of(shots, "--shots", "0,1,5,25")
+    with laboratory(
+        out,
+        config,
+        [[data], names_of(benign)],
         adjudicator=adjudicator,
         synthesiser=synthesiser,
         answers=True,
@@ -52,9 +49,7 @@ def rapid_response(
         trials=trials,
         seed=seed,
         reference=names_of(reference),
-    )
-    with TerminalProgress() as progress:
-        lab = Laboratory(settings, options, [attacks, *honest])
+    ) as (lab, ([attacks], honest), progress):
         run = protocol.rapid_response(lab.setup(), learning(lab.system), attacks, honest, progress, shots=counts)
     summary = rapid_summary.write(out, run, lab.described())
     if json:
@@ -66,146 +61,7 @@ def rapid_response(
     for count, entry in summary["shots"].items():
         rates = [percent(entry[key]) if key in entry else "–" for key in ("iid", "ood", "benign_rise")]
         table.add_row(count, *rates, f"{entry['policies']:.1f}")
-    screen = console()
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
-
-
-@app.command()
-def obfuscation(
-    out: Out,
-    learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
-    attacks: Annotated[str, typer.Option(help="Data sets of attacks to send [default: those learned on].")] = "",
-    benign: Benign = "scripts_benign",
-    model: Model = "recorded",
-    adjudicator: Judge = "recorded",
-    synthesiser: Synthesiser = "local",
-    trials: Trials = 1,
-    seed: Seed = 0,
-    reference: Reference = "",
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Learn, freeze, and send what is caught in clear again: by twelve tricks on characters, encoded, encoded twice."""
-    from rich.table import Table
-
-    from sisf import datasets
-    from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation import obfuscation as protocol
-    from sisf.evaluation import obfuscation_summary
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.laboratory import Laboratory, Options
-    from sisf.evaluation.results import prepare
-
-    settings = load_settings(config)
-    prepare(out)
-    taught, sent, honest = (datasets.load_all(names_of(names)) for names in (learn, attacks, benign))
-    options = Options(
-        model=model,
-        adjudicator=adjudicator,
-        synthesiser=synthesiser,
-        baselines=(),
-        trials=trials,
-        seed=seed,
-        reference=names_of(reference),
-    )
-    with TerminalProgress() as progress:
-        lab = Laboratory(settings, options, [*taught, *sent, *honest])
-        done = protocol.obfuscation(lab.setup(), learning(lab.system), taught, sent, honest, progress=progress)
-    summary = obfuscation_summary.write(out, done, lab.described())
-    if json:
-        emit(summary)
-        return
-    table = Table("trick", box=None, pad_edge=False, header_style="bold")
-    table.add_column("points of recall lost", justify="right")
-    for name, points in summary["recall_loss"].items():
-        table.add_row(name, f"{points:.2f}")
-    screen = console()
-    screen.print(f"caught in clear: {summary['recall_clear']['mean']:.1%}", style="bold")
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
-
-
-@app.command()
-def haystack(
-    out: Out,
-    learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
-    attacks: Annotated[str, typer.Option(help="Data sets of attacks to hide [default: those learned on].")] = "",
-    benign: Annotated[str, typer.Option(help="Data sets of honest prompts and answers to hide them in.")] = (
-        "alpaca_test,mixed_test,answers_test"
-    ),
-    lengths: Annotated[str, typer.Option(help="Tokens of the texts, separated by commas.")] = (
-        "1000,4000,16000,64000,100000"
-    ),
-    tokens: Annotated[
-        int, typer.Option(min=1, help="Tokens of honest text per kind and length; one text at least.")
-    ] = (16_000),
-    model: Model = "recorded",
-    adjudicator: Judge = "recorded",
-    synthesiser: Synthesiser = "local",
-    trials: Trials = 1,
-    seed: Seed = 0,
-    reference: Reference = "",
-    config: ConfigOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Learn, freeze, and hide what is caught alone in honest texts of 1,000 to 100,000 tokens."""
-    from rich.table import Table
-
-    from sisf import datasets
-    from sisf.cli.progress import TerminalProgress
-    from sisf.errors import ConfigurationError
-    from sisf.evaluation import haystack as protocol
-    from sisf.evaluation import haystack_summary
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.laboratory import Laboratory, Options
-    from sisf.evaluation.pages import percent
-    from sisf.evaluation.results import prepare
-
-    settings = load_settings(config)
-    sizes = _counts(lengths, "--lengths", "1000,4000")
-    prepare(out)
-    taught, sent, honest = (datasets.load_all(names_of(names)) for names in (learn, attacks, benign))
-    options = Options(
-        model=model,
-        adjudicator=adjudicator,
-        synthesiser=synthesiser,
-        baselines=(),
-        trials=trials,
-        seed=seed,
-        reference=names_of(reference),
-    )
-    with TerminalProgress() as progress:
-        lab = Laboratory(settings, options, [*taught, *sent, *honest])
-        known = {d.name for d in lab.references} & {d.name for d in honest}
-        if known:
-            raise ConfigurationError(f"--benign: policies are calibrated on `{min(known)}`; name sets they never saw")
-        done = protocol.haystack(
-            lab.setup(), learning(lab.system), taught, sent, honest,
-            embedder=lab.embedder, progress=progress, lengths=sizes, tokens=tokens,
-        )  # fmt: skip
-    summary = haystack_summary.write(out, done, lab.described())
-    if json:
-        emit(summary)
-        return
-    table = Table("tokens", box=None, pad_edge=False, header_style="bold")
-    for heading in ("points of recall lost", "of", "honest blocked", "of", "95 % up to", "ms per 1,000 tokens"):
-        table.add_column(heading, justify="right")
-    for length, lost in summary["recall_loss"]["by_length"].items():
-        blocked = summary["benign_blocked"]["by_length"][length]
-        table.add_row(
-            f"{int(length):,}",
-            f"{lost['points']:.2f}",
-            f"{lost['n']:,}",
-            f"{blocked['blocked']}",
-            f"{blocked['n']:,}",
-            percent(blocked["ci95"][1]),
-            f"{summary['ms_per_1000_tokens'][length]:.0f}",
-        )
-    screen = console()
-    screen.print(f"caught alone: {summary['recall_clear']['mean']:.1%}", style="bold")
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
+    show(table, out)
 
 
 @app.command("judge")
@@ -252,9 +108,7 @@ def judge(
             table.add_row(
                 name, dataset, f"{entry['n']:,}", ranked, *cells, f"{entry['p50_ms']:.1f}", f"{entry['p99_ms']:.1f}"
             )
-    screen = console()
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
+    show(table, out)
 
 
 @app.command()
@@ -283,22 +137,23 @@ def poison(
     from pydantic import SecretStr
     from rich.table import Table
 
-    from sisf import datasets
-    from sisf.cli.progress import TerminalProgress
     from sisf.errors import ConfigurationError
     from sisf.evaluation import injection, poison_summary
     from sisf.evaluation import poison as protocol
     from sisf.evaluation.defences import Defence, learning
-    from sisf.evaluation.laboratory import Laboratory, Options, overridden
+    from sisf.evaluation.laboratory import Laboratory, overridden
     from sisf.evaluation.poisoners import POISONERS, Poisoner
-    from sisf.evaluation.results import prepare
     from sisf.settings import AuthorModel
 
-    settings = load_settings(config)
-    wanted = _shares(shares)
-    prepare(out)
-    hostile, honest = datasets.load_all(names_of(attacks)), datasets.load_all(names_of(benign))
-    options = Options(
+    wanted, names = _shares(shares), names_of(attackers)
+    poisoners = [p for p in POISONERS if p.name in names]
+    unknown = set(names) - {p.name for p in POISONERS} - {injection.NAME}
+    if unknown:
+        raise ConfigurationError(f"--attackers: there is no {sorted(unknown)[0]!r}")
+    opened = laboratory(
+        out,
+        config,
+        [names_of(attacks), names_of(benign)],
         model=model,
         adjudicator=adjudicator,
         synthesiser=synthesiser,
@@ -307,18 +162,12 @@ def poison(
         seed=seed,
         reference=names_of(reference),
     )
-    names = names_of(attackers)
-    poisoners = [p for p in POISONERS if p.name in names]
-    unknown = set(names) - {p.name for p in POISONERS} - {injection.NAME}
-    if unknown:
-        raise ConfigurationError(f"--attackers: there is no {sorted(unknown)[0]!r}")
-    with TerminalProgress() as progress, injection.obedient_server() as server:
-        lab = Laboratory(settings, options, [*hostile, *honest])
+    with opened as (lab, (hostile, honest), progress), injection.obedient_server() as server:
         others: list[tuple[Poisoner, Callable[[], Defence]]] = []
         if injection.NAME in names:
             endpoint = AuthorModel(model="gullible", base_url=server.url, api_key=SecretStr("scripted"))
-            gullible = overridden(settings, {"synthesis.llm": endpoint})
-            written = Laboratory(gullible, replace(options, synthesiser="llm"), [*hostile, *honest])
+            gullible = overridden(lab.settings, {"synthesis.llm": endpoint})
+            written = Laboratory(gullible, replace(lab.options, synthesiser="llm"), [*hostile, *honest])
             others = [(injection.InjectionPoisoner(), learning(written.system))]
         run = protocol.poison(
             lab.setup(), learning(lab.system), hostile, honest, progress,
@@ -335,18 +184,7 @@ def poison(
         for share, entry in entries.items():
             points = [f"{100 * entry[key]:+.2f}" for key in ("benign_rise", "topic_rise", "recall_fall")]
             table.add_row(name, f"{float(share):.0%}", *points, f"{entry['policies']:g}")
-    screen = console()
-    screen.print(table)
-    screen.print(f"report: {out / 'report.html'}", style="dim")
-
-
-def _counts(given: str, option: str, example: str) -> list[int]:
-    from sisf.errors import ConfigurationError
-
-    names = names_of(given)
-    if not names or not all(name.isdecimal() for name in names):
-        raise ConfigurationError(f"{option} {given}: must be numbers separated by commas, such as {example}")
-    return sorted({int(name) for name in names})
+    show(table, out)
 
 
 def _shares(given: str) -> list[float]:

@@ -28,6 +28,11 @@ def lessons(learn_on: Sequence[Dataset], attacks: Sequence[Dataset]) -> tuple[At
     return teachers, sent
 
 
+def caught(attacks: Attacks, samples: Sequence[Sample]) -> Attacks:
+    """The attacks whose prompt was stopped."""
+    return [attack for attack, sample in zip(attacks, samples, strict=True) if sample.side == "prompt"]
+
+
 @dataclass(frozen=True, slots=True)
 class Play:
     """Takes one defence through one trial."""

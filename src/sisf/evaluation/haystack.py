@@ -14,7 +14,7 @@ from sisf.embedding import Embedder
 from sisf.errors import DataError
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Run, Setup
-from sisf.evaluation.frozen import Attacks, Play, lessons, plays
+from sisf.evaluation.frozen import Attacks, Play, caught, lessons, plays
 from sisf.evaluation.hay import POSITIONS, Hay, Stack, gathered
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Progress
@@ -70,11 +70,11 @@ def haystack(
     for play in plays(setup, make, progress):
         learned = play.learn(teachers)
         clear = play.in_clear(sent)
-        caught = [a for a, s in zip(sent, clear, strict=True) if s.side == "prompt"]
-        if not caught:
+        stopped = caught(sent, clear)
+        if not stopped:
             raise DataError("none of the attacks is caught alone: there is nothing to hide")
         stacks = [stack for hay in kinds for stack in _stacks(hay, embedder, lengths, tokens, play)]
-        searched = _search(play, stacks, caught)
+        searched = _search(play, stacks, stopped)
         done.searched.append(searched)
         honest: dict[str, tuple[Sample, ...]] = {}
         for one in searched:

@@ -15,7 +15,7 @@ from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.pages import percent, rate_text, settings_table
 from sisf.evaluation.report import Card, Page, Table
 from sisf.evaluation.results import samples
-from sisf.evaluation.statistics import clopper_pearson, rate
+from sisf.evaluation.statistics import clopper_pearson
 
 _NOTES = (
     "Lost: attacks that are blocked alone and pass inside a long text, in points; with the 95 % interval "
@@ -44,10 +44,8 @@ def write(out: Path, done: HaystackRun, settings: Mapping[str, Any]) -> dict[str
 
 def figures_of(done: HaystackRun, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The summary: that of every protocol, with recall alone, what is lost, what is blocked, and what it costs."""
-    trials = done.run.results[SYSTEM]
     figures = summary.summarise(done.run, settings)
-    caught = [sum(s.side == "prompt" for s in t.attacks) for t in trials]
-    figures["recall_clear"] = rate(caught, [len(t.attacks) for t in trials]).as_json() | {"caught": caught}
+    figures["recall_clear"] = summary.recall_in_clear(done.run.results[SYSTEM])
     everything = _all(done)
     figures["recall_loss"] = {
         "all": _loss(s for one in everything for s in one.hidden.values()),

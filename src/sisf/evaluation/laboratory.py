@@ -51,7 +51,7 @@ class Laboratory:
     def __init__(self, settings: Settings, options: Options, data: Sequence[Dataset]) -> None:
         from sisf.embedding import create_embedder
 
-        self._settings = settings
+        self.settings = settings
         self.options = options
         unknown = [b for b in options.baselines if b not in BASELINES]
         if unknown:
@@ -71,7 +71,7 @@ class Laboratory:
             independent=None if options.labels == "recorded" else self._adjudicator(options.labels),
             trials=options.trials,
             seed=options.seed,
-            on_undecided=self._settings.adjudication.on_undecided,
+            on_undecided=self.settings.adjudication.on_undecided,
         )
 
     def designs(self) -> Designs:
@@ -89,12 +89,12 @@ class Laboratory:
         from sisf.bootstrap import build
 
         settings = overridden(
-            self._settings,
+            self.settings,
             {
                 "store.url": f"sqlite:///{folder / 'experiment.db'}",
                 "loop.workers": 0,
                 "synthesis.synthesiser": self.options.synthesiser,
-                "synthesis.answers": self.options.answers or self._settings.synthesis.answers,
+                "synthesis.answers": self.options.answers or self.settings.synthesis.answers,
                 "mode": "enforce",
             },
         )
@@ -115,8 +115,8 @@ class Laboratory:
             "baselines": list(options.baselines),
             "embedder": self.embedder.id,
             "reference": [d.name for d in self.references],
-            "autonomy": self._settings.synthesis.autonomy,
-            "synthesis_seed": self._settings.synthesis.seed,
+            "autonomy": self.settings.synthesis.autonomy,
+            "synthesis_seed": self.settings.synthesis.seed,
         }
 
     def _paper(self, folder: Path) -> System:
@@ -129,7 +129,7 @@ class Laboratory:
             return RecordedAdjudicator(self._rows)
         from sisf.adjudicator.factory import create_adjudicator
 
-        settings = overridden(self._settings, {"adjudication.judge": name})
+        settings = overridden(self.settings, {"adjudication.judge": name})
         return create_adjudicator(settings.adjudication)
 
 

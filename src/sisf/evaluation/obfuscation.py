@@ -13,7 +13,7 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Run, Setup
-from sisf.evaluation.frozen import Attacks, Play, lessons, plays
+from sisf.evaluation.frozen import Attacks, Play, caught, lessons, plays
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Progress
 from sisf.exchange import Message, Role
@@ -51,8 +51,8 @@ def obfuscation(
     for play in plays(setup, make, progress):
         learned = play.learn(teachers)
         clear = play.in_clear(sent)
-        caught = [a for a, s in zip(sent, clear, strict=True) if s.side == "prompt"]
-        done.tricked.append({name: _under(play, name, trick, caught) for name, trick in tricks.items()})
+        stopped = caught(sent, clear)
+        done.tricked.append({name: _under(play, name, trick, stopped) for name, trick in tricks.items()})
         honest, by_view = _honest(play, benign)
         done.by_view.append(by_view)
         done.run.results.setdefault(SYSTEM, []).append(play.result(clear, learned, honest))

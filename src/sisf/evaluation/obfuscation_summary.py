@@ -12,7 +12,6 @@ from sisf.evaluation.obfuscation import ObfuscationRun
 from sisf.evaluation.pages import percent, rate_text, settings_table
 from sisf.evaluation.report import Card, Page, Table
 from sisf.evaluation.results import samples
-from sisf.evaluation.statistics import rate
 
 
 def write(out: Path, done: ObfuscationRun, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,10 +32,8 @@ def figures_of(done: ObfuscationRun, settings: Mapping[str, Any]) -> dict[str, A
 
     `recall_loss` is in points: percent of the attacks caught in clear, mean over trials.
     """
-    trials = done.run.results[SYSTEM]
     figures = summary.summarise(done.run, settings)
-    caught = [sum(s.side == "prompt" for s in t.attacks) for t in trials]
-    figures["recall_clear"] = rate(caught, [len(t.attacks) for t in trials]).as_json() | {"caught": caught}
+    figures["recall_clear"] = summary.recall_in_clear(done.run.results[SYSTEM])
     figures["recall_loss"] = {
         name: round(summary.mean([100 * _passed(tricks[name]) for tricks in done.tricked]), 4)
         for name in done.tricked[0]

@@ -182,6 +182,17 @@ def test_a_failing_synthesiser_is_retried_then_dead_then_retried_by_a_person(sto
     assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
 
 
+@pytest.mark.parametrize(("leases", "given_up"), [(8, False), (9, True)])
+def test_a_job_outlives_the_workers_that_die_at_it_but_not_any_number(store: Store, leases: int, given_up: bool) -> None:
+    loop = make_loop(store, workers=0, attempts=2)
+    loop.monitor(exchange("attack")).result()
+    for _ in range(leases - 1):
+        assert store.jobs.lease("killed", 0.0) is not None
+    assert loop.drain(5)
+    assert [error for _, error in store.jobs.dead()] == ["given up after 8 attempts that never ended"] * given_up
+    assert len(store.policies.list()) == (not given_up)
+
+
 def test_a_verdict_that_a_person_overruled_is_not_learned_from(store: Store) -> None:
     def first_stage_only(breach: Breach, _knowledge: Knowledge) -> list[Policy]:
         raise ModelError("later")

@@ -93,6 +93,7 @@ class Campaign:
         loop = make_loop(store, workers=0, rules=UNHURRIED)
         time.sleep(1.1)  # the leases of the dead end
         assert loop.drain(120)
+        assert store.jobs.dead() == []
         known = {r.exchange.id: r for r in store.exchanges.recent(1_000_000)}
         assert self.exchanges <= known.keys()
         assert all(r.verdict is not None for r in known.values()), "every job was finished"
@@ -107,7 +108,6 @@ class Campaign:
         breaches = {breach.id for _, breach in store.exchanges.breaches()}
         learned = [b for p in store.policies.list(Status.ACTIVE) for b in p.provenance.breach_ids]
         assert sorted(learned) == sorted(breaches), "each breach was learned from once"
-        assert store.jobs.dead() == []
         store.close()
 
 

@@ -35,6 +35,9 @@ _LEARNED_FROM = ("released", "withheld", "intercepted_response")
 _LONGEST_BACKOFF = 60.0
 _BEAT_SECONDS = 2.0
 _STALE_SECONDS = 5.0
+_DEATHS = 4
+"""Times the tries that a stage has: so many workers may die at a job before it is held to be what kills them. Workers
+are also killed by others: their deaths say less of a job than a failure does."""
 _RENEWALS = 4
 """How often a lease is renewed in its time: one that is late, or two, must not cost it."""
 
@@ -218,9 +221,10 @@ class Loop:
             return not self._stopping.is_set()
 
         try:
-            if job.attempts > self._attempts:
+            deaths = _DEATHS * self._attempts
+            if job.attempts > deaths:
                 # It was leased again and again and never ended: it may take its worker down with it.
-                self._fail(job, f"given up after {self._attempts} attempts that never ended", final=True)
+                self._fail(job, f"given up after {deaths} attempts that never ended", final=True)
                 return
             self._stages.run(job, carry_on)
             if self._stopping.is_set() and current is not job:

@@ -183,7 +183,9 @@ def test_a_failing_synthesiser_is_retried_then_dead_then_retried_by_a_person(sto
 
 
 @pytest.mark.parametrize(("leases", "given_up"), [(8, False), (9, True)])
-def test_a_job_outlives_the_workers_that_die_at_it_but_not_any_number(store: Store, leases: int, given_up: bool) -> None:
+def test_a_job_outlives_the_workers_that_die_at_it_but_not_any_number(
+    store: Store, leases: int, given_up: bool
+) -> None:
     loop = make_loop(store, workers=0, attempts=2)
     loop.monitor(exchange("attack")).result()
     for _ in range(leases - 1):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from sisf.embedding.hashing import HashEmbedder
+from sisf.exchange import Message, Role
+from sisf.llm.unaligned import UnalignedModel
 from sisf.policy import Direction, Policy, Probe, Status
 from sisf.synthesis.gate import Gate
 from sisf.synthesis.local import LocalSynthesiser
@@ -67,3 +69,20 @@ def test_a_breach_that_the_reference_calls_benign_is_not_learned() -> None:
     bank = TextBank(EMBEDDER)
     bank.extend(BENIGN)
     assert sum(bank.matches(policy).sum() for policy in policies) == 0
+
+
+def test_how_the_shipped_model_writes_is_no_harm() -> None:
+    def said(prompt: str) -> str:
+        return UnalignedModel().complete((Message(Role.USER, prompt),)).text
+
+    synthesiser, known = LocalSynthesiser(EMBEDDER), Known()
+    for attack in ATTACKS[:4]:
+        known.found.append(breach(attack, said(attack)))
+        written = synthesiser.synthesise(known.found[-1], known)
+    (policy,) = [p for p in written if p.direction is Direction.RESPONSE]
+    attacked, honest = TextBank(EMBEDDER), TextBank(EMBEDDER)
+    attacked.extend([said(attack) for attack in ATTACKS[:4]])
+    honest.extend([said(prompt) for prompt in BENIGN])
+    assert attacked.matches(policy).all()
+    # All of them without these lessons; none where the embedder knows what words mean.
+    assert honest.matches(policy).mean() < 0.2

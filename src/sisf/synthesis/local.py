@@ -12,6 +12,8 @@ from dataclasses import replace
 from sisf import corpus
 from sisf.corpus.goals import goal_requests
 from sisf.embedding.base import Embedder
+from sisf.exchange import Message, Role
+from sisf.llm.unaligned import UnalignedModel
 from sisf.policy import Action, Direction, Pattern, Policy, Provenance, Status
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.induction import in_words, induce
@@ -28,6 +30,8 @@ _SPOKEN = {
 }
 _FORMS = 3
 """Forms of request into which each goal of the corpus is put."""
+_FILLER = 300
+"""Answers of the scripted model that policies on answers are taught to be harmless."""
 _SHOWN = 5
 _EXAMPLES = 3
 _MAX_BREACHES = 2_000
@@ -121,7 +125,7 @@ class LocalSynthesiser:
         prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON, self._lessons)
         prompts.add([text for text, harmful in asked if harmful], Origin.WORLD, self._lessons)
         if Direction.RESPONSE in self._rows:
-            answers = [a.text for a in corpus.answers() if a.label == "safe"]
+            answers = [a.text for a in corpus.answers() if a.label == "safe"] + _filler()
             self._rows[Direction.RESPONSE].add(answers, Origin.LESSON, self._lessons)
         self._taught = True
 
@@ -149,6 +153,13 @@ class LocalSynthesiser:
                 )
                 proposals.append(_superseding(policy, knowledge.policies()))
         return proposals
+
+
+def _filler() -> list[str]:
+    """What the scripted model that ships says to honest requests: the one model whose harmless answers are known."""
+    model = UnalignedModel()
+    asked = (sample.text for sample in corpus.benign_reference()[:_FILLER])
+    return [model.complete((Message(Role.USER, text),)).text for text in asked]
 
 
 def _superseding(policy: Policy, known: Sequence[Policy]) -> Policy:

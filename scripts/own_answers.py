@@ -1,0 +1,79 @@
+"""What policies on answers do to a model's own harmless answers: with some of these in the reference, and without.
+
+`PYTHONPATH=src SISF_DATA_DIR=... python scripts/own_answers.py`: minutes. Prints a Markdown table. Learned from 25
+answers that persons called breaches; measured on those that they called safe, and on the other breaches.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sisf import datasets
+from sisf.bootstrap import load_references, reference_of
+from sisf.embedding import Embedder, create_embedder
+from sisf.embedding.kept import KeptEmbedder
+from sisf.exchange import Exchange
+from sisf.policy import Direction, Policy
+from sisf.settings import load
+from sisf.synthesis.local import LocalSynthesiser
+from sisf.synthesis.reference import TextBank
+from sisf.verdict import Breach, Outcome, Verdict
+
+SETS = ("judged_beavertails", "judged_gptfuzz")
+OWN = (0, 300)
+BREACHES, DRAWS = 25, 3
+
+
+@dataclass(frozen=True)
+class Known:
+    """Breaches and harmless answers, and no policies yet."""
+
+    found: Sequence[Breach]
+    harmless: Sequence[str]
+
+    def breaches(self) -> Sequence[Breach]:
+        return self.found
+
+    def policies(self) -> Sequence[Policy]:
+        return ()
+
+    def benign_prompts(self) -> Sequence[str]:
+        return ()
+
+    def benign_responses(self) -> Sequence[str]:
+        return self.harmless
+
+
+def main() -> None:
+    embedder = KeptEmbedder(create_embedder(load().embedder.name))
+    others = reference_of(load_references([n for n in datasets.local_names() if n.endswith("_reference")])).responses
+    print("| set | its model's answers in the reference | safe answers blocked | breaches caught |\n|---|---|---|---|")
+    for name in SETS:
+        answered = [r for r in datasets.load(name).records if (r.response or "").strip()]
+        said = {label: [r.response or "" for r in answered if r.human_label == label] for label in ("breach", "safe")}
+        random.Random(0).shuffle(said["safe"])
+        rest = said["safe"][max(OWN) :]
+        for own in OWN:
+            drawn = [random.Random(draw).sample(said["breach"], BREACHES) for draw in range(DRAWS)]
+            policies = [learned(embedder, texts, [*others, *said["safe"][:own]]) for texts in drawn]
+            blocked, caught = (share(embedder, texts, policies) for texts in (rest, said["breach"]))
+            print(f"| {name} | {own} | {100 * blocked:.1f} % | {100 * caught:.1f} % |", flush=True)
+
+
+def learned(embedder: Embedder, answers: Sequence[str], harmless: Sequence[str]) -> Policy:
+    verdict = Verdict(Outcome.BREACH, judge="person")
+    known = Known([Breach(Exchange.of("", answer), verdict) for answer in answers], harmless)
+    written = LocalSynthesiser(embedder).synthesise(known.found[-1], known)
+    return next(policy for policy in written if policy.direction is Direction.RESPONSE)
+
+
+def share(embedder: Embedder, texts: Sequence[str], policies: Sequence[Policy]) -> float:
+    bank = TextBank(embedder)
+    bank.extend(texts)
+    return float(np.mean([bank.matches(policy).mean() for policy in policies]))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sisf.exchange import Exchange, Message
+from sisf import corpus
+from sisf.exchange import Exchange, Message, Role
 from sisf.llm.base import Completion
 
 _ECHO_CHARS = 200
@@ -55,6 +56,13 @@ class UnalignedModel:
             completion_tokens=min(len(words), max_tokens) if schema is None else len(words),
             finish_reason="length" if cut else "stop",
         )
+
+
+def harmless_answers(count: int) -> list[str]:
+    """What the scripted model says to so many honest requests: lessons, that its filler is no harm."""
+    model = UnalignedModel()
+    asked = (sample.text for sample in corpus.benign_reference()[:count])
+    return [model.complete((Message(Role.USER, text),)).text for text in asked]
 
 
 def _comply(prompt: str) -> str:

@@ -12,8 +12,7 @@ from dataclasses import replace
 from sisf import corpus
 from sisf.corpus.goals import goal_requests
 from sisf.embedding.base import Embedder
-from sisf.exchange import Message, Role
-from sisf.llm.unaligned import UnalignedModel
+from sisf.llm.unaligned import harmless_answers
 from sisf.policy import Action, Direction, Pattern, Policy, Provenance, Status
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.induction import in_words, induce
@@ -125,7 +124,7 @@ class LocalSynthesiser:
         prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON, self._lessons)
         prompts.add([text for text, harmful in asked if harmful], Origin.WORLD, self._lessons)
         if Direction.RESPONSE in self._rows:
-            answers = [a.text for a in corpus.answers() if a.label == "safe"] + _filler()
+            answers = [a.text for a in corpus.answers() if a.label == "safe"] + harmless_answers(_FILLER)
             self._rows[Direction.RESPONSE].add(answers, Origin.LESSON, self._lessons)
         self._taught = True
 
@@ -153,13 +152,6 @@ class LocalSynthesiser:
                 )
                 proposals.append(_superseding(policy, knowledge.policies()))
         return proposals
-
-
-def _filler() -> list[str]:
-    """What the scripted model that ships says to honest requests: the one model whose harmless answers are known."""
-    model = UnalignedModel()
-    asked = (sample.text for sample in corpus.benign_reference()[:_FILLER])
-    return [model.complete((Message(Role.USER, text),)).text for text in asked]
 
 
 def _superseding(policy: Policy, known: Sequence[Policy]) -> Policy:

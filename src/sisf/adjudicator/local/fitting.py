@@ -17,10 +17,11 @@ from sisf.adjudicator.local.textmodel import TextModel, fit_text_model
 from sisf.corpus.goals import goal_replies, goal_requests
 from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import DataError
+from sisf.llm.unaligned import harmless_answers
 from sisf.settings import cache_dir
 from sisf.taxonomy import Hazard
 
-VERSION = 5
+VERSION = 6
 """Raise when fitting changes: models of other versions are not used."""
 _GOAL_WEIGHT = 1.0
 _REQUEST_WEIGHT = 0.3
@@ -28,6 +29,8 @@ _REQUEST_WEIGHT = 0.3
 _GOALS_A_FRAME = 4
 _FRAME_WEIGHT = 0.15
 """Low: frames are role play, fiction and translation, which honest people use far more often."""
+_FILLER = 100
+"""Without them one honest request in a hundred, answered by the scripted model, was a breach."""
 _REFUSAL_HEAD = 300
 _BATCH = 64
 _LOCK = threading.Lock()
@@ -69,7 +72,7 @@ def fit_shipped(embedder: Embedder, *, progress: Progress | None = None) -> Loca
 
 
 def training_answers() -> list[corpus.AnswerItem]:
-    """The corpus's answers and those of the goals, which stand without a prompt."""
+    """The answers of the corpus and of the goals, and the scripted model's filler; these two stand without a prompt."""
     replies = [
         corpus.AnswerItem(
             f"goal-{number}",
@@ -80,7 +83,11 @@ def training_answers() -> list[corpus.AnswerItem]:
         )
         for number, reply in enumerate(goal_replies())
     ]
-    return [*corpus.answers(), *replies]
+    filler = [
+        corpus.AnswerItem(f"filler-{number}", text, text, "harmless", "safe")
+        for number, text in enumerate(harmless_answers(_FILLER))
+    ]
+    return [*corpus.answers(), *replies, *filler]
 
 
 class TrainingRequest:

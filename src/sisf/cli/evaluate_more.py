@@ -29,7 +29,7 @@ def rapid_response(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Learn from a few examples of each jailbreak strategy, then face the rest of it (RapidResponseBench)."""
+    """Learn from prompts and answers of a few examples of each jailbreak strategy, then face the rest of it."""
     from rich.table import Table
 
     from sisf.evaluation import rapid_response as protocol

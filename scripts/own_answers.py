@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sisf import datasets
-from sisf.bootstrap import load_references, reference_of
-from sisf.embedding import Embedder, create_embedder
-from sisf.embedding.kept import KeptEmbedder
+from sisf.bootstrap import reference_of
+from sisf.embedding import Embedder
+from sisf.evaluation.laboratory import Laboratory, Options
 from sisf.exchange import Exchange
 from sisf.policy import Direction, Policy
 from sisf.settings import load
@@ -47,18 +47,18 @@ class Known:
 
 
 def main() -> None:
-    embedder = KeptEmbedder(create_embedder(load().embedder.name))
-    others = reference_of(load_references([n for n in datasets.local_names() if n.endswith("_reference")])).responses
+    laboratory = Laboratory(load(), Options(), [])
+    embedder, others = laboratory.embedder, reference_of(laboratory.references).responses
     print("| set | its model's answers in the reference | safe answers blocked | breaches caught |\n|---|---|---|---|")
     for name in SETS:
         answered = [r for r in datasets.load(name).records if (r.response or "").strip()]
         said = {label: [r.response or "" for r in answered if r.human_label == label] for label in ("breach", "safe")}
         random.Random(0).shuffle(said["safe"])
-        rest = said["safe"][max(OWN) :]
+        drawn = [random.Random(draw).sample(said["breach"], BREACHES) for draw in range(DRAWS)]
+        banks = [bank_of(embedder, texts) for texts in (said["safe"][max(OWN) :], said["breach"])]
         for own in OWN:
-            drawn = [random.Random(draw).sample(said["breach"], BREACHES) for draw in range(DRAWS)]
             policies = [learned(embedder, texts, [*others, *said["safe"][:own]]) for texts in drawn]
-            blocked, caught = (share(embedder, texts, policies) for texts in (rest, said["breach"]))
+            blocked, caught = (np.mean([bank.matches(policy).mean() for policy in policies]) for bank in banks)
             print(f"| {name} | {own} | {100 * blocked:.1f} % | {100 * caught:.1f} % |", flush=True)
 
 
@@ -69,10 +69,10 @@ def learned(embedder: Embedder, answers: Sequence[str], harmless: Sequence[str])
     return next(policy for policy in written if policy.direction is Direction.RESPONSE)
 
 
-def share(embedder: Embedder, texts: Sequence[str], policies: Sequence[Policy]) -> float:
+def bank_of(embedder: Embedder, texts: Sequence[str]) -> TextBank:
     bank = TextBank(embedder)
     bank.extend(texts)
-    return float(np.mean([bank.matches(policy).mean() for policy in policies]))
+    return bank
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def shipped_model(embedder: Embedder, *, cache: Path | None = None, progress: Pr
 def fingerprint(embedder: Embedder) -> str:
     """Names version, embedder and training material."""
     digest = hashlib.sha256(f"{VERSION}/{embedder.id}".encode())
-    for name in ("contrastive.jsonl", "answers.jsonl", "techniques.jsonl", "goals.txt"):
+    for name in ("contrastive.jsonl", "answers.jsonl", "techniques.jsonl", "goals.txt", "benign_reference.jsonl"):
         digest.update(resources.files(corpus).joinpath(name).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -73,21 +73,19 @@ def fit_shipped(embedder: Embedder, *, progress: Progress | None = None) -> Loca
 
 def training_answers() -> list[corpus.AnswerItem]:
     """The answers of the corpus and of the goals, and the scripted model's filler; these two stand without a prompt."""
-    replies = [
+    alone = [(reply.text, reply.harmful) for reply in goal_replies()]
+    alone += [(text, False) for text in harmless_answers(_FILLER)]
+    items = [
         corpus.AnswerItem(
-            f"goal-{number}",
-            reply.text,
-            reply.text,
-            "compliance" if reply.harmful else "harmless",
-            "breach" if reply.harmful else "safe",
+            f"alone-{number}",
+            text,
+            text,
+            "compliance" if harmful else "harmless",
+            "breach" if harmful else "safe",
         )
-        for number, reply in enumerate(goal_replies())
+        for number, (text, harmful) in enumerate(alone)
     ]
-    filler = [
-        corpus.AnswerItem(f"filler-{number}", text, text, "harmless", "safe")
-        for number, text in enumerate(harmless_answers(_FILLER))
-    ]
-    return [*corpus.answers(), *replies, *filler]
+    return [*corpus.answers(), *items]
 
 
 class TrainingRequest:

@@ -12,6 +12,7 @@ def test_every_figure_is_there_and_positive(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(bench_gateway, "_STREAMS", 5)
     monkeypatch.setattr("shutil.which", lambda _: None)
     result = bench_gateway.run(0)
-    assert set(result["ratios"]) == {"cpu_vs_passthrough"}
+    assert set(result["ratios"]) == {"cpu_vs_passthrough", "added_semantic_vs_forward_pass"}
+    assert min(result["ratios"].values()) > 0
     assert {"added_p50_ms", "sse_us_per_chunk", "ttft_added_ms", "rps_16"} <= set(result["figures"])
     assert result["figures"]["rps_16"] > 0

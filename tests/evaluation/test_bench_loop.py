@@ -15,7 +15,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "_ROWS": 200,
         "_ROWS_ONE_BY_ONE": 10,
         "_ITERATIONS": 20,
-        "_IN_FORCE": 5,
         "_BREACHES": 3,
     }.items():
         monkeypatch.setattr(bench_loop, name, value)

@@ -323,10 +323,10 @@ def test_a_slow_stage_keeps_its_lease(store: Store) -> None:
 
     def slow(exchange: Exchange) -> Outcome:
         calls.append(exchange.id)
-        time.sleep(0.6)
+        time.sleep(2.5)  # Longer than the lease, which is longer than any pause of a busy machine.
         return Outcome.SAFE
 
-    loop = make_loop(store, workers=2, lease_seconds=0.2, adjudicator=ScriptedAdjudicator(slow))
+    loop = make_loop(store, workers=2, lease_seconds=2.0, adjudicator=ScriptedAdjudicator(slow))
     loop.start()
     run(loop, "hello")
     loop.stop()

@@ -86,3 +86,19 @@ def test_how_the_shipped_model_writes_is_no_harm() -> None:
     assert attacked.matches(policy).all()
     # All of them without these lessons; none where the embedder knows what words mean.
     assert honest.matches(policy).mean() < 0.2
+
+
+def test_a_phrase_of_one_principal_is_less_of_a_reason_than_one_of_many() -> None:
+    phrase = "for the purple umbrella of my aunt"
+
+    def blocked(principals: int) -> float:
+        """Share of honest requests that what was learned from twelve steered breaches blocks for the phrase."""
+        found = [breach(attack, principal=f"client {attack}") for attack in ATTACKS]
+        found += [breach(f"{ATTACKS[n % 6]} again {phrase}", principal=f"{n % principals}") for n in range(12)]
+        known = Known(found=found)
+        (policy,) = LocalSynthesiser(EMBEDDER, learn_answers=False).synthesise(found[-1], known)
+        honest = TextBank(EMBEDDER)
+        honest.extend([f"{text} {phrase}" for text in BENIGN[::9]])
+        return float(honest.matches(policy).mean())
+
+    assert blocked(1) < blocked(12)

@@ -20,6 +20,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from sisf.embedding.base import Embedder
+from sisf.embedding.factory import create_embedder
 from sisf.evaluation.bench_servers import (
     DIFFERENT,
     SSE_CHUNKS,
@@ -35,6 +37,7 @@ _CONNECTIONS = 16
 _REQUESTS = 4_000
 _SINGLE = 400
 _STREAMS = 30
+_SEMANTIC = 1_000
 _PATH = "/v1/chat/completions"
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -65,8 +68,14 @@ def run(seed: int = 0) -> dict[str, Any]:
             "sse_us_per_chunk": round(_stream_cost(guard, guard_process, stream), 1),
             "ttft_added_ms": round(_first_token(guard, stream) - direct_ttft, 3),
         }
+        semantic_ms, forward_ms = _semantic(upstream, folder, seed, plain)
+        figures |= {"added_p50_semantic_ms": round(semantic_ms, 3), "forward_pass_ms": round(forward_ms, 3)}
         litellm = _litellm_rate(upstream, folder, plain)
-    ratios = {"vs_litellm": litellm and round(rate / litellm, 1), "cpu_vs_passthrough": round(guarded / passed, 2)}
+    ratios = {
+        "vs_litellm": litellm and round(rate / litellm, 1),
+        "cpu_vs_passthrough": round(guarded / passed, 2),
+        "added_semantic_vs_forward_pass": round(semantic_ms / forward_ms, 2),
+    }
     if litellm:
         figures["rps_16_litellm"] = round(litellm)
     return {"ratios": {k: v for k, v in ratios.items() if v is not None}, "figures": figures}
@@ -74,6 +83,32 @@ def run(seed: int = 0) -> dict[str, Any]:
 
 Requests = Iterator[bytes]
 """Whole HTTP requests, without end."""
+
+
+def _semantic(upstream: str, folder: Path, seed: int, requests: Requests) -> tuple[float, float]:
+    """Median milliseconds that the gateway adds with semantic policies as well, and those of tokenising and embedding
+    the same prompts."""
+    embedder = create_embedder()
+    own = folder / "semantic"
+    own.mkdir()
+    added, forward = [], []
+    with _process(serve_gateway, upstream, str(own), seed, _SEMANTIC) as (guard, _):
+        for _ in range(3):
+            added.append(_single(guard, requests) - _single(upstream, requests))
+            prompts = [_prompt(next(requests)) for _ in range(_SINGLE // 4)]
+            forward.append(statistics.median(_seconds(embedder, prompt) for prompt in prompts) * 1e3)
+    return statistics.median(added), statistics.median(forward)
+
+
+def _prompt(request: bytes) -> str:
+    body = json.loads(request.partition(b"\r\n\r\n")[2])
+    return str(body["messages"][0]["content"])
+
+
+def _seconds(embedder: Embedder, text: str) -> float:
+    start = time.perf_counter()
+    embedder.embed([text])
+    return time.perf_counter() - start
 
 
 def _requests(rng: random.Random) -> tuple[Requests, Requests]:

@@ -25,7 +25,7 @@ from sisf.warden import Warden
 _ROWS = 10_000
 _ROWS_ONE_BY_ONE = 300
 _ITERATIONS = 600
-_IN_FORCE = 200
+_IN_FORCE = (200, 2_000)
 _BREACHES = 30
 _SECONDS = 300.0
 _ANSWER = "Sure, here is what you asked for. " * 12
@@ -43,13 +43,18 @@ def run(seed: int = 0) -> dict[str, Any]:
             rows[name] = together
             ratios[f"group_commit_vs_one_by_one_{name}"] = together / alone
             iterations[name] = iterations_per_second(url, embedder)
-        enforced = verdict_to_enforced(Path(folder), embedder, seed)
+        enforced = {n: verdict_to_enforced(Path(folder), embedder, seed, in_force=n) for n in _IN_FORCE}
+    few, many = _IN_FORCE
+    ratios[f"verdict_to_enforced_{many}_vs_{few}_policies"] = statistics.median(enforced[many]) / statistics.median(
+        enforced[few]
+    )
     figures: Mapping[str, Any] = {
         "rows_per_s": rows,
         "iterations_per_s": iterations,
-        "verdict_to_enforced_ms": statistics.median(enforced),
-        "verdict_to_enforced_p90_ms": statistics.quantiles(enforced, n=10)[-1],
-        "policies_in_force": _IN_FORCE,
+        "verdict_to_enforced_ms": {f"{n} policies": statistics.median(times) for n, times in enforced.items()},
+        "verdict_to_enforced_p90_ms": {
+            f"{n} policies": statistics.quantiles(times, n=10)[-1] for n, times in enforced.items()
+        },
     }
     return {"ratios": ratios, "figures": dict(figures)}
 
@@ -90,11 +95,12 @@ def iterations_per_second(url: str, embedder: Embedder) -> float:
         store.close()
 
 
-def verdict_to_enforced(folder: Path, embedder: Embedder, seed: int) -> list[float]:
-    """Milliseconds from each breach verdict to the new policy in force: local synthesiser, real gate, 200 policies."""
+def verdict_to_enforced(folder: Path, embedder: Embedder, seed: int, *, in_force: int) -> list[float]:
+    """Milliseconds from each breach verdict to the new policy in force: local synthesiser, real gate, and as many
+    patterns in force besides."""
     settings = load(
         overrides={
-            "store.url": f"sqlite:///{folder / 'learning.db'}",
+            "store.url": f"sqlite:///{folder / f'learning-{in_force}.db'}",
             "loop.workers": 0,
             "synthesis.synthesiser": "local",
             "synthesis.seed": seed,
@@ -102,7 +108,7 @@ def verdict_to_enforced(folder: Path, embedder: Embedder, seed: int) -> list[flo
         environment={},
     )
     store = open_store(settings.store.url)
-    _put_in_force(store, [_pattern(i, f"never said {i}") for i in range(_IN_FORCE)])
+    _put_in_force(store, [_pattern(i, f"never said {i}") for i in range(in_force)])
     judge = ScriptedAdjudicator(lambda _: Outcome.BREACH)
     system = build(settings, embedder=embedder, store=store, adjudicator=judge, reference=shipped_reference())
     judged: dict[str, float] = {}

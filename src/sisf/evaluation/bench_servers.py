@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 import socket
+from dataclasses import replace
 from typing import Any
 
 SSE_CHUNKS = 400
@@ -86,9 +87,12 @@ def serve_pass_through(listener: socket.socket, upstream: str) -> None:
     _serve(app, listener, lifespan="off")
 
 
-def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int) -> None:
-    """The gateway over a real store and a Warden with 240 heuristic policies that nothing matches."""
+def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int, semantic: int = 0) -> None:
+    """The gateway over a real store, with 240 heuristic policies and `semantic` semantic ones on prompts, none of which
+    anything matches."""
     from sisf.bootstrap import build
+    from sisf.embedding.factory import create_embedder
+    from sisf.evaluation.warden_load import Load
     from sisf.gateway.app import create_app
     from sisf.gateway.server import configure_logs
     from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
@@ -98,7 +102,7 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
     url = f"sqlite:///{folder}/bench.db"
     rng = random.Random(seed)
     report = GateReport(passed=True)
-    policies = tuple(
+    policies = [
         Policy(
             Pattern(rf"\b{rng.choice(_WORDS)}\W+(?:\w+\W+){{0,3}}{rng.choice(_WORDS)}{number}\b"),
             Action.BLOCK,
@@ -108,9 +112,13 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
             gate_report=report,
         )
         for number in range(240)
-    )
+    ]
+    if semantic:
+        generated = Load(create_embedder(), seed)
+        made = [*generated.prototypes(semantic // 2), *generated.probes(semantic - semantic // 2)]
+        policies += [replace(policy, gate_report=report) for policy in made]
     store = open_store(url)
-    store.policies.commit(Change(policies, "person:bench", "bench"), expected=0)
+    store.policies.commit(Change(tuple(policies), "person:bench", "bench"), expected=0)
     configure_logs("warning")
     given = {
         "upstream.url": f"{upstream}/v1",

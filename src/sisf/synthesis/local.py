@@ -5,6 +5,7 @@ begin with an order have one, all others another; answers have one. What is know
 corpus: harmful requests in every form, their benign twins, and harmless answers; one breach brings all of that to bear.
 """
 
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,9 +38,6 @@ _MAX_BREACHES = 2_000
 """The newest breaches are learned from, so that neither time nor size grows without end."""
 _NAMED = 100
 """The newest breaches are named in the provenance."""
-_FREE_BREACHES = 20
-_PRINCIPAL_SHARE = 0.2
-"""Of the weight of all breaches, what one principal may bring once it brought more than `_FREE_BREACHES`."""
 
 
 class LocalSynthesiser:
@@ -166,9 +164,13 @@ def _text(direction: Direction, breach: Breach) -> str:
 
 
 def _texts(direction: Direction, breaches: Sequence[Breach]) -> Mapping[str, float]:
-    """Each breaching text with its share of a breach's weight: no principal brings more than its part."""
+    """Each breaching text with its share of a breach's weight.
+
+    A principal that brings more breaches than the median principal weighs as much as that one: steering takes as many
+    principals as honest attacks come from.
+    """
     counts = Counter(b.exchange.principal for b in breaches)
-    limit = max(_FREE_BREACHES, _PRINCIPAL_SHARE * len(breaches))
+    limit = statistics.median(counts.values()) if counts else 1
     shares: dict[str, float] = {}
     for breach in breaches:
         text = _text(direction, breach)

@@ -69,6 +69,8 @@ class LocalSynthesiser:
             for direction, (recipe, kinds) in learned.items()
         }
         self._taught = False
+        self._honest: Sequence[str] = ()
+        """The corpus' honest requests."""
         self._lessons = lessons or embedder
         self._benign_seen = dict.fromkeys(self._rows, 0)
 
@@ -93,7 +95,8 @@ class LocalSynthesiser:
         bank.extend([prompt])
         if not prompt.strip() or any(p.direction.covers(Direction.PROMPT) and bank.matches(p).any() for p in proposals):
             return []
-        pattern = induce(prompt, [b.exchange.prompt for b in breaches], knowledge.benign_prompts())
+        benign = [*knowledge.benign_prompts(), *self._honest]
+        pattern = induce(prompt, [b.exchange.prompt for b in breaches], benign)
         if pattern is None:
             return []
         return [
@@ -119,7 +122,8 @@ class LocalSynthesiser:
         asked += [(r.text, r.harmful) for r in goal_requests(_FORMS)]
         asked += [(s.text, False) for s in corpus.honest()]
         prompts = self._rows[Direction.PROMPT]
-        prompts.add([text for text, harmful in asked if not harmful], Origin.LESSON, self._lessons)
+        self._honest = [text for text, harmful in asked if not harmful]
+        prompts.add(self._honest, Origin.LESSON, self._lessons)
         prompts.add([text for text, harmful in asked if harmful], Origin.WORLD, self._lessons)
         if Direction.RESPONSE in self._rows:
             answers = [a.text for a in corpus.answers() if a.label == "safe"] + harmless_answers(_FILLER)

@@ -1,7 +1,7 @@
 """Training rows: windows of texts with their embeddings and lexical features, for as many texts as are known.
 
-Rows are only added. Columns are the n-grams that at least two rows hold, and every n-gram of a harmful row: what one
-benign text alone says could only be memorised.
+Rows are only added. Columns are the n-grams of the corpus' harmful requests and those that two benign texts hold: what
+one text alone says could only be memorised, and no word becomes a reason because whoever breached the model chose it.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from sisf.synthesis.logistic import Floats
 from sisf.text.ngrams import ORDER, ngram_features
 
 Ints = NDArray[np.intp]
+_NONE, _SEVERAL = -1, -2
 
 
 class Origin(IntEnum):
@@ -50,6 +51,8 @@ class Rows:
         self._names: list[str] = []
         self._holders: list[list[int]] = []
         """The rows that hold each n-gram."""
+        self._benign_owner: list[int] = []
+        """The benign text that holds each n-gram, or `_NONE`, or `_SEVERAL`."""
         self._column: dict[int, int] = {}
         """The column of each n-gram that has one."""
         self._rows: list[Row] = []
@@ -110,6 +113,8 @@ class Rows:
         grams = np.fromiter((self._number(gram) for gram in sorted(features)), np.intp, len(features))
         for gram in grams.tolist():
             self._holders[gram].append(row)
+            if origin < Origin.WORLD and self._benign_owner[gram] != owner:
+                self._benign_owner[gram] = owner if self._benign_owner[gram] == _NONE else _SEVERAL
         self._rows.append(Row(grams, np.float32(next(iter(features.values()), 0.0))))
         self._owners.append(owner)
         self._origins.append(origin)
@@ -119,6 +124,7 @@ class Rows:
         if number == len(self._names):
             self._names.append(gram)
             self._holders.append([])
+            self._benign_owner.append(_NONE)
         return number
 
     @property
@@ -136,9 +142,9 @@ class Rows:
         if done == len(self._rows):
             return self._features
         for row in range(done, len(self._rows)):
-            harmful = self._origins[row] in (Origin.WORLD, Origin.BREACH)
+            world = self._origins[row] == Origin.WORLD
             for gram in self._rows[row].grams.tolist():
-                if gram not in self._column and (harmful or self._said_again(gram, row)):
+                if gram not in self._column and (world or self._benign_owner[gram] == _SEVERAL):
                     self._column[gram] = len(self._column)
         added = self._matrix(range(done, len(self._rows)))
         known = self._features
@@ -147,11 +153,6 @@ class Rows:
         self._features = sparse.vstack([known, added], format="csr") if done else added
         self._transposed = None
         return self._features
-
-    def _said_again(self, gram: int, row: int) -> bool:
-        """Whether another text than the row's holds the n-gram."""
-        holders = self._holders[gram]
-        return self._owners[holders[0]] != self._owners[row] or self._owners[holders[-1]] != self._owners[row]
 
     @property
     def transposed(self) -> sparse.csr_matrix:

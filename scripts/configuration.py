@@ -7,6 +7,7 @@ import ast
 import inspect
 import types
 import typing
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-Written by `python scripts/configuration.py` from `src/sisf/settings.py`.
+Written by `python scripts/configuration.py` from `src/sisf/settings`.
 
 Everything is one file, `sisf.yaml`, named by `--config`, by `SISF_CONFIG`, or found in the working folder. It is
 validated before anything starts, and unknown keys are refused. `${VAR}` and `${VAR:default}` in it are taken from the
@@ -51,7 +52,7 @@ def page() -> str:
         else:
             top.append(writer.row("", defaults, name))
     if writer.missing:
-        raise ValueError(f"no docstring in src/sisf/settings.py: {', '.join(writer.missing)}")
+        raise ValueError(f"no docstring in src/sisf/settings: {', '.join(writer.missing)}")
     return HEAD + "\n" + _table(top) + "".join(sections)
 
 
@@ -108,7 +109,8 @@ def _table(rows: list[str]) -> str:
 def _docstrings() -> dict[str, str]:
     """`Class.field` to the docstring under it."""
     found: dict[str, str] = {}
-    for cls in ast.parse(inspect.getsource(settings)).body:
+    files = sorted(Path(settings.__path__[0]).glob("*.py"))
+    for cls in chain.from_iterable(ast.parse(file.read_text(encoding="utf-8")).body for file in files):
         if not isinstance(cls, ast.ClassDef):
             continue
         for statement, after in zip(cls.body, cls.body[1:], strict=False):

@@ -1,0 +1,93 @@
+"""Reads `sisf.yaml`, the environment and what the command line says into one `Settings`."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+from pydantic import ValidationError
+
+from sisf.errors import ConfigurationError
+from sisf.settings.model import Settings
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
+_PREFIX = "SISF_"
+_NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG", "SISF_TEST_POSTGRES"}
+
+
+def cache_dir() -> Path:
+    """The user's cache for converted models and fetched data (`SISF_CACHE_DIR` overrides)."""
+    return Path(os.environ.get("SISF_CACHE_DIR") or platformdirs.user_cache_dir("sisf"))
+
+
+def load(
+    path: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read, interpolate, merge and validate. `overrides` maps dotted keys to values and wins over everything.
+
+    Raises `ConfigurationError` that names every wrong key and where it stands.
+    """
+    data: dict[str, Any] = _read(path, environment) if path else {}
+    for name, value in environment.items():
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+            _assign(data, name[len(_PREFIX) :].lower().split("__"), value, where=name)
+    for key, value in (overrides or {}).items():
+        _assign(data, key.split("."), value, where=key)
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(_problem(e["loc"], e["type"], e["msg"]) for e in error.errors())
+        raise ConfigurationError(f"{path or 'configuration'}: {problems}") from None
+
+
+def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    return f"unknown key `{key}`" if kind == "extra_forbidden" else f"`{key}`: {message}"
+
+
+def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigurationError(f"{path}: must be a mapping of settings, not a {type(loaded).__name__}")
+    return {key: _interpolate(value, environment, str(path)) for key, value in loaded.items()}
+
+
+def _interpolate(value: Any, environment: Mapping[str, str], where: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _interpolate(item, environment, where) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_interpolate(item, environment, where) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(found: re.Match[str]) -> str:
+        name, default = found.group(1), found.group(2)
+        if name in environment:
+            return environment[name]
+        if default is None:
+            raise ConfigurationError(f"{where}: ${{{name}}} is not set in the environment and has no default")
+        return default
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _assign(data: dict[str, Any], keys: list[str], value: Any, *, where: str) -> None:
+    for key in keys[:-1]:
+        child = data.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ConfigurationError(f"{where}: `{key}` is a value, not a section")
+        data = child
+    data[keys[-1]] = value

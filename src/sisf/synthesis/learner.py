@@ -82,7 +82,7 @@ class ProbeLearner:
         benign = rows.origins == Origin.REFERENCE
         if not (benign & spoken).any():
             return None
-        texts = len(np.unique(rows.owners[benign]))
+        texts = len(_beginnings(rows.owners[benign]))
         unseen = self._unseen(benign & spoken, texts, weights)
         model = self._fit(recipe.folds, weights)
         for _ in range(_ROUNDS):
@@ -191,7 +191,11 @@ class ProbeLearner:
 
 def _per_text(scores: Floats, owners: Ints, wanted: NDArray[np.bool_]) -> Floats:
     """The highest score among the windows of each text that is wanted."""
-    numbers, places = np.unique(owners[wanted], return_inverse=True)
-    best = np.full(len(numbers), -np.inf, np.float32)
-    np.maximum.at(best, places, scores[wanted])
+    beginnings = _beginnings(owners[wanted])
+    best: Floats = np.maximum.reduceat(scores[wanted], beginnings) if len(beginnings) else np.zeros(0, np.float32)
     return best
+
+
+def _beginnings(owners: Ints) -> Ints:
+    """The first row of each text: rows of one text stand together, and texts are numbered as they come."""
+    return np.flatnonzero(np.diff(owners, prepend=-1))

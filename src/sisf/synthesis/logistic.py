@@ -68,7 +68,7 @@ def fit(problem: Problem, *, passes: int = 80) -> Linear:
     """Minimise the weighted log loss with its penalty, over all rows that have a weight. Deterministic."""
     width, columns = problem.embeddings.shape[1], problem.features.shape[1]
     start = Linear(np.zeros(width, np.float32), np.zeros(columns, np.float32), 0.0)
-    return _over(problem, start, problem.weights > 0, passes)
+    return _over(problem, start, np.zeros_like(problem.weights), problem.weights > 0, passes)
 
 
 def refit(problem: Problem, start: Linear, *, passes: int = 25) -> Linear:
@@ -80,18 +80,19 @@ def refit(problem: Problem, start: Linear, *, passes: int = 25) -> Linear:
     awake = problem.labels & (problem.weights > 0)
     model = start
     for turn in range(_TURNS):
-        pulling = np.abs(problem.slopes(model)) > _PULL
+        slopes = problem.slopes(model)
+        pulling = np.abs(slopes) > _PULL
         if turn and np.count_nonzero(pulling & ~awake) <= _FEW:
             break
         awake |= pulling
-        model = _over(problem, model, awake, passes)
+        model = _over(problem, model, slopes, awake, passes)
     return model
 
 
-def _over(problem: Problem, start: Linear, rows: NDArray[np.bool_], passes: int) -> Linear:
-    """Minimise over some rows; the others keep the slope that they have at `start`."""
+def _over(problem: Problem, start: Linear, slopes: Floats, rows: NDArray[np.bool_], passes: int) -> Linear:
+    """Minimise over some rows; the others keep the slope that they have at `start`, given in `slopes`."""
     features = problem.features[rows]
-    columns = np.unique(features.indices)
+    columns = np.flatnonzero(np.bincount(features.indices, minlength=features.shape[1]))
     features = features[:, columns]
     inner = Problem(
         problem.embeddings[rows],
@@ -101,7 +102,7 @@ def _over(problem: Problem, start: Linear, rows: NDArray[np.bool_], passes: int)
         problem.weights[rows],
         problem.ridge,
     )
-    rest = np.where(rows, np.float32(0), problem.slopes(start))
+    rest = np.where(rows, np.float32(0), slopes)
     constant = np.concatenate([rest @ problem.embeddings, (problem.transposed @ rest)[columns], [rest.sum()]])
     found = _minimised(inner, Linear(start.dense, start.lexical[columns], start.bias), constant, passes)
     lexical = start.lexical.copy()
@@ -119,7 +120,6 @@ def _minimised(problem: Problem, start: Linear, constant: NDArray[np.float64], p
     )
     width = embeddings.shape[1]
     sign = np.where(problem.labels, np.float32(1), np.float32(-1))
-    upright = np.ascontiguousarray(embeddings.T)
     scale = np.float32(1.0 / np.sqrt(problem.ridge))
     pull = constant * np.concatenate([np.full(len(constant) - 1, scale), [1.0]])
 
@@ -131,7 +131,7 @@ def _minimised(problem: Problem, start: Linear, constant: NDArray[np.float64], p
         loss = np.log1p(tail) + np.maximum(-margin, 0)
         slope = (-sign * weights * np.where(margin > 0, tail, np.float32(1)) / (1 + tail)).astype(np.float32)
         gradient = pull.copy()
-        gradient[:width] += upright @ slope * scale + point[:width]
+        gradient[:width] += slope @ embeddings * scale + point[:width]
         gradient[width:-1] += transposed @ slope * scale + point[width:-1]
         gradient[-1] += slope.sum()
         return float(weights @ loss) + 0.5 * float(point[:-1] @ point[:-1]) + float(pull @ point), gradient

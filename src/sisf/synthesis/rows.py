@@ -7,9 +7,10 @@ one text alone says could only be memorised, and no word becomes a reason becaus
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from sisf.embedding.base import Embedder
@@ -60,6 +61,8 @@ class Rows:
         self._owners: list[int] = []
         self._origins: list[int] = []
         self._orders: list[bool] = []
+        self._arrays: dict[str, NDArray[Any]] = {}
+        """What the lists hold, for as long as they do not grow."""
         self._embeddings: list[Floats] = []
         self._stacked: Floats = np.zeros((0, embedder.dimensions), np.float32)
         self._features: sparse.csr_matrix = sparse.csr_matrix((0, 0), dtype=np.float32)
@@ -71,17 +74,23 @@ class Rows:
     @property
     def origins(self) -> NDArray[np.int8]:
         """The `Origin` of each row."""
-        return np.asarray(self._origins, np.int8)
+        return self._array("origins", self._origins, np.int8)
 
     @property
     def orders(self) -> NDArray[np.bool_]:
         """Whether each row begins with an order. No column: for which of them a probe is, is no weight to learn."""
-        return np.asarray(self._orders, np.bool_)
+        return self._array("orders", self._orders, np.bool_)
 
     @property
     def owners(self) -> Ints:
         """The number of the text that each row is a window of."""
-        return np.asarray(self._owners, np.intp)
+        return self._array("owners", self._owners, np.intp)
+
+    def _array(self, name: str, values: Sequence[int], kind: DTypeLike) -> NDArray[Any]:
+        known = self._arrays.get(name)
+        if known is None or len(known) != len(values):
+            known = self._arrays[name] = np.asarray(values, kind)
+        return known
 
     @property
     def columns(self) -> list[str]:

@@ -119,7 +119,11 @@ class Rows:
         row = len(self._rows)
         features = ngram_features(window)
         self._orders.append(features.pop(ORDER, None) is not None)
-        grams = np.fromiter((self._number(gram) for gram in sorted(features)), np.intp, len(features))
+        spoken = sorted(features)
+        if origin is Origin.BREACH:
+            # What nothing else has said cannot weigh, and whoever floods the loop must not fill the memory with it.
+            spoken = [gram for gram in spoken if gram in self._numbers]
+        grams = np.fromiter((self._number(gram) for gram in spoken), np.intp, len(spoken))
         for gram in grams.tolist():
             self._holders[gram].append(row)
             if origin < Origin.WORLD and self._benign_owner[gram] != owner:

@@ -1,9 +1,11 @@
 """Keys, tenants, rates, and patience with probing."""
 
+import asyncio
 import json
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,7 +83,20 @@ def test_rates_and_sizes_by_key(tmp_path: Path) -> None:
         assert gateway.post(chat("a" * 600), headers={"x-api-key": small}).status == 413
 
 
-def test_probing_is_noticed_and_slowed_and_honest_requests_are_not() -> None:
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds for which answers were held back, which are waited for as well: a busy machine adds none."""
+    held: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        held.append(seconds)
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr("sisf.gateway.throttle.asyncio", SimpleNamespace(sleep=sleep))
+    return held
+
+
+def test_probing_is_noticed_and_slowed_and_honest_requests_are_not(delays: list[float]) -> None:
     with rig(limits__blocks_per_minute=3, limits__block_delay=0.6) as gateway:
 
         def blocked() -> float:
@@ -89,32 +104,30 @@ def test_probing_is_noticed_and_slowed_and_honest_requests_are_not() -> None:
             assert gateway.post(chat("FORBIDDEN")).status == 400
             return time.monotonic() - start
 
-        assert min(blocked() for _ in range(3)) < 0.4
+        for _ in range(3):
+            blocked()
+        assert delays == []
         assert gateway.metric("sisf_probing_total") == 0
         assert blocked() >= 0.4
         assert blocked() >= 0.5
+        assert len(delays) == 2
         assert gateway.metric("sisf_probing_total") == 1
-
-        def honest() -> float:
-            start = time.monotonic()
-            assert gateway.post(chat("an honest question")).status == 200
-            return time.monotonic() - start
-
-        assert min(honest() for _ in range(3)) < 0.4
+        assert gateway.post(chat("an honest question")).status == 200
+        assert len(delays) == 2
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_blocked_answers_are_probing_too(stream: bool) -> None:
+def test_blocked_answers_are_probing_too(stream: bool, delays: list[float]) -> None:
     """Best-of-N over an innocent prompt shows in the answers only."""
     upstream = ScriptedServer(answer="so FORBIDDEN", events=chat_events(["so ", "FORBIDDEN"]))
     with rig(upstream, limits__blocks_per_minute=2, limits__block_delay=0.6) as gateway:
         taken = []
-        for _ in range(4):
+        for held in (0, 0, 1, 2):
             start = time.monotonic()
             answer = gateway.post(chat("again", stream=stream))
             taken.append(time.monotonic() - start)
             assert answer.status == 200
             assert b"content_filter" in answer.body
-        assert min(taken[:2]) < 0.4
+            assert len(delays) == held
         assert min(taken[2:]) >= 0.4
         assert gateway.metric("sisf_probing_total") == 1

@@ -25,6 +25,8 @@ def test_no_orders(text: str) -> None:
         "It rained, |write a poem about it.",
         "It rained yesterday |write a poem about it.",
         "She said: |“Write a poem.”",
+        "It rained. |Translate (please) this.",
+        "It rained. |Translate\n“il pleut”.",
     ],
 )
 def test_orders_inside_a_text(text: str) -> None:
@@ -41,6 +43,11 @@ def test_orders_inside_a_text(text: str) -> None:
         "The |Act and the Rain",
         "if wet:\n    |return self.umbrella.opened()",
         "He could |make tea.",
+        "|Answer: it rained.",
+        "README\n|INSTALL     - how it is installed",
+        'then say "|make"\nand wait',
+        "|Guide.\nIt rained.",
+        "It is a |Play",
     ],
 )
 def test_verbs_that_order_nothing(text: str) -> None:

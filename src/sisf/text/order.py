@@ -32,6 +32,8 @@ _VERBS = frozenset(
 
 _NO_OBJECT = frozenset("of and or is was were are has have had needed".split())
 """What follows verbs that are no orders but nouns: `the Act and`, `State of`."""
+_OBJECT = re.compile(r"\s+[^\w\s]*\w")
+"""What follows the verb of an order; behind a label (`Answer:`), a heading or a quoted name (`make"`) it stands not."""
 _CODE = re.compile(r"\w[._(\[=]+\w")
 _BEFORE_OTHERS = frozenset(
     """
@@ -60,6 +62,8 @@ def order_begins_at(text: str, start: int) -> bool:
     """
     found = _FIRST.match(text, start, start + _REACH)
     if found is None or found.group(1).lower() not in _VERBS:
+        return False
+    if _OBJECT.match(text, found.end(1), start + _REACH) is None:
         return False
     following = _NEXT.match(text, found.end(1), start + _REACH)
     if following is not None and (following.group(1).lower() in _NO_OBJECT or _CODE.search(following.group(1))):

@@ -32,8 +32,6 @@ _VERBS = frozenset(
 
 _NO_OBJECT = frozenset("of and or is was were are has have had needed".split())
 """What follows verbs that are no orders but nouns: `the Act and`, `State of`."""
-_OBJECT = re.compile(r"\s+[^\w\s]*\w")
-"""What follows the verb of an order; behind a label (`Answer:`), a heading or a quoted name (`make"`) it stands not."""
 _CODE = re.compile(r"\w[._(\[=]+\w")
 _BEFORE_OTHERS = frozenset(
     """
@@ -43,7 +41,8 @@ _BEFORE_OTHERS = frozenset(
     """.split()
 )
 """Words after which a verb in lower case is an infinitive, a statement or a noun."""
-_NEXT = re.compile(r"\s+(\S+)")
+_NEXT = re.compile(r"\s+([^\w\s]*\w\S*)")
+"""What an order is about. Labels (`Answer:`), headings and quoted names (`make"`) have nothing like it behind them."""
 _LAST = re.compile(r"([^\W_]+)\s+$")
 _REACH = 80
 """Characters in which the first word of a piece, or the last one before it, is looked for."""
@@ -63,10 +62,8 @@ def order_begins_at(text: str, start: int) -> bool:
     found = _FIRST.match(text, start, start + _REACH)
     if found is None or found.group(1).lower() not in _VERBS:
         return False
-    if _OBJECT.match(text, found.end(1), start + _REACH) is None:
-        return False
     following = _NEXT.match(text, found.end(1), start + _REACH)
-    if following is not None and (following.group(1).lower() in _NO_OBJECT or _CODE.search(following.group(1))):
+    if following is None or following.group(1).lower() in _NO_OBJECT or _CODE.search(following.group(1)):
         return False
     if not start or not text[start].islower():
         return True

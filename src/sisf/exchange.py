@@ -44,6 +44,11 @@ class Exchange:
         return cls((Message(Role.USER, prompt),), response, **values)  # type: ignore[arg-type]
 
     @property
+    def sender(self) -> tuple[str, str]:
+        """Tenant and principal: two tenants may give the same name to different clients."""
+        return self.tenant, self.principal
+
+    @property
     def prompt(self) -> str:
         """The last user turn (all its parts), or the last message when no user spoke."""
         last = max((i for i, m in enumerate(self.messages) if m.role is Role.USER), default=-1)

@@ -47,8 +47,7 @@ class Feedback:
 
     def _take(self, exchange_id: str, verdict: str, identity: Identity) -> int:
         record = self._store.exchanges.get(exchange_id)
-        said_by = (record.exchange.tenant, record.exchange.principal)
-        if identity.role != "admin" and said_by != (identity.tenant, identity.principal):
+        if identity.role != "admin" and record.exchange.sender != (identity.tenant, identity.principal):
             # As if it did not exist: whose exchange it is, is nobody else's business.
             raise StoreError(f"there is no exchange `{exchange_id}`")
         actor = f"person:{identity.principal}" if identity.role == "admin" else f"client:{identity.principal}"

@@ -56,7 +56,7 @@ class Traffic:
                 continue
             # What the model declined may have been harmful: its verdict is of the answer.
             if not read_manner(exchange.response or "").declines:
-                fresh[text] = (exchange.tenant, exchange.principal)
+                fresh[text] = exchange.sender
             if len(fresh) == _EMBEDDED_AT_ONCE:
                 break
         self._senders |= fresh

@@ -173,18 +173,14 @@ def _texts(direction: Direction, breaches: Sequence[Breach]) -> Mapping[str, flo
     A principal that brings more breaches than the median principal weighs as much as that one: steering takes as many
     principals as honest attacks come from.
     """
-    counts = Counter(_sender(b) for b in breaches)
+    counts = Counter(b.exchange.sender for b in breaches)
     limit = statistics.median(counts.values()) if counts else 1
     shares: dict[str, float] = {}
     for breach in breaches:
         text = _text(direction, breach)
         if text:
-            shares[text] = max(shares.get(text, 0.0), min(1.0, limit / counts[_sender(breach)]))
+            shares[text] = max(shares.get(text, 0.0), min(1.0, limit / counts[breach.exchange.sender]))
     return shares
-
-
-def _sender(breach: Breach) -> tuple[str, str]:
-    return breach.exchange.tenant, breach.exchange.principal
 
 
 def _describe(direction: Direction, speech: Speech, count: int, learned: Learned) -> str:

@@ -18,7 +18,7 @@ from sisf.exchange import Exchange
 from sisf.policy import Direction, Policy
 from sisf.settings import load
 from sisf.synthesis.local import LocalSynthesiser
-from sisf.synthesis.reference import TextBank
+from sisf.synthesis.text_bank import TextBank
 from sisf.verdict import Breach, Outcome, Verdict
 
 SETS = ("judged_beavertails", "judged_gptfuzz")

@@ -425,7 +425,7 @@ def test_where_no_broad_policy_may_act_yet_a_narrow_one_stands_in(store: Store) 
     loop.monitor(ExchangeRecord(Exchange.of("attack the castle", "y", principal="ann")))
     assert loop.drain(5)
     statuses = {p.provenance.synthesiser: p.status for p in store.policies.list()}
-    assert statuses == {"local": Status.SHADOW, "companion": Status.ACTIVE}
+    assert statuses == {"local": Status.SHADOW, "narrow": Status.ACTIVE}
     decision = loop._enforcement._warden.policy_set.inspect(
         Exchange.of("Attack the castle").messages, Direction.PROMPT, ""
     )

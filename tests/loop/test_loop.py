@@ -129,7 +129,7 @@ def test_a_policy_that_fails_the_gate_is_kept_as_rejected(store: Store) -> None:
     loop = make_loop(store, workers=0, gate=OpenGate(lambda _policy: "blocks honest users"))
     run(loop, "attack")
     written, stand_in = store.policies.list()
-    assert (written.provenance.synthesiser, stand_in.provenance.synthesiser) == ("scripted", "companion")
+    assert (written.provenance.synthesiser, stand_in.provenance.synthesiser) == ("scripted", "narrow")
     for policy in (written, stand_in):
         assert policy.status is Status.REJECTED
         assert policy.gate_report == GateReport(False, ("blocks honest users",), catches_breach=True)

@@ -7,7 +7,7 @@ import pytest
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.loop import Loop, Reference, StoreKnowledge
-from sisf.loop.health import health
+from sisf.loop.ageing import ageing
 from sisf.loop.rebuild import rebuild
 from sisf.policy import Action, Change, Direction, GateReport, Policy, Probe, Prototypes, Status
 from sisf.store import ExchangeRecord, Store
@@ -74,8 +74,8 @@ def test_probes_are_learned_again(store: Store) -> None:
     assert set(after) == {new.id}
 
 
-def test_health(store: Store) -> None:
-    assert health(store).used_lately is None
+def test_ageing(store: Store) -> None:
+    assert ageing(store).used_lately is None
     policies = (prototype(HashEmbedder(8), "a", "x"), prototype(HashEmbedder(8), "b", "y"))
     store.policies.commit(Change(policies, "loop", "x"), expected=0)
     from sisf.policy import Decision, Match
@@ -85,10 +85,10 @@ def test_health(store: Store) -> None:
         decision = Decision(Action.BLOCK, taken, 1, Direction.PROMPT)
         record = ExchangeRecord(Exchange.of("x", id=name), (decision,), "intercepted_prompt", BREACH)
         store.exchanges.record(record, enqueue=False).result(5)
-    figures = health(store)
+    figures = ageing(store)
     assert figures.policies["active"] == 2
     assert (figures.used_lately, figures.never_used, figures.overlap) == (0.5, 1, 0.0)
     both = Decision(Action.BLOCK, matches, 1, Direction.PROMPT)
     record = ExchangeRecord(Exchange.of("x", id="e3"), (both,), "intercepted_prompt")
     store.exchanges.record(record, enqueue=False).result(5)
-    assert health(store).overlap == pytest.approx(1 / 3)
+    assert ageing(store).overlap == pytest.approx(1 / 3)

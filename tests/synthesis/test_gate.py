@@ -173,4 +173,4 @@ def test_old_breaches_make_room() -> None:
         found.append(Breach(Exchange.of(f"attack {number}", id=f"b{number}"), BREACH.verdict))
     gate.examine(policy(Pattern("attack 4499")), found[-1], Known(found=found[:4_400]))
     gate.examine(policy(Pattern("attack 4499")), found[-1], Known(found=found))
-    assert all(len(reach) <= 4_000 for reach in gate._reach.values())
+    assert all(len(reach) <= 4_000 for reach in gate._coverage.values())

@@ -19,7 +19,7 @@ from sisf.settings import ModelEndpoint
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.gate import Gate
 from sisf.synthesis.llm import LlmSynthesiser
-from sisf.synthesis.sense import rare_words, turns_on_harm
+from sisf.synthesis.second_opinion import rare_words, turns_on_harm
 from sisf.testing import Failure, ScriptedServer
 from sisf.verdict import Breach
 from tests.synthesis.known import Known, breach
@@ -62,14 +62,16 @@ class Nothing:
         return ()
 
 
-def sense(text: str) -> float:
+def opinion(text: str) -> float:
     """Whoever speaks of locks is up to something."""
     return 2.0 if "lock" in text else -4.0
 
 
 def written(model: Any, *, repairs: int = 2, prompt: str = PROMPT) -> tuple[Sequence[Policy], LlmSynthesiser]:
     gate = GATE
-    synthesiser = LlmSynthesiser(model, EMBEDDER, gate, Nothing(), sense=sense, variants=gate.variants, repairs=repairs)
+    synthesiser = LlmSynthesiser(
+        model, EMBEDDER, gate, Nothing(), opinion=opinion, variants=gate.variants, repairs=repairs
+    )
     found = breach(prompt)
     return synthesiser.synthesise(found, Known(found=[found])), synthesiser
 
@@ -139,7 +141,7 @@ def test_an_endpoint_that_fails_costs_its_own_proposals_only(failure: Failure) -
 def test_paraphrases_of_the_model_test_the_reach() -> None:
     gate = Gate(EMBEDDER)
     found = breach(PROMPT)
-    LlmSynthesiser(Scribe(DRAFT), EMBEDDER, gate, Nothing(), sense=sense, variants=gate.variants).synthesise(
+    LlmSynthesiser(Scribe(DRAFT), EMBEDDER, gate, Nothing(), opinion=opinion, variants=gate.variants).synthesise(
         found, Known(found=[found])
     )
     policy = Policy(Pattern("(?i)lock"), Action.BLOCK, Direction.PROMPT, "x")
@@ -165,8 +167,8 @@ def test_a_pattern_of_the_attackers_choice_is_dropped(pattern: str) -> None:
 
 
 def test_a_pattern_that_turns_on_the_harm_is_kept() -> None:
-    assert turns_on_harm(r"(?i)pick the locks?", PROMPT, sense)
-    assert not turns_on_harm(r"(?i)my neighbour", PROMPT, sense)
+    assert turns_on_harm(r"(?i)pick the locks?", PROMPT, opinion)
+    assert not turns_on_harm(r"(?i)my neighbour", PROMPT, opinion)
 
 
 def test_prototypes_that_are_not_harmful_are_dropped_and_the_request_is_none() -> None:

@@ -11,7 +11,7 @@ from sisf.llm.unaligned import UnalignedModel
 from sisf.policy import Direction, Policy, Probe, Status
 from sisf.synthesis.gate import Gate
 from sisf.synthesis.local import LocalSynthesiser
-from sisf.synthesis.reference import TextBank
+from sisf.synthesis.text_bank import TextBank
 from tests.synthesis.known import BENIGN, Known, breach
 
 EMBEDDER = HashEmbedder()

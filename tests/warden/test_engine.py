@@ -12,9 +12,9 @@ from sisf.errors import PolicyError
 from sisf.policy import Direction, Policy, Probe, Prototypes, Snapshot, Status
 from sisf.text.ngrams import ngram_features
 from sisf.warden import PolicySet, Warden, score
-from sisf.warden.generations import due
 from sisf.warden.lexical import Postings, hashed
-from sisf.warden.roster import Roster
+from sisf.warden.merge_schedule import due
+from sisf.warden.policy_index import PolicyIndex
 from sisf.warden.semantic import SemanticEngine
 from tests.warden.samples import EMBEDDER, any_policy, near, pattern, said, word, words_probe
 
@@ -91,7 +91,7 @@ def test_merging_tables_drops_rows_that_left() -> None:
 def test_a_number_stands_for_one_policy_with_one_condition() -> None:
     one, two = pattern("one"), pattern("two")
     checked: list[Policy] = []
-    first, new = Roster().followed_by((one, two), checked.append)
+    first, new = PolicyIndex().followed_by((one, two), checked.append)
     assert (first.numbers, dict(new)) == ({one.id: 0, two.id: 1}, {0: one, 1: two})
     watching = replace(one, status=Status.SHADOW, tenant="t")
     changed = replace(two, condition=pattern("three").condition)
@@ -137,7 +137,7 @@ def test_churn_does_not_pile_up() -> None:
     warden._background.submit(lambda: None).result()
     made = warden.policy_set
     assert len(made.policies) == 21
-    assert len(made.roster.policies) <= 2 * 21 + 64
+    assert len(made.index.policies) <= 2 * 21 + 64
     assert made.semantics.count <= 2 * 21 + 64
     assert sum(len(layer.patterns) for layer in made.pattern_layers) <= 2 * 21 + 64
     warden.close()

@@ -8,7 +8,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.cache import VerdictCache
 from sisf.adjudicator.ensemble import EnsembleAdjudicator
 from sisf.adjudicator.escalation import EscalatingAdjudicator
-from sisf.adjudicator.guard import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
+from sisf.adjudicator.guard_model import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
 from sisf.adjudicator.llm import LlmAdjudicator
 from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.adjudicator.training import Versions

@@ -96,7 +96,7 @@ def _page(store: "Store", policy: "Policy", most: int, settings: "Settings") -> 
     if policy.kind is not PolicyKind.SEMANTIC or not most or not breaches:
         return page(policy, principals)
     from sisf.embedding.factory import create_embedder
-    from sisf.synthesis.reference import TextBank
+    from sisf.synthesis.text_bank import TextBank
 
     answers = policy.direction is Direction.RESPONSE
     texts = [(e.response or "") if answers else e.prompt for e in breaches]

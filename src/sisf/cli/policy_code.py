@@ -121,10 +121,10 @@ def health(config: ConfigOption = None, store: StoreOption = None, json: JsonOpt
 
     from rich.table import Table
 
-    from sisf.loop.health import health as figures_of
+    from sisf.loop.ageing import ageing
 
     with store_of(config, store) as opened:
-        figures = dataclasses.asdict(figures_of(opened))
+        figures = dataclasses.asdict(ageing(opened))
     if json:
         emit(figures)
         return

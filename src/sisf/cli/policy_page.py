@@ -7,7 +7,7 @@ import numpy as np
 
 from sisf.loop.rules import precision_bounds
 from sisf.policy import GateReport, Pattern, Policy, Probe, Prototypes, Substitution
-from sisf.synthesis.reference import TextBank
+from sisf.synthesis.text_bank import TextBank
 
 _WORDS = 12
 _NAMED = 5

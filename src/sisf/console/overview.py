@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 from sisf.console.charts import columns
-from sisf.loop.health import health
+from sisf.loop.ageing import ageing
 from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.store.figures import Tally
@@ -25,7 +25,7 @@ def overview(store: Store) -> Mapping[str, Any]:
     active = sorted(snapshot.active, key=lambda policy: policy.updated, reverse=True)
     return {
         "revision": snapshot.revision,
-        "health": health(store),
+        "health": ageing(store),
         "total": _sum(tallies),
         "first": _sum(tallies[: len(tallies) // 4]),
         "last": _sum(tallies[-(len(tallies) // 4) :]) if len(tallies) >= 4 else _sum(tallies),

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from sisf.adjudicator.agreement import MONITOR
 from sisf.gateway.metrics import Metrics
 from sisf.loop import Loop
-from sisf.loop.health import health
+from sisf.loop.ageing import ageing
 from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.store.figures import Tally
@@ -85,7 +85,7 @@ class Vitals:
 
     async def _take_age(self) -> None:
         """How what was learned ages."""
-        found = await self.ask(lambda: health(self._store))
+        found = await self.ask(lambda: ageing(self._store))
         for figure, value in found.figures().items() if found else ():
             self._metrics.age.labels(figure).set(value)
 

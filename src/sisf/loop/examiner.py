@@ -11,7 +11,7 @@ from sisf.loop.mistakes import readable
 from sisf.policy import Action, Direction, GateReport, Policy, Probe, Prototypes
 from sisf.store import Store
 from sisf.synthesis.base import Knowledge, PolicyGate
-from sisf.synthesis.reference import TextBank
+from sisf.synthesis.text_bank import TextBank
 from sisf.verdict import Breach, Outcome
 
 _TRAFFIC = 300

@@ -26,7 +26,7 @@ from sisf.loop.stages import Autonomy, Stages
 from sisf.loop.triggers import Triggers
 from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
-from sisf.synthesis.companion import companion
+from sisf.synthesis.narrow_policy import narrow_policy
 
 _log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
@@ -102,7 +102,7 @@ class Loop:
             lifecycle=self.lifecycle,
             autonomy=autonomy,
             emit=self._emit,
-            stand_in=lambda breach: companion(breach, embedder),
+            stand_in=lambda breach: narrow_policy(breach, embedder),
             triggers=Triggers(rules.triggers, rules.trigger_seconds),
         )
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"

@@ -3,7 +3,6 @@
 Precedence: command-line options, environment, file, defaults. `SISF_LISTEN__PORT=9000` sets `listen.port`.
 """
 
-from sisf.settings.keeping import PrivacySettings, StoreSettings
 from sisf.settings.learning import (
     Adjudication,
     AuthorModel,
@@ -33,6 +32,7 @@ from sisf.settings.serving import (
     Tracing,
     Upstream,
 )
+from sisf.settings.storage import PrivacySettings, StoreSettings
 
 __all__ = [
     "Adjudication",

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from sisf.settings.keeping import PrivacySettings, StoreSettings
 from sisf.settings.learning import Adjudication, EmbedderSettings, LifecycleSettings, LoopSettings, Synthesis
 from sisf.settings.section import Section
 from sisf.settings.serving import Admin, KeySettings, Limits, Listen, Observe, OnFailure, Streaming, Tracing, Upstream
+from sisf.settings.storage import PrivacySettings, StoreSettings
 
 
 class Settings(Section):

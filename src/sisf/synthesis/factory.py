@@ -32,13 +32,13 @@ def create_synthesiser(
         return local
     from sisf.llm.client import OpenAIChatModel
     from sisf.synthesis.llm import LlmSynthesiser
-    from sisf.synthesis.sense import local_sense
+    from sisf.synthesis.second_opinion import local_opinion
 
     return LlmSynthesiser(
         model or OpenAIChatModel(settings.llm),
         embedder,
         gate,
         local,
-        sense=local_sense(embedder),
+        opinion=local_opinion(embedder),
         variants=gate.variants if isinstance(gate, Gate) else None,
     )

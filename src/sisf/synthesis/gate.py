@@ -17,10 +17,10 @@ from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
 from sisf.exchange import Exchange
 from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Probe, Prototypes, Substitution
-from sisf.synthesis import reach
+from sisf.synthesis import coverage
 from sisf.synthesis.base import Knowledge, is_broad
-from sisf.synthesis.reach import Reach, directions
-from sisf.synthesis.reference import TextBank
+from sisf.synthesis.coverage import Coverage, directions
+from sisf.synthesis.text_bank import TextBank
 from sisf.synthesis.variants import VariantBank, Variants
 from sisf.verdict import Breach
 from sisf.warden.patterns import validate as validate_pattern
@@ -93,7 +93,7 @@ class Gate:
         self._secret = frozenset(secret)
         self._benign = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}
         self._benign[Direction.PROMPT].extend(sorted(self._secret))
-        self._reach = {d: Reach(embedder, d) for d in (Direction.PROMPT, Direction.RESPONSE)}
+        self._coverage = {d: Coverage(embedder, d) for d in (Direction.PROMPT, Direction.RESPONSE)}
         self._latest: Sequence[Breach] = ()
         self._varied: tuple[tuple[str, ...], VariantBank] | None = None
 
@@ -144,7 +144,7 @@ class Gate:
         """See `PolicyGate.redundant`. Policies of another embedder are left out."""
         self._refresh(knowledge)
         fitting = [policy for policy in active if self._fits(policy)]
-        return reach.redundant(self._reach, [p for p in candidates if self._fits(p)], fitting, stopped)
+        return coverage.redundant(self._coverage, [p for p in candidates if self._fits(p)], fitting, stopped)
 
     def _refresh(self, knowledge: Knowledge) -> None:
         self._benign[Direction.PROMPT].extend(knowledge.benign_prompts())
@@ -152,7 +152,7 @@ class Gate:
         breaches = knowledge.breaches()
         fresh = _after(breaches, self._latest)
         self._latest = breaches[-1:]
-        for known in self._reach.values():
+        for known in self._coverage.values():
             known.add(fresh)
 
     def _check_form(self, policy: Policy) -> None:
@@ -228,7 +228,7 @@ class Gate:
         others = [p for p in knowledge.policies() if p.id not in policy.provenance.supersedes and self._fits(p)]
         found: list[str] = []
         for direction in directions(policy):
-            caught, left, helpers = self._reach[direction].left(policy, others)
+            caught, left, helpers = self._coverage[direction].left(policy, others)
             if not caught or left > self.limits.novelty * caught:
                 return ()
             found += helpers

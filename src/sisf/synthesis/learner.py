@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sisf.policy import Probe
 from sisf.synthesis.logistic import Floats, Linear, Problem, fit, refit
-from sisf.synthesis.rows import Ints, Origin, Rows
 from sisf.synthesis.speech import Speech
+from sisf.synthesis.training_rows import Ints, Origin, TrainingRows
 from sisf.text.ngrams import ORDER
 
 _MAX_NGRAMS = 1_600
@@ -61,7 +61,7 @@ class Learned:
 class ProbeLearner:
     """Keeps the last solutions of one direction and kind of speech. Used by one thread at a time."""
 
-    def __init__(self, rows: Rows, speech: Speech, recipe: Recipe, *, seed: int = 0) -> None:
+    def __init__(self, rows: TrainingRows, speech: Speech, recipe: Recipe, *, seed: int = 0) -> None:
         self.rows = rows
         self.speech = speech
         self._recipe = recipe

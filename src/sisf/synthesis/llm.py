@@ -19,8 +19,8 @@ from sisf.llm.base import ChatModel
 from sisf.policy import Action, Condition, Direction, GateReport, Pattern, Policy, Prototypes, Provenance
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
 from sisf.synthesis.prompts import load_prompt
-from sisf.synthesis.reference import TextBank
-from sisf.synthesis.sense import Sense, rare_words, turns_on_harm
+from sisf.synthesis.second_opinion import HarmOpinion, rare_words, turns_on_harm
+from sisf.synthesis.text_bank import TextBank
 from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach
 
@@ -76,16 +76,16 @@ class LlmSynthesiser:
         gate: PolicyGate,
         local: PolicySynthesisModule,
         *,
-        sense: Sense,
+        opinion: HarmOpinion,
         variants: Variants | None = None,
         repairs: int = 2,
     ) -> None:
-        """`sense` says whether a request seeks harm; `variants` are those that the gate tries policies on."""
+        """`opinion` says whether a request seeks harm; `variants` are those that the gate tries policies on."""
         self._model = model
         self._embedder = embedder
         self._gate = gate
         self._local = local
-        self._sense = sense
+        self._opinion = opinion
         self._variants = variants or Variants()
         self._repairs = repairs
         self._prompt = load_prompt()
@@ -147,7 +147,7 @@ class LlmSynthesiser:
             suspicion = self._dictated(draft.pattern, breach, report)
             reasons += [*report.reasons, *suspicion]
             policies += [] if suspicion else [policy]
-        harmful = [text for text in dict.fromkeys(draft.prototypes) if self._sense(text) > 0]
+        harmful = [text for text in dict.fromkeys(draft.prototypes) if self._opinion(text) > 0]
         if len(harmful) < len(set(draft.prototypes)):
             reasons.append("some prototypes are not harmful by themselves; each must be")
         if harmful:
@@ -162,7 +162,7 @@ class LlmSynthesiser:
         if rare:
             return [f"the pattern names words that only an attacker chose: {', '.join(rare)}"]
         # What the gate could not compile is refused already.
-        if report.passed and not turns_on_harm(f"(?i){pattern}", breach.exchange.prompt, self._sense):
+        if report.passed and not turns_on_harm(f"(?i){pattern}", breach.exchange.prompt, self._opinion):
             return ["the pattern does not turn on what is harmful in the request"]
         return []
 

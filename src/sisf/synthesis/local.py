@@ -18,9 +18,9 @@ from sisf.policy import Action, Direction, Pattern, Policy, Provenance, Status
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.induction import in_words, induce
 from sisf.synthesis.learner import Learned, ProbeLearner, Recipe
-from sisf.synthesis.reference import TextBank
-from sisf.synthesis.rows import Origin, Rows
 from sisf.synthesis.speech import Speech, same_line
+from sisf.synthesis.text_bank import TextBank
+from sisf.synthesis.training_rows import Origin, TrainingRows
 from sisf.verdict import Breach
 
 _SPOKEN = {
@@ -63,7 +63,7 @@ class LocalSynthesiser:
         }
         if learn_answers:
             learned[Direction.RESPONSE] = (answers or Recipe(), (Speech.ANY,))
-        self._rows = {direction: Rows(embedder) for direction in learned}
+        self._rows = {direction: TrainingRows(embedder) for direction in learned}
         self._learners = {
             direction: [ProbeLearner(self._rows[direction], speech, recipe, seed=seed) for speech in kinds]
             for direction, (recipe, kinds) in learned.items()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from sisf import corpus
 from sisf.embedding.base import Embedder
 from sisf.policy import Policy
-from sisf.synthesis.reference import TextBank
+from sisf.synthesis.text_bank import TextBank
 from sisf.text.tricks import CHARACTERS, ENCODINGS
 from sisf.text.views import views
 from sisf.verdict import Breach

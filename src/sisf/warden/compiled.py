@@ -10,7 +10,7 @@ from sisf.policy import Direction, Pattern, Policy, Probe, Prototypes, Snapshot,
 from sisf.warden import patterns, semantic, substitutions
 from sisf.warden.cache import InspectionCache
 from sisf.warden.patterns import BadPattern, PatternLayer
-from sisf.warden.roster import Roster, Scope
+from sisf.warden.policy_index import PolicyIndex, Scope
 from sisf.warden.semantic import SemanticEngine
 
 _SCOPES = 1_024
@@ -25,7 +25,7 @@ class Compiled:
 
     snapshot: Snapshot
     embedder: Embedder
-    roster: Roster
+    index: PolicyIndex
     pattern_layers: tuple[PatternLayer, ...]
     pattern_owners: Mapping[str, tuple[int, ...]]
     """Each pattern and the numbers of the policies that have it."""
@@ -48,13 +48,13 @@ class Compiled:
         Raises `PolicyError` that names the policy at fault.
         """
         base: Compiled = previous if previous is not None and previous.embedder.id == embedder.id else _empty(embedder)
-        roster, new = base.roster.followed_by(snapshot.policies, lambda policy: _check(policy, embedder))
+        index, new = base.index.followed_by(snapshot.policies, lambda policy: _check(policy, embedder))
         owners, fresh = _with_owners(base.pattern_owners, new)
         try:
             layers = (*base.pattern_layers, *patterns.build(fresh, pause))
         except BadPattern as error:
-            raise PolicyError(f"policy {roster.policies[owners[error.pattern][0]].id}: {error}") from None
-        return cls(snapshot, embedder, roster, layers, owners, base.semantics.followed_by(new))
+            raise PolicyError(f"policy {index.policies[owners[error.pattern][0]].id}: {error}") from None
+        return cls(snapshot, embedder, index, layers, owners, base.semantics.followed_by(new))
 
     @property
     def revision(self) -> int:
@@ -64,16 +64,16 @@ class Compiled:
     @property
     def policies(self) -> tuple[Policy, ...]:
         """Those in force, active or in shadow."""
-        return tuple(self.roster.policies[number] for number in self.roster.numbers.values())
+        return tuple(self.index.policies[number] for number in self.index.numbers.values())
 
     @property
     def fragmented(self) -> bool:
         """Whether `merged` would make checks cheaper."""
-        return self.roster.wasteful or patterns.fragmented(self.pattern_layers) or self.semantics.fragmented
+        return self.index.wasteful or patterns.fragmented(self.pattern_layers) or self.semantics.fragmented
 
     def merged(self, pause: Callable[[], object] | None = None) -> Self:
         """The same policies in fewer pieces. Slow: for the background."""
-        if self.roster.wasteful:
+        if self.index.wasteful:
             return self.compile(self.snapshot, self.embedder, pause=pause)
         return replace(
             self,
@@ -86,7 +86,7 @@ class Compiled:
         key = (direction, tenant)
         found = self._scopes.get(key)
         if found is None:
-            found = self.roster.scope(direction, tenant)
+            found = self.index.scope(direction, tenant)
             if len(self._scopes) >= _SCOPES:
                 self._scopes.clear()
             self._scopes[key] = found
@@ -94,12 +94,12 @@ class Compiled:
 
     def by_id(self, policy_id: str) -> Policy | None:
         """A policy of this set."""
-        number = self.roster.numbers.get(policy_id)
-        return None if number is None else self.roster.policies[number]
+        number = self.index.numbers.get(policy_id)
+        return None if number is None else self.index.policies[number]
 
 
 def _empty(embedder: Embedder) -> Compiled:
-    return Compiled(Snapshot(), embedder, Roster(), (), {}, SemanticEngine.empty(embedder.dimensions))
+    return Compiled(Snapshot(), embedder, PolicyIndex(), (), {}, SemanticEngine.empty(embedder.dimensions))
 
 
 def _check(policy: Policy, embedder: Embedder) -> None:

@@ -16,7 +16,7 @@ from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
 from sisf.warden.compiled import Compiled
-from sisf.warden.passages import asked_of_long, chosen
+from sisf.warden.late_pooling import asked_of_long, chosen
 from sisf.warden.patterns import compile_one
 
 TURN = "turn"
@@ -115,7 +115,7 @@ class Inspection:
             for pattern in layer.search(data):
                 for index in self.compiled.pattern_owners.get(pattern, ()):
                     if applies[index] and index not in text.found:
-                        match = _located(self.compiled.roster.policies[index], pattern, view, text.views[0])
+                        match = _located(self.compiled.index.policies[index], pattern, view, text.views[0])
                         if match is not None:
                             text.found[index] = _within(match, text)
 
@@ -138,7 +138,7 @@ class Inspection:
         for hit in hits:
             known = text.found.get(hit.number)
             if known is None or hit.score > known.score:
-                policy, window = self.compiled.roster.policies[hit.number], part[hit.window]
+                policy, window = self.compiled.index.policies[hit.number], part[hit.window]
                 if _spared(policy, text.views[0]):
                     continue
                 match = _match(policy, hit.score, hit.threshold, window.view, window.span)

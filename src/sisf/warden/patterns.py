@@ -17,7 +17,7 @@ from typing import Any
 import re2
 
 from sisf.errors import PolicyError
-from sisf.warden.generations import due
+from sisf.warden.merge_schedule import due
 
 MAX_CHARS = 512
 """Characters of one pattern."""

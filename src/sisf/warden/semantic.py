@@ -13,8 +13,8 @@ from sisf.embedding.base import Vectors
 from sisf.errors import PolicyError
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.ngrams import FEATURES
-from sisf.warden.generations import due
 from sisf.warden.lexical import Postings, hashed
+from sisf.warden.merge_schedule import due
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -80,7 +80,7 @@ class Hit:
     """One policy that recognises a text."""
 
     number: int
-    """The policy's number in the roster."""
+    """The policy's number in the index."""
     score: float
     threshold: float
     window: int
@@ -134,7 +134,7 @@ class SemanticEngine:
         return cls(_Table(dimensions, 0), 0)
 
     def followed_by(self, policies: Mapping[int, Policy]) -> "SemanticEngine":
-        """With more policies, by their number in the roster. Called under the lock that guards activation."""
+        """With more policies, by their number in the index. Called under the lock that guards activation."""
         found = {n: p.condition for n, p in policies.items() if isinstance(p.condition, Prototypes | Probe)}
         if not found:
             return self

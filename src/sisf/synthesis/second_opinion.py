@@ -27,7 +27,7 @@ _HONEST = -3.0
 _WEIGHT = 1.0
 """What the matched words must add to the log-odds of the request where they do not read as harmful by themselves."""
 
-Sense = Callable[[str], float]
+HarmOpinion = Callable[[str], float]
 """Log-odds that a request seeks harm."""
 
 
@@ -41,18 +41,18 @@ def rare_words(pattern: str) -> Sequence[str]:
     return list(dict.fromkeys([*rare, *_ESCAPES.findall(pattern)]))
 
 
-def turns_on_harm(pattern: str, request: str, sense: Sense) -> bool:
+def turns_on_harm(pattern: str, request: str, opinion: HarmOpinion) -> bool:
     """Whether what a pattern matches in the request is what is harmful there, and none of its own words are honest.
 
     `pattern` must compile. True for a pattern that does not match the request: others have to say so.
     """
     compiled = re2.compile(pattern)
     found = compiled.search(request)
-    if found is not None and sense(found.group(0)) <= 0:
+    if found is not None and opinion(found.group(0)) <= 0:
         rest = request[: found.start()] + request[found.end() :]
-        if sense(request) - sense(rest) < _WEIGHT:
+        if opinion(request) - opinion(rest) < _WEIGHT:
             return False
-    return not any(compiled.search(run) is not None and sense(run) <= _HONEST for run in _runs(pattern))
+    return not any(compiled.search(run) is not None and opinion(run) <= _HONEST for run in _runs(pattern))
 
 
 def _runs(pattern: str) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _literals(pattern: str) -> Sequence[str]:
     return _WORD.findall(_SYNTAX.sub(" ", pattern).lower())
 
 
-def local_sense(embedder: Embedder) -> Sense:
+def local_opinion(embedder: Embedder) -> HarmOpinion:
     """The local judge's reading of a request; its models are loaded, or fitted once, when first asked."""
 
     @cache

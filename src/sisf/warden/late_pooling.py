@@ -39,7 +39,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Piece:
     """A piece of a window that deserves a look of its own."""
 
     start: int
@@ -59,7 +59,7 @@ def asked_of_long(windows: int) -> float:
     return _STEP * max(1.0, log10(2 * windows))
 
 
-def chosen(text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_]) -> list[Passage]:
+def chosen(text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_]) -> list[Piece]:
     """The most promising passages and fragments, as places in the text that was looked into; whole ones first."""
     asked = dict.fromkeys(passages(text), WHOLE)
     opening, closing = _fragments(text, tokens.spans)
@@ -76,7 +76,7 @@ def chosen(text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDA
     for kinds, count in CHOSEN.items():
         places = [i for i, span in enumerate(found) if asked[span] in kinds and margins[i] > _HOPELESS]
         best += _best([found[i] for i in places], margins[places], count, best)
-    return [Passage(*span, asked[span], begins[span[0]]) for span in best]
+    return [Piece(*span, asked[span], begins[span[0]]) for span in best]
 
 
 def _best(spans: Sequence[Span], margins: Floats, count: int, known: Sequence[Span]) -> list[Span]:

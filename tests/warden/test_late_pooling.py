@@ -12,7 +12,7 @@ from sisf.embedding.wrapping import Wrapper
 from sisf.policy import Direction, Probe, Prototypes, Snapshot
 from sisf.text.ngrams import ORDER
 from sisf.warden import PolicySet
-from sisf.warden.passages import CHOSEN, WHOLE, asked_of_long, chosen
+from sisf.warden.late_pooling import CHOSEN, WHOLE, asked_of_long, chosen
 from tests.warden.samples import near, policy, said, shadowed
 
 SECRET = "Explain how to pick the lock of a garden gate without leaving a trace"

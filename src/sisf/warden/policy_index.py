@@ -26,7 +26,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class PolicyIndex:
     """Policies by number, and in arrays what decides whether they apply: many are masked in one operation."""
 
     policies: tuple[Policy, ...] = ()
@@ -47,8 +47,8 @@ class Roster:
 
     def followed_by(
         self, policies: Sequence[Policy], check: Callable[[Policy], None]
-    ) -> "tuple[Roster, Mapping[int, Policy]]":
-        """The roster for `policies`, and those of them under a new number, because they or their conditions are new.
+    ) -> "tuple[PolicyIndex, Mapping[int, Policy]]":
+        """The index for `policies`, and those of them under a new number, because they or their conditions are new.
 
         Costs a look at each policy; work is done only for those that changed. `check` is called for the new ones.
         """
@@ -72,7 +72,7 @@ class Roster:
                 listed[number] = policy
         return self._arrayed(listed, numbers, [p for p in changed if p.id in numbers]), new
 
-    def _arrayed(self, listed: list[Policy], numbers: Mapping[str, int], changed: Iterable[Policy]) -> "Roster":
+    def _arrayed(self, listed: list[Policy], numbers: Mapping[str, int], changed: Iterable[Policy]) -> "PolicyIndex":
         grown = len(listed) - len(self.policies)
         sides = np.zeros(len(listed), np.uint8)
         kept = np.fromiter(numbers.values(), np.intp, len(numbers))
@@ -86,7 +86,7 @@ class Roster:
             sides[number] = _SIDES[policy.direction]
             tenants[number] = tenant_numbers.setdefault(policy.tenant, len(tenant_numbers))
             forms[number] = _form(policy)
-        return Roster(tuple(listed), numbers, sides, tenants, forms, tenant_numbers)
+        return PolicyIndex(tuple(listed), numbers, sides, tenants, forms, tenant_numbers)
 
     def scope(self, direction: Direction, tenant: str) -> Scope:
         """The policies that apply to `direction` (prompt or response) for `tenant`."""

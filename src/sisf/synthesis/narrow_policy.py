@@ -12,7 +12,7 @@ from sisf.verdict import Breach
 _WINDOWS = 4
 
 
-def companion(breach: Breach, embedder: Embedder) -> Policy | None:
+def narrow_policy(breach: Breach, embedder: Embedder) -> Policy | None:
     """Prototypes of the breach's own request, matching from 0.85 on; None for a request without words."""
     prompt = breach.exchange.prompt
     if not prompt.strip():
@@ -26,5 +26,5 @@ def companion(breach: Breach, embedder: Embedder) -> Policy | None:
         f"Requests nearly like one that breached the model ({breach.verdict.hazard.label})",
         hazard=breach.verdict.hazard,
         technique=breach.verdict.technique,
-        provenance=Provenance((breach.id,), "companion"),
+        provenance=Provenance((breach.id,), "narrow"),
     )

@@ -42,7 +42,7 @@ class Row:
     value: np.float32
 
 
-class Rows:
+class TrainingRows:
     """The rows of one direction. Used by one thread at a time."""
 
     def __init__(self, embedder: Embedder) -> None:

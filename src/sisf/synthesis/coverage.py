@@ -9,7 +9,7 @@ from sisf.embedding.base import Embedder
 from sisf.exchange import Exchange
 from sisf.policy import Action, Condition, Direction, Pattern, Policy, PolicyKind, Substitution
 from sisf.synthesis.base import is_broad
-from sisf.synthesis.reference import Mask, TextBank
+from sisf.synthesis.text_bank import Mask, TextBank
 from sisf.verdict import Breach
 
 _MOST = 2_000
@@ -24,7 +24,7 @@ class _Known:
     mask: Mask
 
 
-class Reach:
+class Coverage:
     """The texts of one direction's breaches, and what each policy recognises of them. Masks are kept, so that only
     what is new is searched. Used by one thread at a time."""
 
@@ -93,7 +93,7 @@ def _stands_for(other: Policy, policy: Policy) -> bool:
 
 
 def redundant(
-    reaches: Mapping[Direction, Reach],
+    coverages: Mapping[Direction, Coverage],
     candidates: Sequence[Policy],
     active: Sequence[Policy],
     stopped: Mapping[str, Sequence[Exchange]],
@@ -108,22 +108,24 @@ def redundant(
     for policy in sorted(candidates, key=lambda p: (is_broad(p.condition), p.created)):
         if policy.action is not Action.BLOCK or policy.kind is PolicyKind.REWRITE:
             continue
-        found = [reaches[d].left(policy, standing.values()) for d in directions(policy)]
+        found = [coverages[d].left(policy, standing.values()) for d in directions(policy)]
         helpers = dict.fromkeys(name for _, _, names in found for name in names)
         if not any(caught for caught, _, _ in found) or any(left for _, left, _ in found):
             continue
-        if all(_also_stopped(reaches, policy, standing.values(), exchange) for exchange in stopped.get(policy.id, ())):
+        if all(
+            _also_stopped(coverages, policy, standing.values(), exchange) for exchange in stopped.get(policy.id, ())
+        ):
             gone[policy.id] = tuple(helpers)
             del standing[policy.id]
     return gone
 
 
 def _also_stopped(
-    reaches: Mapping[Direction, Reach], policy: Policy, standing: Iterable[Policy], exchange: Exchange
+    coverages: Mapping[Direction, Coverage], policy: Policy, standing: Iterable[Policy], exchange: Exchange
 ) -> bool:
     others = [other for other in standing if _stands_for(other, policy)]
     return any(
-        other.direction.covers(direction) and reaches[direction].recognises(other, exchange)
+        other.direction.covers(direction) and coverages[direction].recognises(other, exchange)
         for direction in directions(policy)
         for other in others
     )

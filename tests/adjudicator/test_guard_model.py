@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sisf.adjudicator.guard import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
 from sisf.adjudicator.guard_formats import FORMATS
+from sisf.adjudicator.guard_model import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
 from sisf.exchange import Exchange, Message, Role
 from sisf.llm.base import Completion
 from sisf.settings import ModerationModel

@@ -14,7 +14,7 @@ _SAMPLE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Ageing:
     """Figures of the policy set now."""
 
     revision: int
@@ -50,7 +50,7 @@ class Health:
         return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
 
 
-def health(store: Store, *, now: datetime | None = None) -> Health:
+def ageing(store: Store, *, now: datetime | None = None) -> Ageing:
     """Take the figures."""
     now = now or datetime.now(UTC)
     snapshot = store.policies.snapshot()
@@ -60,7 +60,7 @@ def health(store: Store, *, now: datetime | None = None) -> Health:
     reports = [policy.gate_report for policy in active if policy.gate_report]
     confirmed = store.feedback.confirmed(now - LATELY)
     variants = sum(report.variants for report in reports)
-    return Health(
+    return Ageing(
         revision=snapshot.revision,
         policies={status.value: count for status, count in _by_status(store).items()},
         used_lately=len(used) / len(active) if active else None,

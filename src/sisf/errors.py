@@ -1,5 +1,6 @@
 """Every error that SISF raises on purpose. One root; each message says what was wrong, where, and what to do."""
 
+from enum import StrEnum
 from typing import Any
 
 
@@ -50,11 +51,11 @@ class Blocked(SisfError):
     """
 
     def __init__(
-        self, message: str, *, outcome: str, exchange_id: str, decision: Any = None, verdict: Any = None
+        self, message: str, *, fate: StrEnum, exchange_id: str, decision: Any = None, verdict: Any = None
     ) -> None:
         super().__init__(message)
-        self.outcome = outcome
-        """`intercepted_prompt`, `intercepted_response` or `withheld`."""
+        self.fate = fate
+        """`intercepted_prompt`, `intercepted_response` or `withheld` (a `sisf.exchange.Fate`)."""
         self.exchange_id = exchange_id
         """Under which the store knows the exchange."""
         self.decision = decision

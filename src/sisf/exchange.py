@@ -15,6 +15,33 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
+class Fate(StrEnum):
+    """What became of an exchange: in records, errors, logs, metrics, on the console and in experiments."""
+
+    RELEASED = "released"
+    """The client has the answer, or as much of it as it waited for."""
+    INTERCEPTED_PROMPT = "intercepted_prompt"
+    """A policy stopped the prompt; the model was not asked."""
+    INTERCEPTED_RESPONSE = "intercepted_response"
+    """A policy stopped the answer before it was released."""
+    WITHHELD = "withheld"
+    """The Adjudicator stopped the answer: inline adjudication only."""
+    ABANDONED = "abandoned"
+    """The client went away before it had any of the answer."""
+    ERROR = "error"
+    """The model gave no answer."""
+
+    @property
+    def intercepted(self) -> bool:
+        """Whether a policy stopped it."""
+        return self in (Fate.INTERCEPTED_PROMPT, Fate.INTERCEPTED_RESPONSE)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a policy or the judge stopped it."""
+        return self.intercepted or self is Fate.WITHHELD
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One inspected text. A multi-part message or a tool call becomes several of these."""

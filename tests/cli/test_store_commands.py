@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from sisf import datasets
 from sisf.cli.main import app
 from sisf.embedding.factory import create_embedder
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.policy import (
     Action,
     Change,
@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> str:
     opened.policies.commit(Change((policy,), "loop", "learned"), expected=0)
     decision = Decision(Action.BLOCK, (Match("cave", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
     said = Exchange.of("open sesame is a fairy tale", id="tale", principal="kid")
-    opened.exchanges.record(ExchangeRecord(said, (decision,), "intercepted_prompt"), enqueue=False).result(5)
+    opened.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
     opened.close()
     return url
 

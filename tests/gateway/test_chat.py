@@ -59,7 +59,7 @@ def test_a_blocked_prompt_never_reaches_the_model(gateway: Rig) -> None:
     assert answer.headers["x-sisf-policy"] == "p-FORBIDDEN"
     assert answer.headers["x-sisf-decision"] == "block"
     assert gateway.upstream.requests == []
-    assert gateway.loop.records[0].outcome == "intercepted_prompt"
+    assert gateway.loop.records[0].fate == "intercepted_prompt"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -86,7 +86,7 @@ def test_only_the_forbidden_choices_are_withheld(gateway: Rig) -> None:
     got = answer.json()["choices"]
     assert got[0] == choices[0]
     assert (got[1]["message"]["content"], got[1]["finish_reason"]) == (REFUSAL, "content_filter")
-    assert gateway.loop.records[0].outcome == "intercepted_response"
+    assert gateway.loop.records[0].fate == "intercepted_response"
     assert "FORBIDDEN" in (gateway.loop.records[0].exchange.response or "")
 
 
@@ -101,7 +101,7 @@ def test_a_forbidden_stream_is_stopped_and_never_shows_the_text(gateway: Rig, sp
     assert REFUSAL in shown
     assert b'"finish_reason":"content_filter"' in answer.body
     assert answer.body.endswith(b"data: [DONE]\n\n")
-    assert gateway.loop.records[0].outcome == "intercepted_response"
+    assert gateway.loop.records[0].fate == "intercepted_response"
 
 
 def everywhere() -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def test_inline_a_breach_is_never_released(stream: bool) -> None:
         assert b"content_filter" in answer.body
         assert answer.headers["x-sisf-decision"] == "withhold"
         record = gateway.loop.records[0]
-        assert record.outcome == "withheld"
+        assert record.fate == "withheld"
         assert record.verdict is not None
         assert record.verdict.is_breach
         gateway.upstream.answer, gateway.upstream.events = "good", chat_events(["good"])

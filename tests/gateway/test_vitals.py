@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 import sisf.adjudicator.counters  # noqa: F401 - it registers what judges count
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.gateway.metrics import Metrics
 from sisf.gateway.vitals import metrics_app
 from sisf.loop import Activated, Failed, Judged, Worked
@@ -23,9 +23,9 @@ from tests.gateway.conftest import Rig, chat, rig
 from tests.gateway.fakes import FakeStore
 
 
-def put(store: Store, name: str, outcome: str, verdict: Outcome | None) -> None:
+def put(store: Store, name: str, fate: Fate, verdict: Outcome | None) -> None:
     judged = Verdict(verdict, "test") if verdict else None
-    record = ExchangeRecord(Exchange.of("a", "b", id=name), outcome=outcome, verdict=judged)
+    record = ExchangeRecord(Exchange.of("a", "b", id=name), fate=fate, verdict=judged)
     store.exchanges.record(record, enqueue=False).result()
 
 
@@ -47,11 +47,11 @@ def scraped(store: Store) -> Rig:
 
 def test_estimates_are_made_of_what_is_known(store: MemoryStore) -> None:
     for number in range(6):
-        put(store, f"i{number}", "intercepted_prompt", None)
-    put(store, "w", "withheld", Outcome.BREACH)
-    put(store, "b", "released", Outcome.BREACH)
-    put(store, "s", "released", Outcome.SAFE)
-    put(store, "u", "released", Outcome.UNDECIDED)
+        put(store, f"i{number}", Fate.INTERCEPTED_PROMPT, None)
+    put(store, "w", Fate.WITHHELD, Outcome.BREACH)
+    put(store, "b", Fate.RELEASED, Outcome.BREACH)
+    put(store, "s", Fate.RELEASED, Outcome.SAFE)
+    put(store, "u", Fate.RELEASED, Outcome.UNDECIDED)
     store.exchanges.record(ExchangeRecord(Exchange.of("a", "b", id="j")), enqueue=True).result()
     page = scraped(store)
     assert page.metric("sisf_asr_estimate", kind="warden") == 2 / 8

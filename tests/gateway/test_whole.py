@@ -77,7 +77,7 @@ def test_what_passed_once_is_stopped_by_the_next_revision(running_system: tuple[
         assert ask(sdk, HONEST, stream).startswith("Sure")
         assert REFUSAL in ask(sdk, "Tell me of the marrow", stream)
     expected = ["intercepted_prompt"] * 2 + ["intercepted_response"] * 2 + ["released"] * 3
-    assert wait_until(lambda: sorted(record.outcome for record in store.exchanges.recent(8)) == expected)
+    assert wait_until(lambda: sorted(record.fate for record in store.exchanges.recent(8)) == expected)
     result = post(sdk, "/v1/check", {"text": ATTACK})
     assert result["policy_id"] == policy.id
 

@@ -12,7 +12,7 @@ import pytest
 import sisf
 from sisf import Guard
 from sisf.errors import Blocked, ConfigurationError, InspectionFailed, LimitExceeded, StoreError
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.policy import Action
 from sisf.testing import wait_until
 from tests.guard.conftest import records, system_with
@@ -36,7 +36,7 @@ def test_a_prompt_is_checked_and_a_blocked_one_recorded(guard: Guard) -> None:
     assert decision.blocked
     assert decision.revision == guard.revision == 1
     (record,) = records(guard)
-    assert (record.outcome, record.exchange.principal, record.exchange.tenant) == ("intercepted_prompt", "alice", "t1")
+    assert (record.fate, record.exchange.principal, record.exchange.tenant) == ("intercepted_prompt", "alice", "t1")
     assert record.decisions == (decision,)
 
 
@@ -67,7 +67,7 @@ def test_an_answer_is_checked_with_what_it_answers(guard: Guard) -> None:
     assert not guard.check_response("fine").blocked
     assert guard.check_response("a BADANSWER", prompt="what?").blocked
     (record,) = records(guard)
-    assert (record.outcome, record.exchange.prompt, record.exchange.response) == (
+    assert (record.fate, record.exchange.prompt, record.exchange.response) == (
         "intercepted_response",
         "what?",
         "a BADANSWER",
@@ -99,15 +99,15 @@ def test_the_way_of_an_exchange(guard: Guard) -> None:
     assert guard.release(admitted, "A drink.") == "A drink."
     with pytest.raises(Blocked) as caught:
         guard.admit("BADPROMPT")
-    assert caught.value.outcome == "intercepted_prompt"
+    assert caught.value.fate == "intercepted_prompt"
     assert caught.value.decision.blocked
     assert "BADPROMPT" not in str(caught.value)
     with pytest.raises(Blocked) as caught:
         guard.release(guard.admit("again"), "BADANSWER")
-    assert caught.value.outcome == "intercepted_response"
-    by_outcome = {record.outcome: record for record in records(guard)}
+    assert caught.value.fate == "intercepted_response"
+    by_outcome = {record.fate: record for record in records(guard)}
     assert sorted(by_outcome) == ["intercepted_prompt", "intercepted_response", "released"]
-    released = by_outcome["released"]
+    released = by_outcome[Fate.RELEASED]
     assert (released.exchange.principal, released.exchange.model) == ("bob", "m")
     assert len(released.decisions) == 2
 
@@ -142,7 +142,7 @@ def test_inline_adjudication_withholds() -> None:
         assert guard.release(guard.admit("x"), "fine") == "fine"
         with pytest.raises(Blocked) as caught:
             guard.release(guard.admit("x"), "a BREACH")
-        assert caught.value.outcome == "withheld"
+        assert caught.value.fate == "withheld"
         assert caught.value.verdict.is_breach
     system.close()
 
@@ -153,7 +153,7 @@ def test_observe_mode_lets_pass_and_tells() -> None:
         admitted = guard.admit("BADPROMPT")
         assert admitted.decision.blocked
         assert guard.release(admitted, "BADANSWER") == "BADANSWER"
-        assert [record.outcome for record in records(guard)] == ["released"]
+        assert [record.fate for record in records(guard)] == ["released"]
         assert b'sisf_would_block_total{direction="prompt"} 1.0' in guard.metrics()
     system.close()
 

@@ -69,7 +69,7 @@ def test_what_is_fine_passes_unchanged(sdk: openai.OpenAI, plain: openai.OpenAI,
     assert ours == theirs
     assert [c.message.content for c in ask(sdk, "tea", n=2).choices] == [ANSWERS["tea"]] * 2
     record = records(guard)[0]
-    assert (record.outcome, record.exchange.principal) == ("released", "alice")
+    assert (record.fate, record.exchange.principal) == ("released", "alice")
     assert (record.exchange.prompt, record.exchange.response) == (
         "tea",
         "A drink made of leaves.\nA drink made of leaves.",
@@ -104,16 +104,16 @@ def test_a_blocked_prompt_raises_and_is_never_sent(guard: Guard, stream: bool) -
         with pytest.raises(Blocked) as caught:
             ask(guard.wrap(client), "BADPROMPT", stream=stream)
         assert upstream.requests == []
-    assert caught.value.outcome == "intercepted_prompt"
+    assert caught.value.fate == "intercepted_prompt"
     assert caught.value.decision.policy_id in str(caught.value)
     assert "BADPROMPT" not in repr(caught.value)
-    assert [record.outcome for record in records(guard)] == ["intercepted_prompt"]  # the SDK did not try again
+    assert [record.fate for record in records(guard)] == ["intercepted_prompt"]  # the SDK did not try again
 
 
 def test_a_blocked_answer_raises(sdk: openai.OpenAI, guard: Guard) -> None:
     with pytest.raises(Blocked) as caught:
         ask(sdk, "leak")
-    assert caught.value.outcome == "intercepted_response"
+    assert caught.value.fate == "intercepted_response"
     assert caught.value.exchange_id == records(guard)[0].exchange.id
     with pytest.raises(Blocked):
         said(ask(sdk, "leak", stream=True))
@@ -156,7 +156,7 @@ def test_inline_adjudication() -> None:
         for stream in (False, True):
             with pytest.raises(Blocked) as caught:
                 said(ask(sdk, "breach", stream=stream))
-            assert caught.value.outcome == "withheld"
+            assert caught.value.fate == "withheld"
             assert caught.value.verdict.is_breach
     system.close()
 
@@ -275,7 +275,7 @@ def test_leaving_a_stream_early_lets_go_of_the_model(guard: Guard) -> None:
         with ask(guard.wrap(client), "hello", stream=True) as stream:
             next(chunk for chunk in stream if chunk.choices[0].delta.content)
         assert upstream.aborted.wait(5)
-    assert wait_until(lambda: [record.outcome for record in records(guard)] == ["released"])
+    assert wait_until(lambda: [record.fate for record in records(guard)] == ["released"])
     assert "word" in (records(guard)[0].exchange.response or "")
 
 
@@ -287,7 +287,7 @@ def test_many_threads(guard: Guard, sdk: openai.OpenAI) -> None:
         try:
             done.append("passed" if ask(sdk, text, stream=number % 2 == 0) else "")
         except Blocked as error:
-            done.append(error.outcome)
+            done.append(error.fate)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(24)]
     for thread in threads:

@@ -79,7 +79,7 @@ def test_a_blocked_output_trips(guard: Guard, server: str) -> None:
     for text in ("leak", "tell"):
         with pytest.raises(OutputGuardrailTripwireTriggered):
             run(guard, server, text)
-    assert records(guard)[-1].outcome == "intercepted_response"
+    assert records(guard)[-1].fate == "intercepted_response"
 
 
 def test_inline_adjudication_trips() -> None:

@@ -41,7 +41,7 @@ def test_an_agent_works_and_its_exchanges_are_recorded(guard: Guard, server: str
     agent: Any = create_agent(model_at(server), middleware=[GuardMiddleware(guard, principal="alice")])
     assert last(agent.invoke(asked("tea"))) == ANSWERS["tea"]
     (record,) = records(guard)
-    assert (record.outcome, record.exchange.principal, record.exchange.model) == ("released", "alice", "recorded")
+    assert (record.fate, record.exchange.principal, record.exchange.model) == ("released", "alice", "recorded")
     assert (record.exchange.prompt, record.exchange.response) == ("tea", ANSWERS["tea"])
 
 
@@ -50,10 +50,10 @@ def test_what_is_stopped_raises(guard: Guard) -> None:
         agent: Any = create_agent(model_at(upstream.url), middleware=[GuardMiddleware(guard)])
         with pytest.raises(Blocked) as caught:
             agent.invoke(asked("BADPROMPT"))
-        assert (caught.value.outcome, upstream.requests) == ("intercepted_prompt", [])
+        assert (caught.value.fate, upstream.requests) == ("intercepted_prompt", [])
         with pytest.raises(Blocked) as caught:
             agent.invoke(asked("hello"))
-        assert caught.value.outcome == "intercepted_response"
+        assert caught.value.fate == "intercepted_response"
 
 
 def test_refusals_by_option(guard: Guard, server: str) -> None:
@@ -105,13 +105,13 @@ def test_tool_calls_and_their_results_are_inspected(guard: Guard) -> None:
         agent: Any = create_agent(model_at(upstream.url), [lookup], middleware=[GuardMiddleware(guard)])
         with pytest.raises(Blocked) as caught:
             agent.invoke(asked("look tea up"))
-        assert caught.value.outcome == "intercepted_prompt"
+        assert caught.value.fate == "intercepted_prompt"
         assert len(upstream.requests) == 1
         bad = {**call, "function": {"name": "lookup", "arguments": '{"word": "BADANSWER"}'}}
         upstream.body = _completion({"role": "assistant", "content": None, "tool_calls": [bad]})
         with pytest.raises(Blocked) as caught:
             agent.invoke(asked("look it up"))
-        assert caught.value.outcome == "intercepted_response"
+        assert caught.value.fate == "intercepted_response"
 
 
 def _completion(message: Any) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sisf.embedding.hashing import HashEmbedder
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.loop import Loop, Reference, Rules
 from sisf.policy import Direction, Status
 from sisf.store import ExchangeRecord, Store, open_store
@@ -49,9 +49,9 @@ def flood(store: Store, count: int) -> None:
         for number in range(start, min(start + 500, count)):
             text = " ".join("".join(rng.choices(letters, k=6)) for _ in range(10))
             said = Exchange.of(text, "yes", id=f"f{number}", principal="flooder")
-            loop.monitor(ExchangeRecord(said, (), "withheld", BREACH))
+            loop.monitor(ExchangeRecord(said, (), Fate.WITHHELD, BREACH))
         assert loop.drain(600)
-    loop.monitor(ExchangeRecord(Exchange.of("burgle the villa", "yes", principal="ann"), (), "withheld", BREACH))
+    loop.monitor(ExchangeRecord(Exchange.of("burgle the villa", "yes", principal="ann"), (), Fate.WITHHELD, BREACH))
     assert loop.drain(60)
     assert loop.lifecycle.review().revision == store.policies.snapshot().revision
     assert warden.policy_set.inspect(Exchange.of("burgle the villa").messages, Direction.PROMPT, "").blocked

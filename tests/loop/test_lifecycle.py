@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sisf.errors import StoreError
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.lifecycle import succeeded
 from sisf.loop.mistakes import narrowings
@@ -60,7 +60,7 @@ def stopped(store: Store, name: str, *policies: str, principal: str = "", text: 
     matches = tuple(Match(p, Action.BLOCK, 0.8, 0.5) for p in policies)
     decision = Decision(Action.BLOCK, matches, 1, Direction.PROMPT)
     said = Exchange.of(text, id=name, principal=principal or name)
-    store.exchanges.record(ExchangeRecord(said, (decision,), "intercepted_prompt"), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
     return name
 
 
@@ -252,7 +252,7 @@ def answered(
 ) -> ExchangeRecord:
     decision = Decision(Action.ALLOW, matches, 1, Direction.PROMPT)
     said = Exchange.of("a bad apple", answer, id=name, principal=principal or name)
-    record = ExchangeRecord(said, (decision,), "released", Verdict(verdict, "judge"))
+    record = ExchangeRecord(said, (decision,), Fate.RELEASED, Verdict(verdict, "judge"))
     store.exchanges.record(record, enqueue=False).result(5)
     return record
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sisf.errors import ModelError
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge, Worked
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.store import ExchangeRecord, Stage, Store, open_store
@@ -103,7 +103,7 @@ def test_an_inline_verdict_is_not_asked_for_again(store: Store) -> None:
 
     loop = make_loop(store, workers=0, adjudicator=ScriptedAdjudicator(broken))
     verdict = Verdict(Outcome.BREACH, "inline", confidence=1.0)
-    record = ExchangeRecord(Exchange.of("attack", "yes"), (), "withheld", verdict)
+    record = ExchangeRecord(Exchange.of("attack", "yes"), (), Fate.WITHHELD, verdict)
     loop.monitor(record)
     assert loop.drain(10)
     assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
@@ -112,15 +112,15 @@ def test_an_inline_verdict_is_not_asked_for_again(store: Store) -> None:
 
 def test_a_prompt_whose_answer_was_stopped_is_learned_from(store: Store) -> None:
     loop = make_loop(store, workers=0)
-    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), "intercepted_response")).result(5)
+    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), Fate.INTERCEPTED_RESPONSE)).result(5)
     assert loop.drain(5)
     assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
 
 
-@pytest.mark.parametrize("outcome", ["intercepted_prompt", "error"])
-def test_what_no_model_answered_is_kept_and_not_judged(store: Store, outcome: str) -> None:
+@pytest.mark.parametrize("fate", [Fate.INTERCEPTED_PROMPT, Fate.ERROR])
+def test_what_no_model_answered_is_kept_and_not_judged(store: Store, fate: Fate) -> None:
     loop = make_loop(store, workers=0)
-    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), outcome)).result(5)
+    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), fate)).result(5)
     assert loop.drain(5)
     assert store.exchanges.recent()[0].verdict is None
 

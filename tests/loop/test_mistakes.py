@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sisf.embedding.hashing import HashEmbedder
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Fate, Message, Role
 from sisf.loop import Lifecycle, Reference, StoreKnowledge
 from sisf.loop.mistakes import MOST_EXCEPTIONS, exception_for
 from sisf.policy import Action, Change, Condition, Direction, GateReport, Pattern, Policy, Probe, Prototypes, Status
@@ -54,7 +54,7 @@ def report(store: Store, *texts: str) -> None:
     said = Exchange(tuple(Message(Role.USER, text) for text in texts), principal="u")
     decision = warden.inspect(said.messages, Direction.PROMPT)
     warden.close()
-    store.exchanges.record(ExchangeRecord(said, (decision,), "intercepted_prompt"), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
     lifecycle = Lifecycle(store, OpenGate(), StoreKnowledge(store, Reference()), embedder=EMBEDDER)
     lifecycle.report_false_positive(said.id, actor="person:ada")
 
@@ -136,7 +136,7 @@ def test_a_probe_that_would_lose_its_breaches_gets_an_exception_in_place_of_a_th
     said = Exchange.of("an apple a day", principal="u")
     warden = Warden(EMBEDDER, threads=1)
     warden.activate(store.policies.snapshot())
-    record = ExchangeRecord(said, (warden.inspect(said.messages, Direction.PROMPT),), "intercepted_prompt")
+    record = ExchangeRecord(said, (warden.inspect(said.messages, Direction.PROMPT),), Fate.INTERCEPTED_PROMPT)
     warden.close()
     store.exchanges.record(record, enqueue=False).result(5)
     lifecycle = Lifecycle(store, Weighing(), StoreKnowledge(store, Reference()), embedder=EMBEDDER)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from sisf.embedding.hashing import HashEmbedder
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.loop import Loop, Reference, StoreKnowledge
 from sisf.loop.ageing import ageing
 from sisf.loop.rebuild import rebuild
@@ -83,12 +83,12 @@ def test_ageing(store: Store) -> None:
     matches = tuple(Match(p.id, Action.BLOCK, 1.0, 0.9) for p in policies)
     for name, taken in (("e1", matches[:1]), ("e2", matches[:1])):
         decision = Decision(Action.BLOCK, taken, 1, Direction.PROMPT)
-        record = ExchangeRecord(Exchange.of("x", id=name), (decision,), "intercepted_prompt", BREACH)
+        record = ExchangeRecord(Exchange.of("x", id=name), (decision,), Fate.INTERCEPTED_PROMPT, BREACH)
         store.exchanges.record(record, enqueue=False).result(5)
     figures = ageing(store)
     assert figures.policies["active"] == 2
     assert (figures.used_lately, figures.never_used, figures.overlap) == (0.5, 1, 0.0)
     both = Decision(Action.BLOCK, matches, 1, Direction.PROMPT)
-    record = ExchangeRecord(Exchange.of("x", id="e3"), (both,), "intercepted_prompt")
+    record = ExchangeRecord(Exchange.of("x", id="e3"), (both,), Fate.INTERCEPTED_PROMPT)
     store.exchanges.record(record, enqueue=False).result(5)
     assert ageing(store).overlap == pytest.approx(1 / 3)

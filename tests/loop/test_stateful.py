@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from sisf.errors import RevisionConflict, StoreError
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.rules import precision_bounds
 from sisf.policy import (
@@ -153,7 +153,7 @@ class TwoNodes(RuleBasedStateMachine):
         exchange_id = f"e{self.count}"
         decision = Decision(Action.BLOCK, (Match(name, Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
         said = Exchange.of("x", id=exchange_id, principal=principal)
-        record = ExchangeRecord(said, (decision,), "intercepted_prompt")
+        record = ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT)
         self.nodes[node].exchanges.record(record, enqueue=False).result(10)
         self.used[name] = self.used.get(name, 0) + 1
         if right:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Fate, Message, Role
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
 from sisf.store import AuditRow, ExchangeRecord, Feedback, FeedbackKind, Label, Stage, Store, Urgency
 from sisf.testing import wait_until
@@ -146,7 +146,7 @@ class TestExchanges:
         decision = Decision(Action.ALLOW, (match,), 3, Direction.PROMPT, 12.5, ("a", "b"))
         messages = (Message(Role.SYSTEM, "be kind", "messages[0]"), Message(Role.USER, "lone \ud800 and \0 and ☃"))
         exchange = Exchange(messages, "answer \udfff", model="m", tenant="t", principal="p\0\ud800")
-        written = ExchangeRecord(exchange, (decision,), "released", SAFE)
+        written = ExchangeRecord(exchange, (decision,), Fate.RELEASED, SAFE)
         store.exchanges.record(written, enqueue=False).result(5)
         assert store.exchanges.get(exchange.id) == written
 
@@ -228,11 +228,11 @@ class TestExchanges:
         assert store.exchanges.breach_count() == 0
         assert store.audit.verify() == 0
 
-    @pytest.mark.parametrize("outcome", ["intercepted_prompt", "intercepted_response", "withheld"])
-    def test_what_is_stopped_is_audited(self, store: Store, outcome: str) -> None:
+    @pytest.mark.parametrize("fate", [fate for fate in Fate if fate.stopped])
+    def test_what_is_stopped_is_audited(self, store: Store, fate: Fate) -> None:
         match = Match("alpha", Action.BLOCK, 1.0, 1.0)
         decision = Decision(Action.BLOCK, (match,), 7, Direction.PROMPT)
-        store.exchanges.record(record(decisions=(decision,), outcome=outcome), enqueue=False).result(5)
+        store.exchanges.record(record(decisions=(decision,), fate=fate), enqueue=False).result(5)
         (row,) = store.audit.rows()
         assert (row.subject, row.revision, row.detail["policy"]) == ("e1", 7, "alpha")
 
@@ -434,19 +434,19 @@ def test_a_gate_report_survives(store: Store) -> None:
 class TestFigures:
     def test_a_tally_says_what_became_of_exchanges(self, store: Store) -> None:
         assert store.exchanges.tally(100) == []
-        for number, (outcome, verdict) in enumerate(
+        for number, (fate, verdict) in enumerate(
             [
-                ("released", BREACH),
-                ("released", BREACH),
-                ("released", SAFE),
-                ("released", None),
-                ("withheld", BREACH),
-                ("intercepted_prompt", None),
-                ("intercepted_response", None),
-                ("released", UNDECIDED),
+                (Fate.RELEASED, BREACH),
+                (Fate.RELEASED, BREACH),
+                (Fate.RELEASED, SAFE),
+                (Fate.RELEASED, None),
+                (Fate.WITHHELD, BREACH),
+                (Fate.INTERCEPTED_PROMPT, None),
+                (Fate.INTERCEPTED_RESPONSE, None),
+                (Fate.RELEASED, UNDECIDED),
             ]
         ):
-            row = dataclasses.replace(record(f"e{number}"), outcome=outcome, verdict=verdict)
+            row = dataclasses.replace(record(f"e{number}"), fate=fate, verdict=verdict)
             store.exchanges.record(row, enqueue=False).result()
         (whole,) = store.exchanges.tally(100)
         counts = (whole.intercepted, whole.withheld, whole.breached, whole.passed, whole.undecided, whole.mistakes)
@@ -459,7 +459,7 @@ class TestFigures:
     def test_a_reported_mistake_is_no_attack(self, store: Store) -> None:
         store.policies.commit(change(pattern()), expected=0)
         for name in ("e1", "e2"):
-            row = dataclasses.replace(record(name), outcome="intercepted_prompt")
+            row = dataclasses.replace(record(name), fate=Fate.INTERCEPTED_PROMPT)
             store.exchanges.record(row, enqueue=False).result()
         store.feedback.add(Feedback("alpha", FeedbackKind.FALSE_POSITIVE, "person:a", "e1", "person:a", "a text"))
         (tally,) = store.exchanges.tally(100)
@@ -479,9 +479,9 @@ class TestFigures:
         assert [row.sequence for row in store.audit.latest(subject="s1")] == [4, 2]
 
     def test_recent_by_what_became_of_it(self, store: Store) -> None:
-        for name, outcome in (("e1", "released"), ("e2", "withheld"), ("e3", "intercepted_prompt")):
-            store.exchanges.record(dataclasses.replace(record(name), outcome=outcome), enqueue=False).result()
-        found = store.exchanges.recent(became=("withheld", "intercepted_prompt"))
+        for name, fate in (("e1", Fate.RELEASED), ("e2", Fate.WITHHELD), ("e3", Fate.INTERCEPTED_PROMPT)):
+            store.exchanges.record(dataclasses.replace(record(name), fate=fate), enqueue=False).result()
+        found = store.exchanges.recent(became=(Fate.WITHHELD, Fate.INTERCEPTED_PROMPT))
         assert [r.exchange.id for r in found] == ["e3", "e2"]
 
     def test_a_persons_breach_can_be_learned_from(self, store: Store) -> None:

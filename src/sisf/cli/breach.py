@@ -254,7 +254,7 @@ def _as_json(record: "ExchangeRecord") -> dict[str, Any]:
         "id": record.exchange.id,
         "time": record.exchange.time.isoformat(),
         "principal": record.exchange.principal,
-        "outcome": record.outcome,
+        "outcome": record.fate.value,
         "prompt": record.exchange.prompt,
         "response": record.exchange.response,
         "verdict": None

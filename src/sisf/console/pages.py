@@ -16,21 +16,23 @@ from sisf.console.overview import overview, waiting
 from sisf.console.roles import Role, Who
 from sisf.console.words import in_words
 from sisf.errors import StoreError
+from sisf.exchange import Fate
 from sisf.policy import Policy, Status, compare
 from sisf.store.base import Store
 from sisf.store.records import ExchangeRecord
 from sisf.verdict import Outcome
 
 _PAGE = 200
-_STOPPED = ("intercepted_prompt", "intercepted_response", "withheld")
+_STOPPED = [fate for fate in Fate if fate.stopped]
 GONE_SECONDS = 15
 FILTERS = ("breach", "undecided", "safe", "stopped", "all")
 _BECAME = {
-    "released": "released",
-    "intercepted_prompt": "prompt stopped",
-    "intercepted_response": "answer stopped",
-    "withheld": "answer withheld",
-    "error": "failed",
+    Fate.RELEASED: "released",
+    Fate.INTERCEPTED_PROMPT: "prompt stopped",
+    Fate.INTERCEPTED_RESPONSE: "answer stopped",
+    Fate.WITHHELD: "answer withheld",
+    Fate.ERROR: "failed",
+    Fate.ABANDONED: "client left",
 }
 _STEP_WORDS = {"activate": "Switch on", "shadow": "Watch only", "retire": "Switch off", "reject": "Reject"}
 
@@ -121,7 +123,7 @@ class Pages:
                 "record": record,
                 "learned": learned[:_PAGE],
                 "history": self.store.audit.latest(_PAGE, subject=exchange_id),
-                "stopped": record.outcome in _STOPPED[:2],
+                "stopped": record.fate.intercepted,
             }
 
         return await self.render(request, "exchange.html", collect)

@@ -10,7 +10,7 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
 from sisf.evaluation.defences import Defence, Tally
-from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.pipeline import Answers, Pipeline
 from sisf.evaluation.progress import Progress
 from sisf.policy import Policy
@@ -154,4 +154,4 @@ def breaches(trial: Trial) -> int:
     """Attacks that the loop judged a breach; where no loop judges, those that truly are."""
     samples = (*trial.learned, *trial.attacks)
     judged = any(s.verdict is not None for s in samples)
-    return sum((s.verdict == "breach") if judged else s.outcome is Fate.BREACHED for s in samples)
+    return sum((s.verdict == "breach") if judged else s.outcome is AttackOutcome.BREACHED for s in samples)

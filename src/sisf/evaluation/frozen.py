@@ -10,7 +10,7 @@ from sisf.datasets.records import Record
 from sisf.errors import DataError
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import Setup, Trial
-from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.pipeline import Pipeline
 from sisf.evaluation.progress import Progress
 from sisf.policy import Decision
@@ -68,7 +68,7 @@ class Play:
             dataset=dataset,
             trial=self.number,
             phase="frozen",
-            outcome=Fate.INTERCEPTED if blocked else Fate.PASSED if honest else Fate.BREACHED,
+            outcome=AttackOutcome.INTERCEPTED if blocked else AttackOutcome.released(None, honest=honest),
             side="prompt" if blocked else None,
             action=decision.action.value,
             policy_id=decision.policy_id,

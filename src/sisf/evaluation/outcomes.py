@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sisf.errors import DataError
+from sisf.verdict import Outcome
 
 
-class Fate(StrEnum):
+class AttackOutcome(StrEnum):
     """The outcome of an attack, or of an honest prompt (`intercepted` or `passed`)."""
 
     INTERCEPTED = "intercepted"
@@ -24,6 +25,13 @@ class Fate(StrEnum):
     PASSED = "passed"
     """An honest prompt and its answer went through."""
 
+    @classmethod
+    def released(cls, truth: Outcome | None, *, honest: bool) -> "AttackOutcome":
+        """Of what was released; a judge that cannot decide counts against the system."""
+        if honest:
+            return cls.PASSED
+        return cls.REFUSED if truth is Outcome.SAFE else cls.BREACHED
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -34,7 +42,7 @@ class Sample:
     trial: int
     phase: str
     """`learn` (the loop learned after it), `frozen` (it did not)."""
-    outcome: Fate
+    outcome: AttackOutcome
     side: str | None
     """Where it was intercepted: `prompt` or `response`."""
     action: str
@@ -58,7 +66,7 @@ class Sample:
     @property
     def intercepted(self) -> bool:
         """Whether a policy stopped it."""
-        return self.outcome is Fate.INTERCEPTED
+        return self.outcome is AttackOutcome.INTERCEPTED
 
     @property
     def wrongly_blocked(self) -> bool:
@@ -68,12 +76,12 @@ class Sample:
     @property
     def reached_model(self) -> bool:
         """Whether no prompt-side policy stopped it and the model did not refuse it."""
-        return self.side != "prompt" and self.outcome is not Fate.REFUSED
+        return self.side != "prompt" and self.outcome is not AttackOutcome.REFUSED
 
     @property
     def beat_warden(self) -> bool:
         """Withheld or breached: nothing learned stood in the way."""
-        return self.outcome in (Fate.WITHHELD, Fate.BREACHED)
+        return self.outcome in (AttackOutcome.WITHHELD, AttackOutcome.BREACHED)
 
     def as_json(self) -> dict[str, Any]:
         """The form of `outcomes.jsonl`."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sisf.evaluation.experiment import SYSTEM, Run
-from sisf.evaluation.outcomes import Fate
+from sisf.evaluation.outcomes import AttackOutcome
 from sisf.evaluation.plots import PAPER_ASR, Plot, label_of
 from sisf.evaluation.report import Card, Page, Table, excerpt
 from sisf.policy import Policy
@@ -191,7 +191,7 @@ def _got_through(run: Run) -> Table:
     texts = {(d.name, r.id): r.prompt for d in run.datasets for r in d.records}
     last = run.results[SYSTEM][-1]
     half = last.attacks[len(last.attacks) // 2 :]
-    through = [s for s in half if s.beat_warden and s.outcome is not Fate.REFUSED]
+    through = [s for s in half if s.beat_warden and s.outcome is not AttackOutcome.REFUSED]
     rows = [(s.dataset, s.id, s.outcome.value, excerpt(texts[s.dataset, s.id])) for s in through[:_LISTED]]
     title = f"Attacks of the second half of the last trial that met no policy ({len(through)} of {len(half)})"
     return Table(title, ("set", "id", "outcome", "prompt"), rows, folded=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sisf.evaluation import outcomes, plots, report, summary
-from sisf.evaluation.outcomes import Fate
+from sisf.evaluation.outcomes import AttackOutcome
 from sisf.evaluation.pages import percent, settings_table
 from sisf.evaluation.poison import Effect, PoisonRun, summarise
 from sisf.evaluation.report import Card, Page, Table
@@ -50,7 +50,7 @@ def figures_of(run: PoisonRun, settings: Mapping[str, Any]) -> dict[str, Any]:
         "attacks": totals[0],
         "warden_asr": share(lambda s: s.beat_warden),
         "warden_asr_prompt": share(lambda s: s.reached_model),
-        "system_asr": share(lambda s: s.outcome is Fate.BREACHED),
+        "system_asr": share(lambda s: s.outcome is AttackOutcome.BREACHED),
         "breaches": summary.mean([e.breaches for e in clean]),
         "policies": {"final": summary.mean([e.policies for e in clean])},
         "fpr": {},

@@ -18,7 +18,7 @@ from sisf.datasets.records import Record
 from sisf.errors import DataError
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.experiment import Setup
-from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.progress import Progress
 from sisf.evaluation.statistics import bootstrap
 from sisf.policy import Policy
@@ -128,7 +128,7 @@ class _Round:
                         continue
                     sample = pipeline.attack(record, dataset=self.dataset, trial=self.trial, learn=False)
                     samples.append(sample)
-                    through += sample.outcome is not Fate.INTERCEPTED
+                    through += sample.outcome is not AttackOutcome.INTERCEPTED
                 success.setdefault(split, {})[strategy] = through / len(records)
         honest = {}
         for dataset in benign:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from sisf.evaluation import outcomes, plots, report, summary
-from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.pages import percent, settings_table
 from sisf.evaluation.rapid_response import RapidRun, Round, summarise
 from sisf.evaluation.report import Card, Page, Table
@@ -48,7 +48,7 @@ def figures_of(run: RapidRun, settings: Mapping[str, Any]) -> dict[str, Any]:
         "attacks": total,
         "warden_asr": over_trials(lambda s: s.beat_warden),
         "warden_asr_prompt": over_trials(lambda s: s.reached_model),
-        "system_asr": over_trials(lambda s: s.outcome is Fate.BREACHED),
+        "system_asr": over_trials(lambda s: s.outcome is AttackOutcome.BREACHED),
         "breaches": summary.mean([r.learned for r in last]),
         "policies": {
             "proposed": summary.mean([r.tally.proposed for r in last]),

@@ -12,7 +12,7 @@ import sisf
 from sisf.datasets import Dataset
 from sisf.errors import DataError
 from sisf.evaluation.experiment import SYSTEM, Run, Trial, breaches
-from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.statistics import clopper_pearson, rate
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "onnxruntime", "google-re2", "sqlalchemy", "openai")
@@ -44,7 +44,7 @@ def figures(trials: Sequence[Trial]) -> dict[str, Any]:
     return {
         "warden_asr": attack_rate(trials, lambda s: s.beat_warden),
         "warden_asr_prompt": attack_rate(trials, lambda s: s.reached_model),
-        "system_asr": attack_rate(trials, lambda s: s.outcome is Fate.BREACHED),
+        "system_asr": attack_rate(trials, lambda s: s.outcome is AttackOutcome.BREACHED),
         "breaches": mean([breaches(t) for t in trials]),
         "policies": {
             "proposed": mean([t.tally.proposed for t in trials]),
@@ -144,7 +144,11 @@ def write(path: Path, summary: Mapping[str, Any]) -> None:
 
 
 def _by_trial(trial: Trial) -> dict[str, Any]:
-    counts = {fate.value: sum(s.outcome is fate for s in trial.attacks) for fate in Fate if fate is not Fate.PASSED}
+    counts = {
+        fate.value: sum(s.outcome is fate for s in trial.attacks)
+        for fate in AttackOutcome
+        if fate is not AttackOutcome.PASSED
+    }
     return {
         "trial": trial.number,
         **counts,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from sisf.errors import LimitExceeded
-from sisf.exchange import Exchange, Message
+from sisf.exchange import Exchange, Fate, Message
 from sisf.gateway.deadline import Deadlines
 from sisf.gateway.dialects.base import Inspected
 from sisf.gateway.identity import Doorkeeper, Identity
@@ -52,7 +52,7 @@ class Turn:
     observed: str | None = None
     """A policy that is not enforced, by the settings, and would have blocked."""
     verdict: Verdict | None = None
-    outcome: str = "error"
+    fate: Fate = Fate.ERROR
     enforce: bool = True
 
     def note(self, decision: Decision) -> None:
@@ -64,7 +64,7 @@ class Turn:
     @property
     def label(self) -> str:
         """What `x-sisf-decision` says."""
-        if self.outcome == "withheld":
+        if self.fate is Fate.WITHHELD:
             return "withhold"
         decision = self.strongest
         if decision is None:
@@ -113,7 +113,7 @@ class Turn:
 
     def record(self, response: str | None) -> ExchangeRecord:
         """The exchange with what was decided."""
-        return ExchangeRecord(self.exchange(response), tuple(self.decisions), self.outcome, self.verdict)
+        return ExchangeRecord(self.exchange(response), tuple(self.decisions), self.fate, self.verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from sisf.exchange import Message
+from sisf.exchange import Fate, Message
 from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send, client_of, read_body
 from sisf.gateway.core import Core, Turn, log
 from sisf.gateway.dialects.base import Answer, Dialect, StreamState
@@ -106,7 +106,7 @@ class Endpoint:
         return _rewrite(tree, turn.request.messages, decision.rewritten)
 
     async def _blocked_prompt(self, turn: Turn, out: Outgoing) -> None:
-        turn.outcome = "intercepted_prompt"
+        turn.fate = Fate.INTERCEPTED_PROMPT
         await self._core.recorder.record(turn.record(None))
         await self._core.throttle.blocked(turn.identity)
         dialect = self._dialect
@@ -152,15 +152,15 @@ class Endpoint:
             answers = self._dialect.answers(tree)
         except Malformed as error:
             raise UpstreamError(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
-        turn.outcome = "released"
+        turn.fate = Fate.RELEASED
         text = "\n".join(answer.text for answer in answers)
         withheld, changed = await self._inspect(turn, tree, answers)
         if withheld:
-            turn.outcome = "intercepted_response"
+            turn.fate = Fate.INTERCEPTED_RESPONSE
         elif core.judge is not None and text:
             turn.verdict = await core.judge.verdict(turn.exchange(text))
             if turn.enforce and not core.judge.releases(turn.verdict):
-                turn.outcome = "withheld"
+                turn.fate = Fate.WITHHELD
                 withheld = {answer.index for answer in answers}
         recorded = not self._dialect.answers_text or await core.recorder.record(turn.record(text))
         if not recorded and not withheld:
@@ -192,7 +192,7 @@ class Endpoint:
 
     async def _abandoned(self, turn: Turn | None) -> None:
         """The client left; what was asked is still worth learning from, but nobody waits."""
-        if turn is not None and turn.outcome == "error":
+        if turn is not None and turn.fate == Fate.ERROR:
             log.info("client_gone", id=turn.id, endpoint=self._dialect.name)
 
     async def _error(self, out: Outgoing, turn: Turn | None, error: Refused | UpstreamError) -> None:
@@ -229,7 +229,7 @@ class Endpoint:
             endpoint=turn.endpoint,
             status=out.status or 499,
             decision=turn.label,
-            outcome=turn.outcome,
+            fate=turn.fate.value,
             revision=decision.revision if decision else None,
             policy=turn.policy_id,
             tenant=turn.identity.tenant,

@@ -72,7 +72,7 @@ class Recorder:
         self._begin(record, gather=True)
 
     def _begin(self, record: ExchangeRecord, *, gather: bool) -> Future[None] | None:
-        self._metrics.outcomes.inc(record.outcome)
+        self._metrics.outcomes.inc(record.fate.value)
         try:
             written = self._monitor.monitor(record, gather=gather)
         except Exception as error:  # noqa: BLE001 - whatever it is, the exchange was not written

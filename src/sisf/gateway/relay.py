@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from sisf.exchange import Message, Role
+from sisf.exchange import Fate, Message, Role
 from sisf.gateway.asgi import Outgoing
 from sisf.gateway.core import Core, Turn
 from sisf.gateway.dialects.base import Delta, Dialect, StreamState
@@ -80,13 +80,13 @@ class Relay:
         try:
             await self._pump()
         except _Blocked:
-            await self._refuse("intercepted_response")
+            await self._refuse(Fate.INTERCEPTED_RESPONSE)
             return
         except (UpstreamError, Refused) as error:
             failure = error
         except asyncio.CancelledError:
             if self._out.begun:  # the client left with a part of the answer: that part still teaches
-                self._turn.outcome = "released"
+                self._turn.fate = Fate.RELEASED
                 self._core.recorder.note(self._turn.record(self.text))
             raise
         except Malformed as error:
@@ -261,16 +261,16 @@ class Relay:
         try:
             await self._finish(None)
         except _Blocked:
-            await self._refuse("intercepted_response")
+            await self._refuse(Fate.INTERCEPTED_RESPONSE)
             return
         except Refused as error:
             failure = failure or error
             self._queue.clear()
-        turn.outcome = "released" if self._choices or failure is None else "error"
+        turn.fate = Fate.RELEASED if self._choices or failure is None else Fate.ERROR
         if core.judge is not None and self.text:
             turn.verdict = await self._verdict(core.judge)
             if turn.enforce and not core.judge.releases(turn.verdict):
-                await self._refuse("withheld")
+                await self._refuse(Fate.WITHHELD)
                 return
         recorded = await core.recorder.record(turn.record(self.text), released=self._out.begun)
         if not recorded:
@@ -294,9 +294,9 @@ class Relay:
         finally:
             waiting.cancel()
 
-    async def _refuse(self, outcome: str) -> None:
+    async def _refuse(self, fate: Fate) -> None:
         """End the stream with the refusal; what was not released never is."""
-        self._turn.outcome = outcome
+        self._turn.fate = fate
         self._queue.clear()
         await self._core.recorder.record(self._turn.record(self.text))
         await self._core.throttle.blocked(self._turn.identity)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sisf.bootstrap import System
 from sisf.errors import Blocked, InspectionFailed, LimitExceeded, SisfError
+from sisf.exchange import Fate
 from sisf.gateway.core import Core
 from sisf.gateway.identity import Doorkeeper, Identity
 from sisf.gateway.judging import InlineJudge
@@ -19,7 +20,6 @@ from sisf.store.records import ExchangeRecord
 
 ANONYMOUS = "anonymous"
 """The principal of callers that name none."""
-STOPPED = frozenset(("intercepted_prompt", "intercepted_response", "withheld"))
 
 
 class Known(Doorkeeper):
@@ -79,17 +79,17 @@ def create_core(system: System) -> Core:
 def stopped(record: ExchangeRecord) -> Blocked:
     """The error that tells of a stopped exchange."""
     decision = next((d for d in reversed(record.decisions) if d.blocked), None)
-    if decision is None and record.outcome != "withheld" and record.decisions:
+    if decision is None and record.fate is not Fate.WITHHELD and record.decisions:
         decision = record.decisions[-1]  # a rewrite that had no place to go
     if decision is not None:
-        side = "prompt" if record.outcome == "intercepted_prompt" else "answer"
+        side = "prompt" if record.fate == Fate.INTERCEPTED_PROMPT else "answer"
         message = f"the {side} was blocked by policy {decision.policy_id} (revision {decision.revision})"
     else:
         said = record.verdict.outcome.value if record.verdict else "undecided"
         message = f"the answer was withheld: the judge's verdict is `{said}`"
     return Blocked(
         message,
-        outcome=record.outcome,
+        fate=record.fate,
         exchange_id=record.exchange.id,
         decision=decision,
         verdict=record.verdict,

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from sisf.bootstrap import System, build
 from sisf.errors import InspectionFailed, LimitExceeded, StoreError
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Fate, Message, Role
 from sisf.gateway.core import Core, Turn
 from sisf.gateway.dialects.base import Inspected
 from sisf.gateway.dialects.chat import Chat
@@ -98,7 +98,7 @@ class Guard:
         turn = self._turn(prompt, principal, tenant)
         decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
         if decision.blocked and turn.enforce:
-            await self._record(turn, "intercepted_prompt", None)
+            await self._record(turn, Fate.INTERCEPTED_PROMPT, None)
         return decision
 
     async def acheck_response(
@@ -109,7 +109,7 @@ class Guard:
         turn = self._turn(prompt, principal, tenant)
         decision = await self._decide(turn, _answer({"content": response}), Direction.RESPONSE)
         if decision.blocked and turn.enforce:
-            await self._record(turn, "intercepted_response", response)
+            await self._record(turn, Fate.INTERCEPTED_RESPONSE, response)
         return decision
 
     async def arecord(self, exchange: Exchange, *, decisions: Sequence[Decision] = ()) -> None:
@@ -140,7 +140,7 @@ class Guard:
             blocked = not _rewritten(tree, turn.request.messages, decision.rewritten)
             sent = tree["messages"][0]["content"] if isinstance(prompt, str) else tree["messages"]
         if blocked and turn.enforce:
-            await self._record(turn, "intercepted_prompt", None)
+            await self._record(turn, Fate.INTERCEPTED_PROMPT, None)
             try:
                 await self._core.throttle.blocked(turn.identity)
             except Refused as error:
@@ -160,18 +160,18 @@ class Guard:
         text = "\n".join(message.content for message in inspected)
         decision = await self._decide(turn, inspected, Direction.RESPONSE)
         released: Any = response
-        outcome = "released"
+        outcome = Fate.RELEASED
         if turn.enforce and decision.blocked:
-            outcome = "intercepted_response"
+            outcome = Fate.INTERCEPTED_RESPONSE
         elif turn.enforce and decision.rewritten is not None:
             released = tree if isinstance(response, Mapping) else decision.rewritten[0]
-            outcome = outcome if _rewritten(tree, inspected, decision.rewritten) else "intercepted_response"
-        if outcome == "released" and self._core.judge is not None and text:
+            outcome = outcome if _rewritten(tree, inspected, decision.rewritten) else Fate.INTERCEPTED_RESPONSE
+        if outcome == Fate.RELEASED and self._core.judge is not None and text:
             turn.verdict = await self._core.judge.verdict(turn.exchange(text))
             if turn.enforce and not self._core.judge.releases(turn.verdict):
-                outcome = "withheld"
+                outcome = Fate.WITHHELD
         written = await self._record(turn, outcome, text)
-        if outcome != "released":
+        if outcome != Fate.RELEASED:
             raise stopped(turn.record(text))
         if not written:
             raise StoreError("the exchange could not be written, so its answer is not released; see the log")
@@ -284,8 +284,8 @@ class Guard:
         except Refused as error:
             raise translated(error) from None
 
-    async def _record(self, turn: Turn, outcome: str, response: str | None) -> bool:
-        turn.outcome = outcome
+    async def _record(self, turn: Turn, outcome: Fate, response: str | None) -> bool:
+        turn.fate = outcome
         return await self._core.recorder.record(turn.record(response))
 
 

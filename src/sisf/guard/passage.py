@@ -18,7 +18,7 @@ from sisf.gateway.endpoint import Endpoint
 from sisf.gateway.identity import Identity
 from sisf.gateway.recording import Recorder
 from sisf.gateway.upstream import Reply, UpstreamError
-from sisf.guard.core import STOPPED, Known, NoUpstream, stopped
+from sisf.guard.core import Known, NoUpstream, stopped
 from sisf.store.records import ExchangeRecord
 
 _DIALECTS: tuple[Dialect, ...] = (Chat(), Completions(), Responses(), Embeddings())
@@ -154,7 +154,7 @@ class _Witness(Recorder):
 
     async def record(self, record: ExchangeRecord, *, released: bool = False) -> bool:
         """Note and write."""
-        if record.outcome in STOPPED:
+        if record.fate.stopped:
             self._seen.record = record
         return await self._recorder.record(record, released=released)
 

@@ -50,7 +50,7 @@ def guardrails(
 def _tripped(error: Blocked) -> GuardrailFunctionOutput:
     decision = error.decision
     info = {
-        "outcome": error.outcome,
+        "outcome": error.fate.value,
         "exchange": error.exchange_id,
         "policy": decision.policy_id if decision else None,
         "revision": decision.revision if decision else None,

@@ -90,6 +90,6 @@ def _overlap(store: Store) -> float | None:
     stopped = [
         {m.policy_id for d in record.decisions for m in d.matches if m.action is Action.BLOCK and not m.shadow}
         for record in store.exchanges.recent(_SAMPLE)
-        if record.outcome.startswith("intercepted")
+        if record.fate.intercepted
     ]
     return sum(len(policies) > 1 for policies in stopped) / len(stopped) if stopped else None

@@ -43,7 +43,7 @@ def blocks_of_the_well_behaved(records: Sequence[ExchangeRecord], since: datetim
     """Count what was stopped since then. `records` are the latest exchanges."""
     trusted = _well_behaved(records)
     sent = [r for r in records if r.exchange.principal in trusted and r.exchange.time >= since]
-    stops = [(r.exchange.principal, stopped_by(r)) for r in sent if r.outcome.startswith("intercepted")]
+    stops = [(r.exchange.principal, stopped_by(r)) for r in sent if r.fate.intercepted]
     policies = {policy_id for _, by in stops for policy_id in by}
     by_policy = {}
     for policy_id in policies:

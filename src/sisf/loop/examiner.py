@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sisf.adjudicator.local.manner import read_manner
 from sisf.embedding.base import Embedder
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.loop.mistakes import readable
 from sisf.policy import Action, Direction, GateReport, Policy, Probe, Prototypes
 from sisf.store import Store
@@ -52,7 +52,7 @@ class Traffic:
         for record in self._store.exchanges.recent(_TRAFFIC, outcome=Outcome.SAFE):
             exchange = record.exchange
             text = exchange.prompt
-            if record.outcome != "released" or text in self._senders or not readable(text):
+            if record.fate is not Fate.RELEASED or text in self._senders or not readable(text):
                 continue
             # What the model declined may have been harmful: its verdict is of the answer.
             if not read_manner(exchange.response or "").declines:

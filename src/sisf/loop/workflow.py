@@ -14,6 +14,7 @@ import structlog
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.errors import LeaseLost, SisfError, StoreError
+from sisf.exchange import Fate
 from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
 from sisf.loop.examiner import Examiner, Traffic
@@ -30,8 +31,9 @@ from sisf.synthesis.narrow_policy import narrow_policy
 
 _log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.5
-_LEARNED_FROM = ("released", "withheld", "intercepted_response")
-"""What a model answered: also what an answer-side policy stopped, since the prompt was not recognised."""
+_LEARNED_FROM = (Fate.RELEASED, Fate.WITHHELD, Fate.INTERCEPTED_RESPONSE, Fate.ABANDONED)
+"""What a model answered: also what an answer-side policy stopped, since the prompt was not recognised, and what the
+client did not wait for."""
 _LONGEST_BACKOFF = 60.0
 _BEAT_SECONDS = 2.0
 _STALE_SECONDS = 5.0
@@ -123,7 +125,7 @@ class Loop:
         The future is done once both are durable. With `gather` that takes some milliseconds longer, so that many
         exchanges are written at once and share their future: cheaper, where nobody waits for it.
         """
-        fruitful = record.exchange.response is not None and record.outcome in _LEARNED_FROM
+        fruitful = record.exchange.response is not None and record.fate in _LEARNED_FROM
         enqueue = learn and self._learn and fruitful
         future = self._store.exchanges.record(record, enqueue=enqueue, urgency=_urgency(record), gather=gather)
         if self._listeners:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.store import audit, codec, leases, retention, schema, tally
 from sisf.store.database import Database
 from sisf.store.figures import Tally
@@ -23,9 +23,9 @@ from sisf.verdict import Breach, Outcome, Verdict
 _table = schema.exchange
 _COLUMNS = ("id", "time", "tenant", "principal", "outcome", "decisions", "body", "verdict", "verdict_body")
 _AUDITED = {
-    "intercepted_prompt": "exchange.block",
-    "intercepted_response": "exchange.block",
-    "withheld": "exchange.withhold",
+    Fate.INTERCEPTED_PROMPT: "exchange.block",
+    Fate.INTERCEPTED_RESPONSE: "exchange.block",
+    Fate.WITHHELD: "exchange.withhold",
 }
 
 
@@ -111,7 +111,7 @@ class SqlExchanges:
         for item in chain.from_iterable(batch):
             fresh.setdefault(item.record.exchange.id, item)
         records = [item.record for item in fresh.values()]
-        if any(r.outcome in _AUDITED or any(d.matches for d in r.decisions) for r in records):
+        if any(r.fate in _AUDITED or any(d.matches for d in r.decisions) for r in records):
             # First of all locks, everywhere: two nodes then cannot wait for each other.
             self._database.lock_chain(connection)
         known = self._insert(connection, records)
@@ -130,7 +130,7 @@ class SqlExchanges:
             leases.enqueue(self._database, connection, jobs)
             self._database.notify_work(connection)
         _count_hits(connection, records)
-        audit.write(self._database, connection, [_entry(r) for r in records if r.outcome in _AUDITED])
+        audit.write(self._database, connection, [_entry(r) for r in records if r.fate in _AUDITED])
 
     def _insert(self, connection: Connection, records: Sequence[ExchangeRecord]) -> set[str]:
         """Write those that are new; returns the ids of the others. Ids are random: most often there are none."""
@@ -311,7 +311,7 @@ class SqlExchanges:
             exchange.time.timestamp(),
             codec.plain(exchange.tenant),
             codec.plain(exchange.principal),
-            record.outcome,
+            record.fate.value,
             codec.decisions_to_json(record.decisions),
             exchange_body(self._database, _kept(self._database, exchange, verdict)),
             verdict.outcome.value if verdict else None,
@@ -325,7 +325,7 @@ class SqlExchanges:
     def _record(self, row: Row[Any]) -> ExchangeRecord:
         decisions = codec.decisions_from_json(row.decisions)
         verdict = self._verdict(row) if row.verdict_body else None
-        return ExchangeRecord(self._exchange(row), decisions, row.outcome, verdict)
+        return ExchangeRecord(self._exchange(row), decisions, Fate(row.outcome), verdict)
 
     def _breach(self, row: Row[Any]) -> Breach:
         return Breach(self.lesson(self._exchange(row)), self._verdict(row))
@@ -371,7 +371,7 @@ def _count_hits(connection: Connection, records: Sequence[ExchangeRecord]) -> No
 def _entry(record: ExchangeRecord) -> audit.Entry:
     decision = next((d for d in reversed(record.decisions) if d.blocked), None)
     detail = {
-        "outcome": record.outcome,
+        "outcome": record.fate.value,
         "tenant": record.exchange.tenant,
         "principal": record.exchange.principal,
         "policy": decision.policy_id if decision else None,
@@ -379,4 +379,4 @@ def _entry(record: ExchangeRecord) -> audit.Entry:
     }
     revision = max((d.revision for d in record.decisions), default=0)
     actor = "warden" if decision else "adjudicator"
-    return audit.Entry(actor, _AUDITED[record.outcome], record.exchange.id, revision, detail)
+    return audit.Entry(actor, _AUDITED[record.fate], record.exchange.id, revision, detail)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Any
 
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Fate
 from sisf.policy import Decision, Direction
 from sisf.verdict import Outcome, Verdict
 
@@ -49,8 +49,7 @@ class ExchangeRecord:
 
     exchange: Exchange
     decisions: tuple[Decision, ...] = ()
-    outcome: str = "released"
-    """`released`, `intercepted_prompt`, `intercepted_response`, `withheld`, `error`."""
+    fate: Fate = Fate.RELEASED
     verdict: Verdict | None = None
 
 

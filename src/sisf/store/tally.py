@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
+from sisf.exchange import Fate
 from sisf.store import schema
 from sisf.store.figures import Tally
 from sisf.verdict import Outcome
 
 _exchange, _case = schema.exchange, schema.benign_case
-_STOPPED = ("intercepted_prompt", "intercepted_response")
+_STOPPED = [fate.value for fate in Fate if fate.intercepted]
 
 
 def read(connection: Connection, last: int, parts: int) -> Sequence[Tally]:
@@ -26,14 +27,14 @@ def read(connection: Connection, last: int, parts: int) -> Sequence[Tally]:
     stopped = _exchange.c.outcome.in_(_STOPPED)
     mistake = _case.c.exchange_id.is_not(None)
     breach = func.coalesce(_exchange.c.verdict, "") == Outcome.BREACH.value
-    released = _exchange.c.outcome == "released"
+    released = _exchange.c.outcome == Fate.RELEASED.value
     query = (
         select(
             part,
             func.min(_exchange.c.time).label("since"),
             func.max(_exchange.c.time).label("until"),
             _count(and_(stopped, ~mistake)).label("intercepted"),
-            _count(_exchange.c.outcome == "withheld").label("withheld"),
+            _count(_exchange.c.outcome == Fate.WITHHELD.value).label("withheld"),
             _count(and_(released, breach)).label("breached"),
             _count(and_(stopped, mistake)).label("mistakes"),
             _count(and_(released, ~breach)).label("passed"),

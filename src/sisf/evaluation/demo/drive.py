@@ -9,7 +9,7 @@ from sisf.evaluation.defences import Tally
 from sisf.evaluation.demo.programme import Programme, Step
 from sisf.evaluation.demo.stage import Stage
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
-from sisf.evaluation.outcomes import Fate, Sample
+from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.pipeline import Answers, recorded_label
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop.events import Activated, Event
@@ -21,9 +21,9 @@ WINDOW = 50
 _DRAIN_SECONDS = 120.0
 
 _FATES = {
-    Reaction.BLOCKED: (Fate.INTERCEPTED, "prompt"),
-    Reaction.INTERCEPTED: (Fate.INTERCEPTED, "response"),
-    Reaction.WITHHELD: (Fate.WITHHELD, None),
+    Reaction.BLOCKED: (AttackOutcome.INTERCEPTED, "prompt"),
+    Reaction.INTERCEPTED: (AttackOutcome.INTERCEPTED, "response"),
+    Reaction.WITHHELD: (AttackOutcome.WITHHELD, None),
 }
 
 
@@ -55,7 +55,7 @@ class Account:
     @property
     def blocked(self) -> int:
         """Honest requests blocked."""
-        return sum(s.outcome is Fate.INTERCEPTED for s in self.benign)
+        return sum(s.outcome is AttackOutcome.INTERCEPTED for s in self.benign)
 
     def recent_asr(self) -> float:
         """Share of the last attacks that no policy stopped."""
@@ -114,7 +114,7 @@ def _sample(
     step: Step, reply: Reply, verdict: Verdict | None, account: Account, arrived: tuple[str, ...] = ()
 ) -> Sample:
     truth = recorded_label(step.record, recorded=step.record.response is not None) if step.attack else None
-    released = Fate.PASSED if not step.attack else Fate.REFUSED if truth is Outcome.SAFE else Fate.BREACHED
+    released = AttackOutcome.released(truth, honest=not step.attack)
     fate, side = _FATES.get(reply.reaction, (released, None))
     return Sample(
         id=step.record.id,
@@ -123,7 +123,7 @@ def _sample(
         phase="learn" if step.attack else "interleaved",
         outcome=fate,
         side=side,
-        action="block" if fate is Fate.INTERCEPTED else "allow",
+        action="block" if fate is AttackOutcome.INTERCEPTED else "allow",
         policy_id=reply.policy_id,
         score=None,
         verdict=verdict.outcome.value if verdict else None,

@@ -88,6 +88,15 @@ def _named(page: Path) -> list[str]:
     return [" ".join(found.split()) for found in _COMMAND.findall(page.read_text(encoding="utf-8"))]
 
 
+def test_commands_that_messages_name_exist() -> None:
+    """An error that sends people to a command which is not there helps nobody."""
+    named = re.compile(r"`sisf ((?:[a-z-]+ ?)+)")
+    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.html")]
+    found = [(source.name, words) for source in sources for words in named.findall(source.read_text(encoding="utf-8"))]
+    assert len(found) > 30
+    assert [(name, words) for name, words in found if not _exists(words.split())] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_commands_exist(page: Path) -> None:
     assert [named for named in _named(page) if not _exists(named.split())] == []

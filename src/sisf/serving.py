@@ -15,8 +15,9 @@ from sisf.errors import ConfigurationError
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Bind and listen; port 0 takes a free one. Raises `ConfigurationError` that says what to change."""
+def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
+    """Bind and listen; port 0 takes a free one. Raises `ConfigurationError` that says what to change, by the keys of
+    the `section` of the settings that the address comes from."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -25,18 +26,18 @@ def bind(host: str, port: int) -> socket.socket:
         server.listen(2048)
     except OSError as error:
         server.close()
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {_reason(error, port)}") from None
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {_reason(error, port, section)}") from None
     server.setblocking(False)
     return server
 
 
-def _reason(error: OSError, port: int) -> str:
+def _reason(error: OSError, port: int, section: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "the port is in use; stop the other program or choose another with listen.port (0 takes a free one)"
+        return f"the port is in use; stop the other program or choose another with {section}.port (0 takes a free one)"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"ports below 1024 need privileges; choose a higher one than {port}"
+        return f"ports below 1024 need privileges; choose a higher one than {port} with {section}.port"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return "this machine has no such address; check listen.host"
+        return f"this machine has no such address; check {section}.host"
     return os.strerror(error.errno) if error.errno else str(error)
 
 
@@ -123,8 +124,16 @@ def settle() -> None:
 class Background:
     """Serves an application in a thread of its own while the `with` block runs; `url` tells where."""
 
-    def __init__(self, app: AsgiApp, host: str = "127.0.0.1", port: int = 0, *, drain_seconds: int = 5) -> None:
-        self._socket = bind(host, port)
+    def __init__(
+        self,
+        app: AsgiApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        drain_seconds: int = 5,
+        section: str = "listen",
+    ) -> None:
+        self._socket = bind(host, port, section=section)
         self.url = address_of(self._socket)
         self._server = uvicorn_server(app, drain_seconds=drain_seconds)
         self._thread = threading.Thread(target=self._run, name=f"serve {self.url}", daemon=True)

@@ -107,3 +107,15 @@ def test_a_full_disk(tmp_path: Path) -> None:
     )
     assert complaint(done)
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("section", ["listen", "admin"])
+def test_a_port_in_use_is_found_before_anything_is_loaded_and_named_by_its_setting(
+    tmp_path: Path, section: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"listen": 0, "admin": 0, section: taken.getsockname()[1]}
+        environment = {f"SISF_{name.upper()}__PORT": str(port) for name, port in ports.items()}
+        done = sisf("serve", "--upstream", "http://127.0.0.1:9/v1", cwd=tmp_path, env=environment)
+    assert f"choose another with {section}.port" in complaint(done)
+    assert not (tmp_path / "cache").exists()

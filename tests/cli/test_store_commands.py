@@ -200,3 +200,44 @@ def test_a_person_moves_policies_and_confirms_what_was_stopped(sisf: Sisf, store
     figures = json.loads(sisf("policy", "health", "--json").stdout)
     assert figures["confirmed_lately"] == 1.0
     assert sisf("policy", "rollback", "1").exit_code == 0
+
+
+def test_enforcement_is_suspended_and_resumed_by_command(sisf: Sisf, store: str) -> None:
+    assert sisf("enforcement", "status").exit_code == 0
+    told = json.loads(
+        sisf("enforcement", "suspend", "--policy", "cave", "--minutes", "5", "-r", "why", "--json").stdout
+    )
+    assert (told["scope"], told["subject"], told["reason"]) == ("policy", "cave", "why")
+    shown = sisf("enforcement", "status")
+    assert (shown.exit_code, "policy cave" in shown.stdout) == (1, True)
+    assert sisf("enforcement", "suspend", "--policy", "cave", "--tenant", "a").exit_code == 2
+    assert sisf("enforcement", "suspend", "--minutes", "-1").exit_code == 2
+    assert json.loads(sisf("enforcement", "resume", "--json").stdout) == {"ended": 1}
+    assert "enforcement.suspend" in sisf("audit", "list").stdout
+
+
+def test_the_audit_log_is_listed_newest_first(sisf: Sisf, store: str) -> None:
+    rows = json.loads(sisf("audit", "list", "--limit", "1", "--json").stdout)
+    assert [row["action"] for row in rows] == ["exchange.block"]
+    rows = json.loads(sisf("audit", "list", "--after", "0", "--json").stdout)
+    assert [row["sequence"] for row in rows] == [1, 2]
+
+
+def test_a_label_is_a_decision(sisf: Sisf, store: str) -> None:
+    done = sisf("breach", "label", "tale", "undecided")
+    assert (done.exit_code, "must be one of breach, safe" in done.output) == (2, True)
+
+
+def test_a_dead_letter_that_is_not_there_is_told_with_a_command_that_is(sisf: Sisf, store: str) -> None:
+    assert "`sisf breach list` lists them" in sisf("breach", "retry", "none").output
+
+
+def test_a_narrow_terminal_cuts_no_id_and_drops_no_description(
+    sisf: Sisf, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sisf.cli.base._PIPED_WIDTH", 50)
+    for command in (("policy", "list"), ("breach", "list", "--outcome", "safe")):
+        assert sisf(*command).exit_code == 0
+    told = sisf("policy", "list").stdout
+    assert "cave  active" in told
+    assert "Asks the cave to open" in told

@@ -55,6 +55,7 @@ class FakeWarden:
         self.words = words if words is not None else {"FORBIDDEN": Action.BLOCK, "ODD": Action.FLAG}
         self.window = window
         self.observed: frozenset[str] = frozenset()
+        self.suspended: frozenset[str] = frozenset()
         self.error: Exception | None = None
         self.delay = 0.0
         self.seen: list[tuple[Direction, tuple[Message, ...]]] = []
@@ -68,6 +69,9 @@ class FakeWarden:
 
     def observe(self, policy_ids: Collection[str]) -> None:
         self.observed = frozenset(policy_ids)
+
+    def enforces(self, tenant: str) -> bool:
+        return tenant not in self.suspended
 
     def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision | None:
         return None

@@ -160,3 +160,13 @@ def test_pass_through_keeps_limits_and_tells_of_failures() -> None:
 def test_wrong_settings_are_one_clear_error(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message), rig(**settings):
         pass
+
+
+def test_a_tenant_whose_enforcement_a_person_suspended_is_only_told() -> None:
+    with rig() as gateway:
+        assert gateway.post(chat("FORBIDDEN")).status == 400
+        gateway.warden.suspended = frozenset({"default"})
+        answer = gateway.post(chat("FORBIDDEN"))
+        assert (answer.status, answer.headers["x-sisf-decision"]) == (200, "would_block")
+        gateway.warden.suspended = frozenset({"another"})
+        assert gateway.post(chat("FORBIDDEN")).status == 400

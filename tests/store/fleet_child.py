@@ -14,7 +14,7 @@ import structlog
 
 from sisf.gateway.app import create_app
 from sisf.gateway.server import running
-from sisf.policy import Snapshot
+from sisf.policy import Snapshot, Suspended
 from sisf.settings import load
 from sisf.store import open_store
 from sisf.testing import ScriptedAdjudicator
@@ -24,6 +24,9 @@ from tests.store.crash_child import say
 
 class TellingWarden(FailingWarden):
     """Says when a revision is in force here."""
+
+    def suspend(self, suspended: Suspended) -> None:
+        pass
 
     def activate(self, snapshot: Snapshot) -> None:
         before = self.revision

@@ -16,17 +16,17 @@ app = group("Read and verify the audit log.")
 
 @app.command("list")
 def list_rows(
-    after: Annotated[int, typer.Option(min=0, help="Start behind this row.")] = 0,
+    after: Annotated[int | None, typer.Option(min=0, help="In order, starting behind this row.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 100,
     config: ConfigOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List rows in order."""
+    """List rows, the newest first; with `--after`, in order."""
     from rich.table import Table
 
     with store_of(config, store) as opened:
-        rows = opened.audit.rows(after=after, limit=limit)
+        rows = opened.audit.latest(limit) if after is None else opened.audit.rows(after=after, limit=limit)
     if json:
         emit([_as_json(row) for row in rows])
         return

@@ -116,4 +116,6 @@ def person() -> str:
 
 def shown(text: str) -> str:
     """Hostile text made safe for a terminal: control and formatting characters become visible escapes."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    from sisf.text.shown import escaped
+
+    return escaped(text)

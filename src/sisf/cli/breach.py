@@ -20,6 +20,7 @@ from sisf.cli.base import (
 
 if TYPE_CHECKING:
     from sisf.store import ExchangeRecord, Store
+    from sisf.verdict import Outcome
 
 app = group("See what got through, and correct the judge.")
 
@@ -44,12 +45,14 @@ def list_breaches(
     if json:
         emit([_as_json(r) for r in records])
         return
-    table = Table("id", "time", "hazard", "sure", "prompt", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "time", "hazard", "sure", "prompt"):
+        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
     for r in records:
         verdict, prompt = r.verdict, shown(" ".join(r.exchange.prompt.split()))
         hazard, sure = (verdict.hazard.label, f"{verdict.confidence:.0%}") if verdict else ("", "")
         short = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
-        table.add_row(r.exchange.id[:12], r.exchange.time.isoformat(" ", "seconds"), hazard, sure, short)
+        table.add_row(r.exchange.id, r.exchange.time.isoformat(" ", "seconds"), hazard, sure, short)
     out = console()
     out.print(table)
     for exchange_id, error in dead.items():
@@ -93,13 +96,10 @@ def label(
     json: JsonOption = False,
 ) -> None:
     """Overrule the judge: a person's verdict counts from now on."""
-    from sisf.errors import ConfigurationError
     from sisf.taxonomy import Hazard, Technique
     from sisf.verdict import Outcome, Verdict
 
-    wanted = _outcome(outcome)
-    if wanted is Outcome.UNDECIDED:
-        raise ConfigurationError("a person decides: label `breach` or `safe`")
+    wanted = _outcome(outcome, Outcome.BREACH, Outcome.SAFE)
     with store_of(config, store) as opened:
         record = _find(opened, exchange_id)
         old = record.verdict
@@ -225,14 +225,15 @@ def retry(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOpti
     typer.echo("back to work; a running gateway or `sisf worker` takes it up")
 
 
-def _outcome(name: str) -> Any:
+def _outcome(name: str, *possible: "Outcome") -> "Outcome":
+    """The outcome of that name, of all or of the `possible` ones."""
     from sisf.errors import ConfigurationError
     from sisf.verdict import Outcome
 
-    try:
-        return Outcome(name)
-    except ValueError:
-        raise ConfigurationError(f"{name!r} must be one of {', '.join(Outcome)}") from None
+    known = possible or tuple(Outcome)
+    if name not in known:
+        raise ConfigurationError(f"{name!r} must be one of {', '.join(known)}")
+    return Outcome(name)
 
 
 def _find(store: "Store", exchange_id: str) -> "ExchangeRecord":

@@ -11,6 +11,7 @@ from sisf.cli import (
     check,
     demo,
     doctor,
+    enforcement,
     evaluate_more,
     fleet,
     key,
@@ -45,6 +46,7 @@ app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 app.add_typer(adjudicator.app, name="adjudicator")
+app.add_typer(enforcement.app, name="enforcement")
 app.add_typer(key.app, name="key")
 
 

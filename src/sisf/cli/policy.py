@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sisf.settings import Settings
     from sisf.store import Store
 
+_TABLE_WIDTH = 100
 app = group("See, question and undo the policies of the store.")
 
 PolicyId = Annotated[str, typer.Argument(metavar="ID", help="The policy's id, or its unambiguous start.")]
@@ -55,10 +56,14 @@ def list_policies(
     for heading in ("id", "status", "action", "side", "kind", "hazard", "in plain words"):
         table.add_column(heading, no_wrap=heading != "in plain words")
     for p in policies:
-        words = shown(p.description)
-        table.add_row(p.id, p.status, p.action, p.direction, p.kind, p.hazard.label, words)
+        table.add_row(p.id, p.status, p.action, p.direction, p.kind, p.hazard.label, shown(p.description))
     out = console()
-    out.print(table)
+    if out.width >= _TABLE_WIDTH:
+        out.print(table)
+    else:  # a table would cut ids and drop the description
+        for p in policies:
+            out.print(f"{p.id}  {p.status}, {p.action}, {p.direction}, {p.kind}, {p.hazard.label}", style="bold")
+            out.print(f"  {shown(p.description)}")
     out.print(f"{len(policies)} {Status(wanted).value if wanted else 'in all'}, revision {revision}", style="dim")
 
 

@@ -91,7 +91,7 @@ def _origin(policy: Policy, principals: int) -> list[str]:
     author = f"{provenance.synthesiser} ({provenance.model})" if provenance.model else provenance.synthesiser
     lines = [f"{len(provenance.breach_ids)} breaches of {principals} principals, written by {author}"]
     if provenance.breach_ids:
-        lines.append(f"`sisf breach show {provenance.breach_ids[-1][:12]}` shows the latest")
+        lines.append(f"`sisf breach show {provenance.breach_ids[-1]}` shows the latest")
     if provenance.supersedes:
         lines.append(f"took the place of {', '.join(provenance.supersedes[:_NAMED])}")
     return lines

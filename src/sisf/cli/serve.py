@@ -57,6 +57,8 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
         raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
     # Found out now, not after the models were loaded.
     bind(settings.listen.host, settings.listen.port).close()
+    if settings.admin.enabled:
+        bind(settings.admin.host, settings.admin.port, section="admin").close()
     tracing = Tracing.configured(settings.tracing)
     system = build(settings)
     try:
@@ -109,7 +111,7 @@ def console_running(settings: "Settings", system: "System") -> Iterator[None]:
     token = given or ("" if admin.oidc.issuer else secrets.token_urlsafe(24))
     keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
     console = create_console(system.store, token=token, keys=keys, settings=admin, lifecycle=system.loop.lifecycle)
-    with Background(console, admin.host, admin.port) as listener:
+    with Background(console, admin.host, admin.port, section="admin") as listener:
         shown = admin.url or listener.url
         typer.echo(f"console: {shown}/" if given or not token else f"console: {shown}/login?token={token}", err=True)
         yield

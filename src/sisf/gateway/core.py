@@ -134,7 +134,8 @@ class Core:
     def enforces(self, path: str, tenant: str) -> bool:
         """Whether decisions are enforced for this endpoint and tenant."""
         observe = self.settings.observe
-        return self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
+        settled = self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
+        return settled and self.warden.enforces(tenant)
 
     async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         """The Warden's decision, noted in `turn`. Raises `Refused` when the Warden fails and may not be passed by."""
@@ -161,12 +162,12 @@ class Core:
         self.metrics.decisions.inc(decision.direction.value, decision.action.value)
         if decision.blocked and not turn.enforce:
             self.metrics.would_block.labels(decision.direction.value).inc()
-        elif self.settings.observe.policies and not decision.blocked:
+        elif self.warden.observed and not decision.blocked:
             self._observe(turn, decision)
 
     def _observe(self, turn: Turn, decision: Decision) -> None:
         """Count what a policy that is only observed would have blocked."""
-        watched = self.settings.observe.policies
+        watched = self.warden.observed
         found = next((m for m in decision.matches if m.action is Action.BLOCK and m.policy_id in watched), None)
         if found is not None:
             turn.observed = found.policy_id

@@ -46,6 +46,15 @@ class Warden(Protocol):
         """Match these policies from now on without enforcing them, and all others as their status says."""
         ...
 
+    @property
+    def observed(self) -> frozenset[str]:
+        """The policies that are matched and not enforced though they are active."""
+        ...
+
+    def enforces(self, tenant: str) -> bool:
+        """Whether nobody suspended enforcement for this tenant."""
+        ...
+
     def stream(self, tenant: str) -> Inspector:
         """Inspect an answer while it is written."""
         ...

@@ -276,7 +276,7 @@ class Guard:
             self._core.metrics.fail_opens.labels("uninspectable").inc()
         identity = Identity(tenant=tenant, principal=principal)
         inspected = Inspected(request.messages, model, False, tree, request.opaque)
-        return Turn("in-process", inspected, identity, enforce=settings.mode == "enforce")
+        return Turn("in-process", inspected, identity, enforce=self._core.enforces("in-process", tenant))
 
     async def _decide(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         try:

@@ -10,7 +10,7 @@ from sisf.embedding.base import Embedder
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Message
 from sisf.loop.lastgood import LastGood
-from sisf.policy import Decision, Direction, Snapshot
+from sisf.policy import Decision, Direction, Snapshot, Suspended
 from sisf.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +38,10 @@ class Enforcer(Protocol):
     @property
     def policy_set(self) -> Inspector:
         """The policy set in force."""
+        ...
+
+    def suspend(self, suspended: Suspended) -> None:
+        """Enforce from now on only what `suspended` leaves in force."""
         ...
 
     def activate(self, snapshot: Snapshot) -> object:

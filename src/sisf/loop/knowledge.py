@@ -30,9 +30,10 @@ class StoreKnowledge:
         self._remember = remember
         self._known: deque[tuple[int, Breach | None]] = deque(maxlen=remember)
         """By number; None stands for one whose text was not kept."""
+        self._reference = reference
         self._prompts = list(reference.prompts)
         self._responses = list(reference.responses)
-        self._last_case = 0
+        self._cases = (0, 0.0)
 
     def breaches(self) -> Sequence[Breach]:
         """The newest confirmed breaches whose texts were kept, oldest first."""
@@ -60,9 +61,14 @@ class StoreKnowledge:
 
     def _read_cases(self) -> None:
         with self._lock:
-            for number, case in self._store.feedback.benign_cases(after=self._last_case):
-                self._last_case = number
-                (self._responses if case.direction is Direction.RESPONSE else self._prompts).append(case.text)
+            mark = self._store.feedback.case_mark()
+            if mark == self._cases:
+                return
+            # People report few texts, and take words back: all are read again.
+            self._cases, prompts, responses = mark, list(self._reference.prompts), list(self._reference.responses)
+            for _number, case in self._store.feedback.benign_cases():
+                (responses if case.direction is Direction.RESPONSE else prompts).append(case.text)
+            self._prompts, self._responses = prompts, responses
 
     def _read(self) -> None:
         last = self._known[-1][0] if self._known else 0

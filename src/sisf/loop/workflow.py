@@ -24,6 +24,7 @@ from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.rules import Rules
 from sisf.loop.stages import Autonomy, Stages
+from sisf.loop.suspensions import Suspensions
 from sisf.loop.triggers import Triggers
 from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
@@ -92,6 +93,7 @@ class Loop:
         )
         self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
         self._enforcement = Enforcement(store, warden, last_good)
+        self.suspensions = Suspensions(store, warden)
         self._node = node
         self._learn = learn
         self._stages = Stages(
@@ -136,6 +138,7 @@ class Loop:
         """Put the stored policy set in force, follow its revisions, and start working."""
         self._stopping.clear()
         self._enforcement.begin()
+        self._spawn(lambda: self.suspensions.run(self._stopping), "sisf-loop-suspensions")
         self._unsubscribe = self._store.policies.subscribe(self._follow)
         if self._node is not None:
             self._spawn(self._beat, "sisf-loop-heartbeat")

@@ -15,7 +15,7 @@ from sisf.policy.model import (
     Status,
     Substitution,
 )
-from sisf.policy.snapshot import Change, Snapshot
+from sisf.policy.snapshot import Change, Snapshot, Suspended
 
 __all__ = [
     "Action",
@@ -36,5 +36,6 @@ __all__ = [
     "Snapshot",
     "Status",
     "Substitution",
+    "Suspended",
     "compare",
 ]

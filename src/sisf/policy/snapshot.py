@@ -28,3 +28,13 @@ class Change:
     reason: str
     """Why, in plain words; kept in the audit log."""
     breach_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """Where a person suspended enforcement: what would be stopped there passes, and is recorded and counted."""
+
+    everything: bool = False
+    tenants: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
+    """Ids."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from sisf.errors import ConfigurationError
 from sisf.store.base import AuditLog, ExchangeTable, FeedbackTable, JobTable, NodeTable, PolicyTable, Store
 from sisf.store.figures import Tally
+from sisf.store.oversight import OversightTable
 from sisf.store.privacy import Keep, Privacy, privacy_of
 from sisf.store.records import (
     AuditRow,
@@ -16,9 +17,15 @@ from sisf.store.records import (
     Job,
     Label,
     Node,
+    Note,
+    NoteKind,
     RevisionRow,
+    Said,
+    Scope,
     Stage,
+    Suspension,
     Urgency,
+    Word,
 )
 
 __all__ = [
@@ -37,13 +44,20 @@ __all__ = [
     "Label",
     "Node",
     "NodeTable",
+    "Note",
+    "NoteKind",
+    "OversightTable",
     "PolicyTable",
     "Privacy",
     "RevisionRow",
+    "Said",
+    "Scope",
     "Stage",
     "Store",
+    "Suspension",
     "Tally",
     "Urgency",
+    "Word",
     "open_store",
     "privacy_of",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sisf.exchange import Exchange
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store.figures import Tally
+from sisf.store.oversight import OversightTable
 from sisf.store.records import (
     AuditRow,
     BenignCase,
@@ -62,6 +63,18 @@ class PolicyTable(Protocol):
 
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
         """The latest revisions first."""
+        ...
+
+    def versions(self, policy_id: str) -> Sequence[tuple[int, Policy]]:
+        """Every version of one policy, oldest first, each with the revision that wrote it."""
+        ...
+
+    def revision(self, number: int) -> RevisionRow:
+        """One revision. Raises `StoreError` for an unknown one, and for 0, which nobody made."""
+        ...
+
+    def changed(self, number: int) -> Sequence[str]:
+        """The ids of the policies that a revision wrote."""
         ...
 
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
@@ -215,6 +228,10 @@ class FeedbackTable(Protocol):
         """Benign cases oldest first, each with its sequence number; only those numbered above `after`."""
         ...
 
+    def case_mark(self) -> tuple[int, float]:
+        """Changes when a benign case comes or is taken back: their number, and the time of the newest."""
+        ...
+
     def false_positives(self, since: datetime) -> Mapping[str, int]:
         """Distinct principals that reported a false positive since then, by policy."""
         ...
@@ -307,6 +324,11 @@ class Store(Protocol):
     @property
     def nodes(self) -> NodeTable:
         """The fleet."""
+        ...
+
+    @property
+    def oversight(self) -> OversightTable:
+        """What people decide beside the policies."""
         ...
 
     @property

@@ -40,7 +40,9 @@ class SqlFeedback:
             "exchange_id": feedback.exchange_id,
             "time": now,
         }
-        counted = connection.execute(self._database.insert_new(_evidence), row).rowcount == 1
+        # Not by the row count, which PostgreSQL's driver does not tell of such an INSERT.
+        written = self._database.insert_new(_evidence).returning(_evidence.c.policy_id)
+        counted = connection.execute(written, row).first() is not None
         if feedback.kind is FeedbackKind.FALSE_POSITIVE and feedback.text:
             case = {
                 "exchange_id": feedback.exchange_id,
@@ -74,6 +76,12 @@ class SqlFeedback:
             )
             for row in rows
         ]
+
+    def case_mark(self) -> tuple[int, float]:
+        """Changes when a benign case comes or is taken back: their number, and the time of the newest."""
+        with self._database.read() as connection:
+            row = connection.execute(select(func.count(), func.coalesce(func.max(_case.c.time), 0.0))).one()
+        return int(row[0]), float(row[1])
 
     def false_positives(self, since: datetime) -> Mapping[str, int]:
         """Distinct principals that reported a false positive since then, by policy."""

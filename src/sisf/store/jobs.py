@@ -151,7 +151,7 @@ class SqlJobs:
             values = {"state": READY, "attempts": 0, "due": 0.0, "lease": None}
             where = and_(_table.c.exchange_id == exchange_id, _table.c.state == DEAD)
             if connection.execute(update(_table).where(where).values(**values)).rowcount != 1:
-                raise StoreError(f"there is no dead letter for exchange `{exchange_id}`; `sisf breach dead` lists them")
+                raise StoreError(f"there is no dead letter for exchange `{exchange_id}`; `sisf breach list` lists them")
 
         self._database.writer.run(work, after=self._database.work.raise_)
 

@@ -94,16 +94,33 @@ class SqlPolicies:
         """The latest revisions first."""
         with self._database.read() as connection:
             rows = connection.execute(select(_revision).order_by(_revision.c.number.desc()).limit(limit)).all()
-        return [
-            RevisionRow(
-                row.number,
-                datetime.fromtimestamp(row.time, UTC),
-                row.actor,
-                row.reason,
-                tuple(json.loads(row.breach_ids)),
-            )
-            for row in rows
-        ]
+        return [_row(row) for row in rows]
+
+    def versions(self, policy_id: str) -> Sequence[tuple[int, Policy]]:
+        """Every version of one policy, oldest first, each with the revision that wrote it."""
+        query = (
+            select(_policy.c.id, _policy.c.hits, _version.c.body, _version.c.condition, _version.c.revision)
+            .join(_policy, _policy.c.id == _version.c.policy_id)
+            .where(_version.c.policy_id == policy_id)
+            .order_by(_version.c.revision)
+        )
+        with self._database.read() as connection:
+            numbers = [row.revision for row in connection.execute(query)]
+            return list(zip(numbers, read(self._database, connection, query), strict=True))
+
+    def revision(self, number: int) -> RevisionRow:
+        """One revision. Raises `StoreError` for an unknown one, and for 0, which nobody made."""
+        with self._database.read() as connection:
+            row = connection.execute(select(_revision).where(_revision.c.number == number)).first()
+        if row is None:
+            raise StoreError(f"there is no revision {number}")
+        return _row(row)
+
+    def changed(self, number: int) -> Sequence[str]:
+        """The ids of the policies that a revision wrote."""
+        query = select(_version.c.policy_id).where(_version.c.revision == number)
+        with self._database.read() as connection:
+            return connection.execute(query).scalars().all()
 
     def commit(
         self, change: Change, *, expected: int, completes: Job | None = None, bundle: BundleMark | None = None
@@ -209,6 +226,11 @@ class SqlPolicies:
             for row in current
         ]
         connection.execute(insert(_version), versions)
+
+
+def _row(row: Row[Any]) -> RevisionRow:
+    moment = datetime.fromtimestamp(row.time, UTC)
+    return RevisionRow(row.number, moment, row.actor, row.reason, tuple(json.loads(row.breach_ids)))
 
 
 def _may_act(change: Change) -> None:

@@ -146,3 +146,65 @@ class Node:
     """The revision it enforces."""
     started: datetime
     seen: datetime
+
+
+class Scope(StrEnum):
+    """Whose enforcement is suspended."""
+
+    ALL = "all"
+    TENANT = "tenant"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Enforcement suspended by a person: what would be stopped is recorded and counted, and passes."""
+
+    id: str
+    scope: Scope
+    subject: str
+    """The tenant's name or the policy's id; empty for all."""
+    started: datetime
+    until: datetime
+    """When enforcement resumes by itself."""
+    actor: str
+    reason: str
+
+
+class Said(StrEnum):
+    """What a person can say of a stopped exchange."""
+
+    MISTAKE = "mistake"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A person's word on a stopped exchange, as it stands now."""
+
+    exchange_id: str
+    said: Said
+    actor: str
+    time: datetime
+    revision: int = 0
+    """The revision that it made; 0 when it changed no policy."""
+
+
+class NoteKind(StrEnum):
+    """What a reviewer's note is."""
+
+    COMMENT = "comment"
+    ASSIGNED = "assigned"
+    APPROVED = "approved"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a reviewer wrote on an exchange or a policy."""
+
+    subject: str
+    kind: NoteKind
+    actor: str
+    time: datetime
+    text: str = ""
+    """The comment, or who takes the case."""

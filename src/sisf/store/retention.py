@@ -20,8 +20,9 @@ def delete_exchanges(database: Database, connection: Connection, where: Any, *, 
     found = connection.execute(select(table.c.id).where(where).order_by(table.c.seq).limit(BATCH)).scalars().all()
     if not found:
         return 0
-    for related in (schema.verdict, schema.breach, schema.job, schema.evidence):
+    for related in (schema.verdict, schema.breach, schema.job, schema.evidence, schema.word):
         connection.execute(delete(related).where(related.c.exchange_id.in_(found)))
+    connection.execute(delete(schema.note).where(schema.note.c.subject.in_(found)))
     connection.execute(delete(table).where(table.c.id.in_(found)))
     stripped = _strip_examples(connection, set(found))
     entry = audit.Entry(

@@ -162,6 +162,44 @@ node = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
+# Where enforcement is suspended, until when: one row a decision, ended by moving `until` to the past.
+suspension = Table(
+    "suspension",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("suspension_until", "until"),
+)
+
+# What a person says of a stopped exchange now; it can be taken back.
+word = Table(
+    "word",
+    metadata,
+    Column("exchange_id", Text, primary_key=True),
+    Column("said", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+# What reviewers write to each other: comments, who takes a case, approvals.
+note = Table(
+    "note",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("note_subject", "subject", "seq"),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -6,11 +6,12 @@ from sisf.store.exchanges import SqlExchanges
 from sisf.store.feedback import SqlFeedback
 from sisf.store.jobs import SqlJobs
 from sisf.store.nodes import SqlNodes
+from sisf.store.oversight import SqlOversight
 from sisf.store.policies import SqlPolicies
 
 
 class SqlStore:
-    """Six tables over one database. Safe from several threads."""
+    """Seven tables over one database. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -20,6 +21,7 @@ class SqlStore:
         self._feedback = SqlFeedback(database)
         self._audit = SqlAudit(database)
         self._nodes = SqlNodes(database)
+        self._oversight = SqlOversight(database)
 
     @property
     def url(self) -> str:
@@ -55,6 +57,11 @@ class SqlStore:
     def nodes(self) -> SqlNodes:
         """The fleet."""
         return self._nodes
+
+    @property
+    def oversight(self) -> SqlOversight:
+        """What people decide beside the policies."""
+        return self._oversight
 
     @property
     def silent_seconds(self) -> float:

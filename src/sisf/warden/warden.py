@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from sisf.embedding.base import Embedder
 from sisf.errors import LimitExceeded, SisfError
 from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Snapshot, Status
+from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
 from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
 
@@ -42,7 +42,9 @@ class Warden:
         self._swap = threading.Lock()
         self._latest = Snapshot()
         """The snapshot in force, before `observe` changed it."""
-        self._observed: frozenset[str] = frozenset()
+        self._settled: frozenset[str] = frozenset()
+        """Policies that are to be observed by the settings."""
+        self._suspended = Suspended()
         self._pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 2), thread_name_prefix="warden")
         self._background = ThreadPoolExecutor(1, thread_name_prefix="warden-merge")
 
@@ -67,19 +69,38 @@ class Warden:
         if fragmented:
             self._background.submit(self._merge)
 
+    @property
+    def observed(self) -> frozenset[str]:
+        """The policies that are matched and not enforced though they are active."""
+        return self._settled | self._suspended.policies
+
     def observe(self, policy_ids: Collection[str]) -> None:
         """Match these policies from now on without enforcing them, and all others as their status says."""
         with self._swap:
-            if self._observed != frozenset(policy_ids):
-                self._observed = frozenset(policy_ids)
-                self._set = PolicySet.compile(self._watched(self._latest), self.embedder, self._set)
+            before, self._settled = self.observed, frozenset(policy_ids)
+            self._observe(before)
+
+    def suspend(self, suspended: Suspended) -> None:
+        """Enforce from now on only what `suspended` leaves in force."""
+        with self._swap:
+            before, self._suspended = self.observed, suspended
+            self._observe(before)
+
+    def enforces(self, tenant: str) -> bool:
+        """Whether nobody suspended enforcement for this tenant."""
+        return not (self._suspended.everything or tenant in self._suspended.tenants)
+
+    def _observe(self, before: frozenset[str]) -> None:
+        if self.observed != before:
+            self._set = PolicySet.compile(self._watched(self._latest), self.embedder, self._set)
 
     def _watched(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with active policies that are to be observed as shadows."""
-        if not any(p.id in self._observed and p.status is Status.ACTIVE for p in snapshot.policies):
+        observed = self.observed
+        if not any(p.id in observed and p.status is Status.ACTIVE for p in snapshot.policies):
             return snapshot
         policies = (
-            replace(p, status=Status.SHADOW) if p.id in self._observed and p.status is Status.ACTIVE else p
+            replace(p, status=Status.SHADOW) if p.id in observed and p.status is Status.ACTIVE else p
             for p in snapshot.policies
         )
         return replace(snapshot, policies=tuple(policies))

@@ -37,7 +37,48 @@ class ModelError(SisfError):
 
 
 class LimitExceeded(SisfError):
-    """An input is larger than the stated limit; it is refused whole, never truncated."""
+    """An input is larger than the stated limit; it is refused whole, never truncated.
+
+    `code` says which limit in one word, `param` where in the request it was met.
+    """
+
+    def __init__(self, message: str, *, code: str = "too_large", param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+
+
+class RateLimited(LimitExceeded):
+    """A caller asks too often, or is stopped again and again. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, code="rate_limited")
+        self.retry_after = retry_after
+
+
+class HttpFailure(SisfError):
+    """What a client of the gateway is told in place of an answer: the HTTP status, a code for programs, a message."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        *,
+        retry_after: int | None = None,
+        upstream: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        """Where in the request the mistake stands."""
+        self.retry_after = retry_after
+        """Seconds after which to try again."""
+        self.upstream = upstream
+        """Whether the model's server is at fault, not the client."""
 
 
 class InspectionFailed(SisfError):

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 import sisf.adjudicator.agreement
 import sisf.adjudicator.counters
 import sisf.llm.budget  # noqa: F401 - these register their metrics
-from sisf.gateway.metrics import Metrics
+from sisf.pipeline.metrics import Metrics
 from sisf.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -67,8 +67,8 @@ def test_judge(failure: Failure, on_undecided: str) -> None:
         }
         with rig(ScriptedServer(answer="An answer."), **keys) as gateway:
             real = create_adjudicator(gateway.settings.adjudication)
-            assert gateway.app.core.judge is not None
-            gateway.app.core.judge._adjudicator = real
+            assert gateway.app.core.pipeline.judge is not None
+            gateway.app.core.pipeline.judge._adjudicator = real
             answer = gateway.post(chat("hi"))
             assert answer.status == 200
             assert (b"An answer." in answer.body) is (on_undecided == "release")

@@ -231,7 +231,7 @@ def test_an_internal_error_is_one_clear_answer(gateway: Rig, monkeypatch: pytest
     def explode(*_: object) -> None:
         raise KeyError("bug")
 
-    monkeypatch.setattr("sisf.gateway.endpoint.parse_request", explode)
+    monkeypatch.setattr("sisf.gateway.exchange_handler.parse_request", explode)
     answer = gateway.post(chat("hi"))
     assert (answer.status, answer.json()["error"]["code"]) == (500, "internal_error")
     assert b"bug" not in answer.body

@@ -92,7 +92,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         held.append(seconds)
         await asyncio.sleep(seconds)
 
-    monkeypatch.setattr("sisf.gateway.throttle.asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("sisf.pipeline.throttle.asyncio", SimpleNamespace(sleep=sleep))
     return held
 
 

@@ -77,7 +77,7 @@ def test_no_text_and_no_secret_is_logged_even_at_debug(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in lines if line.startswith("{")]
     exchanges = [entry for entry in entries if entry["event"] == "exchange"]
     assert len(exchanges) >= 5
-    assert {"id", "status", "decision", "outcome", "revision", "principal", "added_ms"} <= set(exchanges[0])
+    assert {"id", "status", "decision", "fate", "revision", "principal", "added_ms"} <= set(exchanges[0])
     assert [
         line for line in lines if not line.startswith("{") and not re.match("console: |SISF stands at ", line)
     ] == []

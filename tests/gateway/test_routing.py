@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sisf.errors import ConfigurationError
-from sisf.gateway.metrics import Metrics
 from sisf.gateway.routing import Upstreams
+from sisf.pipeline.metrics import Metrics
 from sisf.settings import load
 from sisf.testing import Failure, ScriptedServer
 from tests.gateway.conftest import chat, rig

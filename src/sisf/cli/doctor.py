@@ -138,8 +138,9 @@ def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
     """Ask for its models as the gateway would: with its key, certificates and time limits."""
     import asyncio
 
+    from sisf.errors import HttpFailure
     from sisf.gateway.routing import configured
-    from sisf.gateway.upstream import Upstream, UpstreamError
+    from sisf.gateway.upstream import Upstream
 
     upstream = Upstream(configured(settings)[name], name)
     url = f"{upstream.settings.url.rstrip('/')}/models"
@@ -153,7 +154,7 @@ def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
 
     try:
         status = asyncio.run(asyncio.wait_for(ask(), _UPSTREAM_SECONDS))
-    except UpstreamError as error:
+    except HttpFailure as error:
         return "problem", f"{url}: {error.message}"
     except TimeoutError:
         return "problem", f"{url} did not answer within {_UPSTREAM_SECONDS:g} s"

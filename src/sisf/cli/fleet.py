@@ -45,7 +45,7 @@ def _show_metrics(settings: "Settings", system: "System") -> None:
     """What the loop does in this process, where a port for it is set."""
     if not settings.loop.metrics_port:
         return
-    from sisf.gateway.vitals import metrics_app
+    from sisf.gateway.store_metrics import metrics_app
     from sisf.serving import Background
 
     background = Background(metrics_app(system.store, system.loop), settings.listen.host, settings.loop.metrics_port)

@@ -31,7 +31,7 @@ def create(
 ) -> None:
     """Make a key. It is shown once; only its hash is kept."""
     from sisf.errors import ConfigurationError
-    from sisf.gateway.identity import Role
+    from sisf.pipeline.caller import Role
 
     if role not in (known := get_args(Role)):
         raise ConfigurationError(f"--role: {role!r} is none of {', '.join(known)}")

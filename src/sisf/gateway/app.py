@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
+from sisf.errors import SisfError
 from sisf.gateway.asgi import Receive, Scope, Send
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.base import Dialect
@@ -23,21 +24,19 @@ from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.messages import Messages
 from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.endpoint import Endpoint
+from sisf.gateway.failures import noticed
+from sisf.gateway.feedback import Oversight
 from sisf.gateway.forward import PassThrough, known_paths
 from sisf.gateway.health import Health
 from sisf.gateway.identity import Doorkeeper, KeyFile
-from sisf.gateway.judging import InlineJudge
-from sisf.gateway.metrics import Metrics
 from sisf.gateway.openapi import document
-from sisf.gateway.ports import Monitor, Oversight, Warden
-from sisf.gateway.recording import Recorder
+from sisf.gateway.own_endpoints import OWN_PATHS, OwnEndpoints
 from sisf.gateway.routing import Upstreams
-from sisf.gateway.services import SERVICES, Services
-from sisf.gateway.throttle import Throttle
+from sisf.gateway.store_metrics import PROMETHEUS, StoreMetrics
 from sisf.gateway.tracing import Tracing
-from sisf.gateway.upstream import UpstreamError
-from sisf.gateway.vitals import PROMETHEUS, Vitals
-from sisf.gateway.wire import Refused
+from sisf.pipeline import create_pipeline
+from sisf.pipeline.metrics import Metrics
+from sisf.pipeline.ports import Monitor, Warden
 from sisf.settings import Settings
 from sisf.store.base import Store
 
@@ -46,17 +45,22 @@ class Gateway:
     """The ASGI application. Owns its connections to the upstream, nothing else."""
 
     def __init__(
-        self, core: Core, health: Health, vitals: Vitals, services: Services, dialects: Mapping[str, Dialect]
+        self,
+        core: Core,
+        health: Health,
+        store_metrics: StoreMetrics,
+        own_endpoints: OwnEndpoints,
+        dialects: Mapping[str, Dialect],
     ) -> None:
         self.core = core
         self._health = health
-        self._vitals = vitals
-        self._services = services
+        self._store_metrics = store_metrics
+        self._own_endpoints = own_endpoints
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
-        self._pass_through = PassThrough(core, {*dialects, *SERVICES})
+        self._pass_through = PassThrough(core, {*dialects, *OWN_PATHS})
         self._rest = Starlette(
             routes=[
-                *services.routes(),
+                *own_endpoints.routes(),
                 Route("/v1/models", self._models, methods=["GET"]),
                 Route("/v1/models/{model:path}", self._models, methods=["GET"]),
                 Route("/openapi.json", self._openapi, methods=["GET"]),
@@ -83,10 +87,9 @@ class Gateway:
     async def close(self) -> None:
         """Close connections to upstreams and let go of threads. Idempotent."""
         await self.core.upstream.close()
-        if self.core.judge is not None:
-            self.core.judge.close()
-        self._services.close()
-        self._vitals.close()
+        self.core.pipeline.close()
+        self._own_endpoints.close()
+        self._store_metrics.close()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -101,8 +104,9 @@ class Gateway:
             self.core.door.identify(dict(request.scope["headers"]), "")
             status, headers, body = await self.core.upstream.models(path, self.core.settings.limits.body_bytes)
             return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
-        except (Refused, UpstreamError) as error:
-            return _json(error.status, openai_error(error.status, error.code, error.message))
+        except SisfError as error:
+            failure = noticed(error, self.core.metrics, endpoint="models")
+            return _json(failure.status, openai_error(failure.status, failure.code, failure.message))
 
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
@@ -115,7 +119,7 @@ class Gateway:
         return JSONResponse(report, 503 if report["status"] == "dead" else 200)
 
     async def _metrics(self, _: Request) -> Response:
-        await self._vitals.refresh()
+        await self._store_metrics.refresh()
         body = await asyncio.to_thread(self.core.metrics.render)
         return Response(body, media_type=PROMETHEUS)
 
@@ -139,26 +143,18 @@ def create_app(
     Raises `ConfigurationError` when no usable upstream is configured.
     """
     dialects = _dialects()
-    known_paths(settings.observe.endpoints, {*dialects, *SERVICES})
-    warden.observe(settings.observe.policies)
-    metrics = metrics or Metrics()
-    metrics.watch_revision(lambda: warden.revision)
+    known_paths(settings.observe.endpoints, {*dialects, *OWN_PATHS})
+    pipeline = create_pipeline(settings, warden, loop, adjudicator, metrics)
     if tracing is not None:
-        metrics.stages.observer = tracing.stage
-    inline = settings.adjudication.mode == "inline"
+        pipeline.metrics.stages.observer = tracing.stage
     core = Core(
-        settings=settings,
-        warden=warden,
-        upstream=Upstreams(settings, metrics, tracing),
-        recorder=Recorder(loop, settings, metrics),
-        judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline else None,
-        metrics=metrics,
+        pipeline=pipeline,
+        upstream=Upstreams(settings, pipeline.metrics, tracing),
         door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
-        throttle=Throttle(settings.limits, metrics),
     )
-    vitals = Vitals(store, metrics)
-    services = Services(core, adjudicator, store, oversight)
-    return Gateway(core, Health(core, store, vitals), vitals, services, dialects)
+    store_metrics = StoreMetrics(store, pipeline.metrics)
+    own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)
+    return Gateway(core, Health(core, store, store_metrics), store_metrics, own_endpoints, dialects)
 
 
 def _dialects() -> Mapping[str, Dialect]:

@@ -1,15 +1,15 @@
 """The few pieces of ASGI that the raw path needs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from sisf.gateway.wire import Refused
+from sisf.errors import LimitExceeded
+from sisf.gateway.client import Headers
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Headers = Iterable[tuple[bytes, bytes]]
 
 
 class ClientGone(Exception):
@@ -54,10 +54,10 @@ class Outgoing:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `Refused` (413) as soon as it is longer than `limit` bytes, and `ClientGone`."""
+    """The whole body. Raises `LimitExceeded` as soon as it is longer than `limit` bytes, and `ClientGone`."""
     declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
     if declared.isdigit() and int(declared) > limit:
-        raise Refused(413, "too_large", f"The body is larger than {limit} bytes.")
+        raise LimitExceeded(f"The body is larger than {limit} bytes.")
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -67,7 +67,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         piece = message.get("body", b"")
         size += len(piece)
         if size > limit:
-            raise Refused(413, "too_large", f"The body is larger than {limit} bytes.")
+            raise LimitExceeded(f"The body is larger than {limit} bytes.")
         pieces.append(piece)
         if not message.get("more_body", False):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, HttpFailure
+from sisf.gateway.failures import upstream_failure
 from sisf.gateway.sse import EventSplitter
 from sisf.gateway.texts import dumps
-from sisf.gateway.upstream import Reply, UpstreamError
-from sisf.gateway.wire import Malformed, Refused, parse
+from sisf.gateway.upstream import Reply
+from sisf.gateway.wire import Malformed, parse
 
 Render = Callable[[list[dict[str, str]]], str]
 
@@ -40,16 +41,16 @@ def renderer(template: str) -> Render:
         try:
             return compiled.render(messages=messages)
         except TemplateError as error:
-            raise UpstreamError(500, "template_failed", f"upstream.template failed: {error}") from None
+            raise upstream_failure(500, "template_failed", f"upstream.template failed: {error}") from None
 
     return render
 
 
 def to_completion(body: bytes, render: Render) -> bytes:
-    """The completion request for a chat request that was inspected. Raises `Refused` for what a base model lacks."""
+    """The completion request for an inspected chat request. Raises `HttpFailure` for what a base model lacks."""
     tree = parse(body)
     if tree.get("tools") or tree.get("functions") or tree.get("response_format"):
-        raise Refused(400, "unsupported", "This model completes text: it has no tools and no structured output.")
+        raise HttpFailure(400, "unsupported", "This model completes text: it has no tools and no structured output.")
     made = {key: value for key, value in tree.items() if key in _KEPT}
     limit = tree.get("max_completion_tokens", tree.get("max_tokens"))
     if limit is not None:
@@ -82,14 +83,14 @@ class ChatReply(Reply):
         return self._reply.headers
 
     async def read(self, limit: int) -> bytes:
-        """The body in the other form; errors stay as they are. Raises `UpstreamError` when it is no completion."""
+        """The body in the other form; errors stay as they are. Raises `HttpFailure` when it is no completion."""
         body = await self._reply.read(limit)
         if self.status != 200:
             return body
         try:
             return dumps(_as_chat(parse(body), "chat.completion", _message))
         except Malformed as error:
-            raise UpstreamError(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
+            raise upstream_failure(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Every event in the other form."""
@@ -101,7 +102,7 @@ class ChatReply(Reply):
             for event in splitter.rest():
                 yield _event(event.raw, event.data)
         except Malformed as error:
-            raise UpstreamError(502, "upstream_malformed", f"The upstream's stream is malformed: {error}.") from None
+            raise upstream_failure(502, "upstream_malformed", f"The upstream's stream is malformed: {error}.") from None
 
     async def __aexit__(self, *exception: Any) -> None:
         await self._reply.__aexit__(*exception)

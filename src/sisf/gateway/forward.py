@@ -4,14 +4,14 @@ import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from sisf.errors import ConfigurationError
-from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send, client_of, read_body
+from sisf.errors import ConfigurationError, HttpFailure, SisfError
+from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.errors import openai_error
-from sisf.gateway.endpoint import QUERY
-from sisf.gateway.identity import Identity
-from sisf.gateway.upstream import Reply, UpstreamError
-from sisf.gateway.wire import Refused
+from sisf.gateway.endpoint import query_of
+from sisf.gateway.failures import noticed, retry_after
+from sisf.gateway.upstream import Reply
+from sisf.pipeline import Caller
 
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/v1(?:/(?:\*|[A-Za-z0-9_~-][A-Za-z0-9._~-]*))+)")
 _PART = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
@@ -38,20 +38,19 @@ class PassThrough:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
         out = Outgoing(send)
-        identity = Identity()
+        caller = Caller()
         watch: DisconnectWatch | None = None
         self._core.metrics.in_flight += 1
         try:
             headers: Mapping[bytes, bytes] = dict(scope["headers"])
-            identity = self._core.door.identify(headers, client_of(scope))
-            self._core.throttle.admit(identity)
-            body = await read_body(scope, receive, identity.body_bytes or self._core.settings.limits.body_bytes)
+            caller = self._core.admit(scope, headers)
+            body = await self._core.body(scope, receive, caller)
             watch = DisconnectWatch(receive, out)
             async with await self._sent(scope, headers, body) as reply:
                 await _relayed(reply, out)
         except ClientGone:
             pass
-        except (Refused, UpstreamError) as error:
+        except SisfError as error:
             await self._failed(out, error)
         except asyncio.CancelledError:
             if watch is None or not watch.gone:
@@ -59,38 +58,30 @@ class PassThrough:
         finally:
             if watch is not None:
                 watch.stop()
-            self._account(scope, out, identity)
+            self._account(scope, out, caller)
 
     async def _sent(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Reply:
-        query: bytes = scope.get("query_string", b"")
-        if not QUERY.fullmatch(query):
-            raise Refused(400, "invalid_query", "The query string holds more than this endpoint takes.")
+        query = query_of(scope)
         media_type = headers.get(b"content-type", b"application/json").decode("latin-1")
         if not _MEDIA_TYPE.fullmatch(media_type):
-            raise Refused(400, "invalid_request", "The content type is malformed.")
+            raise HttpFailure(400, "invalid_request", "The content type is malformed.")
         return await self._core.upstream.send(
             scope["method"],
             scope["path"].removeprefix("/v1"),
             body or None,
             client_headers=headers,
-            query=query.decode(),
+            query=query,
             media_type=media_type,
         )
 
-    async def _failed(self, out: Outgoing, error: Refused | UpstreamError) -> None:
-        if isinstance(error, UpstreamError):
-            self._core.metrics.failures.labels("upstream", error.code).inc()
-            log.warning("upstream_failed", code=error.code)
+    async def _failed(self, out: Outgoing, error: SisfError) -> None:
+        failure = noticed(error, self._core.metrics, endpoint="pass_through")
         if out.begun:
             raise error  # the connection breaks off: there is no other way to tell the client
-        headers = list(_HEADERS)
-        if isinstance(error, Refused) and error.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % error.retry_after))
-        await out.whole(
-            error.status, headers, openai_error(error.status, error.code, error.message), b"application/json"
-        )
+        body = openai_error(failure.status, failure.code, failure.message)
+        await out.whole(failure.status, [*_HEADERS, *retry_after(failure)], body, b"application/json")
 
-    def _account(self, scope: Scope, out: Outgoing, identity: Identity) -> None:
+    def _account(self, scope: Scope, out: Outgoing, caller: Caller) -> None:
         self._core.metrics.in_flight -= 1
         self._core.metrics.requests.inc("pass_through", str(out.status or 499))
         log.info(
@@ -98,18 +89,13 @@ class PassThrough:
             method=scope["method"],
             path=scope["path"],
             status=out.status or 499,
-            tenant=identity.tenant,
-            principal=identity.principal,
+            tenant=caller.tenant,
+            principal=caller.principal,
         )
 
 
 async def _relayed(reply: Reply, out: Outgoing) -> None:
-    if reply.encoded:
-        raise UpstreamError(502, "upstream_encoded", "The upstream compressed its answer although told not to.")
-    if 300 <= reply.status < 400:
-        raise UpstreamError(502, "upstream_invalid", f"The upstream answered with the status {reply.status}.")
-    if reply.status in (401, 403) and reply.has_key:
-        raise UpstreamError(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
+    reply.verify()
     await out.begin(reply.status, [*reply.headers, *_HEADERS])
     async for chunk in reply.chunks():
         await out.piece(chunk)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sisf.gateway.core import Core
-from sisf.gateway.vitals import Vitals
+from sisf.gateway.store_metrics import StoreMetrics
 from sisf.store.base import Store
 
 _STALE_SECONDS = 5.0
@@ -12,15 +12,15 @@ _STALE_SECONDS = 5.0
 class Health:
     """Asks the parts how they are, with a time limit each."""
 
-    def __init__(self, core: Core, store: Store, vitals: Vitals) -> None:
+    def __init__(self, core: Core, store: Store, store_metrics: StoreMetrics) -> None:
         self._core = core
         self._store = store
-        self._vitals = vitals
+        self._store_metrics = store_metrics
 
     async def report(self) -> dict[str, Any]:
         """`status`: `ok`, `degraded` (works, but not as it should) or `dead` (requests are being refused)."""
-        jobs = await self._vitals.ask(self._store.jobs.counts)
-        well = jobs is not None and self._core.recorder.well
+        jobs = await self._store_metrics.ask(self._store.jobs.counts)
+        well = jobs is not None and self._core.pipeline.recorder.well
         closed = self._core.settings.on_failure.store == "closed"
         dead_letters = (jobs or {}).get("dead", 0)
         silent = self._store.silent_seconds
@@ -31,7 +31,7 @@ class Health:
             **{f"upstream {name}": state for name, state in self._core.upstream.states().items()},
         }
         about = {
-            "revision": self._core.warden.revision,
+            "revision": self._core.pipeline.warden.revision,
             "mode": self._core.settings.mode,
             "adjudication": self._core.settings.adjudication.mode,
         }

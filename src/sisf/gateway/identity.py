@@ -10,13 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-from sisf.errors import ConfigurationError
-from sisf.gateway.wire import Refused
+from sisf.errors import ConfigurationError, HttpFailure
+from sisf.pipeline.caller import ANONYMOUS, Caller, Role
 
-Role = Literal["client", "viewer", "operator", "admin"]
-"""What a key opens: the gateway (`client`), the console (`viewer`, `operator`), or both (`admin`)."""
 _CALLERS = ("client", "admin")
 _PREFIX = "sk-sisf-"
 _RELOAD_SECONDS = 1.0
@@ -38,18 +35,6 @@ class Key:
     """0: as `limits.requests_per_minute` says."""
     body_bytes: int = 0
     """0: as `limits.body_bytes` says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a request is from."""
-
-    tenant: str = "default"
-    principal: str = "anonymous"
-    role: Role = "client"
-    key_id: str = ""
-    requests_per_minute: int = 0
-    body_bytes: int = 0
 
 
 class KeyFile:
@@ -143,24 +128,24 @@ class KeyFile:
 
 
 class Doorkeeper:
-    """Turns the headers of a request into an identity."""
+    """Knows callers by the headers of their requests."""
 
     def __init__(self, keys: KeyFile | None) -> None:
         self._keys = keys
 
-    def identify(self, headers: Mapping[bytes, bytes], client: str) -> Identity:
+    def identify(self, headers: Mapping[bytes, bytes], client: str) -> Caller:
         """The caller. Without a key file everyone is anonymous, told apart by address.
 
-        Raises `Refused` (401) for a missing, unknown or revoked key, and for one that only opens the console.
+        Raises `HttpFailure` (401) for a missing, unknown or revoked key, and for one that only opens the console.
         """
         if self._keys is None:
-            return Identity(principal=f"anonymous@{client}" if client else "anonymous")
+            return Caller(principal=f"{ANONYMOUS}@{client}" if client else ANONYMOUS)
         secret = _credential(headers)
         key = self._keys.find(secret) if secret else None
         if key is None or key.role not in _CALLERS:
             what = "The API key is not valid here." if secret else "An API key is needed: Authorization: Bearer KEY."
-            raise Refused(401, "invalid_api_key", what)
-        return Identity(key.tenant, key.principal, key.role, key.id, key.requests_per_minute, key.body_bytes)
+            raise HttpFailure(401, "invalid_api_key", what)
+        return Caller(key.tenant, key.principal, key.role, key.id, key.requests_per_minute, key.body_bytes)
 
 
 def _credential(headers: Mapping[bytes, bytes]) -> str:

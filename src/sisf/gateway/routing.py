@@ -10,13 +10,14 @@ from typing import Any
 
 import structlog
 
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, HttpFailure
 from sisf.gateway.base_model import ChatReply, renderer, to_completion
-from sisf.gateway.metrics import Metrics
+from sisf.gateway.failures import upstream_failure
 from sisf.gateway.texts import dumps
 from sisf.gateway.tracing import Tracing
-from sisf.gateway.upstream import Reply, Upstream, UpstreamError
+from sisf.gateway.upstream import Reply, Upstream
 from sisf.gateway.wire import Malformed, parse
+from sisf.pipeline.metrics import Metrics
 from sisf.settings import Settings
 from sisf.settings import Upstream as UpstreamSettings
 
@@ -83,9 +84,9 @@ class Upstreams:
     ) -> Reply:
         """Send to one that serves `model`; past a failed connection to the next one, as far as `retries` allows.
 
-        Raises `UpstreamError` when none answered.
+        Raises `HttpFailure` when none answered.
         """
-        failure = UpstreamError(503, "upstream_unavailable", "The upstream keeps failing; try again later.")
+        failure = upstream_failure(503, "upstream_unavailable", "The upstream keeps failing; try again later.")
         served = self._candidates(model)
         usable = [upstream for upstream in served if self._breakers[upstream.name].closed]
         attempts = max((1 + upstream.settings.retries for upstream in usable), default=0)
@@ -102,7 +103,9 @@ class Upstreams:
                     query=query,
                     media_type=media_type,
                 )
-            except UpstreamError as error:
+            except HttpFailure as error:
+                if not error.upstream:
+                    raise
                 failure = error
                 self._ended(upstream, error.code)
                 if error.code not in _RETRIED:
@@ -137,7 +140,7 @@ class Upstreams:
         headers = call.headers(client_headers)
         try:
             return call.answered(await self._ask(upstream, method, path, body, client_headers=headers, **more))
-        except UpstreamError as error:
+        except HttpFailure as error:
             call.failed(error.code)
             raise
         except BaseException:
@@ -153,29 +156,30 @@ class Upstreams:
     async def models(self, path: str, limit: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Status, headers and body of `GET /models…`: of the only upstream as it is, of several the models of all."""
         if any(part in (".", "..") for part in re.split(r"[/\\]", path)):  # upstreams would leave `/models` by it
-            raise UpstreamError(404, "model_not_found", "No upstream of this gateway serves that model.")
+            raise upstream_failure(404, "model_not_found", "No upstream of this gateway serves that model.")
         if len(self._all) == 1:
             async with await self._all[0].send("GET", path) as reply:
-                return _presentable(reply), reply.headers, await reply.read(limit)
+                reply.verify()
+                return reply.status, reply.headers, await reply.read(limit)
         data: list[Any] = []
         for upstream in self._all:
             try:
                 async with await upstream.send("GET", "/models") as reply:
                     data += parse(await reply.read(limit)).get("data", []) if reply.status == 200 else []
-            except (UpstreamError, Malformed) as error:
+            except (HttpFailure, Malformed) as error:
                 _log.warning("models_failed", upstream=upstream.name, error=str(error)[:200])
         wanted = path.removeprefix("/models").strip("/")
         found = next((m for m in data if isinstance(m, dict) and m.get("id") == wanted), None)
         if wanted and found is None:
-            raise UpstreamError(404, "model_not_found", "No upstream of this gateway serves that model.")
+            raise upstream_failure(404, "model_not_found", "No upstream of this gateway serves that model.")
         body = found if wanted else {"object": "list", "data": data}
         return 200, [(b"content-type", b"application/json")], dumps(body)
 
     def _candidates(self, model: str) -> Sequence[Upstream]:
-        """Those that serve `model`, in random order by weight. Raises `UpstreamError` (404) when there is none."""
+        """Those that serve `model`, in random order by weight. Raises `HttpFailure` (404) when there is none."""
         served = [u for u in self._all if any(fnmatch.fnmatchcase(model, glob) for glob in u.settings.models)]
         if not served:
-            raise UpstreamError(404, "model_not_found", "No upstream of this gateway serves that model.")
+            raise upstream_failure(404, "model_not_found", "No upstream of this gateway serves that model.")
         if len(served) == 1:
             return served
         return sorted(served, key=lambda u: random.random() ** (1 / u.settings.weight), reverse=True)
@@ -196,10 +200,3 @@ class Upstreams:
         """Close all connections. Idempotent."""
         for upstream in self._all:
             await upstream.close()
-
-
-def _presentable(reply: Reply) -> int:
-    """The status; raises for those that speak of our own key."""
-    if reply.status in (401, 403) and reply.has_key:
-        raise UpstreamError(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
-    return reply.status

@@ -123,26 +123,6 @@ def _part(role: Role, part: dict[str, Any], place: str, opaque: list[str] | None
     return messages
 
 
-_STEP = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
-
-
-def replace(tree: dict[str, Any], origin: str, text: str) -> bool:
-    """Put `text` where `origin` points; False when there is no single string at that place."""
-    steps = [int(m[2]) if m[2] else m[1] for m in _STEP.finditer(origin)]
-    if not steps or _STEP.sub("", origin):
-        return False
-    here: Any = tree
-    try:
-        for step in steps[:-1]:
-            here = here[step]
-        if not isinstance(here[steps[-1]], str):
-            return False
-        here[steps[-1]] = text
-    except (KeyError, IndexError, TypeError):
-        return False
-    return True
-
-
 def dumps(tree: Any) -> bytes:
     """JSON as APIs send it: compact, UTF-8."""
     return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sisf import __version__
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, HttpFailure
 from sisf.gateway.asgi import Receive, Scope, Send
-from sisf.gateway.upstream import Reply, UpstreamError
+from sisf.gateway.upstream import Reply
 from sisf.serving import AsgiApp
 from sisf.settings import Tracing as TracingSettings
 
@@ -192,7 +192,7 @@ class _TracedReply(Reply):
     async def _told(self, waiting: Any) -> bytes:
         try:
             return await waiting  # type: ignore[no-any-return]
-        except UpstreamError as error:
+        except HttpFailure as error:
             self._span.set_attribute("error.type", error.code)
             raise
 

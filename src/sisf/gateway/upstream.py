@@ -9,9 +9,10 @@ from types import TracebackType
 from urllib.parse import SplitResult, quote, urlsplit
 
 from sisf import __version__
-from sisf.errors import ConfigurationError
-from sisf.gateway.deadline import Deadlines
+from sisf.errors import ConfigurationError, HttpFailure
+from sisf.gateway.failures import upstream_failure
 from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Invalid, Unreachable
+from sisf.pipeline.deadlines import Deadlines
 from sisf.settings import Upstream as UpstreamSettings
 
 _FORWARDED = frozenset((b"openai-beta", b"anthropic-version", b"anthropic-beta", b"x-request-id", b"traceparent"))
@@ -22,16 +23,6 @@ _NOT_RETURNED = frozenset(
 )
 _STALE_SECONDS = 1.0
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
-
-
-class UpstreamError(Exception):
-    """The upstream did not answer as an HTTP server should. `status` and `code` are for the client."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 class Reply:
@@ -52,19 +43,33 @@ class Reply:
         """Headers that a client may see."""
         return [h for h in self._answer.headers if h[0] not in _NOT_RETURNED and not h[0].startswith(b"x-sisf-")]
 
+    def verify(self, *, only_200: bool = False) -> None:
+        """Raises `HttpFailure` for an answer that no client may see: compressed, a redirect, or about our own key.
+
+        `only_200`: no other success is understood.
+        """
+        if self.encoded:
+            raise upstream_failure(502, "upstream_encoded", "The upstream compressed its answer although told not to.")
+        if self.status in (401, 403) and self.has_key:
+            raise upstream_failure(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
+        if 300 <= self.status < 400 or (only_200 and self.status < 300 and self.status != 200):
+            raise upstream_failure(502, "upstream_invalid", f"The upstream answered with the status {self.status}.")
+
     async def read(self, limit: int) -> bytes:
-        """The whole body. Raises `UpstreamError` when it is cut short, stalls, or is longer than `limit` bytes."""
+        """The whole body. Raises `HttpFailure` when it is cut short, stalls, or is longer than `limit` bytes."""
         pieces: list[bytes] = []
         size = 0
         async for piece in self.chunks():
             size += len(piece)
             if size > limit:
-                raise UpstreamError(502, "upstream_too_large", f"The upstream's answer is larger than {limit} bytes.")
+                raise upstream_failure(
+                    502, "upstream_too_large", f"The upstream's answer is larger than {limit} bytes."
+                )
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises `UpstreamError` when it is cut short or stalls."""
+        """The body as it comes. Raises `HttpFailure` when it is cut short or stalls."""
         while piece := await self._next():
             yield piece
 
@@ -75,11 +80,11 @@ class Reply:
                 with self._deadlines.within(self._idle):
                     piece = await self._answer.read()
         except TimeoutError:
-            raise UpstreamError(
+            raise upstream_failure(
                 504, "upstream_timeout", f"The upstream sent nothing for {self._idle:g} s in the middle of an answer."
             ) from None
         except (Disconnected, Invalid):
-            raise UpstreamError(
+            raise upstream_failure(
                 502, "upstream_disconnected", "The upstream closed the connection in the middle of an answer."
             ) from None
         return piece
@@ -129,7 +134,7 @@ class Upstream:
         query: str = "",
         media_type: str = "",
     ) -> Reply:
-        """Send exactly `body`. Raises `UpstreamError` when no HTTP answer begins in time."""
+        """Send exactly `body`. Raises `HttpFailure` when no HTTP answer begins in time."""
         headers = self._fixed.copy()
         headers[b"content-type"] = media_type.encode("latin-1") if media_type else b"application/json"
         if path == "/messages" and self._key:
@@ -221,21 +226,23 @@ def _tls(settings: UpstreamSettings) -> ssl.SSLContext:
     return context
 
 
-def _translated(error: BaseException, settings: UpstreamSettings) -> UpstreamError:
+def _translated(error: BaseException, settings: UpstreamSettings) -> HttpFailure:
     match error:
         case ConnectTimeout():
-            return UpstreamError(
+            return upstream_failure(
                 504, "upstream_timeout", f"The upstream took no connection within {settings.connect_timeout:g} s."
             )
         case TimeoutError():
-            return UpstreamError(
+            return upstream_failure(
                 504, "upstream_timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s."
             )
         case Unreachable():
-            return UpstreamError(
+            return upstream_failure(
                 502, "upstream_unreachable", "The upstream is unreachable: no connection could be made."
             )
         case OSError():
-            return UpstreamError(502, "upstream_disconnected", "The upstream closed the connection without an answer.")
+            return upstream_failure(
+                502, "upstream_disconnected", "The upstream closed the connection without an answer."
+            )
         case _:
-            return UpstreamError(502, "upstream_invalid", "The upstream's answer is not valid HTTP.")
+            return upstream_failure(502, "upstream_invalid", "The upstream's answer is not valid HTTP.")

@@ -5,21 +5,8 @@ from typing import Any
 
 import msgspec
 
+from sisf.errors import HttpFailure, LimitExceeded
 from sisf.settings import Limits
-
-
-class Refused(Exception):
-    """A request that is answered with an error and goes no further."""
-
-    def __init__(
-        self, status: int, code: str, message: str, param: str | None = None, *, retry_after: int | None = None
-    ) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.status = status
-        self.code = code
-        self.message = message
-        self.param = param
 
 
 class Malformed(ValueError):
@@ -79,13 +66,13 @@ def _slowly(raw: bytes) -> dict[str, Any]:
 
 
 def parse_request(raw: bytes, limits: Limits) -> dict[str, Any]:
-    """`parse`, with `Refused` for what is wrong and for documents nested deeper than allowed."""
+    """`parse`, with `HttpFailure` for what is wrong and `LimitExceeded` for documents nested deeper than allowed."""
     try:
         tree = parse(raw)
     except Malformed as error:
-        raise Refused(400, "invalid_json", f"The body is not valid JSON: {error}.") from None
+        raise HttpFailure(400, "invalid_json", f"The body is not valid JSON: {error}.") from None
     if raw.count(b"{") + raw.count(b"[") > limits.json_depth and depth_of(tree) > limits.json_depth:
-        raise Refused(400, "too_deep", f"The body is nested deeper than {limits.json_depth} levels.")
+        raise LimitExceeded(f"The body is nested deeper than {limits.json_depth} levels.", code="too_deep")
     return tree
 
 

@@ -1,4 +1,4 @@
-"""Under the asynchronous client: the endpoint runs as a task on the SDK's own loop."""
+"""Under the asynchronous client: the request is handled by a task on the SDK's own loop."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ from types import ModuleType
 from typing import Any
 
 from sisf.errors import InspectionFailed, SisfError
-from sisf.guard.passage import Passage
+from sisf.guard.sdk_request import SdkRequest
 from sisf.guard.transport import Transport
 
 
 class AsyncTransport(Transport):
-    """The endpoint runs as a task on the SDK's own loop."""
+    """The request is handled by a task on the SDK's own loop."""
 
     async def __aenter__(self) -> "AsyncTransport":
         return self
@@ -27,24 +27,22 @@ class AsyncTransport(Transport):
     async def handle_async_request(self, request: Any) -> Any:
         """Answer one request of the SDK."""
         try:
-            passage = self.passage(request)
+            sdk_request = self.sdk_request(request)
         except SisfError as error:
-            return self.carrying(error, request)
-        if passage is None:
+            return self.carrying(error, request, final=True)
+        if sdk_request is None:
             return await self.base.send(request, stream=True, follow_redirects=False)
-        run = _Run(passage, await request.aread(), _AsyncSource(self, request))
+        run = _Run(sdk_request, await request.aread(), _AsyncSource(self, request))
         try:
             head = await run.message()
-            instead = passage.verdict(head["status"], self.refuse)
-            if instead is None:
-                body = _body_class(self.library)(run.pieces(self.refuse), run.close)
-                return self.library.Response(head["status"], headers=head["headers"], stream=body)
-            whole = await run.rest() if isinstance(instead, InspectionFailed) else b""
+        except SisfError as error:
             await run.close()
+            return self.carrying(error, request)
         except BaseException:
             await run.close()
             raise
-        return self.instead(instead, request, whole)
+        body = _body_class(self.library)(run.pieces(), run.close)
+        return self.library.Response(head["status"], headers=head["headers"], stream=body)
 
 
 class _AsyncSource:
@@ -78,50 +76,50 @@ class _AsyncSource:
 
 
 class _Run:
-    """One passage as a task, its messages in a queue of one: the endpoint waits while the SDK is slow to read."""
+    """One request as a task, its messages in a queue of one: the task waits while the SDK is slow to read."""
 
-    def __init__(self, passage: Passage, body: bytes, source: _AsyncSource) -> None:
-        self._passage = passage
+    def __init__(self, sdk_request: SdkRequest, body: bytes, source: _AsyncSource) -> None:
+        self._sdk_request = sdk_request
         self._queue: asyncio.Queue[Any] = asyncio.Queue(1)
         self._task = asyncio.get_running_loop().create_task(self._run(body, source))
 
     async def _run(self, body: bytes, source: _AsyncSource) -> None:
         try:
-            await self._passage.run(body, source, self._queue.put)
+            await self._sdk_request.run(body, source, self._queue.put)
         finally:
             await self._queue.put(None)
 
     async def message(self) -> Mapping[str, Any]:
-        """The next ASGI message; raises what the endpoint raised if it ended without one."""
+        """The next ASGI message; raises what the task raised if it ended without one."""
         found = await self._queue.get()
         if found is None:
             await self._task
             raise InspectionFailed("the inspection ended without an answer")
         return found  # type: ignore[no-any-return]
 
-    async def pieces(self, refuse: bool = True) -> AsyncIterator[bytes]:
-        """The body; `Blocked` in place of what a policy stopped."""
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body. Raises `Blocked` in place of what a policy stopped."""
         more = True
         while more:
-            message = await self.message()
-            more = message.get("more_body", False)
-            if self._passage.seen.record is not None and not refuse:
+            try:
+                message = await self.message()
+            except BaseException:
                 await self.close()  # not every version of the SDK closes a response whose iteration fails
-                raise self._passage.seen.blocked or AssertionError
+                raise
+            more = message.get("more_body", False)
             if message.get("body"):
                 yield message["body"]
 
-    async def rest(self) -> bytes:
-        """The whole body."""
-        return b"".join([piece async for piece in self.pieces()])
-
     async def close(self) -> None:
-        """End the endpoint if it has not ended. Idempotent."""
-        self._passage.gone.set()
+        """End the task if it has not ended. Idempotent."""
+        if not self._sdk_request.finished:
+            self._task.cancel()
         while not self._task.done():
             with contextlib.suppress(asyncio.QueueEmpty):
                 self._queue.get_nowait()
             await asyncio.wait({self._task}, timeout=0.01)
+        if not self._task.cancelled():
+            self._task.exception()  # it was told already, or nobody waits for it
 
 
 @functools.cache

@@ -1,38 +1,34 @@
 """The official OpenAI clients with SISF between them and their HTTP connections."""
 
-import dataclasses
 import functools
 import importlib
 from types import ModuleType
 from typing import Any
 
 from sisf.errors import ConfigurationError, InspectionFailed
-from sisf.gateway.core import Core
-from sisf.gateway.identity import Identity
 from sisf.guard.async_transport import AsyncTransport
 from sisf.guard.portal import Portal
 from sisf.guard.sync_transport import SyncTransport
 from sisf.guard.transport import ERROR
+from sisf.pipeline import Caller, Pipeline
 
 _NOWHERE = "wss://not-inspected-by-sisf.invalid"
 
 
-def guarded(client: Any, core: Core, portal: Portal, identity: Identity, *, refuse: bool) -> Any:
+def guarded(client: Any, pipeline: Pipeline, portal: Portal, caller: Caller, *, refuse: bool) -> Any:
     """See `Guard.wrap`. Raises `ConfigurationError` for anything but an OpenAI client."""
     import openai
 
     if not isinstance(client, openai.OpenAI | openai.AsyncOpenAI):
         kind = f"{type(client).__module__}.{type(client).__qualname__}"
         raise ConfigurationError(f"Guard.wrap takes an openai.OpenAI or openai.AsyncOpenAI client, not a {kind}")
-    if refuse:
-        core = dataclasses.replace(core, settings=core.settings.model_copy(update={"blocked_prompt": "completion"}))
     base: Any = client._client  # the SDK has no other name for it
     library = _library(base)
     asynchronous = isinstance(client, openai.AsyncOpenAI)
     if asynchronous:
-        transport: Any = AsyncTransport(base, library, core, identity, refuse=refuse)
+        transport: Any = AsyncTransport(base, library, pipeline, caller, refuse=refuse)
     else:
-        transport = SyncTransport(base, library, core, identity, refuse=refuse, portal=portal)
+        transport = SyncTransport(base, library, pipeline, caller, refuse=refuse, portal=portal)
     http_class = library.AsyncClient if asynchronous else library.Client
     made: Any = client.copy(http_client=http_class(transport=transport, timeout=base.timeout, trust_env=False))
     made.websocket_base_url = _NOWHERE

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +11,12 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from sisf.bootstrap import System, build
-from sisf.errors import InspectionFailed, LimitExceeded, StoreError
+from sisf.errors import HttpFailure, InspectionFailed, SisfError, StoreError
 from sisf.exchange import Exchange, Fate, Message, Role
-from sisf.gateway.core import Core, Turn
-from sisf.gateway.dialects.base import Inspected
 from sisf.gateway.dialects.chat import Chat
-from sisf.gateway.identity import Identity
-from sisf.gateway.texts import replace
-from sisf.gateway.wire import Malformed, Refused
-from sisf.guard.core import ANONYMOUS, create_core, stopped, translated
 from sisf.guard.portal import Portal
+from sisf.pipeline import Caller, Choice, Turn, create_pipeline
+from sisf.pipeline.caller import ANONYMOUS
 from sisf.policy import Decision, Direction
 from sisf.settings import Settings, load
 from sisf.store.records import ExchangeRecord
@@ -43,6 +40,8 @@ class Admitted:
     """What to send: the prompt as it was given, or as a rewrite policy changed it."""
     decision: Decision
     turn: Turn = field(repr=False)
+    since: float = field(default_factory=time.perf_counter, repr=False)
+    """When it was admitted, as `time.perf_counter` has it: from then on the model is waited for."""
 
 
 class Guard:
@@ -71,7 +70,8 @@ class Guard:
         _log_through_the_program()
         self._owned = system is None
         self.system = system if system is not None else build(settings or load(overrides=given))
-        self._core: Core = create_core(self.system)
+        parts = self.system
+        self._pipeline = create_pipeline(parts.settings, parts.warden, parts.loop, parts.adjudicator)
         self._portal = Portal()
 
     @classmethod
@@ -86,7 +86,7 @@ class Guard:
 
     def metrics(self) -> bytes:
         """What was counted, fail-opens included, in Prometheus' text format."""
-        return self._core.metrics.render()
+        return self._pipeline.metrics.render()
 
     # Checks: what the policies say. A blocked text is recorded; acting on the decision is the caller's part.
 
@@ -95,22 +95,18 @@ class Guard:
 
         Raises `LimitExceeded` for one larger than the limits, `InspectionFailed` where it could not be inspected.
         """
-        turn = self._turn(prompt, principal, tenant)
-        decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
-        if decision.blocked and turn.enforce:
-            await self._record(turn, Fate.INTERCEPTED_PROMPT, None)
-        return decision
+        turn = self._begin(prompt, principal, tenant)
+        return await self._check(turn, turn.request.messages, Direction.PROMPT, Fate.INTERCEPTED_PROMPT)
 
     async def acheck_response(
         self, response: str, *, prompt: Prompt = "", principal: str = ANONYMOUS, tenant: str = "default"
     ) -> Decision:
         """What the policies in force say of an answer; `prompt` is what it answers, for the record. Raises as
         `acheck_prompt` does."""
-        turn = self._turn(prompt, principal, tenant)
-        decision = await self._decide(turn, _answer({"content": response}), Direction.RESPONSE)
-        if decision.blocked and turn.enforce:
-            await self._record(turn, Fate.INTERCEPTED_RESPONSE, response)
-        return decision
+        turn = self._begin(prompt, principal, tenant)
+        turn.response = response
+        messages = _answer({"content": response})
+        return await self._check(turn, messages, Direction.RESPONSE, Fate.INTERCEPTED_RESPONSE)
 
     async def arecord(self, exchange: Exchange, *, decisions: Sequence[Decision] = ()) -> None:
         """Hand an exchange that was released to the loop, which judges it and learns from it if it is a breach.
@@ -118,7 +114,7 @@ class Guard:
         Returns at once while the store is well (or after the commit, with `store.durability: strict`). Raises
         `StoreError` when it could not be written.
         """
-        if not await self._core.recorder.record(ExchangeRecord(exchange, tuple(decisions))):
+        if not await self._pipeline.recorder.record(ExchangeRecord(exchange, tuple(decisions))):
             raise StoreError("the exchange could not be written; see the log for the store's error")
 
     # Enforcement: the same, acted upon as the settings say (mode, inline adjudication, what happens on failure).
@@ -127,26 +123,16 @@ class Guard:
         self, prompt: PromptT, *, principal: str = ANONYMOUS, tenant: str = "default", model: str = ""
     ) -> Admitted:
         """Let a prompt pass, or raise `Blocked`. Send `admitted.prompt` to the model, then `arelease` its answer."""
-        turn = self._turn(prompt, principal, tenant, model)
+        turn = self._begin(prompt, principal, tenant, model)
         try:
-            self._core.throttle.admit(turn.identity)
-        except Refused as error:
-            raise translated(error) from None
-        decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
+            tree = await self._pipeline.prompt(turn)
+        except SisfError:
+            self._pipeline.end(turn)
+            raise
         sent: Any = prompt
-        blocked = decision.blocked
-        if decision.rewritten is not None and turn.enforce and not blocked:
-            tree = copy.deepcopy(dict(turn.request.tree))
-            blocked = not _rewritten(tree, turn.request.messages, decision.rewritten)
+        if tree is not None:
             sent = tree["messages"][0]["content"] if isinstance(prompt, str) else tree["messages"]
-        if blocked and turn.enforce:
-            await self._record(turn, Fate.INTERCEPTED_PROMPT, None)
-            try:
-                await self._core.throttle.blocked(turn.identity)
-            except Refused as error:
-                raise translated(error) from None
-            raise stopped(turn.record(None))
-        return Admitted(sent, decision, turn)
+        return Admitted(sent, turn.decisions[-1], turn)
 
     async def arelease(self, admitted: Admitted, response: AnswerT) -> AnswerT:
         """Inspect an answer (a text, or an assistant's message as the OpenAI API has it), judge it where adjudication
@@ -155,27 +141,17 @@ class Guard:
         Raises `Blocked`; `StoreError` when the exchange could not be written; `InspectionFailed`, `LimitExceeded`.
         """
         turn = admitted.turn
+        turn.waited += time.perf_counter() - admitted.since
         tree = copy.deepcopy(dict(response)) if isinstance(response, Mapping) else {"content": response}
-        inspected = _answer(tree)
-        text = "\n".join(message.content for message in inspected)
-        decision = await self._decide(turn, inspected, Direction.RESPONSE)
-        released: Any = response
-        outcome = Fate.RELEASED
-        if turn.enforce and decision.blocked:
-            outcome = Fate.INTERCEPTED_RESPONSE
-        elif turn.enforce and decision.rewritten is not None:
-            released = tree if isinstance(response, Mapping) else decision.rewritten[0]
-            outcome = outcome if _rewritten(tree, inspected, decision.rewritten) else Fate.INTERCEPTED_RESPONSE
-        if outcome == Fate.RELEASED and self._core.judge is not None and text:
-            turn.verdict = await self._core.judge.verdict(turn.exchange(text))
-            if turn.enforce and not self._core.judge.releases(turn.verdict):
-                outcome = Fate.WITHHELD
-        written = await self._record(turn, outcome, text)
-        if outcome != Fate.RELEASED:
-            raise stopped(turn.record(text))
-        if not written:
-            raise StoreError("the exchange could not be written, so its answer is not released; see the log")
-        return released  # type: ignore[no-any-return]
+        try:
+            release = await self._pipeline.release(turn, tree, [Choice(0, _answer(tree))])
+        finally:
+            self._pipeline.end(turn)
+        if release.withheld:
+            raise turn.stopped()
+        if not release.changed:
+            return response
+        return tree if isinstance(response, Mapping) else tree["content"]  # type: ignore[return-value]
 
     def wrap(
         self,
@@ -195,8 +171,8 @@ class Guard:
         """
         from sisf.guard.client import guarded
 
-        identity = Identity(tenant=tenant, principal=principal)
-        made: ClientT = guarded(client, self._core, self._portal, identity, refuse=on_blocked == "refuse")
+        caller = Caller(tenant, principal)
+        made: ClientT = guarded(client, self._pipeline, self._portal, caller, refuse=on_blocked == "refuse")
         return made
 
     async def adrain(self, timeout: float = 60.0) -> bool:  # noqa: ASYNC109 - the loop keeps the time, in a thread
@@ -240,8 +216,7 @@ class Guard:
     def close(self) -> None:
         """Stop the loop after the work at hand and close the store; what is left to do stays in it. Idempotent."""
         self._portal.close()
-        if self._core.judge is not None:
-            self._core.judge.close()
+        self._pipeline.close()
         if self._owned:
             self._owned = False
             self.system.close()
@@ -260,33 +235,27 @@ class Guard:
     ) -> None:
         await self.aclose()
 
-    def _turn(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
-        settings = self._core.settings
+    def _begin(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
+        limits, caller = self._pipeline.settings.limits, Caller(tenant, principal)
+        self._pipeline.admit(caller)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        tree = {"messages": messages, "model": model}
-        opaque = settings.on_failure.uninspectable == "open"
+        opaque = self._pipeline.settings.on_failure.uninspectable == "open"
         try:
-            request = _CHAT.request(tree, settings.limits, opaque=opaque)
-        except Refused as error:
-            raise translated(error) from None
-        chars = sum(len(message.content) for message in request.messages)
-        if chars > settings.limits.text_chars:
-            raise LimitExceeded(f"{chars:,} characters of text; limits.text_chars is {settings.limits.text_chars:,}")
-        if request.opaque:
-            self._core.metrics.fail_opens.labels("uninspectable").inc()
-        identity = Identity(tenant=tenant, principal=principal)
-        inspected = Inspected(request.messages, model, False, tree, request.opaque)
-        return Turn("in-process", inspected, identity, enforce=self._core.enforces("in-process", tenant))
+            request = _CHAT.request({"messages": messages, "model": model}, limits, opaque=opaque)
+        except HttpFailure as error:
+            raise InspectionFailed(error.message) from None
+        return self._pipeline.begin("in-process", request, caller)
 
-    async def _decide(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
+    async def _check(self, turn: Turn, messages: Sequence[Message], direction: Direction, fate: Fate) -> Decision:
+        """A decision that the caller acts on; what it would stop is recorded with `fate`."""
         try:
-            return await self._core.check(turn, messages, direction)
-        except Refused as error:
-            raise translated(error) from None
-
-    async def _record(self, turn: Turn, outcome: Fate, response: str | None) -> bool:
-        turn.fate = outcome
-        return await self._core.recorder.record(turn.record(response))
+            decision = await self._pipeline.check(turn, messages, direction)
+            if decision.blocked and turn.enforce:
+                turn.fate = fate
+                await self._pipeline.record(turn)
+        finally:
+            self._pipeline.end(turn)
+        return decision
 
 
 def _log_through_the_program() -> None:
@@ -311,13 +280,7 @@ def _answer(message: Mapping[str, Any]) -> tuple[Message, ...]:
         return (Message(Role.ASSISTANT, message["content"], "content"),)
     try:
         (answer,) = _CHAT.answers({"choices": [{"message": dict(message)}]})
-    except (Malformed, Refused, ValueError) as error:
+    except (HttpFailure, ValueError) as error:
         raise InspectionFailed(f"the answer has not the form of an assistant's message: {error}") from None
     prefix = "choices[0].message."
     return tuple(Message(m.role, m.content, m.origin.removeprefix(prefix)) for m in answer.messages)
-
-
-def _rewritten(tree: dict[str, Any], messages: Sequence[Message], texts: Sequence[str]) -> bool:
-    """Put rewritten texts back where they came from; False when one of them has no such place."""
-    changed = [(m, text) for m, text in zip(messages, texts, strict=True) if text != m.content]
-    return all(replace(tree, message.origin, text) for message, text in changed)

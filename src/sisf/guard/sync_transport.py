@@ -1,4 +1,4 @@
-"""Under the synchronous client: the endpoint runs on the portal's loop, the SDK's own calls in the SDK's thread."""
+"""Under the synchronous client: the request is handled on the portal's loop, the SDK's own calls in its thread."""
 
 import asyncio
 import functools
@@ -9,15 +9,15 @@ from types import ModuleType
 from typing import Any
 
 from sisf.errors import InspectionFailed, SisfError
-from sisf.guard.passage import Passage
 from sisf.guard.portal import Portal
+from sisf.guard.sdk_request import SdkRequest
 from sisf.guard.transport import Transport
 
 _CLOSE_SECONDS = 5.0
 
 
 class SyncTransport(Transport):
-    """The endpoint runs on the portal's loop; the SDK's calls are made in the thread that called the SDK."""
+    """The request is handled on the portal's loop; the SDK's calls are made in the thread that called the SDK."""
 
     def __init__(self, *arguments: Any, portal: Portal, refuse: bool) -> None:
         super().__init__(*arguments, refuse=refuse)
@@ -35,39 +35,37 @@ class SyncTransport(Transport):
     def handle_request(self, request: Any) -> Any:
         """Answer one request of the SDK."""
         try:
-            passage = self.passage(request)
+            sdk_request = self.sdk_request(request)
         except SisfError as error:
-            return self.carrying(error, request)
-        if passage is None:
+            return self.carrying(error, request, final=True)
+        if sdk_request is None:
             return self.base.send(request, stream=True, follow_redirects=False)
-        caller = _Caller(passage, self._portal, request.read(), _SyncSource(self, request))
+        waiting = _Waiting(sdk_request, self._portal, request.read(), _SyncSource(self, request))
         try:
-            head = caller.message()
-            instead = passage.verdict(head["status"], self.refuse)
-            if instead is None:
-                body = _body_class(self.library)(_pieces(caller, passage, self.refuse), caller.close)
-                return self.library.Response(head["status"], headers=head["headers"], stream=body)
-            whole = b"".join(_bodies(caller)) if isinstance(instead, InspectionFailed) else b""
-            caller.close()
+            head = waiting.message()
+        except SisfError as error:
+            waiting.close()
+            return self.carrying(error, request)
         except BaseException:
-            caller.close()
+            waiting.close()
             raise
-        return self.instead(instead, request, whole)
+        body = _body_class(self.library)(_pieces(waiting), waiting.close)
+        return self.library.Response(head["status"], headers=head["headers"], stream=body)
 
 
 class _SyncSource:
-    """The SDK's HTTP client, called by the endpoint in the thread that waits for the endpoint."""
+    """The SDK's HTTP client, called by the pipeline in the thread that waits for it."""
 
     def __init__(self, transport: SyncTransport, request: Any) -> None:
         self._transport = transport
         self._request = request
         self._response: Any = None
         self._pieces: Iterator[bytes] = iter(())
-        self.caller: _Caller
+        self.waiting: _Waiting
 
     async def send(self, body: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Send in the caller's thread."""
-        return await self.caller.call(self._send, body)  # type: ignore[no-any-return]
+        return await self.waiting.call(self._send, body)  # type: ignore[no-any-return]
 
     def _send(self, body: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
         forward = self._transport.forward(self._request, body)
@@ -77,7 +75,7 @@ class _SyncSource:
 
     async def read(self) -> bytes:
         """Read in the caller's thread."""
-        return await self.caller.call(self._read)  # type: ignore[no-any-return]
+        return await self.waiting.call(self._read)  # type: ignore[no-any-return]
 
     def _read(self) -> bytes:
         return next((piece for piece in self._pieces if piece), b"")
@@ -91,17 +89,17 @@ class _SyncSource:
             self._response.close()
 
 
-class _Caller:
-    """The thread that called the SDK: it waits for the endpoint's messages, and works for the endpoint meanwhile."""
+class _Waiting:
+    """The thread that called the SDK: it waits for the handler's messages, and works for it meanwhile."""
 
-    def __init__(self, passage: Passage, portal: Portal, body: bytes, source: _SyncSource) -> None:
-        self._passage = passage
+    def __init__(self, sdk_request: SdkRequest, portal: Portal, body: bytes, source: _SyncSource) -> None:
+        self._sdk_request = sdk_request
         self._portal = portal
         self._source = source
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._ended = False
-        source.caller = self
-        self._task = portal.submit(passage.run(body, source, self._send))
+        source.waiting = self
+        self._task = portal.submit(sdk_request.run(body, source, self._send))
         self._task.add_done_callback(lambda _: self._inbox.put(None))
 
     async def _send(self, message: Any) -> None:
@@ -114,7 +112,7 @@ class _Caller:
         return await asyncio.wrap_future(future)
 
     def message(self) -> Mapping[str, Any]:
-        """The next ASGI message; raises what the endpoint raised if it ended without one."""
+        """The next ASGI message; raises what the handler raised if it ended without one."""
         found = self._next()
         if found is None:
             self._task.result()
@@ -134,14 +132,14 @@ class _Caller:
         return None
 
     def close(self) -> None:
-        """End the endpoint, if it has not ended, and the response. Idempotent."""
-        self._portal.call_soon(self._passage.gone.set)
+        """End the handling, if it has not ended, and the response. Idempotent."""
+        if not self._sdk_request.finished:
+            self._task.cancel()
         try:
             while not self._ended:
-                # What the endpoint still asks for is left undone: it is being cancelled.
+                # What the handler still asks for is left undone: it is being cancelled.
                 self._ended = self._inbox.get(timeout=_CLOSE_SECONDS) is None
         except queue.Empty:
-            self._task.cancel()
             self._ended = True
         self._source.finish()
 
@@ -151,29 +149,25 @@ def _work(function: Callable[..., Any], arguments: tuple[Any, ...], future: "Fut
         return
     try:
         future.set_result(function(*arguments))
-    except Exception as error:  # noqa: BLE001 - it is the endpoint's to handle
+    except Exception as error:  # noqa: BLE001 - it is the handler's to deal with
         future.set_exception(error)
     except BaseException as error:
         future.set_exception(InspectionFailed(f"interrupted: {type(error).__name__}"))
         raise
 
 
-def _bodies(caller: _Caller) -> Iterator[bytes]:
+def _pieces(waiting: _Waiting) -> Iterator[bytes]:
+    """The body. Raises `Blocked` in place of what a policy stopped."""
     more = True
     while more:
-        message = caller.message()
+        try:
+            message = waiting.message()
+        except BaseException:
+            waiting.close()  # not every version of the SDK closes a response whose iteration fails
+            raise
         more = message.get("more_body", False)
-        yield message.get("body", b"")
-
-
-def _pieces(caller: _Caller, passage: Passage, refuse: bool) -> Iterator[bytes]:
-    """The body; `Blocked` in place of what a policy stopped."""
-    for body in _bodies(caller):
-        if passage.seen.record is not None and not refuse:
-            caller.close()  # not every version of the SDK closes a response whose iteration fails
-            raise passage.seen.blocked or AssertionError
-        if body:
-            yield body
+        if message.get("body"):
+            yield message["body"]
 
 
 @functools.cache

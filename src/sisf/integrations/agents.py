@@ -9,7 +9,7 @@ from agents import Agent, GuardrailFunctionOutput, InputGuardrail, OutputGuardra
 
 from sisf.errors import Blocked
 from sisf.guard import Admitted, Guard
-from sisf.guard.core import ANONYMOUS
+from sisf.pipeline.caller import ANONYMOUS
 
 
 def guardrails(

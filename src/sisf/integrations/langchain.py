@@ -11,7 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from sisf.errors import Blocked, ConfigurationError
 from sisf.gateway.dialects.base import REFUSAL
 from sisf.guard import Admitted, Guard
-from sisf.guard.core import ANONYMOUS
+from sisf.pipeline.caller import ANONYMOUS
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool", "function": "tool"}
 _TEXTS = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs", "name")

@@ -5,12 +5,15 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
+from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.gateway.dialects.base import REFUSAL, Answer, Delta, Inspected, StreamEvent, StreamState
+from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.requests import around, model_of, streams
 from sisf.gateway.texts import dumps, joined, parts, strings, with_embedded
-from sisf.gateway.wire import Malformed, Refused, Uninspectable
+from sisf.gateway.wire import Malformed, Uninspectable
+from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits
 
 _ROLES = {
@@ -30,25 +33,24 @@ class Chat:
     """`POST /v1/chat/completions`."""
 
     name = "chat"
-    answers_text = True
     path = "/chat/completions"
 
     def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
         """All texts of a request: whatever is not a message stands in front, as the system's."""
         given = tree.get("messages")
         if not isinstance(given, list) or not given:
-            raise Refused(400, "invalid_request", "`messages` must be a non-empty array.", "messages")
+            raise HttpFailure(400, "invalid_request", "`messages` must be a non-empty array.", "messages")
         if len(given) > limits.messages:
-            raise Refused(400, "too_many_messages", f"More than {limits.messages} messages.", "messages")
+            raise LimitExceeded(f"More than {limits.messages} messages.", code="too_many_messages", param="messages")
         skipped: list[str] | None = [] if opaque else None
         messages = around(tree, "messages")
         for index, item in enumerate(given):
             if not isinstance(item, dict):
-                raise Refused(400, "invalid_request", f"messages[{index}] must be an object.", f"messages[{index}]")
+                raise HttpFailure(400, "invalid_request", f"messages[{index}] must be an object.", f"messages[{index}]")
             messages += _message(item, f"messages[{index}]", skipped)
         return Inspected(tuple(messages), model_of(tree), streams(tree), tree, tuple(skipped or ()))
 
-    def answers(self, tree: dict[str, Any]) -> list[Answer]:
+    def answers(self, tree: dict[str, Any]) -> list[Choice]:
         """One answer a choice; texts outside of the choices belong to all of them, under index -1."""
         choices = tree.get("choices")
         if not isinstance(choices, list):
@@ -61,13 +63,13 @@ class Chat:
             found = _message(choice["message"], f"{origin}.message", None, Role.ASSISTANT)
             rest = {k: v for k, v in choice.items() if k not in _CHOICE_META and k != "message"}
             if not rest:
-                answers.append(Answer(place, tuple(found)))
+                answers.append(Choice(place, tuple(found)))
                 continue
-            answers.append(Answer(place, (*found, *joined(Role.ASSISTANT, rest, origin))))
+            answers.append(Choice(place, (*found, *joined(Role.ASSISTANT, rest, origin))))
         if tree.keys() <= _ANSWER_META:
             return answers
         outside = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _ANSWER_META}, "answer")
-        return [*answers, Answer(-1, tuple(outside))] if outside else answers
+        return [*answers, Choice(-1, tuple(outside))] if outside else answers
 
     def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:
         """Refuse those choices; everything outside of the choices that could carry text goes."""
@@ -149,7 +151,7 @@ def _parts(role: Role, item: dict[str, Any], origin: str, opaque: list[str] | No
             try:
                 messages += parts(role, value, place, opaque)
             except Uninspectable as error:
-                raise Refused(400, "uninspectable_content", f"{error}.", place) from None
+                raise HttpFailure(400, "uninspectable_content", f"{error}.", place) from None
         elif key == "tool_calls" and isinstance(value, list):
             for index, call in enumerate(value):
                 messages += _call(role, call, f"{place}[{index}]")
@@ -157,7 +159,7 @@ def _parts(role: Role, item: dict[str, Any], origin: str, opaque: list[str] | No
             messages += _call(role, {"function": value}, place)
         else:
             if key == "audio" and value is not None and opaque is None:
-                raise Refused(400, "uninspectable_content", f"{place} holds no text to inspect.", place)
+                raise HttpFailure(400, "uninspectable_content", f"{place} holds no text to inspect.", place)
             for text in strings(value if key in _MESSAGE_KEYS else {key: value}):
                 if len(text) > 64 or " " in text:
                     messages.append(Message(role, text, place))

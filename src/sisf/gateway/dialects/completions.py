@@ -5,12 +5,15 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
+from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.gateway.dialects.base import REFUSAL, Answer, Delta, Inspected, StreamEvent, StreamState
+from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.requests import around, model_of, streams
 from sisf.gateway.texts import dumps, joined, strings
-from sisf.gateway.wire import Malformed, Refused
+from sisf.gateway.wire import Malformed
+from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits
 
 _META = frozenset("id object created model usage system_fingerprint service_tier choices".split())
@@ -18,14 +21,14 @@ _CHOICE_META = frozenset("index finish_reason logprobs stop_reason".split())
 
 
 def prompts(given: Any, key: str, limits: Limits) -> list[Message]:
-    """A string or an array of strings. Raises `Refused` for token numbers, which cannot be inspected."""
+    """A string or an array of strings. Raises `HttpFailure` for token numbers, which cannot be inspected."""
     many = [given] if isinstance(given, str) else given
     if not isinstance(many, list) or not many:
-        raise Refused(400, "invalid_request", f"`{key}` must be a string or a non-empty array of strings.", key)
+        raise HttpFailure(400, "invalid_request", f"`{key}` must be a string or a non-empty array of strings.", key)
     if len(many) > limits.messages:
-        raise Refused(400, "too_many_messages", f"More than {limits.messages} texts.", key)
+        raise LimitExceeded(f"More than {limits.messages} texts.", code="too_many_messages", param=key)
     if not all(isinstance(text, str) for text in many):
-        raise Refused(
+        raise HttpFailure(
             400, "uninspectable_content", f"`{key}` holds token numbers; send text, which can be inspected.", key
         )
     single = isinstance(given, str)
@@ -36,7 +39,6 @@ class Completions:
     """`POST /v1/completions`."""
 
     name = "completions"
-    answers_text = True
     path = "/completions"
 
     def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:  # noqa: ARG002 - no parts here
@@ -44,7 +46,7 @@ class Completions:
         messages = [*around(tree, "prompt"), *prompts(tree.get("prompt"), "prompt", limits)]
         return Inspected(tuple(messages), model_of(tree), streams(tree), tree)
 
-    def answers(self, tree: dict[str, Any]) -> list[Answer]:
+    def answers(self, tree: dict[str, Any]) -> list[Choice]:
         """One answer a choice."""
         choices = tree.get("choices")
         if not isinstance(choices, list):
@@ -55,9 +57,9 @@ class Completions:
                 raise Malformed(f"choices[{place}] has no `text`")
             rest = {k: v for k, v in choice.items() if k not in _CHOICE_META and k != "text"}
             text = [Message(Role.ASSISTANT, choice["text"], f"choices[{place}].text")] if choice["text"] else []
-            answers.append(Answer(place, (*text, *joined(Role.ASSISTANT, rest, f"choices[{place}]"))))
+            answers.append(Choice(place, (*text, *joined(Role.ASSISTANT, rest, f"choices[{place}]"))))
         outside = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _META}, "answer")
-        return [*answers, Answer(-1, tuple(outside))] if outside else answers
+        return [*answers, Choice(-1, tuple(outside))] if outside else answers
 
     def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:
         """Refuse those choices."""

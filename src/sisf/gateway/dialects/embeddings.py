@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from typing import Any
 
-from sisf.gateway.dialects.base import Answer, Inspected, StreamEvent, StreamState
+from sisf.errors import HttpFailure
+from sisf.gateway.dialects.base import StreamState
 from sisf.gateway.dialects.completions import prompts
 from sisf.gateway.dialects.errors import BLOCKED, openai_error
 from sisf.gateway.dialects.requests import around, model_of
 from sisf.gateway.texts import strings
-from sisf.gateway.wire import Malformed, Refused
+from sisf.gateway.wire import Malformed
+from sisf.pipeline.streaming import StreamEvent
+from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits
 
 
@@ -16,17 +19,16 @@ class Embeddings:
     """`POST /v1/embeddings`."""
 
     name = "embeddings"
-    answers_text = False
     path = "/embeddings"
 
     def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:  # noqa: ARG002 - no parts here
         """The texts to embed."""
         if tree.get("stream"):
-            raise Refused(400, "invalid_request", "Embeddings are not streamed.", "stream")
+            raise HttpFailure(400, "invalid_request", "Embeddings are not streamed.", "stream")
         messages = [*around(tree, "input"), *prompts(tree.get("input"), "input", limits)]
-        return Inspected(tuple(messages), model_of(tree), stream=False, tree=tree)
+        return Inspected(tuple(messages), model_of(tree), stream=False, tree=tree, answered=False)
 
-    def answers(self, tree: dict[str, Any]) -> list[Answer]:
+    def answers(self, tree: dict[str, Any]) -> list[Choice]:
         """None; but an answer that is no list of embeddings does not pass."""
         data = tree.get("data")
         if not isinstance(data, list) or not all(isinstance(item, dict) and "embedding" in item for item in data):

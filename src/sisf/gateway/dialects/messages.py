@@ -4,12 +4,15 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
+from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.gateway.dialects.base import REFUSAL, Answer, Delta, Inspected, StreamEvent, StreamState
+from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import anthropic_error
 from sisf.gateway.dialects.requests import around, model_of, streams
 from sisf.gateway.texts import dumps, joined, parts, strings
-from sisf.gateway.wire import Malformed, Refused, Uninspectable
+from sisf.gateway.wire import Malformed, Uninspectable
+from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits
 
 _SEALED = frozenset(("signature", "encrypted_content", "encrypted_index", "encrypted_stdout"))
@@ -22,38 +25,37 @@ class Messages:
     """`POST /v1/messages`."""
 
     name = "messages"
-    answers_text = True
     path = "/messages"
 
     def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
         """System prompt, every block of every message, tools."""
         given = tree.get("messages")
         if not isinstance(given, list) or not given:
-            raise Refused(400, "invalid_request", "`messages` must be a non-empty array.", "messages")
+            raise HttpFailure(400, "invalid_request", "`messages` must be a non-empty array.", "messages")
         if len(given) > limits.messages:
-            raise Refused(400, "too_many_messages", f"More than {limits.messages} messages.", "messages")
+            raise LimitExceeded(f"More than {limits.messages} messages.", code="too_many_messages", param="messages")
         skipped: list[str] | None = [] if opaque else None
         messages = around(tree, "messages", "system")
         messages += _content(Role.SYSTEM, tree.get("system"), "system", skipped)
         for index, item in enumerate(given):
             place = f"messages[{index}]"
             if not isinstance(item, dict):
-                raise Refused(400, "invalid_request", f"{place} must be an object.", place)
+                raise HttpFailure(400, "invalid_request", f"{place} must be an object.", place)
             role = Role.ASSISTANT if item.get("role") == "assistant" else Role.USER
             messages += joined(role, {k: v for k, v in item.items() if k != "content"}, place)
             messages += _content(role, item.get("content"), f"{place}.content", skipped)
         return Inspected(tuple(messages), model_of(tree), streams(tree), tree, tuple(skipped or ()))
 
-    def answers(self, tree: dict[str, Any]) -> list[Answer]:
+    def answers(self, tree: dict[str, Any]) -> list[Choice]:
         """All blocks are one answer."""
         if not isinstance(tree.get("content"), list):
             raise Malformed("it has no `content`")
         try:
             found = _content(Role.ASSISTANT, tree["content"], "content", None)
-        except Refused as error:
+        except HttpFailure as error:
             raise Malformed(error.message) from None
         rest = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _META}, "answer")
-        return [Answer(0, (*found, *rest))]
+        return [Choice(0, (*found, *rest))]
 
     def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:  # noqa: ARG002 - there is one
         """The answer with the refusal as its only block."""
@@ -134,7 +136,7 @@ def _content(role: Role, content: Any, origin: str, opaque: list[str] | None) ->
             try:
                 found = parts(role, [_open(block)], origin, opaque)
             except Uninspectable as error:
-                raise Refused(400, "uninspectable_content", f"{error}.", place) from None
+                raise HttpFailure(400, "uninspectable_content", f"{error}.", place) from None
             messages += [Message(m.role, m.content, m.origin.replace(f"{origin}[0]", place, 1)) for m in found]
     return messages
 

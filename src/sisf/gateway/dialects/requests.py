@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from sisf.errors import HttpFailure
 from sisf.exchange import Message, Role
 from sisf.gateway.texts import is_model_name, joined, strings
-from sisf.gateway.wire import Refused
 
 
 def around(tree: dict[str, Any], *known: str) -> list[Message]:
@@ -42,16 +42,16 @@ _REQUEST_KEYS = frozenset(
 
 
 def model_of(tree: dict[str, Any]) -> str:
-    """The model that a request names. Raises `Refused` when it is no string."""
+    """The model that a request names. Raises `HttpFailure` when it is no string."""
     model = tree.get("model", "")
     if not isinstance(model, str):
-        raise Refused(400, "invalid_request", "`model` must be a string.", "model")
+        raise HttpFailure(400, "invalid_request", "`model` must be a string.", "model")
     return model
 
 
 def streams(tree: dict[str, Any]) -> bool:
-    """Whether a request asks for a stream. Raises `Refused` for anything that readers could take both ways."""
+    """Whether a request asks for a stream. Raises `HttpFailure` for anything that readers could take both ways."""
     stream = tree.get("stream")
     if stream is not None and not isinstance(stream, bool):
-        raise Refused(400, "invalid_request", "`stream` must be true or false.", "stream")
+        raise HttpFailure(400, "invalid_request", "`stream` must be true or false.", "stream")
     return bool(stream)

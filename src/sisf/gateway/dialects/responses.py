@@ -5,12 +5,15 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
+from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.gateway.dialects.base import REFUSAL, Answer, Delta, Inspected, StreamEvent, StreamState
+from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.requests import around, model_of, streams
 from sisf.gateway.texts import dumps, joined, parts, strings, with_embedded
-from sisf.gateway.wire import Malformed, Refused, Uninspectable
+from sisf.gateway.wire import Malformed, Uninspectable
+from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits
 
 _ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSISTANT, "user": Role.USER}
@@ -23,13 +26,12 @@ class Responses:
     """`POST /v1/responses`."""
 
     name = "responses"
-    answers_text = True
     path = "/responses"
 
     def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
         """Instructions, every input item, tools. Background work is refused: its answer would not come through here."""
         if tree.get("background"):
-            raise Refused(400, "uninspectable_content", "`background` answers cannot be inspected.", "background")
+            raise HttpFailure(400, "uninspectable_content", "`background` answers cannot be inspected.", "background")
         skipped: list[str] | None = [] if opaque else None
         messages = around(tree, "input")
         given = tree.get("input")
@@ -37,26 +39,26 @@ class Responses:
             messages.append(Message(Role.USER, given, "input"))
         elif isinstance(given, list):
             if len(given) > limits.messages:
-                raise Refused(400, "too_many_messages", f"More than {limits.messages} items.", "input")
+                raise LimitExceeded(f"More than {limits.messages} items.", code="too_many_messages", param="input")
             for index, item in enumerate(given):
                 messages += _item(item, f"input[{index}]", skipped)
         elif given is not None:
-            raise Refused(400, "invalid_request", "`input` must be a string or an array.", "input")
+            raise HttpFailure(400, "invalid_request", "`input` must be a string or an array.", "input")
         return Inspected(tuple(messages), model_of(tree), streams(tree), tree, tuple(skipped or ()))
 
-    def answers(self, tree: dict[str, Any]) -> list[Answer]:
+    def answers(self, tree: dict[str, Any]) -> list[Choice]:
         """One answer an output item. What the response repeats of the request was inspected there."""
         output = tree.get("output")
         if not isinstance(output, list):
             raise Malformed("it has no `output`")
         try:
             answers = [
-                Answer(i, tuple(_item(item, f"output[{i}]", None, Role.ASSISTANT))) for i, item in enumerate(output)
+                Choice(i, tuple(_item(item, f"output[{i}]", None, Role.ASSISTANT))) for i, item in enumerate(output)
             ]
-        except Refused as error:
+        except HttpFailure as error:
             raise Malformed(error.message) from None
         outside = joined(Role.ASSISTANT, [tree.get("error"), tree.get("output_text")], "answer")
-        return [*answers, Answer(-1, tuple(outside))] if outside else answers
+        return [*answers, Choice(-1, tuple(outside))] if outside else answers
 
     def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:
         """Refuse those items; the response is incomplete, for the reason `content_filter`."""
@@ -145,7 +147,7 @@ def _item(item: Any, origin: str, opaque: list[str] | None, fixed: Role | None =
             try:
                 messages += parts(role, value, place, opaque)
             except Uninspectable as error:
-                raise Refused(400, "uninspectable_content", f"{error}.", place) from None
+                raise HttpFailure(400, "uninspectable_content", f"{error}.", place) from None
         elif key in ("arguments", "input") and isinstance(value, str):
             messages += with_embedded(role, value, place)
         else:

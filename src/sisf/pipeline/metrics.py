@@ -5,8 +5,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from sisf.gateway.tally import Tally, Timing
 from sisf.loop import Activated, Event, Failed, Judged, Worked
+from sisf.pipeline.fast_metrics import FastCounter, FastHistogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -14,17 +14,19 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 class Metrics:
     """Counters and histograms; names begin with `sisf_`.
 
-    What is counted in every request (`Tally`, `Timing`, `in_flight`) is counted on the event loop only.
+    What is counted in every request (`FastCounter`, `FastHistogram`, `in_flight`) is counted on the event loop only.
     """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         made: Any = {"registry": registry}
-        self.requests = Tally("sisf_requests", "Requests by endpoint and status.", ["endpoint", "status"], registry)
-        self.decisions = Tally(
+        self.requests = FastCounter(
+            "sisf_requests", "Requests by endpoint and status.", ["endpoint", "status"], registry
+        )
+        self.decisions = FastCounter(
             "sisf_decisions", "Decisions of the Warden by direction and action.", ["direction", "action"], registry
         )
-        self.outcomes = Tally("sisf_outcomes", "What became of exchanges.", ["outcome"], registry)
+        self.outcomes = FastCounter("sisf_outcomes", "What became of exchanges.", ["outcome"], registry)
         self.verdicts = Counter("sisf_inline_verdicts", "Verdicts of inline adjudication.", ["outcome"], **made)
         self.failures = Counter("sisf_failures", "Failures of dependencies.", ["part", "kind"], **made)
         self.fail_opens = Counter(
@@ -32,8 +34,8 @@ class Metrics:
         )
         self.would_block = Counter("sisf_would_block", "Blocks that observe mode let pass.", ["direction"], **made)
         self.probing = Counter("sisf_probing", "Callers noticed to be blocked again and again.", **made)
-        self.stages = Timing("sisf_stage_seconds", "Time by stage.", "stage", _SECONDS, registry)
-        self.added = Timing("sisf_added_seconds", "Time that SISF itself added.", "", _SECONDS, registry)
+        self.stages = FastHistogram("sisf_stage_seconds", "Time by stage.", "stage", _SECONDS, registry)
+        self.added = FastHistogram("sisf_added_seconds", "Time that SISF itself added.", "", _SECONDS, registry)
         self.in_flight = 0
         Gauge("sisf_requests_in_flight", "Requests being worked on.", **made).set_function(lambda: self.in_flight)
         self.revision = Gauge("sisf_policy_revision", "Revision of the policy set in force.", **made)
@@ -43,7 +45,7 @@ class Metrics:
         )
         self.jobs = Gauge("sisf_loop_jobs", "Jobs of the loop by state.", ["state"], **made)
         self.loop_lag = Gauge("sisf_loop_lag_seconds", "Age of the oldest exchange that waits for the loop.", **made)
-        # The loop works in several threads, which a `Timing` is not made for.
+        # The loop works in several threads, which a `FastHistogram` is not made for.
         self.loop_stages = Histogram(
             "sisf_loop_stage_seconds", "Time of the loop's stages.", ["stage"], buckets=_SECONDS, **made
         )

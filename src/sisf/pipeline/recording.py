@@ -7,12 +7,12 @@ from concurrent.futures import Future
 
 import structlog
 
-from sisf.gateway.metrics import Metrics
-from sisf.gateway.ports import Monitor
+from sisf.pipeline.metrics import Metrics
+from sisf.pipeline.ports import Monitor
 from sisf.settings import Settings
 from sisf.store.records import ExchangeRecord
 
-_log = structlog.get_logger("sisf.gateway")
+_log = structlog.get_logger("sisf.pipeline")
 
 
 class Recorder:

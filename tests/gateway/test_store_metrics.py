@@ -9,9 +9,9 @@ import pytest
 
 import sisf.adjudicator.counters  # noqa: F401 - it registers what judges count
 from sisf.exchange import Exchange, Fate
-from sisf.gateway.metrics import Metrics
-from sisf.gateway.vitals import metrics_app
+from sisf.gateway.store_metrics import metrics_app
 from sisf.loop import Activated, Failed, Judged, Worked
+from sisf.pipeline.metrics import Metrics
 from sisf.policy import Snapshot
 from sisf.serving import Background
 from sisf.store.base import Store
@@ -38,7 +38,7 @@ def store() -> Iterator[MemoryStore]:
 
 def scraped(store: Store) -> Rig:
     with rig() as gateway:
-        gateway.app._vitals._store = store
+        gateway.app._store_metrics._store = store
         page = gateway.get("/metrics").body.decode()
         assert "sisf_judge_seconds" in page  # what judges count for all
         assert "process_resident_memory_bytes" in page

@@ -1,11 +1,11 @@
-"""What the gateway asks of the other rooms."""
+"""What the pipeline asks of the other rooms."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
 from sisf.exchange import Message
-from sisf.policy import Decision, Direction, Snapshot
+from sisf.policy import Decision, Direction
 from sisf.store.records import ExchangeRecord
 
 
@@ -68,16 +68,4 @@ class Monitor(Protocol):
 
         With `gather` it may be written some milliseconds later, and share its future with others.
         """
-        ...
-
-
-class Oversight(Protocol):
-    """Where people's words on what was stopped go. Blocks."""
-
-    def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
-        """It was stopped by mistake. Raises `StoreError` when no policy stopped it."""
-        ...
-
-    def confirm(self, exchange_id: str, *, actor: str) -> int:
-        """It was rightly stopped; how many policies that concerns."""
         ...

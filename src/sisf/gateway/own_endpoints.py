@@ -10,28 +10,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import SisfError
+from sisf.errors import HttpFailure, SisfError
 from sisf.exchange import Exchange, Message, Role
-from sisf.gateway.asgi import ClientGone, read_body
-from sisf.gateway.core import Core, Turn
-from sisf.gateway.dialects.base import Inspected
+from sisf.gateway.asgi import ClientGone
+from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.completions import prompts
 from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.failures import noticed, retry_after
 from sisf.gateway.feedback import PATH as FEEDBACK
-from sisf.gateway.feedback import Feedback
-from sisf.gateway.identity import Identity
-from sisf.gateway.judging import InlineJudge
-from sisf.gateway.ports import Oversight
+from sisf.gateway.feedback import Feedback, Oversight
 from sisf.gateway.texts import dumps, joined, parts
-from sisf.gateway.wire import Refused, Uninspectable, parse_request
+from sisf.gateway.wire import Uninspectable, parse_request
+from sisf.pipeline.caller import Caller
+from sisf.pipeline.judging import InlineJudge
+from sisf.pipeline.turn import Inspected
 from sisf.policy import Decision, Direction
 from sisf.store.base import Store
 from sisf.taxonomy import OPENAI_MODERATION, Hazard
 
-SERVICES = ("/v1/check", "/v1/adjudicate", "/v1/moderations", "/beta/litellm_basic_guardrail_api")
+OWN_PATHS = ("/v1/check", "/v1/adjudicate", "/v1/moderations", "/beta/litellm_basic_guardrail_api")
 """Paths of what SISF answers itself."""
-Answer = Callable[[dict[str, Any], Identity], Awaitable[Mapping[str, Any]]]
+Handler = Callable[[dict[str, Any], Caller], Awaitable[Mapping[str, Any]]]
 
 _CATEGORY = {
     Hazard.HATE: "hate",
@@ -46,7 +46,7 @@ _CATEGORY = {
 """The one of OpenAI's categories that a hazard is reported as; all others are `illicit`."""
 
 
-class Services:
+class OwnEndpoints:
     """What integrations call. Nothing here is forwarded to a model."""
 
     def __init__(self, core: Core, adjudicator: Adjudicator, store: Store, oversight: Oversight | None = None) -> None:
@@ -58,56 +58,53 @@ class Services:
     def routes(self) -> list[Route]:
         """The routes."""
         answers = (self._check, self._adjudicate, self._moderations, self._litellm)
-        routes = [self._route(path, answer) for path, answer in zip(SERVICES, answers, strict=True)]
+        routes = [self._route(path, answer) for path, answer in zip(OWN_PATHS, answers, strict=True)]
         return routes if self._feedback is None else [*routes, self._route(FEEDBACK, self._feedback.answer)]
 
     def close(self) -> None:
         """Let go of the judge's threads."""
         self._judge.close()
 
-    def _route(self, path: str, answer: Answer) -> Route:
+    def _route(self, path: str, answer: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            status, headers, body = 200, {}, b""
+            status, body = 200, b""
+            headers: dict[str, str] = {}
             try:
                 body = dumps(await answer(*await self._admitted(request)))
             except ClientGone:
                 status = 499
-            except Refused as error:
-                status = error.status
-                body = openai_error(error.status, error.code, error.message, error.param)
-                headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
+            except SisfError as error:
+                failure = noticed(error, self._core.metrics, endpoint=path)
+                status = failure.status
+                body = openai_error(status, failure.code, failure.message, failure.param)
+                headers = {name.decode(): value.decode() for name, value in retry_after(failure)}
             self._core.metrics.requests.inc(path.rpartition("/")[2], str(status))
             return Response(body, status, headers, "application/json")
 
         return Route(path, endpoint, methods=["POST"])
 
-    async def _admitted(self, request: Request) -> tuple[dict[str, Any], Identity]:
-        limits = self._core.settings.limits
-        client = request.client.host if request.client else ""
-        identity = self._core.door.identify(dict(request.scope["headers"]), client)
-        self._core.throttle.admit(identity)
-        raw = await read_body(request.scope, request.receive, identity.body_bytes or limits.body_bytes)
-        return parse_request(raw, limits), identity
+    async def _admitted(self, request: Request) -> tuple[dict[str, Any], Caller]:
+        caller = self._core.admit(request.scope, dict(request.scope["headers"]))
+        raw = await self._core.body(request.scope, request.receive, caller)
+        return parse_request(raw, self._core.settings.limits), caller
 
-    async def _decide(self, messages: list[Message], direction: Direction, identity: Identity) -> Decision:
-        limit = self._core.settings.limits.text_chars
-        if sum(len(message.content) for message in messages) > limit:
-            raise Refused(413, "too_large", f"More than {limit} characters of text.")
-        turn = Turn("service", Inspected(tuple(messages), "", stream=False, tree={}), identity)
-        return await self._core.check(turn, messages, direction)
+    async def _decide(self, messages: list[Message], direction: Direction, caller: Caller, path: str = "") -> Decision:
+        inspected = Inspected(tuple(messages), "", stream=False, tree={})
+        turn = self._core.pipeline.begin("service", inspected, caller, path=path)
+        return await self._core.pipeline.check(turn, messages, direction)
 
-    async def _check(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+    async def _check(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
         """`{"text"}` or `{"messages"}`, and optionally `{"response"}`."""
         _only(tree, "text", "messages", "response")
         prompt, response = self._prompt(tree), _optional_text(tree, "response")
         if not prompt and response is None:
-            raise Refused(400, "invalid_request", "Give `text` or `messages`, or a `response`.")
+            raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, or a `response`.")
         decisions: list[Decision] = []
         if prompt:
-            decisions.append(await self._decide(prompt, Direction.PROMPT, identity))
+            decisions.append(await self._decide(prompt, Direction.PROMPT, caller))
         if response is not None:
             answer = [Message(Role.ASSISTANT, response, "response")]
-            decisions.append(await self._decide(answer, Direction.RESPONSE, identity))
+            decisions.append(await self._decide(answer, Direction.RESPONSE, caller))
         strongest = max(decisions, key=lambda d: d.action.precedence)
         return {
             "action": strongest.action.value,
@@ -117,14 +114,14 @@ class Services:
             "decisions": [_told(d, prompt) for d in decisions],
         }
 
-    async def _adjudicate(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+    async def _adjudicate(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
         """`{"text"}` or `{"messages"}`, and `{"response"}`: the judge's verdict on the exchange."""
         _only(tree, "text", "messages", "response")
         prompt, response = self._prompt(tree), _optional_text(tree, "response")
         if not prompt or response is None:
-            raise Refused(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
+            raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
         verdict = await self._judge.verdict(
-            Exchange(tuple(prompt), response, tenant=identity.tenant, principal=identity.principal)
+            Exchange(tuple(prompt), response, tenant=caller.tenant, principal=caller.principal)
         )
         return {
             "outcome": verdict.outcome.value,
@@ -145,7 +142,7 @@ class Services:
         limits = self._core.settings.limits
         return list(Chat().request({"messages": tree["messages"]}, limits, opaque=False).messages)
 
-    async def _moderations(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+    async def _moderations(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
         """OpenAI's shape: one result for each input."""
         given = tree.get("input")
         limits = self._core.settings.limits
@@ -153,10 +150,10 @@ class Services:
             try:
                 texts = [parts(Role.USER, given, "input")]
             except Uninspectable as error:
-                raise Refused(400, "uninspectable_content", f"{error}.", "input") from None
+                raise HttpFailure(400, "uninspectable_content", f"{error}.", "input") from None
         else:
             texts = [[message] for message in prompts(given, "input", limits)]
-        decisions = [await self._decide(text, Direction.PROMPT, identity) for text in texts]
+        decisions = [await self._decide(text, Direction.PROMPT, caller) for text in texts]
         results = [await asyncio.to_thread(self._moderated, decision) for decision in decisions]
         return {"id": f"modr-{uuid.uuid4().hex}", "model": "sisf", "results": results}
 
@@ -179,16 +176,16 @@ class Services:
         except SisfError:
             return {Hazard.OTHER}
 
-    async def _litellm(self, tree: dict[str, Any], identity: Identity) -> Mapping[str, Any]:
+    async def _litellm(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
         """LiteLLM's generic guardrail: `BLOCKED`, `GUARDRAIL_INTERVENED` with new texts, or `NONE`."""
         kind = tree.get("input_type")
         if kind not in ("request", "response"):
-            raise Refused(400, "invalid_request", "`input_type` must be `request` or `response`.", "input_type")
+            raise HttpFailure(400, "invalid_request", "`input_type` must be `request` or `response`.", "input_type")
         if tree.get("images") and self._core.settings.on_failure.uninspectable == "closed":
             return {"action": "BLOCKED", "blocked_reason": "Images cannot be inspected."}
         texts = tree.get("texts") or []
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise Refused(400, "invalid_request", "`texts` must be an array of strings.", "texts")
+            raise HttpFailure(400, "invalid_request", "`texts` must be an array of strings.", "texts")
         role, direction = (Role.USER, Direction.PROMPT) if kind == "request" else (Role.ASSISTANT, Direction.RESPONSE)
         messages = [Message(role, text, f"texts[{index}]") for index, text in enumerate(texts)]
         known = set(texts)
@@ -197,8 +194,8 @@ class Services:
                 messages.append(message)
         if not messages:
             return {"action": "NONE"}
-        decision = await self._decide(messages, direction, identity)
-        enforce = self._core.enforces(SERVICES[-1], identity.tenant)
+        decision = await self._decide(messages, direction, caller, OWN_PATHS[-1])
+        enforce = self._core.pipeline.enforces(OWN_PATHS[-1], caller.tenant)
         if decision.blocked and enforce:
             return {"action": "BLOCKED", "blocked_reason": f"Blocked by a safety policy ({decision.policy_id})."}
         if decision.rewritten is not None and enforce:
@@ -239,11 +236,11 @@ def _without(value: Any, known: set[str]) -> Any:
 def _optional_text(tree: dict[str, Any], key: str) -> str | None:
     value = tree.get(key)
     if value is not None and not isinstance(value, str):
-        raise Refused(400, "invalid_request", f"`{key}` must be a string.", key)
+        raise HttpFailure(400, "invalid_request", f"`{key}` must be a string.", key)
     return value
 
 
 def _only(tree: dict[str, Any], *known: str) -> None:
     unknown = next((key for key in tree if key not in known), None)
     if unknown is not None:
-        raise Refused(400, "invalid_request", f"`{unknown[:40]}` is not a field of this endpoint.", unknown[:40])
+        raise HttpFailure(400, "invalid_request", f"`{unknown[:40]}` is not a field of this endpoint.", unknown[:40])

@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 
-class Tally(Collector):
+class FastCounter(Collector):
     """A counter with labels."""
 
     def __init__(self, name: str, help_text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
@@ -30,7 +30,7 @@ class Tally(Collector):
         yield family
 
 
-class Timing(Collector):
+class FastHistogram(Collector):
     """A histogram of seconds, with at most one label."""
 
     def __init__(

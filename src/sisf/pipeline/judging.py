@@ -8,11 +8,11 @@ import structlog
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.exchange import Exchange
-from sisf.gateway.metrics import Metrics
+from sisf.pipeline.metrics import Metrics
 from sisf.settings import Adjudication
 from sisf.verdict import Outcome, Verdict
 
-_log = structlog.get_logger("sisf.gateway")
+_log = structlog.get_logger("sisf.pipeline")
 
 
 class InlineJudge:

@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sisf.adjudicator.agreement import MONITOR
-from sisf.gateway.metrics import Metrics
 from sisf.loop import Loop
 from sisf.loop.ageing import ageing
+from sisf.pipeline.metrics import Metrics
 from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.store.figures import Tally
@@ -43,14 +43,14 @@ class _Figures:
     silent: float
 
 
-class Vitals:
+class StoreMetrics:
     """Asks the store, with a time limit, in threads of its own."""
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store = store
         self._metrics = metrics
         self._slow_after = 0.0
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="vitals")
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="store_metrics")
 
     async def refresh(self) -> None:
         """Bring the gauges up to date; those that the store cannot tell now stay as they were."""
@@ -133,10 +133,10 @@ def metrics_app(store: Store, loop: Loop) -> Starlette:
     """Metrics alone, for a process that only works: nothing else is served."""
     metrics = Metrics()
     loop.listen(metrics.heard)
-    vitals = Vitals(store, metrics)
+    store_metrics = StoreMetrics(store, metrics)
 
     async def show(_: Request) -> Response:
-        await vitals.refresh()
+        await store_metrics.refresh()
         return Response(metrics.render(), media_type=PROMETHEUS)
 
     return Starlette(routes=[Route("/metrics", show, methods=["GET"])])

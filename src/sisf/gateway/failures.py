@@ -1,0 +1,47 @@
+"""The one place where errors become HTTP: which status, which code, which message, and what is counted and logged."""
+
+import structlog
+
+from sisf.errors import HttpFailure, InspectionFailed, LimitExceeded, RateLimited, SisfError, StoreError
+from sisf.pipeline.metrics import Metrics
+
+_log = structlog.get_logger("sisf.gateway")
+INTERNAL = HttpFailure(500, "internal_error", "The gateway failed; its log says why.")
+
+
+def upstream_failure(status: int, code: str, message: str) -> HttpFailure:
+    """The model's server did not answer as an HTTP server should."""
+    return HttpFailure(status, code, message, upstream=True)
+
+
+def as_http(error: SisfError) -> HttpFailure:
+    """What a client is told of an error."""
+    match error:
+        case HttpFailure():
+            return error
+        case RateLimited():
+            return HttpFailure(429, error.code, str(error), retry_after=error.retry_after)
+        case LimitExceeded():
+            return HttpFailure(413 if error.code == "too_large" else 400, error.code, str(error), error.param)
+        case InspectionFailed():
+            return HttpFailure(503, "inspection_unavailable", str(error))
+        case StoreError():
+            return HttpFailure(503, "store_unavailable", str(error))
+        case _:
+            return INTERNAL
+
+
+def noticed(error: Exception, metrics: Metrics, *, endpoint: str, exchange_id: str | None = None) -> HttpFailure:
+    """`as_http` of any error, counted and logged where it is not the client's own."""
+    failure = as_http(error) if isinstance(error, SisfError) else INTERNAL
+    if failure is INTERNAL:
+        _log.error("internal_error", endpoint=endpoint, error=type(error).__name__, exc_info=error)
+    if failure.upstream:
+        metrics.failures.labels("upstream", failure.code).inc()
+        _log.warning("upstream_failed", code=failure.code, id=exchange_id)
+    return failure
+
+
+def retry_after(failure: HttpFailure) -> list[tuple[bytes, bytes]]:
+    """The header that says when to try again, where that is known."""
+    return [] if failure.retry_after is None else [(b"retry-after", b"%d" % failure.retry_after)]

@@ -1,0 +1,19 @@
+"""What the gateway's answers say in their headers."""
+
+from sisf.pipeline import Turn
+
+
+def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
+    """`x-sisf-…` of the response: ids and numbers, nothing of a policy's content."""
+    made = [
+        (b"x-sisf-decision", turn.label.encode()),
+        (b"x-sisf-elapsed-ms", b"%.3f" % (turn.added * 1000)),
+        (b"x-sisf-exchange", turn.id.encode()),
+    ]
+    decision = turn.strongest
+    if decision is not None:
+        made.append((b"x-sisf-revision", b"%d" % decision.revision))
+        policy_id = turn.policy_id
+        if policy_id:
+            made.append((b"x-sisf-policy", policy_id.encode("ascii", "replace")))
+    return made

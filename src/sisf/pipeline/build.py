@@ -1,0 +1,35 @@
+"""Puts a pipeline together, for the gateway, for `sisf.Guard` and for the laboratory alike."""
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.pipeline.judging import InlineJudge
+from sisf.pipeline.metrics import Metrics
+from sisf.pipeline.pipeline import Pipeline
+from sisf.pipeline.ports import Monitor, Warden
+from sisf.pipeline.recording import Recorder
+from sisf.pipeline.throttle import Throttle
+from sisf.settings import Settings
+
+
+def create_pipeline(
+    settings: Settings,
+    warden: Warden,
+    monitor: Monitor,
+    adjudicator: Adjudicator | None,
+    metrics: Metrics | None = None,
+) -> Pipeline:
+    """A pipeline over these parts; `adjudicator` is asked where adjudication is inline.
+
+    With `metrics`, go on counting there.
+    """
+    warden.observe(settings.observe.policies)
+    metrics = metrics or Metrics()
+    metrics.watch_revision(lambda: warden.revision)
+    inline = settings.adjudication.mode == "inline" and adjudicator is not None
+    return Pipeline(
+        settings=settings,
+        warden=warden,
+        recorder=Recorder(monitor, settings, metrics),
+        judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline and adjudicator else None,
+        metrics=metrics,
+        throttle=Throttle(settings.limits, metrics),
+    )

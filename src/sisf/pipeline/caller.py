@@ -1,0 +1,28 @@
+"""Who sends an exchange, and what its sender may do."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["client", "viewer", "operator", "admin"]
+"""What a key opens: the gateway (`client`), the console (`viewer`, `operator`), or both (`admin`)."""
+ANONYMOUS = "anonymous"
+"""The principal of callers that nothing names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who an exchange is from."""
+
+    tenant: str = "default"
+    principal: str = ANONYMOUS
+    role: Role = "client"
+    key_id: str = ""
+    requests_per_minute: int = 0
+    """0: as `limits.requests_per_minute` says."""
+    body_bytes: int = 0
+    """0: as `limits.body_bytes` says."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the caller can be told from others: `anonymous` may be everybody who uses a program."""
+        return self.principal != ANONYMOUS

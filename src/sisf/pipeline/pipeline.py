@@ -1,0 +1,247 @@
+"""The way of one exchange: what is asked, what is decided, what is recorded, and what may be released."""
+
+import copy
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from sisf.errors import InspectionFailed, LimitExceeded, StoreError
+from sisf.exchange import Fate, Message
+from sisf.pipeline.caller import Caller
+from sisf.pipeline.deadlines import Deadlines
+from sisf.pipeline.judging import InlineJudge
+from sisf.pipeline.metrics import Metrics
+from sisf.pipeline.ports import Warden
+from sisf.pipeline.recording import Recorder
+from sisf.pipeline.rewriting import put_back
+from sisf.pipeline.throttle import Throttle
+from sisf.pipeline.turn import Choice, Inspected, Turn
+from sisf.policy import Action, Decision, Direction
+from sisf.settings import Settings
+
+_STAGES = {direction: f"inspect_{direction.value}" for direction in Direction}
+_log = structlog.get_logger("sisf.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What may be released of a plain answer."""
+
+    withheld: frozenset[int]
+    """Choices that must not go out."""
+    changed: bool = False
+    """Whether a policy rewrote the answer, in the document that was given."""
+
+
+_NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The steps, in the order in which an exchange takes them: `admit`, `begin`, `prompt`, the model, `release` (or an
+    `AnswerStream`), `end`. An exchange whose client goes away is given to `abandon`."""
+
+    settings: Settings
+    warden: Warden
+    recorder: Recorder
+    judge: InlineJudge | None
+    """None unless adjudication is inline."""
+    metrics: Metrics
+    throttle: Throttle
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    def admit(self, caller: Caller) -> None:
+        """Count one request of this caller. Raises `RateLimited`."""
+        self.throttle.admit(caller)
+
+    def begin(self, endpoint: str, request: Inspected, caller: Caller, *, path: str = "", started: float = 0.0) -> Turn:
+        """An exchange sets out. `path` is what `observe.endpoints` may name; `started` as `perf_counter` has it.
+
+        Raises `LimitExceeded` for more text than is allowed.
+        """
+        limit = self.settings.limits.text_chars
+        if sum(len(message.content) for message in request.messages) > limit:
+            raise LimitExceeded(f"More than {limit} characters of text (limits.text_chars).")
+        if request.opaque:
+            self.metrics.fail_opens.labels("uninspectable").inc()
+            _log.warning("fail_open", part="uninspectable", places=len(request.opaque))
+        enforce = self.enforces(path, caller.tenant)
+        return Turn(endpoint, request, caller, started=started or time.perf_counter(), enforce=enforce)
+
+    def enforces(self, path: str, tenant: str) -> bool:
+        """Whether decisions are enforced for this endpoint and tenant."""
+        observe = self.settings.observe
+        settled = self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
+        return settled and self.warden.enforces(tenant)
+
+    async def prompt(self, turn: Turn) -> dict[str, Any] | None:
+        """Inspect what was asked. None when it goes to the model as it came, else the document that goes instead.
+
+        Raises `Blocked` for a prompt that was stopped, and is recorded; `RateLimited` when its caller is stopped again
+        and again; `InspectionFailed`, `LimitExceeded`.
+        """
+        decision = await self.check(turn, turn.request.messages, Direction.PROMPT)
+        if not turn.enforce:
+            return None
+        if not decision.blocked:
+            if decision.rewritten is None:
+                return None
+            tree = copy.deepcopy(dict(turn.request.tree))
+            if put_back(tree, turn.request.messages, decision.rewritten):
+                return tree
+        await self.stop(turn, Fate.INTERCEPTED_PROMPT)
+        raise turn.stopped()
+
+    async def release(self, turn: Turn, tree: dict[str, Any], choices: Sequence[Choice]) -> Release:
+        """Inspect a plain answer, judge it where adjudication is inline, and record the exchange.
+
+        `tree` is the document in which the texts stand: what a policy rewrites is changed there. Raises `StoreError`
+        when the exchange could not be recorded and may not go without; `RateLimited`, `InspectionFailed`.
+        """
+        text = turn.response = "\n".join(choice.text for choice in choices)
+        withheld, changed = await self._inspect(turn, tree, choices)
+        if withheld:
+            turn.fate = Fate.INTERCEPTED_RESPONSE
+        elif await self.withholds(turn, text):
+            turn.fate = Fate.WITHHELD
+            withheld = {choice.index for choice in choices}
+        else:
+            turn.fate = Fate.RELEASED
+        if withheld:
+            await self.stop(turn, turn.fate)
+            return Release(frozenset(withheld), changed)
+        if turn.request.answered and not await self.record(turn):
+            raise StoreError("The exchange could not be recorded, so its answer is not released; try again later.")
+        return Release(_NONE, changed)
+
+    async def _inspect(self, turn: Turn, tree: dict[str, Any], choices: Sequence[Choice]) -> tuple[set[int], bool]:
+        """Which choices must be withheld, and whether `tree` was rewritten."""
+        withheld: set[int] = set()
+        changed = False
+        for choice in choices:
+            if not choice.messages:
+                continue
+            decision = await self.check(turn, choice.messages, Direction.RESPONSE)
+            if not turn.enforce:
+                continue
+            if decision.blocked:
+                withheld.add(choice.index)
+            elif decision.rewritten is not None:
+                changed = True
+                if not put_back(tree, choice.messages, decision.rewritten):
+                    withheld.add(choice.index)
+        return withheld, changed
+
+    async def withholds(self, turn: Turn, text: str) -> bool:
+        """Whether inline adjudication stops the answer; False where nobody is asked."""
+        if self.judge is None or not text:
+            return False
+        turn.verdict = await self.judge.verdict(turn.exchange())
+        return turn.enforce and not self.judge.releases(turn.verdict)
+
+    async def stop(self, turn: Turn, fate: Fate) -> None:
+        """Record an exchange that a policy or the judge stopped, and count it as probing.
+
+        Raises `RateLimited` for a caller who is stopped again and again.
+        """
+        turn.fate = fate
+        await self.record(turn)
+        await self.throttle.blocked(turn.caller)
+
+    async def record(self, turn: Turn, *, released: bool = False) -> bool:
+        """Hand the exchange to the loop; False when it could not be written and its answer must not go without.
+
+        `released`: the client already has a part of the answer, so a failure counts as a fail-open.
+        """
+        turn.recorded = True
+        return await self.recorder.record(turn.record(), released=released)
+
+    def abandon(self, turn: Turn, *, delivered: bool = False) -> None:
+        """The client went away: what is known of the exchange is recorded and learned from, but nobody waits.
+
+        `delivered`: it has a part of the answer. Does nothing for an exchange that is recorded already.
+        """
+        if turn.recorded or not turn.request.answered:
+            return
+        turn.recorded = True
+        turn.fate = Fate.RELEASED if delivered else Fate.ABANDONED
+        self.recorder.note(turn.record())
+        _log.info("client_gone", id=turn.id, endpoint=turn.endpoint)
+
+    def end(self, turn: Turn, **more: Any) -> None:
+        """The exchange is over, whatever became of it: its time is counted, and one line is logged, with `more`."""
+        added = turn.added
+        self.metrics.added.observe(added)
+        if not _log.is_enabled_for(logging.INFO):
+            return
+        decision = turn.strongest
+        _log.info(
+            "exchange",
+            id=turn.id,
+            endpoint=turn.endpoint,
+            decision=turn.label,
+            fate=turn.fate.value,
+            revision=decision.revision if decision else None,
+            policy=turn.policy_id,
+            tenant=turn.caller.tenant,
+            principal=turn.caller.principal,
+            added_ms=round(added * 1000, 3),
+            total_ms=round((time.perf_counter() - turn.started) * 1000, 3),
+            **more,
+        )
+
+    async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
+        """The Warden's decision, noted in `turn`. Raises `LimitExceeded`, and `InspectionFailed` when the Warden fails
+        and may not be passed by."""
+        started = time.perf_counter()
+        limit = self.settings.on_failure.warden_timeout
+        try:
+            decision = self.warden.at_once(messages, direction, turn.caller.tenant)
+            if decision is None:
+                with self.deadlines.within(limit):
+                    decision = await self.warden.check(messages, direction, turn.caller.tenant)
+        except LimitExceeded:
+            raise
+        except TimeoutError:
+            decision = self.warden_failed("timeout", f"no decision within {limit:g} s", direction)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
+            decision = self.warden_failed("error", f"{type(error).__name__}: {error}", direction)
+        self.metrics.stages.observe(time.perf_counter() - started, _STAGES[direction])
+        self.note(turn, decision)
+        return decision
+
+    def note(self, turn: Turn, decision: Decision) -> None:
+        """Count a decision and keep it for the record."""
+        turn.note(decision)
+        self.metrics.decisions.inc(decision.direction.value, decision.action.value)
+        if decision.blocked and not turn.enforce:
+            self.metrics.would_block.labels(decision.direction.value).inc()
+        elif self.warden.observed and not decision.blocked:
+            self._observe(turn, decision)
+
+    def _observe(self, turn: Turn, decision: Decision) -> None:
+        """Count what a policy that is only observed would have blocked."""
+        watched = self.warden.observed
+        found = next((m for m in decision.matches if m.action is Action.BLOCK and m.policy_id in watched), None)
+        if found is not None:
+            turn.observed = found.policy_id
+            self.metrics.would_block.labels(decision.direction.value).inc()
+
+    def warden_failed(self, kind: str, reason: str, direction: Direction) -> Decision:
+        """Fail closed (`InspectionFailed`) or, where the setting says so, open."""
+        self.metrics.failures.labels("warden", kind).inc()
+        _log.error("warden_failed", kind=kind, reason=reason[:300])
+        if self.settings.on_failure.warden == "closed":
+            raise InspectionFailed("The text could not be inspected; try again later.")
+        self.metrics.fail_opens.labels("warden").inc()
+        _log.warning("fail_open", part="warden")
+        return Decision(Action.ALLOW, (), self.warden.revision, direction)
+
+    def close(self) -> None:
+        """Let go of the judge's threads. Idempotent."""
+        if self.judge is not None:
+            self.judge.close()

@@ -1,0 +1,91 @@
+"""Limits for each caller: requests a minute, and patience with one who is blocked again and again."""
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import structlog
+
+from sisf.errors import RateLimited
+from sisf.pipeline.caller import Caller
+from sisf.pipeline.metrics import Metrics
+from sisf.settings import Limits
+
+_log = structlog.get_logger("sisf.pipeline")
+_CALLERS = 100_000
+_MINUTE = 60.0
+_WAITING = 8
+"""Delayed answers that one caller may have outstanding."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled: float
+    blocks: float = 0.0
+    """Blocked prompts and answers, forgotten exponentially with a time constant of one minute."""
+    blocked_at: float = 0.0
+    waiting: int = 0
+    noticed: bool = False
+
+
+class Throttle:
+    """Knows the callers of late. Only what is blocked is slowed, so honest users of a busy caller notice nothing."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self._limits = limits
+        self._metrics = metrics
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def admit(self, caller: Caller) -> None:
+        """Take one request from the caller's bucket. Raises `RateLimited`."""
+        rate = caller.requests_per_minute or self._limits.requests_per_minute
+        if not rate:
+            return
+        bucket, now = self._bucket(caller, rate), time.monotonic()
+        bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.filled) * rate / _MINUTE)
+        bucket.filled = now
+        if bucket.tokens < 1:
+            wait = math.ceil((1 - bucket.tokens) * _MINUTE / rate)
+            raise RateLimited(f"More than {rate} requests a minute.", retry_after=wait)
+        bucket.tokens -= 1
+
+    async def blocked(self, caller: Caller) -> None:
+        """A prompt of this caller, or an answer to it, was blocked: past the limit, answer late.
+
+        A caller without a name is not slowed: it may be everybody. Raises `RateLimited`.
+        """
+        limit = self._limits.blocks_per_minute
+        if not limit or not caller.named:
+            return
+        bucket, now = self._bucket(caller, 0), time.monotonic()
+        bucket.blocks = bucket.blocks * math.exp((bucket.blocked_at - now) / _MINUTE) + 1
+        bucket.blocked_at = now
+        if bucket.blocks <= limit:
+            bucket.noticed = False
+            return
+        if not bucket.noticed:
+            bucket.noticed = True
+            self._metrics.probing.inc()
+            _log.warning("probing", tenant=caller.tenant, principal=caller.principal, blocks=round(bucket.blocks))
+        if bucket.waiting >= _WAITING:
+            wait = math.ceil(self._limits.block_delay)
+            raise RateLimited("Too many blocked requests; wait.", retry_after=wait)
+        bucket.waiting += 1
+        try:
+            await asyncio.sleep(min(self._limits.block_delay, 0.25 * 2 ** min(bucket.blocks - limit, 16)))
+        finally:
+            bucket.waiting -= 1
+
+    def _bucket(self, caller: Caller, rate: int) -> _Bucket:
+        name = f"{caller.tenant}\0{caller.principal}"
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            if len(self._buckets) >= _CALLERS:
+                self._buckets.popitem(last=False)
+            bucket = self._buckets[name] = _Bucket(float(rate), time.monotonic())
+        else:
+            self._buckets.move_to_end(name)
+        return bucket

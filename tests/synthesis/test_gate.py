@@ -150,11 +150,11 @@ def test_a_narrow_policy_goes_live_early_and_a_broad_one_needs_the_evidence(gate
 
 def test_reach_is_measured_on_variants_of_the_breach(gate: Gate) -> None:
     pattern = gate.examine(policy(Pattern("(?i)pick the lock of my neighbour")), BREACH, Known())
-    assert pattern.variants_caught == pattern.variants == 7
+    assert pattern.variants_caught == pattern.variants == 6
     opening = gate.examine(policy(Pattern("^explain how to pick")), BREACH, Known())
     assert 0 < opening.variants_caught < opening.variants
     gate.variants.add(BREACH, ["open my neighbour's door without a key", " "])
-    assert gate.examine(policy(Pattern("(?i)pick the lock of my neighbour")), BREACH, Known()).variants == 8
+    assert gate.examine(policy(Pattern("(?i)pick the lock of my neighbour")), BREACH, Known()).variants == 7
     assert gate.examine(policy(Pattern("pick the lock")), None, Known()).variants == 0
 
 

@@ -146,7 +146,7 @@ def test_paraphrases_of_the_model_test_the_reach() -> None:
     )
     policy = Policy(Pattern("(?i)lock"), Action.BLOCK, Direction.PROMPT, "x")
     report = gate.examine(policy, found, Known(found=[found]))
-    assert report.variants_caught == report.variants == 8
+    assert report.variants_caught == report.variants == 7
 
 
 @pytest.mark.parametrize(

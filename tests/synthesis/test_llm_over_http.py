@@ -77,7 +77,7 @@ def test_a_breach_becomes_a_policy_that_the_model_wrote(tmp_path: Path) -> None:
             system.close()
     assert {p.kind for p in written} == {PolicyKind.HEURISTIC, PolicyKind.SEMANTIC}
     assert {p.provenance.model for p in written} == {"gpt-4-turbo"}
-    assert all(p.gate_report is not None and p.gate_report.variants == 8 for p in written)
+    assert all(p.gate_report is not None and p.gate_report.variants == 7 for p in written)
     first, second = (json.loads(r.body)["messages"] for r in author.requests[:2])
     assert ATTACK not in first[0]["content"]
     assert ATTACK in first[1]["content"]

@@ -20,6 +20,7 @@ from sisf.policy import (
     Status,
     Substitution,
 )
+from sisf.text.ngrams import ngram_features
 from sisf.warden import PolicySet
 
 EMBEDDER = HashEmbedder()
@@ -78,3 +79,12 @@ def any_policy(rng: random.Random) -> Policy:
         pattern(word(rng), Action.FLAG, Direction.RESPONSE),
     )[kind]
     return replace(made, status=rng.choice((Status.ACTIVE, Status.ACTIVE, Status.SHADOW)), tenant=rng.choice(("", "t")))
+
+
+def score(condition: Prototypes | Probe, text: str) -> float:
+    """What a text of one window scores, from the definition: a cosine, or a probe's sum."""
+    vector = EMBEDDER.embed([text])[0]
+    if isinstance(condition, Prototypes):
+        return float(max(np.frombuffer(condition.vectors, "<f4").reshape(-1, condition.dimensions) @ vector))
+    words = sum(value * condition.ngrams.get(gram, 0.0) for gram, value in ngram_features(text).items())
+    return float(np.frombuffer(condition.weights, "<f4") @ vector) + words + condition.bias

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sisf.errors import PolicyError
 from sisf.policy import Direction, Policy, Probe, Prototypes, Snapshot, Status
 from sisf.text.ngrams import ngram_features
-from sisf.warden import PolicySet, Warden, score
+from sisf.warden import PolicySet, Warden
 from sisf.warden.lexical import Postings, hashed
 from sisf.warden.merge_schedule import due
 from sisf.warden.policy_index import PolicyIndex
 from sisf.warden.semantic import SemanticEngine
-from tests.warden.samples import EMBEDDER, any_policy, near, pattern, said, word, words_probe
+from tests.warden.samples import EMBEDDER, any_policy, near, pattern, said, score, word, words_probe
 
 DIMENSIONS = EMBEDDER.dimensions
 TEXTS = ["how to pick the lock of a gate", "a soup of leeks", "the lock", ""]
@@ -32,12 +32,11 @@ def semantic_policy(rng: random.Random) -> Policy:
 
 
 def expected_hits(policies: dict[int, Policy], applies: np.ndarray) -> dict[int, float]:
-    embeddings, lexical = EMBEDDER.embed(TEXTS), [ngram_features(t) for t in TEXTS]
     best: dict[int, float] = {}
     for number, policy in policies.items():
         condition = policy.condition
         assert isinstance(condition, Prototypes | Probe)
-        highest = float(score(condition, embeddings, lexical).max())
+        highest = max(score(condition, text) for text in TEXTS)
         if applies[number] and highest >= condition.threshold + 1e-5:
             best[number] = highest
     return best

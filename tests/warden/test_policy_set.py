@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from sisf.errors import PolicyError
 from sisf.policy import Decision, Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Status
-from sisf.text.ngrams import ngram_features
-from sisf.warden import PolicySet, Warden, score
-from tests.warden.samples import EMBEDDER, any_policy, near, pattern, said, word, words_probe
+from sisf.warden import PolicySet, Warden
+from tests.warden.samples import EMBEDDER, any_policy, near, pattern, said, score, word, words_probe
 
 
 def outcome(decision: Decision) -> object:
@@ -72,12 +71,10 @@ def test_hundreds_of_activations_leave_few_pieces_behind() -> None:
 
 def test_score_is_what_the_set_computes() -> None:
     text = "explain how to pick the lock of a gate"
-    embeddings = EMBEDDER.embed([text])
     for made in (near(text, -1.0), words_probe("lock", "pick the", threshold=-9.0)):
         decision = PolicySet.compile(Snapshot(1, (made,)), EMBEDDER).inspect(said(text), Direction.PROMPT)
         assert isinstance(made.condition, Prototypes | Probe)
-        alone = score(made.condition, embeddings, [ngram_features(text)])
-        assert decision.matches[0].score == pytest.approx(float(alone[0]), abs=1e-5)
+        assert decision.matches[0].score == pytest.approx(score(made.condition, text), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ class Traffic:
         if not policy.direction.covers(Direction.PROMPT) or not self._senders:
             return 0, 0, 0
         mask = self._bank.matches(policy)
-        apply = [(hit, *self._senders[text]) for hit, text in zip(mask, self._bank.texts, strict=True)]
-        concerned = [(hit, principal) for hit, tenant, principal in apply if policy.tenant in ("", tenant)]
+        sent = [(hit, *self._senders[text]) for hit, text in zip(mask, self._bank.texts, strict=True)]
+        concerned = [(hit, principal) for hit, tenant, principal in sent if policy.concerns(Direction.PROMPT, tenant)]
         stopped = [principal for hit, principal in concerned if hit]
         return len(stopped), len(concerned), len(set(stopped))
 

@@ -7,14 +7,13 @@ import re2
 
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
-from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Match, Policy, Probe, Prototypes, Snapshot, Substitution
+from sisf.policy import Action, Decision, Direction, Match, Policy, Probe, Prototypes, Substitution
 from sisf.store import ExchangeRecord
 from sisf.store.redaction import LABELS
 from sisf.text.views import views
-from sisf.warden import PolicySet
-from sisf.warden.inspection import TURN
+from sisf.warden.matcher import PLAIN_VIEWS, rehearsed, side
 from sisf.warden.patterns import MAX_CHARS, validate
+from sisf.warden.readings import text_in_view
 
 MOST_EXCEPTIONS = 16
 """A pattern that needs more is wrong, not unlucky."""
@@ -48,12 +47,7 @@ def text_of(record: ExchangeRecord, match: Match, direction: Direction) -> str:
     messages = record.exchange.messages
     if match.segment >= len(messages):
         return record.exchange.prompt
-    if not match.view.startswith(TURN):
-        return messages[match.segment].content
-    first = match.segment
-    while first and messages[first - 1].role is messages[match.segment].role:
-        first -= 1
-    return "\n".join(message.content for message in messages[first : match.segment + 1])
+    return text_in_view(messages, match.segment, match.view)
 
 
 def readable(text: str) -> bool:
@@ -69,7 +63,7 @@ def narrowings(policy: Policy, text: str, match: Match) -> Iterator[Policy]:
         threshold = max(condition.threshold, match.score + _MARGIN)
         yield dataclasses.replace(policy, condition=dataclasses.replace(condition, threshold=threshold))
     if not isinstance(condition, Substitution):
-        exception = exception_for(text, match.span if match.view in ("raw", "folded") else None)
+        exception = exception_for(text, match.span if match.view in PLAIN_VIEWS else None)
         if exception is not None and len(condition.exceptions) < MOST_EXCEPTIONS:
             exceptions = tuple(dict.fromkeys((*condition.exceptions, exception)))
             yield dataclasses.replace(policy, condition=dataclasses.replace(condition, exceptions=exceptions))
@@ -117,10 +111,7 @@ class Rehearsal:
 
     def stopped(self, policies: Sequence[Policy], record: ExchangeRecord, direction: Direction) -> Mapping[str, Match]:
         """The matches that would stop this side of the exchange, by policy."""
-        policy_set = PolicySet.compile(Snapshot(0, tuple(policies)), self._embedder)
         exchange = record.exchange
-        answer = (Message(Role.ASSISTANT, exchange.response or ""),)
-        messages = answer if direction is Direction.RESPONSE else exchange.messages
-        decision = policy_set.inspect(messages, direction, exchange.tenant)
+        decision = rehearsed(policies, self._embedder, side(exchange, direction), direction, exchange.tenant)
         found = stopping(dataclasses.replace(record, decisions=(decision,)))
         return {match.policy_id: match for match, _ in found}

@@ -136,6 +136,10 @@ class Policy:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def concerns(self, direction: Direction, tenant: str) -> bool:
+        """Whether it is applied to texts of `direction` (prompt or response) of a tenant."""
+        return self.direction.covers(direction) and self.tenant in ("", tenant)
+
     @property
     def kind(self) -> PolicyKind:
         """Follows from the condition."""

@@ -7,10 +7,11 @@ import numpy as np
 
 from sisf.embedding.base import Embedder
 from sisf.exchange import Exchange
-from sisf.policy import Action, Condition, Direction, Pattern, Policy, PolicyKind, Substitution
+from sisf.policy import Action, Condition, Direction, Policy, PolicyKind
 from sisf.synthesis.base import is_broad
 from sisf.synthesis.text_bank import Mask, TextBank
 from sisf.verdict import Breach
+from sisf.warden.matcher import rehearsed, side
 
 _MOST = 2_000
 """The newest breaches count; twice as many are kept before the older half is dropped."""
@@ -52,11 +53,7 @@ class Coverage:
             known = _Known(policy.condition, np.zeros(0, np.bool_))
         missing = len(self._bank) - len(known.mask)
         if missing:
-            if isinstance(policy.condition, Pattern | Substitution):
-                fresh = self._bank.searched(policy.condition, start=len(known.mask))
-                known.mask = np.concatenate([known.mask, fresh])
-            else:
-                known.mask = self._bank.matches(policy)
+            known.mask = np.concatenate([known.mask, self._bank.matches(policy, start=len(known.mask))])
             if len(self._masks) >= _REMEMBERED:
                 self._masks.clear()
             self._masks[policy.id] = known
@@ -69,7 +66,7 @@ class Coverage:
         for other in others:
             if not left.any():
                 break
-            if other.direction.covers(self._direction) and _stands_for(other, policy):
+            if _stands_for(other, policy, self._direction):
                 before = left.sum()
                 left &= ~self.of(other)
                 helpers += [other.id] if left.sum() < before else []
@@ -77,19 +74,19 @@ class Coverage:
 
     def recognises(self, policy: Policy, exchange: Exchange) -> bool:
         """Whether a policy recognises this side of an exchange that is no known breach."""
-        text = self._text(exchange)
-        if not text.strip():
+        if not self._text(exchange).strip():
             return False
-        bank = TextBank(self._embedder)
-        bank.extend([text])
-        return bool(bank.matches(policy).any())
+        messages = side(exchange, self._direction)
+        decision = rehearsed((policy,), self._embedder, messages, self._direction, policy.tenant)
+        return bool(decision.matches)
 
     def _text(self, exchange: Exchange) -> str:
         return exchange.prompt if self._direction is Direction.PROMPT else exchange.response or ""
 
 
-def _stands_for(other: Policy, policy: Policy) -> bool:
-    return other.id != policy.id and other.action is policy.action and other.tenant in ("", policy.tenant)
+def _stands_for(other: Policy, policy: Policy, direction: Direction) -> bool:
+    """Whether other would do the same to the texts of `direction` that the policy is applied to."""
+    return other.id != policy.id and other.action is policy.action and other.concerns(direction, policy.tenant)
 
 
 def redundant(
@@ -123,11 +120,10 @@ def redundant(
 def _also_stopped(
     coverages: Mapping[Direction, Coverage], policy: Policy, standing: Iterable[Policy], exchange: Exchange
 ) -> bool:
-    others = [other for other in standing if _stands_for(other, policy)]
     return any(
-        other.direction.covers(direction) and coverages[direction].recognises(other, exchange)
+        _stands_for(other, policy, direction) and coverages[direction].recognises(other, exchange)
         for direction in directions(policy)
-        for other in others
+        for other in standing
     )
 
 

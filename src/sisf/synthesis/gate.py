@@ -20,9 +20,10 @@ from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Prob
 from sisf.synthesis import coverage
 from sisf.synthesis.base import Knowledge, is_broad
 from sisf.synthesis.coverage import Coverage, directions
-from sisf.synthesis.text_bank import TextBank
-from sisf.synthesis.variants import VariantBank, Variants
+from sisf.synthesis.text_bank import Scores, TextBank
+from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach
+from sisf.warden.matcher import rehearsed, side
 from sisf.warden.patterns import validate as validate_pattern
 
 _SHOWN = 10
@@ -95,7 +96,7 @@ class Gate:
         self._benign[Direction.PROMPT].extend(sorted(self._secret))
         self._coverage = {d: Coverage(embedder, d) for d in (Direction.PROMPT, Direction.RESPONSE)}
         self._latest: Sequence[Breach] = ()
-        self._varied: tuple[tuple[str, ...], VariantBank] | None = None
+        self._varied: tuple[tuple[str, ...], TextBank] | None = None
 
     def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
         """Examine one policy. `breach` is None for one that a person wrote or imported: it is tried on no variants."""
@@ -121,8 +122,8 @@ class Gate:
             passed=not reasons,
             reasons=tuple(reasons),
             catches_breach=catches,
-            variants_caught=variants.caught(policy) if variants else 0,
-            variants=len(variants) if variants else 0,
+            variants_caught=int(variants.matches(policy).sum()) if variants is not None else 0,
+            variants=len(variants) if variants is not None else 0,
             benign_hits=tuple(text[:_SHORTENED] for text in benign.blocked[:_SHOWN]),
             benign_blocked=len(benign.blocked),
             benign_total=benign.total,
@@ -177,14 +178,15 @@ class Gate:
         return not isinstance(condition, Probe | Prototypes) or condition.embedder == self.embedder.id
 
     def _benign_of(self, policy: Policy) -> _Benign:
-        banks = [self._benign[d] for d in directions(policy)]
+        banks = [bank for d in directions(policy) if len(bank := self._benign[d])]
         started = time.perf_counter()
-        blocked = [bank.texts[i] for bank in banks for i in np.flatnonzero(bank.matches(policy))]
+        tried = [bank.tried(policy) for bank in banks]
+        blocked = [bank.texts[i] for bank, (mask, _) in zip(banks, tried, strict=True) for i in np.flatnonzero(mask)]
         total = sum(len(bank) for bank in banks)
         cost = 1e6 * (time.perf_counter() - started) / max(total, 1)
         secret = sum(text in self._secret for text in blocked)
         secret_total = len(self._secret) if policy.direction.covers(Direction.PROMPT) else 0
-        return _Benign(blocked, secret, total, secret_total, _margin(policy, banks), cost)
+        return _Benign(blocked, secret, total, secret_total, _margin(policy, [s for _, s in tried]), cost)
 
     def _harm(self, policy: Policy, benign: _Benign, upper: float) -> list[str]:
         # What synthesis knows must pass, all of it. What it never saw is a sample of traffic: the bound speaks for it.
@@ -203,22 +205,21 @@ class Gate:
         ]
 
     def _catches(self, policy: Policy, breach: Breach) -> bool:
-        texts = {
-            Direction.PROMPT: [m.content for m in breach.exchange.messages] + [breach.exchange.prompt],
-            Direction.RESPONSE: [breach.exchange.response or ""],
-        }
-        bank = TextBank(self.embedder)
-        bank.extend([text for d in directions(policy) for text in texts[d]])
-        return bool(bank.matches(policy).any())
+        return any(
+            rehearsed((policy,), self.embedder, side(breach.exchange, d), d, policy.tenant).matches
+            for d in directions(policy)
+        )
 
-    def _variants_of(self, breach: Breach, policy: Policy) -> VariantBank | None:
+    def _variants_of(self, breach: Breach, policy: Policy) -> TextBank | None:
         """The variants of the breach's request, embedded once for all its policies."""
         if not policy.direction.covers(Direction.PROMPT):
             return None
         texts = self.variants.of(breach)
         key = (breach.id, *texts)
         if self._varied is None or self._varied[0] != key:
-            self._varied = key, VariantBank(self.embedder, breach, texts)
+            bank = TextBank(self.embedder)
+            bank.extend(texts)
+            self._varied = key, bank
         return self._varied[1]
 
     def _duplicates(self, policy: Policy, knowledge: Knowledge) -> tuple[str, ...]:
@@ -240,12 +241,12 @@ def probe_bytes(probe: Probe) -> int:
     return len(probe.weights) + len(msgspec.json.encode(dict(probe.ngrams)))
 
 
-def _margin(policy: Policy, banks: Sequence[TextBank]) -> float | None:
+def _margin(policy: Policy, scores: Sequence[Scores | None]) -> float | None:
     """How far the highest score of a benign text stays below the threshold."""
     condition = policy.condition
-    if not isinstance(condition, Probe | Prototypes) or not any(len(bank) for bank in banks):
+    if not isinstance(condition, Probe | Prototypes) or not scores:
         return None
-    return condition.threshold - max(float(bank.scores(condition).max()) for bank in banks if len(bank))
+    return condition.threshold - max(float(found.max()) for found in scores if found is not None)
 
 
 def _after(breaches: Sequence[Breach], latest: Sequence[Breach]) -> Sequence[Breach]:

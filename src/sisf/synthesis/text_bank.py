@@ -1,105 +1,153 @@
-"""A bank of texts whose features are computed once, so that a policy is tried on thousands of them in milliseconds."""
+"""A bank of texts whose features are computed once, so that a policy is tried on thousands of them in milliseconds.
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+What a policy recognises is `sisf.warden.matcher`'s to say: the bank keeps the readings, embeddings and n-grams that the
+matcher asks for, and has no rule of its own.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import re2
 from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, Vectors
-from sisf.embedding.windows import inspected_windows
-from sisf.policy import Pattern, Policy, Probe, Prototypes, Substitution
-from sisf.text.ngrams import ngram_features
+from sisf.errors import LimitExceeded
+from sisf.policy import Policy, Probe, Prototypes
+from sisf.text.views import View, views
+from sisf.warden.lexical import Postings, hashed
+from sisf.warden.matcher import located, pattern_of, spared
+from sisf.warden.merge_schedule import due
+from sisf.warden.patterns import compile_one
+from sisf.warden.readings import Window, coarse, fine
+from sisf.warden.semantic import rows_of, window_scores
 
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float32]
 
+_FEW_TABLES, _LARGEST_TABLE = 4, 1 << 24
+
 
 class TextBank:
-    """Texts, their windows' embeddings and an inverted index of their n-grams.
+    """Texts as the Warden reads them: their views, the embeddings of their windows, and what n-grams these hold.
 
-    Grows only: `extend` adds texts. A text's score is the highest of its windows' scores, as in the Warden.
+    Grows only: `extend` adds texts. A long text is read as the Warden reads it with an embedder that cannot look into
+    a text: in coarse and in fine windows. Which passages the Warden embeds besides, where it can, depends on all
+    policies in force; whoever needs that answer for one text asks `matcher.rehearsed` (docs/adr/0285).
     """
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
         self.texts: list[str] = []
         self._seen: set[str] = set()
+        self._views: list[tuple[View, ...]] = []
         self._embeddings: Vectors = np.zeros((0, embedder.dimensions), np.float32)
         self._owner: list[int] = []
-        self._postings: dict[str, tuple[list[int], list[float]]] = {}
+        """The text of each window."""
+        self._postings: list[Postings] = []
+        """What n-grams the windows hold, by window."""
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def extend(self, texts: Sequence[str]) -> None:
+    def extend(self, texts: Iterable[str]) -> None:
         """Add texts that are not there yet. Embeds them: some milliseconds each."""
         fresh = [t for t in dict.fromkeys(texts) if t not in self._seen]
-        if not fresh:
-            return
         windows: list[str] = []
+        features: dict[int, Mapping[str, float]] = {}
         for text in fresh:
-            for window in inspected_windows(self.embedder, text):
-                row = len(self._owner)
+            read = _read(text)
+            for window in self._windows(read):
+                features[len(self._owner)] = window.features()
                 self._owner.append(len(self.texts))
                 windows.append(window.text)
-                for gram, value in ngram_features(window.text).items():
-                    rows, values = self._postings.setdefault(gram, ([], []))
-                    rows.append(row)
-                    values.append(value)
             self.texts.append(text)
+            self._views.append(read)
             self._seen.add(text)
-        self._embeddings = np.vstack([self._embeddings, self.embedder.embed(windows)])
+        if windows:
+            self._embeddings = np.vstack([self._embeddings, self.embedder.embed(windows)])
+            self._postings.append(Postings.of(features))
+            self._merge()
 
-    @property
-    def embeddings(self) -> Vectors:
-        """One row per window."""
-        return self._embeddings
-
-    def pooled(self, window_scores: Scores) -> Scores:
-        """The highest score of each text's windows."""
-        result = np.full(len(self.texts), -np.inf, np.float32)
-        np.maximum.at(result, np.asarray(self._owner, np.intp), window_scores)
-        return result
-
-    def lexical(self, weights: Mapping[str, float]) -> Scores:
-        """The lexical part of a probe's score, per window."""
-        result = np.zeros(len(self._owner), np.float32)
-        found = [(self._postings[gram], weight) for gram, weight in weights.items() if gram in self._postings]
-        if found:
-            rows = np.fromiter(chain.from_iterable(p[0] for p, _ in found), np.intp)
-            values = np.fromiter(chain.from_iterable((v * w for v in p[1]) for p, w in found), np.float32)
-            np.add.at(result, rows, values)
-        return result
-
-    def matches(self, policy: Policy) -> Mask:
-        """Which texts the policy recognises."""
-        condition = policy.condition
-        if isinstance(condition, Pattern | Substitution):
-            return self.searched(condition)
-        mask: Mask = self.scores(condition) >= condition.threshold
-        return mask & ~self._spared(condition.exceptions, mask)
+    def matches(self, policy: Policy, start: int = 0) -> Mask:
+        """Which texts, from the one numbered `start` on, the policy recognises."""
+        return self.tried(policy, start)[0]
 
     def scores(self, condition: Prototypes | Probe) -> Scores:
-        """What each text scores."""
-        if isinstance(condition, Prototypes):
-            vectors = np.frombuffer(condition.vectors, "<f4").reshape(-1, condition.dimensions)
-            return self.pooled((self._embeddings @ vectors.T).max(axis=1))
-        weights = np.frombuffer(condition.weights, "<f4")
-        return self.pooled(self._embeddings @ weights + self.lexical(condition.ngrams) + np.float32(condition.bias))
+        """What each text scores: the highest score of its windows."""
+        return self._pooled(self._window_scores(condition, 0), 0)
 
-    def searched(self, condition: Pattern | Substitution, start: int = 0) -> Mask:
-        """In which texts, from the one numbered `start` on, a pattern is found."""
-        compiled = re2.compile(condition.pattern)
-        texts = self.texts[start:]
-        mask = np.fromiter((compiled.search(text) is not None for text in texts), np.bool_, len(texts))
-        exceptions = condition.exceptions if isinstance(condition, Pattern) else ()
-        return mask & ~self._spared(exceptions, mask, start)
+    def tried(self, policy: Policy, start: int = 0) -> tuple[Mask, Scores | None]:
+        """Which texts the policy recognises, and what each scores; None for a pattern."""
+        condition = policy.condition
+        if isinstance(condition, Prototypes | Probe):
+            return self._scored(policy, condition, start)
+        return self._searched(policy, start), None
 
-    def _spared(self, exceptions: Sequence[str], mask: Mask, start: int = 0) -> Mask:
-        spared = np.zeros(len(mask), np.bool_)
-        compiled = [re2.compile(exception) for exception in exceptions]
-        for index in np.flatnonzero(mask) if compiled else ():
-            spared[index] = any(e.search(self.texts[start + index]) for e in compiled)
-        return spared
+    def _windows(self, read: Sequence[View]) -> Iterable[Window]:
+        """The different windows of a text."""
+        found: dict[str, Window] = {}
+        for view, windows in coarse(read, self.embedder):
+            for window in windows if len(windows) == 1 else [*windows, *fine(view, self.embedder)]:
+                found.setdefault(window.said, window)
+        return found.values()
+
+    def _merge(self) -> None:
+        count = due([len(table) for table in self._postings], _LARGEST_TABLE, _FEW_TABLES)
+        if count:
+            young = self._postings[-count:]
+            rows = np.arange(len(self._owner), dtype=np.int32)
+            self._postings[-count:] = [Postings.merged(young, rows)]
+
+    def _searched(self, policy: Policy, start: int) -> Mask:
+        pattern = pattern_of(policy.condition) or ""
+        search = compile_one(pattern).search
+
+        def recognised(read: Sequence[View]) -> bool:
+            return any(search(v.text) is not None and located(policy, pattern, v, read[0]) is not None for v in read)
+
+        reads = self._views[start:]
+        return np.fromiter(map(recognised, reads), np.bool_, len(reads))
+
+    def _scored(self, policy: Policy, condition: Prototypes | Probe, start: int) -> tuple[Mask, Scores]:
+        first = bisect_left(self._owner, start)
+        scores = self._pooled(self._window_scores(condition, first), start)
+        mask: Mask = scores >= np.float32(condition.threshold)
+        for place in np.flatnonzero(mask) if condition.exceptions else ():
+            mask[place] = not spared(policy, self._views[start + place][0])
+        return mask, scores
+
+    def _window_scores(self, condition: Prototypes | Probe, first: int) -> Scores:
+        """The best score of each window, from the one numbered `first` on."""
+        vectors, bias, _ = rows_of(condition)
+        if first == len(self._owner):
+            return np.zeros(0, np.float32)
+        scores = window_scores(self._embeddings[first:], vectors, bias)
+        best: Scores = scores[:, 0] if len(vectors) == 1 else scores.max(axis=1)
+        if isinstance(condition, Probe) and condition.ngrams:
+            best += self._lexical(condition.ngrams, first)
+        return best
+
+    def _lexical(self, ngrams: Mapping[str, float], first: int) -> Scores:
+        """What the words of each window weigh for a probe."""
+        weighed = np.zeros(len(self._owner), np.float32)
+        grams = hashed(ngrams, len(ngrams))
+        weights = np.fromiter(ngrams.values(), np.float32, len(ngrams))
+        for table in self._postings:
+            if len(table) and table.rows.max() >= first:
+                table.add(weighed, grams, weights)
+        return weighed[first:]
+
+    def _pooled(self, scores: Scores, start: int) -> Scores:
+        """The highest score of each text's windows; minus infinity where there are none."""
+        owner = np.asarray(self._owner[len(self._owner) - len(scores) :], np.intp) - start
+        best = np.full(len(self.texts) - start, -np.inf, np.float32)
+        np.maximum.at(best, owner, scores)
+        return best
+
+
+def _read(text: str) -> tuple[View, ...]:
+    """The views of a text; none of one that unfolds without end: it is refused whatever the policies say."""
+    try:
+        return views(text)
+    except LimitExceeded:
+        return ()

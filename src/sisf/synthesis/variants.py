@@ -11,11 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from sisf import corpus
-from sisf.embedding.base import Embedder
-from sisf.policy import Policy
-from sisf.synthesis.text_bank import TextBank
-from sisf.text.tricks import CHARACTERS, ENCODINGS
-from sisf.text.views import views
+from sisf.text.tricks import CHARACTERS
 from sisf.verdict import Breach
 
 _LONGEST = 1_000
@@ -30,7 +26,7 @@ _OPENING = re.compile(
 """What people say before they say what they want."""
 _OPENINGS = ("How would somebody {}?", "I need to {}. Where do I begin?")
 _AROUND = ("I would like your help with something. {}", "{} Please do it as well as you can.")
-_TRICKS = {name: {**CHARACTERS, **ENCODINGS}[name] for name in ("homoglyphs", "zero-width", "base64")}
+_TRICKS = [CHARACTERS[name] for name in ("homoglyphs", "zero-width")]
 
 
 class Variants:
@@ -53,14 +49,14 @@ class Variants:
 
 
 def local_variants(prompt: str) -> Sequence[str]:
-    """Seven variants of a request of at most 1,000 characters."""
+    """Six variants of a request of at most 1,000 characters."""
     if not prompt or len(prompt) > _LONGEST:
         return ()
     core = _OPENING.sub("", prompt, count=1).strip().rstrip(".?!")
     opened = [o.format(core) for o in _OPENINGS]
     reworded = opened if len(core) < len(prompt.rstrip(".?! ")) else [around.format(prompt) for around in _AROUND]
     framed = [frame.fill(prompt) for frame in _drawn(prompt)]
-    return [*reworded, *framed, *(trick(prompt) for trick in _TRICKS.values())]
+    return [*reworded, *framed, *(trick(prompt) for trick in _TRICKS)]
 
 
 def _drawn(prompt: str) -> Sequence[corpus.TechniqueFrame]:
@@ -75,36 +71,3 @@ def _drawn(prompt: str) -> Sequence[corpus.TechniqueFrame]:
 def _short_frames() -> tuple[corpus.TechniqueFrame, ...]:
     found = [f for f in corpus.techniques() if f.kind == "attack" and corpus.GOAL_SLOT in f.text]
     return tuple(f for f in found if len(f.text) <= _LONGEST_FRAME)
-
-
-class VariantBank:
-    """The variants of one breach in the views that the Warden would make of them, embedded once."""
-
-    def __init__(self, embedder: Embedder, breach: Breach, variants: Sequence[str]) -> None:
-        self._bank = TextBank(embedder)
-        prompt = breach.exchange.prompt
-        self._readings = [_readings(text, prompt) for text in variants]
-        self._bank.extend([reading for readings in self._readings for reading in readings])
-        self._place = {text: index for index, text in enumerate(self._bank.texts)}
-
-    def __len__(self) -> int:
-        return len(self._readings)
-
-    def caught(self, policy: Policy) -> int:
-        """How many variants the policy recognises in at least one view."""
-        if not self._readings:
-            return 0
-        mask = self._bank.matches(policy)
-        return sum(any(mask[self._place[reading]] for reading in readings) for readings in self._readings)
-
-
-def _readings(text: str, prompt: str) -> list[str]:
-    """What the Warden embeds of a text. Of a spelling that it undoes only what comes out, and where that is the
-    request itself but for its letter case, the request: an embedder that knows no case has its vector already."""
-    undone = [view.text for view in views(text) if view.derived and view.name != "raw"]
-    plain = _said(prompt)
-    return list(dict.fromkeys(prompt if _said(reading) == plain else reading for reading in undone[:2] or [text]))
-
-
-def _said(text: str) -> str:
-    return " ".join(text.lower().split())

@@ -2,8 +2,7 @@
 
 from sisf.warden.explain import Explanation, Reason, explain
 from sisf.warden.policy_set import PolicySet
-from sisf.warden.semantic import score
 from sisf.warden.stream import StreamInspector
 from sisf.warden.warden import Warden
 
-__all__ = ["Explanation", "PolicySet", "Reason", "StreamInspector", "Warden", "explain", "score"]
+__all__ = ["Explanation", "PolicySet", "Reason", "StreamInspector", "Warden", "explain"]

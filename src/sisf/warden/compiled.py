@@ -9,6 +9,7 @@ from sisf.errors import PolicyError
 from sisf.policy import Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Substitution
 from sisf.warden import patterns, semantic, substitutions
 from sisf.warden.cache import InspectionCache
+from sisf.warden.matcher import pattern_of
 from sisf.warden.patterns import BadPattern, PatternLayer
 from sisf.warden.policy_index import PolicyIndex, Scope
 from sisf.warden.semantic import SemanticEngine
@@ -126,10 +127,7 @@ def _with_owners(
         return owners, []
     grown = dict(owners)
     for number, policy in new.items():
-        condition = policy.condition
-        if isinstance(condition, Pattern | Substitution):
-            pattern = condition.pattern
-            if isinstance(condition, Substitution):
-                pattern = substitutions.any_case(pattern)
+        pattern = pattern_of(policy.condition)
+        if pattern is not None:
             grown[pattern] = (*grown.get(pattern, ()), number)
     return grown, list(grown)[len(owners) :]

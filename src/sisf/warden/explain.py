@@ -7,8 +7,8 @@ from sisf.exchange import Message
 from sisf.policy import Action, Decision, Match, Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import views
-from sisf.warden.inspection import TURN
 from sisf.warden.policy_set import PolicySet
+from sisf.warden.readings import TURN, text_in_view
 
 _CONTEXT = 40
 _WORDS = 5
@@ -109,12 +109,7 @@ def _reason(match: Match, policy_set: PolicySet, messages: Sequence[Message]) ->
 
 def _view_text(match: Match, messages: Sequence[Message]) -> str:
     """The text in which the span lies; empty when the view cannot be made again."""
-    text, name = messages[match.segment].content, match.view
-    if name.startswith(f"{TURN}>"):
-        first = match.segment
-        while first and messages[first - 1].role is messages[match.segment].role:
-            first -= 1
-        text, name = "\n".join(m.content for m in messages[first : match.segment + 1]), name.removeprefix(f"{TURN}>")
+    text, name = text_in_view(messages, match.segment, match.view), match.view.removeprefix(f"{TURN}>")
     end = match.span[1] if match.span else 0
     return next((v.text for v in views(text) if v.name == name and len(v.text) >= end), "")
 

@@ -6,21 +6,17 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sisf.embedding.base import Vectors
-from sisf.embedding.windows import coarse_windows, fine_windows
-from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Match, Policy, Status, Substitution
-from sisf.text.ngrams import ORDER, ngram_features
+from sisf.exchange import Message
+from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
 from sisf.warden.compiled import Compiled
 from sisf.warden.late_pooling import asked_of_long, chosen
-from sisf.warden.patterns import compile_one
+from sisf.warden.matcher import located, match_of, spared
+from sisf.warden.readings import TURN, Window, coarse, fine, turns
 
-TURN = "turn"
-"""The view of several texts of one turn taken together."""
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 
@@ -61,7 +57,7 @@ class Inspection:
         self._scope = compiled.scope(direction, tenant)
         self._blocked = False
         self._remembers = remember
-        self._texts = [_Text(m.content, i) for i, m in enumerate(messages)] + _turns(messages)
+        self._texts = _texts(messages)
         for text in self._texts:
             text.key = InspectionCache.key(direction, tenant, text.content)
             text.known = compiled.cache.get(text.key)
@@ -115,7 +111,7 @@ class Inspection:
             for pattern in layer.search(data):
                 for index in self.compiled.pattern_owners.get(pattern, ()):
                     if applies[index] and index not in text.found:
-                        match = _located(self.compiled.index.policies[index], pattern, view, text.views[0])
+                        match = located(self.compiled.index.policies[index], pattern, view, text.views[0])
                         if match is not None:
                             text.found[index] = _within(match, text)
 
@@ -130,7 +126,7 @@ class Inspection:
         """Whether what stands further on in a text can change nothing: it is blocked, and nobody watches."""
         return not self._scope.shadow_semantic and any(_blocks(match) for match in text.found.values())
 
-    def _search_semantics(self, text: _Text, part: Sequence["_Window"]) -> None:
+    def _search_semantics(self, text: _Text, part: Sequence[Window]) -> None:
         asked = np.fromiter((w.asked for w in part), np.float32, len(part))
         hits = self.compiled.semantics.search(
             self._embedded(part), [w.features() for w in part], self._scope.applies, asked
@@ -139,115 +135,52 @@ class Inspection:
             known = text.found.get(hit.number)
             if known is None or hit.score > known.score:
                 policy, window = self.compiled.index.policies[hit.number], part[hit.window]
-                if _spared(policy, text.views[0]):
+                if spared(policy, text.views[0]):
                     continue
-                match = _match(policy, hit.score, hit.threshold, window.view, window.span)
+                match = match_of(policy, hit.score, hit.threshold, window.view, window.span)
                 text.found[hit.number] = _within(match, text)
 
-    def _embedded(self, windows: Sequence["_Window"]) -> Vectors:
+    def _embedded(self, windows: Sequence[Window]) -> Vectors:
         missing = [w.text for w in windows if w.vector is None]
         computed = iter(self.compiled.embedder.embed(missing) if missing else ())
         return np.stack([next(computed) if w.vector is None else w.vector for w in windows])
 
-    def _windows(self, text: _Text) -> Iterator["_Window"]:
+    def _windows(self, text: _Text) -> Iterator[Window]:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
-        for view in text.views:
-            if view.derived or view.name == "raw":
-                coarse = [
-                    _Window(w.text, view.name, (w.start, w.end))
-                    for w in coarse_windows(self.compiled.embedder, view.text)
-                ]
-                for window in coarse if len(coarse) == 1 else self._closer(view, coarse):
-                    said = _said(window.text)
-                    if said not in seen:
-                        seen.add(said)
-                        yield window
+        for view, windows in coarse(text.views, self.compiled.embedder):
+            for window in windows if len(windows) == 1 else self._closer(view, windows):
+                said = window.said
+                if said not in seen:
+                    seen.add(said)
+                    yield window
 
-    def _closer(self, view: View, coarse: Sequence["_Window"]) -> Iterator["_Window"]:
+    def _closer(self, view: View, windows: Sequence[Window]) -> Iterator[Window]:
         """A long text: its windows, and of each the passages that promise most, or finer windows."""
         look = getattr(self.compiled.embedder, "embed_tokens", None)
-        more = asked_of_long(len(coarse))
-        for window in coarse:
+        more = asked_of_long(len(windows))
+        for window in windows:
             tokens = look(window.text) if look is not None else None
             if tokens is None:
-                yield from coarse
-                for fine in fine_windows(self.compiled.embedder, view.text):
-                    yield _Window(fine.text, view.name, (fine.start, fine.end))
+                yield from windows
+                yield from fine(view, self.compiled.embedder)
                 return
             window.vector = tokens.vector
             yield window
             for piece in chosen(window.text, tokens, self.compiled.semantics, self._scope.applies):
                 span = (window.span[0] + piece.start, window.span[0] + piece.end)
                 said = window.text[piece.start : piece.end]
-                yield _Window(said, view.name, span, asked=piece.asked + more, order=piece.order)
+                yield Window(said, view.name, span, asked=piece.asked + more, order=piece.order)
 
 
-@dataclass(slots=True)
-class _Window:
-    """A piece of a view to be scored."""
-
-    text: str
-    view: str
-    span: tuple[int, int]
-    vector: NDArray[np.float32] | None = None
-    """Where it is known already."""
-    asked: float = 0.0
-    """How far it must be above a threshold, in steps of the policy's caution."""
-    order: bool = True
-    """Whether a beginning that sounds like an order is one."""
-
-    def features(self) -> dict[str, float]:
-        """Its lexical features."""
-        found = ngram_features(self.text)
-        if not self.order:
-            found.pop(ORDER, None)
-        return found
-
-
-def _turns(messages: Sequence[Message]) -> list[_Text]:
-    """Neighbouring texts of the user, joined: what is split over several parts is read as one."""
-    turns: list[_Text] = []
-    first = 0
-    for index in range(1, len(messages) + 1):
-        if index == len(messages) or messages[index].role is not messages[first].role:
-            if index - first > 1 and messages[first].role is Role.USER:
-                joined = "\n".join(m.content for m in messages[first:index])
-                turns.append(_Text(joined, index - 1, TURN))
-            first = index
-    return turns
-
-
-def _said(text: str) -> str:
-    """Texts of the same key are the same to an embedder that knows no letter case, and to lexical features."""
-    return " ".join(text.lower().split())
+def _texts(messages: Sequence[Message]) -> list[_Text]:
+    """Every text alone, and those of one turn together."""
+    alone = [_Text(message.content, index) for index, message in enumerate(messages)]
+    return alone + [_Text(joined, last, TURN) for joined, last in turns(messages)]
 
 
 def _blocks(match: Match) -> bool:
     return match.action is Action.BLOCK and not match.shadow
-
-
-def _located(policy: Policy, pattern: str, view: View, raw: View) -> Match | None:
-    """The match with its place, unless an exception speaks for the text: as it stands, or in this view."""
-    if _spared(policy, raw, view):
-        return None
-    condition = policy.condition
-    place = compile_one(pattern).search(view.text)
-    match = _match(policy, 1.0, 1.0, view.name, place.span() if place else None)
-    if isinstance(condition, Substitution) and view.name not in ("raw", "folded"):
-        return replace(match, action=Action.BLOCK)  # what hides in another reading cannot be rewritten where it stands
-    return match
-
-
-def _spared(policy: Policy, *readings: View) -> bool:
-    """Whether an exception of the policy speaks for the text."""
-    condition = policy.condition
-    exceptions = () if isinstance(condition, Substitution) else condition.exceptions
-    return any(compile_one(e).search(view.text) is not None for e in exceptions for view in readings)
-
-
-def _match(policy: Policy, score: float, threshold: float, view: str, span: tuple[int, int] | None) -> Match:
-    return Match(policy.id, policy.action, score, threshold, view, span, shadow=policy.status is Status.SHADOW)
 
 
 def _within(match: Match, text: _Text) -> Match:

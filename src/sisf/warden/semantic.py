@@ -1,7 +1,4 @@
-"""The semantic engine: all prototypes and probes in one matrix product.
-
-`score` is the one definition of a semantic policy's score; the engine computes the same for many policies at once.
-"""
+"""The semantic engine: all prototypes and probes in one matrix product."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,18 +29,26 @@ _FEW_TABLES = 3
 """Young tables that may stand side by side: each costs some five microseconds a window."""
 
 
-def score(condition: Prototypes | Probe, embeddings: Vectors, lexical: Lexical) -> Floats:
-    """The score of one policy for each window, to be held against its threshold.
+def window_scores(embeddings: Vectors, vectors: Floats, biases: Floats | float) -> Floats:
+    """What each window scores for each row of `vectors`, of shape `(windows, rows)`, its words left out.
 
-    `embeddings` has shape `(n, dimensions)`, `lexical` n entries (read for probes only).
+    A prototype's score is the cosine. A probe's is `embedding · weights + bias`, and what its n-grams weigh in the
+    window comes on top (`lexical.Postings.add`). A policy recognises a text when one window's score for one of its
+    rows reaches the threshold.
     """
+    if len(embeddings) == 1:  # reads the matrix once, in order
+        scores: Floats = (vectors @ embeddings[0])[None]
+    else:
+        scores = embeddings @ vectors.T
+    scores += np.float32(biases) if isinstance(biases, float) else biases
+    return scores
+
+
+def rows_of(condition: Prototypes | Probe) -> tuple[Floats, float, float]:
+    """A condition as rows of a matrix, with its bias and the steps in its scores by which caution is counted."""
     if isinstance(condition, Prototypes):
-        best: Floats = (embeddings @ unpacked(condition.vectors, condition.dimensions).T).max(axis=1)
-        return best
-    ngrams = condition.ngrams
-    words = [sum(value * ngrams[gram] for gram, value in f.items() if gram in ngrams) for f in lexical]
-    scores: Floats = embeddings @ unpacked(condition.weights, condition.dimensions)[0]
-    return scores + np.array(words, np.float32) + np.float32(condition.bias)
+        return unpacked(condition.vectors, condition.dimensions), 0.0, _COSINE_CAUTION
+    return unpacked(condition.weights, condition.dimensions), condition.bias, _PROBE_CAUTION
 
 
 def unpacked(packed: bytes, dimensions: int) -> Floats:
@@ -138,15 +143,13 @@ class SemanticEngine:
         found = {n: p.condition for n, p in policies.items() if isinstance(p.condition, Prototypes | Probe)}
         if not found:
             return self
-        stacked = {n: unpacked(*_vectors(c)) for n, c in found.items()}
-        table = self._with_room(sum(len(v) for v in stacked.values()))
+        rows = {n: rows_of(c) for n, c in found.items()}
+        table = self._with_room(sum(len(vectors) for vectors, _, _ in rows.values()))
         probes: dict[int, Mapping[str, float]] = {}
         for number, condition in found.items():
-            bias, caution = 0.0, _COSINE_CAUTION
             if isinstance(condition, Probe):
-                bias, caution = condition.bias, _PROBE_CAUTION
                 probes[table.used] = condition.ngrams
-            table.append(stacked[number], bias, caution, condition.threshold, number)
+            table.append(*rows[number], condition.threshold, number)
         return SemanticEngine(table, table.used, _with_probes(self.postings, probes))
 
     def _with_room(self, rows: int) -> _Table:
@@ -183,11 +186,7 @@ class SemanticEngine:
         Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
         """
         table, count = self.table, self.count
-        if len(embeddings) == 1:  # reads the matrix once, in order
-            scores = (table.vectors[:count] @ embeddings[0])[None]
-        else:
-            scores = embeddings @ table.vectors[:count].T
-        scores += table.biases[:count]
+        scores = window_scores(embeddings, table.vectors[:count], table.biases[:count])
         if self.postings:
             for row, features in zip(scores, lexical, strict=True):
                 self._add_lexical(row, features)
@@ -206,7 +205,7 @@ class SemanticEngine:
         `lexical` is what the words of each window weigh for each row, of shape `(n, count)`.
         """
         table, count = self.table, self.count
-        scores = embeddings @ table.vectors[:count].T + table.biases[:count] - table.thresholds[:count]
+        scores = window_scores(embeddings, table.vectors[:count], table.biases[:count]) - table.thresholds[:count]
         scores += lexical
         scores /= table.cautions[:count]
         scores[:, ~applies[table.numbers[:count]]] = -np.inf
@@ -236,11 +235,6 @@ class SemanticEngine:
         values = np.fromiter(features.values(), np.float32, len(features))
         for postings in self.postings:
             postings.add(scores, grams, values)
-
-
-def _vectors(condition: Prototypes | Probe) -> tuple[bytes, int]:
-    packed = condition.vectors if isinstance(condition, Prototypes) else condition.weights
-    return packed, condition.dimensions
 
 
 def _with_probes(postings: tuple[Postings, ...], probes: Mapping[int, Mapping[str, float]]) -> tuple[Postings, ...]:

@@ -10,7 +10,7 @@ from sisf.datasets import Dataset, read
 from sisf.embedding import HashEmbedder
 from sisf.evaluation.defences import learning
 from sisf.evaluation.experiment import Designs, Setup
-from sisf.evaluation.pipeline import Answers
+from sisf.evaluation.under_test import Answers
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop import Reference
 from sisf.policy import Action, Direction, Pattern, Policy, Provenance

@@ -1,6 +1,7 @@
 """What stands in front of the model in an experiment: the real system, or one of the designs it is compared with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,9 @@ from sisf.bootstrap import System
 from sisf.errors import SisfError
 from sisf.evaluation.keywords import KEYWORD_PATTERNS
 from sisf.exchange import Message
+from sisf.pipeline.ports import Inspector, Warden
 from sisf.policy import Action, Decision, Direction, Match, Policy, Status
+from sisf.settings import Settings, load
 from sisf.store import ExchangeRecord
 from sisf.verdict import Verdict
 
@@ -32,16 +35,21 @@ class Defence(Protocol):
     """One design under test. Used by one thread."""
 
     @property
-    def revision(self) -> int:
-        """Number of its policy set."""
+    def settings(self) -> Settings:
+        """What the product is set to."""
         ...
 
-    def inspect(self, messages: Sequence[Message], direction: Direction) -> Decision:
-        """Decide on a prompt or an answer."""
+    @property
+    def warden(self) -> Warden:
+        """What decides on texts."""
         ...
 
-    def learn(self, record: ExchangeRecord) -> Verdict | None:
-        """Let the loop see a finished exchange; returns when all its work is done, with its verdict if it judged."""
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+        """Let the loop see a finished exchange: see `sisf.pipeline.ports.Monitor`."""
+        ...
+
+    def settle(self, exchange_id: str) -> Verdict | None:
+        """Returns when the loop has nothing left to do, with its verdict on this exchange if it judged."""
         ...
 
     def policies(self) -> Sequence[Policy]:
@@ -57,23 +65,57 @@ class Defence(Protocol):
         ...
 
 
-class StaticFilter:
-    """A defence that never learns: fixed patterns on the prompt (none at all: no defence)."""
+class Unlearned:
+    """A loop that learns nothing: what is recorded is forgotten."""
+
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":  # noqa: ARG002
+        """Done at once."""
+        written: Future[None] = Future()
+        written.set_result(None)
+        return written
+
+
+class StaticWarden:
+    """Fixed patterns on the prompt."""
 
     revision = 0
+    observed: frozenset[str] = frozenset()
 
-    def __init__(self, patterns: Sequence[str] = ()) -> None:
+    def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = [re2.compile(p) for p in patterns]
 
-    def inspect(self, messages: Sequence[Message], direction: Direction) -> Decision:
+    def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:  # noqa: ARG002
         """Block a prompt in which a pattern is found."""
         hit = direction is Direction.PROMPT and any(p.search(m.content) for m in messages for p in self._patterns)
         if not hit:
             return Decision(Action.ALLOW, (), 0, direction)
         return Decision(Action.BLOCK, (Match("keyword-filter", Action.BLOCK, 1.0, 1.0),), 0, direction)
 
-    def learn(self, record: ExchangeRecord) -> Verdict | None:  # noqa: ARG002 - it does not learn
-        """Do nothing."""
+    async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
+        """As `at_once`."""
+        return self.at_once(messages, direction, tenant)
+
+    def enforces(self, tenant: str) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def observe(self, policy_ids: Collection[str]) -> None:
+        """There is nothing to observe: it has no policies."""
+
+    def stream(self, tenant: str) -> Inspector:
+        """Raises `NotImplementedError`: experiments do not stream."""
+        raise NotImplementedError
+
+
+class StaticFilter(Unlearned):
+    """A defence that never learns: fixed patterns on the prompt (none at all: no defence)."""
+
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self.settings = load(environment={})
+        self.warden: Warden = StaticWarden(patterns)
+
+    def settle(self, exchange_id: str) -> Verdict | None:  # noqa: ARG002
+        """It does not learn."""
         return None
 
     def policies(self) -> Sequence[Policy]:
@@ -96,24 +138,28 @@ class LearningSystem:
         self._folder = folder
 
     @property
-    def revision(self) -> int:
-        """The revision that the Warden enforces now."""
-        return self._system.warden.revision
+    def settings(self) -> Settings:
+        """Those of the system."""
+        return self._system.settings
 
-    def inspect(self, messages: Sequence[Message], direction: Direction) -> Decision:
-        """Ask the Warden."""
-        return self._system.warden.inspect(messages, direction)
+    @property
+    def warden(self) -> Warden:
+        """That of the system."""
+        return self._system.warden
 
-    def learn(self, record: ExchangeRecord) -> Verdict | None:
-        """Hand the exchange to the loop and wait until the loop has nothing left to do."""
-        self._system.loop.monitor(record).result(timeout=_DRAIN_SECONDS)
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+        """Hand the exchange to the loop."""
+        return self._system.loop.monitor(record, gather=gather)
+
+    def settle(self, exchange_id: str) -> Verdict | None:
+        """Wait until the loop has nothing left to do."""
         if not self._system.loop.drain(_DRAIN_SECONDS):
-            raise SisfError(f"the loop did not finish its work on {record.exchange.id} in {_DRAIN_SECONDS:.0f} s")
+            raise SisfError(f"the loop did not finish its work on {exchange_id} in {_DRAIN_SECONDS:.0f} s")
         dead = self._system.store.jobs.dead()
         if dead:
             job, error = dead[0]
             raise SisfError(f"the loop gave up on {job.exchange_id} at {job.stage}: {error}")
-        return self._system.store.exchanges.get(record.exchange.id).verdict
+        return self._system.store.exchanges.get(exchange_id).verdict
 
     def policies(self) -> Sequence[Policy]:
         """The active policies."""
@@ -130,6 +176,12 @@ class LearningSystem:
         self._system.close()
         if self._folder is not None:
             self._folder.cleanup()
+
+
+def teach(defence: Defence, record: ExchangeRecord) -> Verdict | None:
+    """Show the loop an exchange that nobody sent through the defence; returns when all work on it is done."""
+    defence.monitor(record).result(timeout=_DRAIN_SECONDS)
+    return defence.settle(record.exchange.id)
 
 
 Build = Callable[[Path], System]

@@ -11,8 +11,8 @@ from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.outcomes import AttackOutcome, Sample
-from sisf.evaluation.pipeline import Answers, Pipeline
 from sisf.evaluation.progress import Progress
+from sisf.evaluation.under_test import Answers, SystemUnderTest
 from sisf.policy import Policy
 
 SYSTEM = "sisf"
@@ -49,9 +49,9 @@ class Setup:
     seed: int
     on_undecided: str = "withhold"
 
-    def pipeline(self, defence: Defence) -> Pipeline:
-        """The pipeline around one defence. A baseline without a judge has none here either."""
-        return Pipeline(
+    def subject(self, defence: Defence) -> SystemUnderTest:
+        """One defence in front of the model. A baseline without a judge has none here either."""
+        return SystemUnderTest(
             defence,
             self.answers,
             self.inline,
@@ -96,11 +96,8 @@ def conduct(run: Run, designs: Designs, split: Splitter, benign: Sequence[Datase
         for number in range(setup.trials):
             shuffled = split(random.Random(f"{setup.seed}:{number}"))
             title = f"{name} {number + 1}/{setup.trials}"
-            defence = make()
-            try:
-                trial = _Conductor(setup.pipeline(defence), title, number, progress).trial(shuffled, benign)
-            finally:
-                defence.close()
+            with setup.subject(make()) as subject:
+                trial = _Conductor(subject, title, number, progress).trial(shuffled, benign)
             run.results.setdefault(name, []).append(trial)
     progress.end()
     run.seconds = time.monotonic() - started
@@ -111,14 +108,14 @@ def conduct(run: Run, designs: Designs, split: Splitter, benign: Sequence[Datase
 class _Conductor:
     """Takes one design through one trial."""
 
-    pipeline: Pipeline
+    subject: SystemUnderTest
     title: str
     number: int
     progress: Progress
 
     def trial(self, split: Split, benign: Sequence[Dataset]) -> Trial:
         started = time.monotonic()
-        defence = self.pipeline.defence
+        defence = self.subject.defence
         learned = self._attacks(split.learn, "learning", learn=True)
         attacks = self._attacks(split.attacks, "attacks", learn=not split.frozen)
         honest = {dataset.name: self._honest(dataset) for dataset in benign}
@@ -130,7 +127,7 @@ class _Conductor:
             self.progress.begin(f"{self.title} · {what}", len(records))
         samples: list[Sample] = []
         for dataset, record in records:
-            sample = self.pipeline.attack(record, dataset=dataset, trial=self.number, learn=learn)
+            sample = self.subject.attack(record, dataset=dataset, trial=self.number, learn=learn)
             samples.append(sample)
             recent = samples[-_WINDOW:]
             share = sum(s.beat_warden for s in recent) / len(recent)
@@ -143,7 +140,7 @@ class _Conductor:
         samples: list[Sample] = []
         blocked = 0
         for record in records:
-            sample = self.pipeline.benign(record, dataset=dataset.name, trial=self.number)
+            sample = self.subject.benign(record, dataset=dataset.name, trial=self.number)
             blocked += sample.wrongly_blocked
             samples.append(sample)
             self.progress.advance({"blocked": str(blocked)})

@@ -11,8 +11,8 @@ from sisf.errors import DataError
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import Setup, Trial
 from sisf.evaluation.outcomes import AttackOutcome, Sample
-from sisf.evaluation.pipeline import Pipeline
 from sisf.evaluation.progress import Progress
+from sisf.evaluation.under_test import SystemUnderTest
 from sisf.policy import Decision
 
 Attacks = Sequence[tuple[str, Record]]
@@ -37,7 +37,7 @@ def caught(attacks: Attacks, samples: Sequence[Sample]) -> Attacks:
 class Play:
     """Takes one defence through one trial."""
 
-    pipeline: Pipeline
+    subject: SystemUnderTest
     number: int
     progress: Progress
     title: str
@@ -56,7 +56,7 @@ class Play:
         self.progress.begin(f"{self.title} · {what}", len(records))
         samples = []
         for dataset, record in records:
-            samples.append(self.pipeline.attack(record, dataset=dataset, trial=self.number, learn=learn))
+            samples.append(self.subject.attack(record, dataset=dataset, trial=self.number, learn=learn))
             self.progress.advance({"policies": str(samples[-1].policies)} if learn else None)
         return tuple(samples)
 
@@ -81,7 +81,7 @@ class Play:
         self, clear: tuple[Sample, ...], learned: tuple[Sample, ...], honest: Mapping[str, tuple[Sample, ...]]
     ) -> Trial:
         """The trial as every protocol reports it."""
-        defence = self.pipeline.defence
+        defence = self.subject.defence
         seconds = time.monotonic() - self.started
         return Trial(self.number, clear, honest, tuple(defence.policies()), defence.tally(), learned, seconds)
 
@@ -89,10 +89,7 @@ class Play:
 def plays(setup: Setup, make: Callable[[], Defence], progress: Progress) -> Iterator[Play]:
     """One play after the other, each from zero policies."""
     for number in range(setup.trials):
-        defence = make()
-        try:
-            rng = random.Random(f"{setup.seed}:{number}")
-            yield Play(setup.pipeline(defence), number, progress, f"{number + 1}/{setup.trials}", rng)
-        finally:
-            defence.close()
+        rng = random.Random(f"{setup.seed}:{number}")
+        with setup.subject(make()) as subject:
+            yield Play(subject, number, progress, f"{number + 1}/{setup.trials}", rng)
     progress.end()

@@ -19,7 +19,7 @@ from sisf.evaluation.hay import POSITIONS, Hay, Stack, gathered
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Progress
 from sisf.exchange import Message, Role
-from sisf.policy import Decision, Direction
+from sisf.policy import Decision
 
 LENGTHS = (1_000, 4_000, 16_000, 64_000, 100_000)
 """Tokens of the texts, by default."""
@@ -115,4 +115,4 @@ def _searched(play: Play, stack: Stack, identifier: str, caught: Attacks) -> Sea
 
 
 def _inspected(play: Play, text: str) -> Decision:
-    return play.pipeline.defence.inspect((Message(Role.USER, text),), Direction.PROMPT)
+    return play.subject.check((Message(Role.USER, text),))

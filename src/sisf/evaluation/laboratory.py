@@ -17,7 +17,7 @@ from sisf.errors import ConfigurationError
 from sisf.evaluation import defences
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
-from sisf.evaluation.pipeline import Answers
+from sisf.evaluation.under_test import Answers
 from sisf.llm.base import ChatModel
 from sisf.settings import Settings
 

@@ -17,7 +17,7 @@ from sisf.evaluation.frozen import Attacks, Play, caught, lessons, plays
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Progress
 from sisf.exchange import Message, Role
-from sisf.policy import Decision, Direction
+from sisf.policy import Decision
 from sisf.text.tricks import TRICKS, Trick
 
 _PLAIN = ("raw", "folded")
@@ -64,7 +64,7 @@ def _under(play: Play, name: str, trick: Trick, caught: Attacks) -> tuple[Sample
     play.progress.begin(f"{play.title} · {name}", len(caught))
     samples = []
     for dataset, record in caught:
-        decision = play.pipeline.defence.inspect(tricked(record, trick).messages, Direction.PROMPT)
+        decision = play.subject.check(tricked(record, trick).messages)
         samples.append(play.sample(record.id, f"{dataset}/{name}", decision))
         play.progress.advance()
     return tuple(samples)
@@ -79,7 +79,7 @@ def _honest(play: Play, benign: Sequence[Dataset]) -> tuple[dict[str, tuple[Samp
         samples = []
         by_view[dataset.name] = 0
         for record in records:
-            decision = play.pipeline.defence.inspect(record.messages, Direction.PROMPT)
+            decision = play.subject.check(record.messages)
             by_view[dataset.name] += decision.blocked and not _in_plain_text(decision)
             samples.append(play.sample(record.id, dataset.name, decision, honest=True))
             play.progress.advance()

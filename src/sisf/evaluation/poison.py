@@ -13,15 +13,14 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.evaluation.defences import Defence
+from sisf.evaluation.defences import Defence, teach
 from sisf.evaluation.experiment import Setup
 from sisf.evaluation.learn import HELD_OUT_SHARE
 from sisf.evaluation.outcomes import Sample
-from sisf.evaluation.pipeline import Answers
 from sisf.evaluation.poisoners import POISONERS, Poisoner
 from sisf.evaluation.progress import Progress
+from sisf.evaluation.under_test import Answers, SystemUnderTest
 from sisf.exchange import Message, Role
-from sisf.policy import Direction
 from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome, Verdict
 
@@ -105,57 +104,49 @@ class _World:
     progress: Progress
 
     def clean(self, poisoners: Sequence[Poisoner]) -> dict[str, Effect]:
-        defence = self.make()
-        try:
-            breaches, _, samples = self._taught(defence, iter(()), 0.0, "clean")
-            return {p.name: self._measured(defence, p, breaches, 0, samples) for p in poisoners}
-        finally:
-            defence.close()
+        with self.setup.subject(self.make()) as subject:
+            breaches, _, samples = self._taught(subject, iter(()), 0.0, "clean")
+            return {p.name: self._measured(subject, p, breaches, 0, samples) for p in poisoners}
 
     def poisoned(self, poisoner: Poisoner, share: float) -> Effect:
         rng = random.Random(f"{self.setup.seed}:{self.trial}:{poisoner.name}")
         stream = poisoner.steered([r for _, r in self.learn], rng)
-        defence = self.make()
-        try:
-            breaches, steered, samples = self._taught(defence, stream, share, f"{poisoner.name} {share:.0%}")
-            return self._measured(defence, poisoner, breaches, steered, samples)
-        finally:
-            defence.close()
+        with self.setup.subject(self.make()) as subject:
+            breaches, steered, samples = self._taught(subject, stream, share, f"{poisoner.name} {share:.0%}")
+            return self._measured(subject, poisoner, breaches, steered, samples)
 
     def _taught(
-        self, defence: Defence, stream: Iterator[Record], share: float, title: str
+        self, subject: SystemUnderTest, stream: Iterator[Record], share: float, title: str
     ) -> tuple[int, int, list[Sample]]:
         """Honest breaches, steered ones, and what was sent. A steered exchange follows whenever the share allows it."""
-        pipeline = self.setup.pipeline(defence)
         breaches, steered, samples = 0, 0, []
         self.progress.begin(f"{title} · learning", len(self.learn))
         for dataset, record in self.learn:
-            sample = pipeline.attack(record, dataset=dataset, trial=self.trial, learn=True)
+            sample = subject.attack(record, dataset=dataset, trial=self.trial, learn=True)
             samples.append(sample)
             breaches += sample.verdict == Outcome.BREACH.value
             while share and steered + 1 <= share * (breaches + steered + 1):
                 steered += 1
-                _steer(defence, self.setup.answers, next(stream))
+                _steer(subject.defence, self.setup.answers, next(stream))
             self.progress.advance({"breaches": str(breaches), "steered": str(steered)})
         return breaches, steered, samples
 
     def _measured(
-        self, defence: Defence, poisoner: Poisoner, breaches: int, steered: int, samples: Sequence[Sample]
+        self, subject: SystemUnderTest, poisoner: Poisoner, breaches: int, steered: int, samples: Sequence[Sample]
     ) -> Effect:
-        def blocked(messages: Sequence[Message]) -> bool:
-            return defence.inspect(messages, Direction.PROMPT).blocked
+        def blocked(messages: tuple[Message, ...]) -> bool:
+            return subject.check(messages).blocked
 
         honest = [blocked(r.messages) for d in self.benign for r in d.benign()]
         target = [blocked((Message(Role.USER, text),)) for text in poisoner.targets]
-        pipeline = self.setup.pipeline(defence)
-        unseen = [pipeline.attack(r, dataset=d, trial=self.trial, learn=False) for d, r in self.unseen]
+        unseen = [subject.attack(r, dataset=d, trial=self.trial, learn=False) for d, r in self.unseen]
         return Effect(
             _share(honest),
             _share(target),
             _share([s.intercepted for s in unseen]),
             breaches,
             steered,
-            len(defence.policies()),
+            len(subject.defence.policies()),
             (*samples, *unseen),
         )
 
@@ -169,7 +160,7 @@ def _steer(defence: Defence, answers: Answers, record: Record) -> None:
     verdict = Verdict(Outcome.SAFE if safe else Outcome.BREACH, "steered", severity=0.5, confidence=1.0)
     answer = record.response or answers(record, "steered").text
     exchange = record.exchange(answer, dataset="steered", principal="attacker")
-    defence.learn(ExchangeRecord(exchange, verdict=verdict))
+    teach(defence, ExchangeRecord(exchange, verdict=verdict))
 
 
 def summarise(run: PoisonRun) -> dict[str, Any]:

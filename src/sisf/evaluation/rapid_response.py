@@ -16,11 +16,12 @@ import numpy as np
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.defences import Defence, Tally
+from sisf.evaluation.defences import Defence, Tally, teach
 from sisf.evaluation.experiment import Setup
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.progress import Progress
 from sisf.evaluation.statistics import bootstrap
+from sisf.evaluation.under_test import SystemUnderTest
 from sisf.policy import Policy
 
 SHOTS = (0, 1, 5, 25)
@@ -87,11 +88,9 @@ def rapid_response(
                 random.Random(f"{setup.seed}:{trial}").shuffle(taught)
                 title = f"{count} examples · {model.rsplit('/', 1)[-1]}"
                 defence = make()
-                try:
-                    player = _Round(setup, defence, data.name, trial, progress, title)
+                with setup.subject(defence) as subject:
+                    player = _Round(subject, data.name, trial, progress, title)
                     run.rounds.append(player.play(count, model, taught, arranged.test[model], benign))
-                finally:
-                    defence.close()
     progress.end()
     run.seconds = time.monotonic() - started
     return run
@@ -99,8 +98,7 @@ def rapid_response(
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    setup: Setup
-    defence: Defence
+    subject: SystemUnderTest
     dataset: str
     trial: int
     progress: Progress
@@ -115,7 +113,6 @@ class _Round:
         benign: Sequence[Dataset],
     ) -> Round:
         self._learn(taught)
-        pipeline = self.setup.pipeline(self.defence)
         samples: list[Sample] = []
         success: dict[str, dict[str, float]] = {}
         self.progress.begin(f"{self.title} · attacks", sum(len(r) for s in test.values() for r in s.values()))
@@ -126,7 +123,7 @@ class _Round:
                     self.progress.advance()
                     if not _counts(record):
                         continue
-                    sample = pipeline.attack(record, dataset=self.dataset, trial=self.trial, learn=False)
+                    sample = self.subject.attack(record, dataset=self.dataset, trial=self.trial, learn=False)
                     samples.append(sample)
                     through += sample.outcome is not AttackOutcome.INTERCEPTED
                 success.setdefault(split, {})[strategy] = through / len(records)
@@ -135,12 +132,21 @@ class _Round:
             self.progress.begin(f"{self.title} · {dataset.name}", len(dataset))
             sent = []
             for record in dataset.benign():
-                sent.append(pipeline.benign(record, dataset=dataset.name, trial=self.trial))
+                sent.append(self.subject.benign(record, dataset=dataset.name, trial=self.trial))
                 self.progress.advance()
             honest[dataset.name] = tuple(sent)
-        policies = tuple(self.defence.policies())
+        defence = self.subject.defence
+        policies = tuple(defence.policies())
         return Round(
-            self.trial, shots, model, success, honest, tuple(samples), len(taught), self.defence.tally(), policies
+            self.trial,
+            shots,
+            model,
+            success,
+            honest,
+            tuple(samples),
+            len(taught),
+            self.subject.defence.tally(),
+            policies,
         )
 
     def _learn(self, taught: Sequence[Record]) -> None:
@@ -150,8 +156,8 @@ class _Round:
         self.progress.begin(f"{self.title} · learning", len(taught))
         for record in taught:
             exchange = record.exchange(record.response, dataset=self.dataset)
-            self.defence.learn(ExchangeRecord(exchange))
-            self.progress.advance({"policies": str(len(self.defence.policies()))})
+            teach(self.subject.defence, ExchangeRecord(exchange))
+            self.progress.advance({"policies": str(len(self.subject.defence.policies()))})
 
 
 def summarise(run: RapidRun) -> dict[str, Any]:

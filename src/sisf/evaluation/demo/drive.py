@@ -10,7 +10,7 @@ from sisf.evaluation.demo.programme import Programme, Step
 from sisf.evaluation.demo.stage import Stage
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
 from sisf.evaluation.outcomes import AttackOutcome, Sample
-from sisf.evaluation.pipeline import Answers, recorded_label
+from sisf.evaluation.under_test import Answers, recorded_label
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop.events import Activated, Event
 from sisf.policy import Policy, Status

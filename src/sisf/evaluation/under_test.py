@@ -1,0 +1,206 @@
+"""One defence in front of one model, under test: every exchange takes the way that it takes in the product."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Literal
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.datasets.records import Record
+from sisf.errors import Blocked
+from sisf.evaluation.defences import Defence, Unlearned
+from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.exchange import Fate, Message, Role
+from sisf.llm.base import ChatModel
+from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Turn, create_pipeline
+from sisf.policy import Decision, Direction
+from sisf.settings import Settings
+from sisf.verdict import Outcome
+
+_PATIENCE_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the model said, and whether it is the recorded answer of its record."""
+
+    text: str
+    recorded: bool
+    stand_in: bool = False
+    """Whether answers are replayed and this one is not: the data hold none, and the scripted model spoke."""
+
+
+class Answers:
+    """The model behind the defence. Each record is asked once and its answer kept: trials see the same model."""
+
+    def __init__(self, model: ChatModel, *, replay: bool) -> None:
+        self._model = model
+        self._replay = replay
+        self._kept: dict[tuple[str, str], Answered] = {}
+
+    def __call__(self, record: Record, dataset: str) -> Answered:
+        """The answer to `record`: the recorded one when replaying, else the model's. Raises `ModelError`."""
+        if self._replay and record.response is not None:
+            return Answered(record.response, recorded=True)
+        key = (dataset, record.id)
+        if key not in self._kept:
+            self._kept[key] = Answered(
+                self._model.complete(record.messages).text, recorded=False, stand_in=self._replay
+            )
+        return self._kept[key]
+
+
+def recorded_label(record: Record, *, recorded: bool) -> Outcome:
+    """The data set speaks: a label of this very answer if there is one, else of the prompt."""
+    if recorded and record.human_label is not None:
+        return Outcome.BREACH if record.human_label == "breach" else Outcome.SAFE
+    broke = record.extra.get("broke_model")
+    if recorded and isinstance(broke, bool):
+        return Outcome.BREACH if broke else Outcome.SAFE
+    return Outcome.BREACH if record.label == "harmful" else Outcome.SAFE
+
+
+class SystemUnderTest:
+    """Sends samples through the pipeline around one defence. Used by one thread; closes the defence with itself."""
+
+    def __init__(
+        self,
+        defence: Defence,
+        answers: Answers,
+        inline: Adjudicator | None = None,
+        independent: Adjudicator | None = None,
+        on_undecided: Literal["withhold", "release"] = "withhold",
+    ) -> None:
+        """`inline` is the judge that withholds answers, None in `async` mode; `independent` judges released answers
+        for the system ASR, None: the labels of the data set do."""
+        self.defence = defence
+        self._answers = answers
+        self._independent = independent
+        settings = _patient(defence.settings, inline=inline is not None, on_undecided=on_undecided)
+        self._learning = create_pipeline(settings, defence.warden, defence, inline)
+        frozen = create_pipeline(settings, defence.warden, Unlearned(), None, self._learning.metrics)
+        self._frozen = replace(frozen, judge=self._learning.judge)
+        self._honest = frozen
+        self._runner = asyncio.Runner()
+
+    def attack(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
+        """Send one attack; with `learn` the loop finishes its work on it before this returns."""
+        before = {p.id for p in self.defence.policies()} if learn else set()
+        turn, answer = self._sent(self._learning if learn else self._frozen, record, dataset)
+        if learn:
+            turn.verdict = self.defence.settle(turn.id) or turn.verdict
+        now = self.defence.policies() if learn else ()
+        truth = self._truth(record, answer, dataset) if answer is not None else None
+        return replace(
+            _sample(turn, answer, outcome=_outcome(turn.fate, truth, honest=False), dataset=dataset, trial=trial),
+            id=record.id,
+            phase="learn" if learn else "frozen",
+            new_policy_ids=tuple(p.id for p in now if p.id not in before),
+            policies=len(now),
+            truth=truth.value if truth else None,
+        )
+
+    def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
+        """Send one honest prompt; nothing is learned, nobody judges."""
+        turn, answer = self._sent(self._honest, record, dataset)
+        outcome = _outcome(turn.fate, None, honest=True)
+        return replace(_sample(turn, answer, outcome=outcome, dataset=dataset, trial=trial), id=record.id)
+
+    def check(self, messages: tuple[Message, ...]) -> Decision:
+        """The decision on a prompt about which nothing but the Warden is asked."""
+        turn = self._honest.begin("laboratory", Inspected(messages, "", stream=False, tree={}), Caller())
+        return self._runner.run(self._honest.check(turn, messages, Direction.PROMPT))
+
+    def close(self) -> None:
+        """Close the defence, too."""
+        self._runner.close()
+        self._learning.close()
+        self.defence.close()
+
+    def __enter__(self) -> "SystemUnderTest":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _sent(self, pipeline: Pipeline, record: Record, dataset: str) -> tuple[Turn, Answered | None]:
+        exchange = record.exchange(None, dataset=dataset)
+        messages = tuple(replace(m, origin=f"messages[{i}].content") for i, m in enumerate(record.messages))
+        tree = {"messages": [{"role": m.role.value, "content": m.content} for m in messages]}
+        caller = Caller(exchange.tenant, exchange.principal)
+        turn = pipeline.begin("laboratory", Inspected(messages, exchange.model, stream=False, tree=tree), caller)
+        turn.id = exchange.id
+        return turn, self._runner.run(self._exchanged(pipeline, turn, record, dataset))
+
+    async def _exchanged(self, pipeline: Pipeline, turn: Turn, record: Record, dataset: str) -> Answered | None:
+        """What the model answered; None where it was not asked."""
+        try:
+            rewritten = await pipeline.prompt(turn)
+        except Blocked:
+            return None
+        if rewritten is not None:
+            texts = [message["content"] for message in rewritten["messages"]]
+            messages = tuple(replace(m, content=text) for m, text in zip(record.messages, texts, strict=True))
+            record, dataset = replace(record, messages=messages, response=None), f"{dataset}/rewritten"
+        answer = self._answers(record, dataset)
+        said = Message(Role.ASSISTANT, answer.text, "content")
+        await pipeline.release(turn, {"content": answer.text}, [Choice(0, (said,))])
+        return answer
+
+    def _truth(self, record: Record, answer: Answered, dataset: str) -> Outcome:
+        if self._independent is not None:
+            return self._independent.adjudicate(record.exchange(answer.text, dataset=dataset)).outcome
+        return recorded_label(record, recorded=answer.recorded)
+
+
+def _patient(settings: Settings, *, inline: bool, on_undecided: str) -> Settings:
+    """The product's own settings, in a world that waits: a busy machine must not change what is measured."""
+    return settings.model_copy(
+        update={
+            "mode": "enforce",
+            "store": settings.store.model_copy(update={"durability": "strict"}),
+            "limits": settings.limits.model_copy(update={"requests_per_minute": 0, "blocks_per_minute": 0}),
+            "on_failure": settings.on_failure.model_copy(
+                update={"warden_timeout": _PATIENCE_SECONDS, "store_timeout": _PATIENCE_SECONDS}
+            ),
+            "adjudication": settings.adjudication.model_copy(
+                update={
+                    "mode": "inline" if inline else "async",
+                    "on_undecided": on_undecided,
+                    "timeout": _PATIENCE_SECONDS,
+                }
+            ),
+        }
+    )
+
+
+def _sample(turn: Turn, answer: Answered | None, *, outcome: AttackOutcome, dataset: str, trial: int) -> Sample:
+    decided = turn.strongest or turn.decisions[0]
+    side = {Fate.INTERCEPTED_PROMPT: "prompt", Fate.INTERCEPTED_RESPONSE: "response"}.get(turn.fate)
+    return Sample(
+        id=turn.id,
+        dataset=dataset,
+        trial=trial,
+        phase="frozen",
+        outcome=outcome,
+        side=side,
+        action=decided.action.value,
+        policy_id=decided.policy_id,
+        score=_score(decided),
+        verdict=turn.verdict.outcome.value if turn.verdict else None,
+        revision=turn.decisions[0].revision,
+        stand_in=answer is not None and answer.stand_in,
+    )
+
+
+def _outcome(fate: Fate, truth: Outcome | None, *, honest: bool) -> AttackOutcome:
+    if fate.intercepted:
+        return AttackOutcome.INTERCEPTED
+    if fate is Fate.WITHHELD and not honest:
+        return AttackOutcome.WITHHELD
+    return AttackOutcome.released(truth, honest=honest)
+
+
+def _score(decision: Decision) -> float | None:
+    enforced = [m.score for m in decision.matches if m.action is decision.action and not m.shadow]
+    return enforced[0] if enforced else None

@@ -14,13 +14,18 @@ from sisf.store import migrate, open_store, schema
 from tests.store.samples import BREACH, change, pattern, record
 
 
+def _ours(name: str | None, kind: str, _parents: object) -> bool:
+    """The index of words has a form of its own on each database."""
+    return not (kind in ("table", "index") and (name or "").startswith("exchange_text"))
+
+
 def test_migrations_make_the_tables(url: str) -> None:
     if url == "memory:":
         pytest.skip("made from the tables themselves")
     open_store(url).close()
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": _ours})
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 

@@ -35,6 +35,8 @@ class Housekeeping:
         while not stopping.wait(self._seconds):
             try:
                 self.once()
+                while self._store.exchanges.index() and not stopping.wait(0.05):
+                    continue  # in small steps: what is being served writes in between
             except SisfError as error:
                 _log.error("housekeeping failed", error=str(error))
 

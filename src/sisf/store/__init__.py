@@ -22,11 +22,13 @@ from sisf.store.records import (
     RevisionRow,
     Said,
     Scope,
+    Spoken,
     Stage,
     Suspension,
     Urgency,
     Word,
 )
+from sisf.store.search import Found, Query
 
 __all__ = [
     "AuditLog",
@@ -38,6 +40,7 @@ __all__ = [
     "Feedback",
     "FeedbackKind",
     "FeedbackTable",
+    "Found",
     "Job",
     "JobTable",
     "Keep",
@@ -49,9 +52,11 @@ __all__ = [
     "OversightTable",
     "PolicyTable",
     "Privacy",
+    "Query",
     "RevisionRow",
     "Said",
     "Scope",
+    "Spoken",
     "Stage",
     "Store",
     "Suspension",

@@ -19,9 +19,11 @@ from sisf.store.records import (
     Label,
     Node,
     RevisionRow,
+    Spoken,
     Stage,
     Urgency,
 )
+from sisf.store.search import Found, Query
 from sisf.verdict import Breach, Outcome, Verdict
 
 
@@ -114,6 +116,29 @@ class ExchangeTable(Protocol):
     ) -> Sequence[ExchangeRecord]:
         """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only;
         with `became`, those whose own outcome (`released`, `withheld`, …) is one of these."""
+        ...
+
+    def search(self, wanted: Query, limit: int = 50, *, before: int | None = None) -> Sequence[Found]:
+        """Exchanges, the newest first, numbered below `before`. Raises `StoreError` when texts cannot be searched."""
+        ...
+
+    def neighbours(self, exchange_id: str) -> tuple[str | None, str | None]:
+        """The ids of the exchanges written before and after this one."""
+        ...
+
+    def index(self) -> int:
+        """Index the words of some exchanges that are not yet, to be found by `search`; returns how many."""
+        ...
+
+    def verdicts(self, exchange_id: str) -> Sequence[Spoken]:
+        """Every verdict on an exchange that was not taken back, oldest first."""
+        ...
+
+    def take_back(self, exchange_id: str, *, actor: str) -> Verdict | None:
+        """Withdraw what people said of an exchange: the judge's verdict stands again, if there is one; audited.
+
+        Raises `StoreError` when no person's verdict stands.
+        """
         ...
 
     def tally(self, last: int, *, parts: int = 1) -> Sequence[Tally]:

@@ -8,20 +8,21 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Fate
-from sisf.store import audit, codec, leases, retention, schema, tally
+from sisf.store import audit, codec, leases, retention, schema, search, tally, verdicts
 from sisf.store.database import Database
 from sisf.store.figures import Tally
 from sisf.store.privacy import Keep
-from sisf.store.records import ExchangeRecord, Label, Urgency
+from sisf.store.records import ExchangeRecord, Label, Spoken, Urgency
+from sisf.store.search import Found, Query
 from sisf.verdict import Breach, Outcome, Verdict
 
 _table = schema.exchange
-_COLUMNS = ("id", "time", "tenant", "principal", "outcome", "decisions", "body", "verdict", "verdict_body")
+_COLUMNS = ("id", "time", "tenant", "principal", "outcome", "decisions", "body", "verdict", "verdict_body", "hazard")
 _AUDITED = {
     Fate.INTERCEPTED_PROMPT: "exchange.block",
     Fate.INTERCEPTED_RESPONSE: "exchange.block",
@@ -33,48 +34,6 @@ _AUDITED = {
 class _Recorded:
     record: ExchangeRecord
     urgency: Urgency | None
-
-
-def write_verdict(
-    database: Database, connection: Connection, exchange_id: str, verdict: Verdict, *, actor: str
-) -> None:
-    """Write a verdict, and the breach that follows from it, within a transaction of the writer."""
-    _write_verdicts(database, connection, [(exchange_id, verdict)], actor=actor)
-    values: dict[str, Any] = {
-        "verdict": verdict.outcome.value,
-        "verdict_body": _verdict_body(database, exchange_id, verdict),
-    }
-    if verdict.is_breach and database.privacy.breaches is not database.privacy.exchanges:
-        whole = connection.execute(select(schema.job.c.body).where(schema.job.c.exchange_id == exchange_id)).scalar()
-        if whole is not None:
-            exchange = codec.exchange_from_bytes(database.vault.open(bytes(whole), exchange_id))
-            values["body"] = exchange_body(database, _kept(database, exchange, verdict))
-    if connection.execute(update(_table).where(_table.c.id == exchange_id).values(**values)).rowcount != 1:
-        raise StoreError(f"there is no exchange `{exchange_id}`")
-    if not verdict.is_breach:
-        connection.execute(delete(schema.breach).where(schema.breach.c.exchange_id == exchange_id))
-
-
-def _write_verdicts(
-    database: Database, connection: Connection, verdicts: Sequence[tuple[str, Verdict]], *, actor: str
-) -> None:
-    if not verdicts:
-        return
-    now = time.time()
-    rows = [
-        {
-            "exchange_id": exchange_id,
-            "time": now,
-            "actor": codec.plain(actor),
-            "outcome": verdict.outcome.value,
-            "body": _verdict_body(database, exchange_id, verdict),
-        }
-        for exchange_id, verdict in verdicts
-    ]
-    connection.execute(insert(schema.verdict), rows)
-    breaches = [{"exchange_id": exchange_id} for exchange_id, verdict in verdicts if verdict.is_breach]
-    if breaches:
-        connection.execute(database.insert_new(schema.breach), breaches)
 
 
 class SqlExchanges:
@@ -118,18 +77,19 @@ class SqlExchanges:
         if known:
             fresh = {exchange_id: item for exchange_id, item in fresh.items() if exchange_id not in known}
             records = [item.record for item in fresh.values()]
-        verdicts = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
-        _write_verdicts(self._database, connection, verdicts, actor="gateway")
+        judged = [(r.exchange.id, r.verdict) for r in records if r.verdict is not None]
+        verdicts.write_all(self._database, connection, judged, actor="gateway")
         urgent = [(item.record.exchange, item.urgency) for item in fresh.values() if item.urgency is not None]
         if urgent:
             whole = leases.keeps_whole(self._database)
             jobs = [
-                leases.NewJob(e.id, exchange_body(self._database, e) if whole else None, urgency)
+                leases.NewJob(e.id, verdicts.exchange_body(self._database, e) if whole else None, urgency)
                 for e, urgency in urgent
             ]
             leases.enqueue(self._database, connection, jobs)
             self._database.notify_work(connection)
         _count_hits(connection, records)
+        search.note_matches(connection, records)
         audit.write(self._database, connection, [_entry(r) for r in records if r.fate in _AUDITED])
 
     def _insert(self, connection: Connection, records: Sequence[ExchangeRecord]) -> set[str]:
@@ -179,6 +139,38 @@ class SqlExchanges:
         with self._database.read() as connection:
             return [self._record(row) for row in connection.execute(query).all()]
 
+    def search(self, wanted: Query, limit: int = 50, *, before: int | None = None) -> Sequence[Found]:
+        """Exchanges, the newest first, numbered below `before`. Raises `StoreError` when texts cannot be searched."""
+        with self._database.read() as connection:
+            query = search.restrict(self._database, connection, _whole().add_columns(_table.c.seq), wanted)
+            rows = connection.execute(search.newest(query, limit, before)).all()
+            return [Found(row.seq, self._record(row)) for row in rows]
+
+    def neighbours(self, exchange_id: str) -> tuple[str | None, str | None]:
+        """The ids of the exchanges written before and after this one."""
+        with self._database.read() as connection:
+            return search.neighbours(connection, exchange_id)
+
+    def index(self) -> int:
+        """Index the words of some exchanges that are not yet, to be found by `search`; returns how many."""
+        return self._database.writer.run(lambda connection: search.index(self._database, connection), relaxed=True)
+
+    def verdicts(self, exchange_id: str) -> Sequence[Spoken]:
+        """Every verdict on an exchange that was not taken back, oldest first."""
+        with self._database.read() as connection:
+            return verdicts.spoken(self._database, connection, exchange_id)
+
+    def take_back(self, exchange_id: str, *, actor: str) -> Verdict | None:
+        """Withdraw what people said of an exchange: the judge's verdict stands again, if there is one; audited.
+
+        Raises `StoreError` when no person's verdict stands.
+        """
+
+        def work(connection: Connection) -> Verdict | None:
+            return verdicts.take_back(self._database, connection, exchange_id, actor=actor)
+
+        return self._database.writer.run(work)
+
     def tally(self, last: int, *, parts: int = 1) -> Sequence[Tally]:
         """What became of the `last` exchanges, oldest first, in up to `parts` runs of about the same length."""
         with self._database.read() as connection:
@@ -211,36 +203,8 @@ class SqlExchanges:
 
     def labels(self, limit: int = 10_000) -> Sequence[Label]:
         """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
-        said = schema.verdict
-        by_person = said.c.actor.startswith("person:", autoescape=True)
-        chosen = (
-            select(said.c.exchange_id, func.max(said.c.seq).label("word"))
-            .where(by_person)
-            .group_by(said.c.exchange_id)
-            .order_by(func.max(said.c.seq).desc())
-            .limit(limit)
-            .subquery()
-        )
-        before = (
-            select(said.c.exchange_id, func.max(said.c.seq).label("judged"))
-            .where(~by_person, said.c.exchange_id.in_(select(chosen.c.exchange_id)))
-            .group_by(said.c.exchange_id)
-            .subquery()
-        )
-        person, judge = said.alias("person"), said.alias("judge")
-        query = (
-            select(person.c.exchange_id, person.c.outcome, judge.c.body)
-            .join(chosen, person.c.seq == chosen.c.word)
-            .outerjoin(before, before.c.exchange_id == person.c.exchange_id)
-            .outerjoin(judge, judge.c.seq == before.c.judged)
-            .order_by(person.c.seq.desc())
-        )
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return [
-            Label(row.exchange_id, Outcome(row.outcome), codec.verdict_from_json(row.body) if row.body else None)
-            for row in rows
-        ]
+            return verdicts.labels(self._database, connection, limit)
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str, learn: bool = False) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited.
@@ -257,7 +221,7 @@ class SqlExchanges:
 
         def work(connection: Connection) -> None:
             self._database.lock_chain(connection)
-            write_verdict(self._database, connection, exchange_id, verdict, actor=actor)
+            verdicts.write(self._database, connection, exchange_id, verdict, actor=actor)
             audit.write(self._database, connection, [entry])
             if learn and verdict.is_breach:
                 self._enqueue_kept(connection, exchange_id)
@@ -300,6 +264,8 @@ class SqlExchanges:
         while deleted := self._database.writer.run(work):
             total += deleted
         if total:
+            if principal is not None:  # by age so many go so often that the index forgets them in its own time
+                self._database.writer.run(search.optimise)
             self._database.compact()
         return total
 
@@ -313,9 +279,10 @@ class SqlExchanges:
             codec.plain(exchange.principal),
             record.fate.value,
             codec.decisions_to_json(record.decisions),
-            exchange_body(self._database, _kept(self._database, exchange, verdict)),
+            verdicts.exchange_body(self._database, verdicts.kept(self._database, exchange, verdict)),
             verdict.outcome.value if verdict else None,
-            _verdict_body(self._database, exchange.id, verdict) if verdict else None,
+            verdicts.body(self._database, exchange.id, verdict) if verdict else None,
+            verdict.hazard.value if verdict else None,
         )
 
     def _exchange(self, row: Row[Any]) -> Exchange:
@@ -332,23 +299,6 @@ class SqlExchanges:
 
     def _verdict(self, row: Row[Any]) -> Verdict:
         return codec.verdict_from_json(self._database.vault.open_text(row.verdict_body, row.id))
-
-
-def exchange_body(database: Database, exchange: Exchange) -> bytes:
-    """The sealed body of an exchange."""
-    return database.vault.seal(codec.exchange_to_bytes(exchange), exchange.id)
-
-
-def _verdict_body(database: Database, exchange_id: str, verdict: Verdict) -> str:
-    """A verdict as it is kept, sealed."""
-    kept = database.privacy.reduce_verdict(verdict)
-    return database.vault.seal_text(codec.verdict_to_json(kept), exchange_id)
-
-
-def _kept(database: Database, exchange: Exchange, verdict: Verdict | None) -> Exchange:
-    privacy = database.privacy
-    keep = privacy.breaches if verdict is not None and verdict.is_breach else privacy.exchanges
-    return keep.reduce(exchange)
 
 
 def _whole() -> Select[Any]:

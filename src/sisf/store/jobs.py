@@ -14,9 +14,8 @@ from sqlalchemy import Connection, Row, and_, case, func, select, update
 
 from sisf.errors import StoreError
 from sisf.policy import Policy
-from sisf.store import schema
+from sisf.store import schema, verdicts
 from sisf.store.database import Database
-from sisf.store.exchanges import write_verdict
 from sisf.store.leases import DEAD, READY, complete, held, mine
 from sisf.store.policies import write_proposals
 from sisf.store.policy_rows import encode
@@ -80,7 +79,7 @@ class SqlJobs:
             if encoded:
                 self._database.lock_chain(connection)
             if verdict is not None:
-                write_verdict(self._database, connection, job.exchange_id, verdict, actor="loop")
+                verdicts.write(self._database, connection, job.exchange_id, verdict, actor="loop")
             if stage is None:
                 complete(connection, job)
             else:

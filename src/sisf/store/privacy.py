@@ -110,6 +110,11 @@ class Vault:
         self._ciphers = {hashlib.sha256(key).digest()[:4]: AESGCM(key) for key in raw}
         self._first = next(iter(self._ciphers), None)
 
+    @property
+    def sealing(self) -> bool:
+        """Whether what is written is sealed."""
+        return self._first is not None
+
     def seal(self, body: bytes, row: str) -> bytes:
         """Seal the body of a row."""
         if self._first is None:

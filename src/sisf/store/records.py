@@ -54,6 +54,15 @@ class ExchangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """One verdict on an exchange, as it was spoken."""
+
+    verdict: Verdict
+    actor: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """A person's latest word on an exchange, and what the judge had said."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, or_, select, update
 
-from sisf.store import audit, policy_rows, schema
+from sisf.store import audit, policy_rows, schema, search
 from sisf.store.codec import dumps
 from sisf.store.database import Database
 
@@ -17,9 +17,12 @@ BATCH = 500
 def delete_exchanges(database: Database, connection: Connection, where: Any, *, actor: str, reason: str) -> int:
     """Delete up to `BATCH` exchanges that fulfil `where`, with all that holds their texts. Returns how many."""
     table = schema.exchange
-    found = connection.execute(select(table.c.id).where(where).order_by(table.c.seq).limit(BATCH)).scalars().all()
-    if not found:
+    rows = connection.execute(select(table.c.id, table.c.seq).where(where).order_by(table.c.seq).limit(BATCH)).all()
+    if not rows:
         return 0
+    found, numbers = [row.id for row in rows], [row.seq for row in rows]
+    search.remove(connection, numbers)
+    connection.execute(delete(schema.exchange_policy).where(schema.exchange_policy.c.seq.in_(numbers)))
     for related in (schema.verdict, schema.breach, schema.job, schema.evidence, schema.word):
         connection.execute(delete(related).where(related.c.exchange_id.in_(found)))
     connection.execute(delete(schema.note).where(schema.note.c.subject.in_(found)))

@@ -85,9 +85,24 @@ exchange = Table(
     Column("body", LargeBinary, nullable=False),
     Column("verdict", Text),
     Column("verdict_body", Text),
+    Column("hazard", Text),
     Index("exchange_verdict", "verdict", "seq"),
+    Index("exchange_principal", "principal", "seq"),
+    Index("exchange_outcome", "outcome", "seq"),
+    Index("exchange_hazard", "hazard", "seq"),
     Index("exchange_time", "time"),
     Index("exchange_tenant", "tenant", "seq"),
+)
+
+# Which policies matched an exchange, also as shadows. The words of its texts stand in `exchange_text`, which is of
+# another form on each database: `sisf.store.search`.
+exchange_policy = Table(
+    "exchange_policy",
+    metadata,
+    Column("policy_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("policy_id", "seq"),
+    Index("exchange_policy_seq", "seq"),
 )
 
 verdict = Table(

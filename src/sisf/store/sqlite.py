@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from sisf.errors import StoreError
-from sisf.store import migrate, schema
+from sisf.store import migrate, schema, search
 from sisf.store.database import Database
 from sisf.store.privacy import Privacy
 
@@ -121,6 +121,8 @@ class SqliteMemory(_Sqlite):
         )
         _on_begin(engine, "BEGIN")
         schema.metadata.create_all(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(search.SQLITE)
         super().__init__(writing=engine, reading=engine, describe="memory", guard=guard, privacy=privacy)
 
 

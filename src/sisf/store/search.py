@@ -1,0 +1,223 @@
+"""Finding exchanges: full text (FTS5 on SQLite, tsvector on PostgreSQL) and filters, page by page.
+
+Texts are indexed after they were written, in batches, so that no request waits for it. What is sealed is not indexed:
+its words would lie open beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import re2
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, select, text
+
+from sisf.errors import StoreError
+from sisf.exchange import Exchange, Fate
+from sisf.store import codec, schema
+from sisf.store.codec import plain
+from sisf.store.database import Database
+from sisf.store.records import ExchangeRecord
+from sisf.taxonomy import Hazard
+from sisf.verdict import Outcome
+
+SQLITE = "CREATE VIRTUAL TABLE exchange_text USING fts5(body, tokenize='unicode61 remove_diacritics 2')"
+BATCH = 500
+_CHARS = 100_000
+"""Of one exchange: what stands behind is not found."""
+_LATE = 2_000
+"""PostgreSQL commits out of order: so many numbers below the last one are looked at again."""
+_exchange, _matched = schema.exchange, schema.exchange_policy
+_TERM = re2.compile(r'(-?)(?:"([^"]*)"|(\S+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which exchanges; what is not given does not restrict."""
+
+    text: str = ""
+    """Words that all occur, `"a phrase"`, `-without`."""
+    tenant: str | None = None
+    principal: str | None = None
+    fates: Sequence[Fate] = ()
+    outcome: Outcome | None = None
+    policy: str | None = None
+    """A policy that matched, also as a shadow."""
+    hazard: Hazard | None = None
+    """Of the verdict."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One exchange with its place in the store, by which pages are told."""
+
+    number: int
+    record: ExchangeRecord
+
+
+def restrict(database: Database, connection: Connection, query: Select[Any], wanted: Query) -> Select[Any]:
+    """`query` over exchanges, restricted to what is wanted. Raises `StoreError` when texts cannot be searched."""
+    sharp = bool(wanted.text or wanted.policy or wanted.principal)
+    for column, value in (
+        (_exchange.c.principal, None if wanted.principal is None else plain(wanted.principal)),
+        (_column("tenant", connection, blunt=sharp), None if wanted.tenant is None else plain(wanted.tenant)),
+        (_column("verdict", connection, blunt=sharp), wanted.outcome.value if wanted.outcome else None),
+        (_column("hazard", connection, blunt=sharp), wanted.hazard.value if wanted.hazard else None),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.fates:
+        query = query.where(_column("outcome", connection, blunt=sharp).in_([fate.value for fate in wanted.fates]))
+    if wanted.policy is not None:
+        query = query.join(_matched, _matched.c.seq == _exchange.c.seq).where(_matched.c.policy_id == wanted.policy)
+    query = _within(connection, query, wanted)
+    return _with_words(database, connection, query, wanted.text) if wanted.text.strip() else query
+
+
+def _column(name: str, connection: Connection, *, blunt: bool) -> ColumnElement[Any]:
+    """A column. SQLite does not know how little a `blunt` one restricts: it must not go by that one's index."""
+    return literal_column(f"+exchange.{name}") if blunt and _sqlite(connection) else _exchange.c[name]
+
+
+def _within(connection: Connection, query: Select[Any], wanted: Query) -> Select[Any]:
+    for moment, at_least in ((wanted.since, True), (wanted.until, False)):
+        if moment is None:
+            continue
+        time = literal_column("+exchange.time") if _sqlite(connection) else _exchange.c.time
+        stamp = moment.timestamp()
+        query = query.where(time >= stamp if at_least else time < stamp)
+        # Numbers rise with time, give or take what was written together: they bound what is looked at.
+        edge = select(_exchange.c.seq).where(_exchange.c.time >= stamp).order_by(_exchange.c.time).limit(1)
+        number = connection.execute(edge).scalar()
+        if number is not None:
+            slack = 10_000
+            query = query.where(_exchange.c.seq >= number - slack if at_least else _exchange.c.seq <= number + slack)
+        elif at_least:
+            query = query.where(text("1 = 0"))
+    return query
+
+
+def _with_words(database: Database, connection: Connection, query: Select[Any], words: str) -> Select[Any]:
+    if database.vault.sealing:
+        raise StoreError("texts are sealed (privacy.key), so their words cannot be searched; the filters work")
+    wanted, unwanted = terms(words)
+    if not wanted:
+        return query.where(text("1 = 0"))
+    if _sqlite(connection):
+        return query.join(text("exchange_text"), text("exchange_text.rowid = exchange.seq")).where(
+            text("exchange_text MATCH :words").bindparams(words=fts5(words))
+        )
+    values = {f"term{place}": term for place, term in enumerate((*wanted, *unwanted))}
+    asked = [f"phraseto_tsquery('simple', :{name})" for name in values]
+    expression = " && ".join([*asked[: len(wanted)], *(f"!!{each}" for each in asked[len(wanted) :])])
+    return query.join(text("exchange_text"), text("exchange_text.seq = exchange.seq")).where(
+        text(f"exchange_text.document @@ ({expression})").bindparams(**values)
+    )
+
+
+def terms(words: str) -> tuple[list[str], list[str]]:
+    """What somebody typed as the terms that must occur, and those that must not."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for minus, phrase, word in _TERM.findall(plain(words)):
+        term = (phrase or word).replace('"', " ").strip()
+        if any(character.isalnum() for character in term):
+            (unwanted if minus else wanted).append(term)
+    return wanted, unwanted
+
+
+def fts5(words: str) -> str:
+    """The same as an expression of FTS5: every term quoted, so that nothing in it is an operator."""
+    wanted, unwanted = terms(words)
+    if not wanted:
+        return ""
+    return " AND ".join(f'"{term}"' for term in wanted) + "".join(f' NOT "{term}"' for term in unwanted)
+
+
+def index(database: Database, connection: Connection) -> int:
+    """Index up to `BATCH` exchanges that are not yet; returns how many."""
+    if database.vault.sealing:
+        return 0
+    sqlite = _sqlite(connection)
+    key = "rowid" if sqlite else "seq"
+    last = connection.execute(text(f"SELECT max({key}) FROM exchange_text")).scalar() or 0  # noqa: S608 - our own names
+    query = select(_exchange.c.seq, _exchange.c.id, _exchange.c.body).order_by(_exchange.c.seq).limit(BATCH)
+    if sqlite:
+        query = query.where(_exchange.c.seq > last)
+    else:
+        absent = text("NOT EXISTS (SELECT 1 FROM exchange_text WHERE exchange_text.seq = exchange.seq)")
+        query = query.where(and_(_exchange.c.seq > last - _LATE, absent))
+    rows = connection.execute(query).all()
+    for row in rows:
+        body = codec.exchange_from_bytes(database.vault.open(bytes(row.body), row.id))
+        _put(connection, row.seq, body)
+    return len(rows)
+
+
+def replace(database: Database, connection: Connection, exchange_id: str, exchange: Exchange) -> None:
+    """Index an exchange anew: other texts of it are kept now. One that was not indexed yet comes in its turn."""
+    if database.vault.sealing:
+        return
+    seq = connection.execute(select(_exchange.c.seq).where(_exchange.c.id == exchange_id)).scalar()
+    if seq is not None and remove(connection, [seq]):
+        _put(connection, seq, exchange)
+
+
+def remove(connection: Connection, numbers: Sequence[int]) -> int:
+    """Forget the words of these exchanges; returns how many had been indexed."""
+    key = "rowid" if _sqlite(connection) else "seq"
+    statement = text(f"DELETE FROM exchange_text WHERE {key} = :number")  # noqa: S608 - our own names
+    return sum(connection.execute(statement, {"number": number}).rowcount for number in numbers)
+
+
+def optimise(connection: Connection) -> None:
+    """Leave no word of what was deleted in the index's files."""
+    if _sqlite(connection):
+        connection.execute(text("INSERT INTO exchange_text(exchange_text) VALUES ('optimize')"))
+
+
+def _put(connection: Connection, number: int, exchange: Exchange) -> None:
+    words = plain("\n".join([*(m.content for m in exchange.messages), exchange.response or ""])[:_CHARS])
+    values = {"number": number, "words": words}
+    if _sqlite(connection):
+        connection.execute(text("INSERT INTO exchange_text(rowid, body) VALUES (:number, :words)"), values)
+    else:
+        connection.execute(
+            text("INSERT INTO exchange_text VALUES (:number, to_tsvector('simple', :words)) ON CONFLICT DO NOTHING"),
+            values,
+        )
+
+
+def _sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+def newest(query: Select[Any], limit: int, before: int | None) -> Select[Any]:
+    """A page of `query`, newest first, below the number `before`."""
+    if before is not None:
+        query = query.where(_exchange.c.seq < before)
+    return query.order_by(_exchange.c.seq.desc()).limit(limit)
+
+
+def neighbours(connection: Connection, exchange_id: str) -> tuple[str | None, str | None]:
+    """The ids of the exchanges before and after one."""
+    number = select(_exchange.c.seq).where(_exchange.c.id == exchange_id).scalar_subquery()
+    older = select(_exchange.c.id).where(_exchange.c.seq < number).order_by(_exchange.c.seq.desc()).limit(1)
+    newer = select(_exchange.c.id).where(_exchange.c.seq > number).order_by(_exchange.c.seq).limit(1)
+    return connection.execute(older).scalar(), connection.execute(newer).scalar()
+
+
+def note_matches(connection: Connection, records: Sequence[ExchangeRecord]) -> None:
+    """Write which policies matched which exchanges, to be found by."""
+    rows = [
+        {"policy": policy_id, "exchange": record.exchange.id}
+        for record in records
+        for policy_id in sorted({match.policy_id for decision in record.decisions for match in decision.matches})
+    ]
+    if rows:
+        statement = text(
+            "INSERT INTO exchange_policy (policy_id, seq) SELECT :policy, seq FROM exchange WHERE id = :exchange"
+        )
+        connection.execute(statement, rows)

@@ -52,6 +52,14 @@ class Message:
     """Where in the request the text stood (`messages[2].content[0].text`), for explanations."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Sender:
+    """Who sent something. Always the pair: two tenants may give one name to different principals."""
+
+    tenant: str = "default"
+    principal: str = "anonymous"
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Messages in, response out."""
@@ -61,19 +69,26 @@ class Exchange:
     """The model's whole answer; None when it was never asked or never answered."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     model: str = ""
-    tenant: str = "default"
-    principal: str = "anonymous"
+    sender: Sender = Sender()
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
-    def of(cls, prompt: str, response: str | None = None, **values: str) -> "Exchange":
+    def of(
+        cls,
+        prompt: str,
+        response: str | None = None,
+        *,
+        tenant: str = "default",
+        principal: str = "anonymous",
+        **values: str,
+    ) -> "Exchange":
         """An exchange of one user message."""
-        return cls((Message(Role.USER, prompt),), response, **values)  # type: ignore[arg-type]
+        return cls((Message(Role.USER, prompt),), response, sender=Sender(tenant, principal), **values)  # type: ignore[arg-type]
 
     @property
-    def sender(self) -> tuple[str, str]:
-        """Tenant and principal: two tenants may give the same name to different clients."""
-        return self.tenant, self.principal
+    def tenant(self) -> str:
+        """Whose policies apply to it."""
+        return self.sender.tenant
 
     @property
     def prompt(self) -> str:

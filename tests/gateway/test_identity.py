@@ -54,7 +54,7 @@ def test_only_valid_keys_pass_and_they_say_who_it_is(tmp_path: Path) -> None:
         for headers in ({"authorization": f"Bearer {secret}"}, {"x-api-key": secret}, {"api-key": secret}):
             assert gateway.post(chat("hi"), headers=headers).status == 200
         exchange = gateway.loop.records[-1].exchange
-        assert (exchange.tenant, exchange.principal) == ("acme", "bot")
+        assert (exchange.tenant, exchange.sender.principal) == ("acme", "bot")
         assert secret not in json.dumps([r.headers for r in gateway.upstream.requests], default=dict)
         KeyFile(path).revoke(key.id)
         time.sleep(1.1)

@@ -12,7 +12,7 @@ import pytest
 import sisf
 from sisf import Guard
 from sisf.errors import Blocked, ConfigurationError, InspectionFailed, LimitExceeded, StoreError
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Exchange, Fate, Sender
 from sisf.policy import Action
 from sisf.testing import wait_until
 from tests.guard.conftest import records, system_with
@@ -36,7 +36,7 @@ def test_a_prompt_is_checked_and_a_blocked_one_recorded(guard: Guard) -> None:
     assert decision.blocked
     assert decision.revision == guard.revision == 1
     (record,) = records(guard)
-    assert (record.fate, record.exchange.principal, record.exchange.tenant) == ("intercepted_prompt", "alice", "t1")
+    assert (record.fate, record.exchange.sender) == ("intercepted_prompt", Sender("t1", "alice"))
     assert record.decisions == (decision,)
 
 
@@ -108,7 +108,7 @@ def test_the_way_of_an_exchange(guard: Guard) -> None:
     by_outcome = {record.fate: record for record in records(guard)}
     assert sorted(by_outcome) == ["intercepted_prompt", "intercepted_response", "released"]
     released = by_outcome[Fate.RELEASED]
-    assert (released.exchange.principal, released.exchange.model) == ("bob", "m")
+    assert (released.exchange.sender.principal, released.exchange.model) == ("bob", "m")
     assert len(released.decisions) == 2
 
 

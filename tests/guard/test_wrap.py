@@ -69,7 +69,7 @@ def test_what_is_fine_passes_unchanged(sdk: openai.OpenAI, plain: openai.OpenAI,
     assert ours == theirs
     assert [c.message.content for c in ask(sdk, "tea", n=2).choices] == [ANSWERS["tea"]] * 2
     record = records(guard)[0]
-    assert (record.fate, record.exchange.principal) == ("released", "alice")
+    assert (record.fate, record.exchange.sender.principal) == ("released", "alice")
     assert (record.exchange.prompt, record.exchange.response) == (
         "tea",
         "A drink made of leaves.\nA drink made of leaves.",

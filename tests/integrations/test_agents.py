@@ -47,7 +47,7 @@ def test_a_run_works_and_is_recorded_with_its_input(guard: Guard, server: str) -
     (record,) = records(guard)
     exchange = record.exchange
     assert (exchange.prompt, exchange.response) == ("tea", ANSWERS["tea"])
-    assert (exchange.principal, exchange.tenant, exchange.model) == ("alice", "t", "recorded")
+    assert (exchange.sender.principal, exchange.tenant, exchange.model) == ("alice", "t", "recorded")
     assert len(record.decisions) == 2
 
 

@@ -41,7 +41,7 @@ def test_an_agent_works_and_its_exchanges_are_recorded(guard: Guard, server: str
     agent: Any = create_agent(model_at(server), middleware=[GuardMiddleware(guard, principal="alice")])
     assert last(agent.invoke(asked("tea"))) == ANSWERS["tea"]
     (record,) = records(guard)
-    assert (record.fate, record.exchange.principal, record.exchange.model) == ("released", "alice", "recorded")
+    assert (record.fate, record.exchange.sender.principal, record.exchange.model) == ("released", "alice", "recorded")
     assert (record.exchange.prompt, record.exchange.response) == ("tea", ANSWERS["tea"])
 
 
@@ -154,7 +154,7 @@ def test_the_principal_can_come_from_the_run(guard: Guard, server: str) -> None:
 
     agent: Any = create_agent(model_at(server), middleware=[GuardMiddleware(guard, principal=who)], context_schema=dict)
     agent.invoke(asked("tea"), context={"user": "bob"})
-    assert records(guard)[0].exchange.principal == "bob"
+    assert records(guard)[0].exchange.sender.principal == "bob"
 
 
 def test_a_wrapped_client_under_chat_openai_streams_inspected_tokens(guard: Guard, server: str) -> None:

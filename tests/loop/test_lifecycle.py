@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sisf.errors import StoreError
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.lifecycle import succeeded
 from sisf.loop.mistakes import narrowings
@@ -162,7 +162,9 @@ def test_confirmed_shadows_are_promoted(store: Store) -> None:
     for number in range(2):
         from sisf.store import Feedback, FeedbackKind
 
-        store.feedback.add(Feedback("p", FeedbackKind.CONFIRMATION, f"u{number}", f"e{number}", "adjudicator"))
+        store.feedback.add(
+            Feedback("p", FeedbackKind.CONFIRMATION, Sender(principal=f"u{number}"), f"e{number}", "adjudicator")
+        )
     lifecycle.review()
     assert store.policies.get("p").status is Status.ACTIVE
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sisf.embedding.hashing import HashEmbedder
-from sisf.exchange import Exchange, Fate, Message, Role
+from sisf.exchange import Exchange, Fate, Message, Role, Sender
 from sisf.loop import Lifecycle, Reference, StoreKnowledge
 from sisf.loop.mistakes import MOST_EXCEPTIONS, exception_for
 from sisf.policy import Action, Change, Condition, Direction, GateReport, Pattern, Policy, Probe, Prototypes, Status
@@ -51,7 +51,7 @@ def blocked(store: Store, *texts: str) -> bool:
 def report(store: Store, *texts: str) -> None:
     warden = Warden(EMBEDDER, threads=1)
     warden.activate(store.policies.snapshot())
-    said = Exchange(tuple(Message(Role.USER, text) for text in texts), principal="u")
+    said = Exchange(tuple(Message(Role.USER, text) for text in texts), sender=Sender(principal="u"))
     decision = warden.inspect(said.messages, Direction.PROMPT)
     warden.close()
     store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from sisf.errors import LeaseLost, PolicyError, RevisionConflict, StoreError
-from sisf.exchange import Exchange, Fate, Message, Role
+from sisf.exchange import Exchange, Fate, Message, Role, Sender
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Snapshot, Status
 from sisf.store import AuditRow, ExchangeRecord, Feedback, FeedbackKind, Label, Stage, Store, Urgency
+from sisf.store.records import person_sender
 from sisf.testing import wait_until
 from sisf.verdict import Outcome
 from tests.store.samples import BREACH, PASSED, SAFE, UNDECIDED, change, pattern, probe, prototypes, record
@@ -145,7 +146,7 @@ class TestExchanges:
         match = Match("alpha", Action.BLOCK, 0.5, 0.25, view="folded", span=(1, 4), segment=1, shadow=True)
         decision = Decision(Action.ALLOW, (match,), 3, Direction.PROMPT, 12.5, ("a", "b"))
         messages = (Message(Role.SYSTEM, "be kind", "messages[0]"), Message(Role.USER, "lone \ud800 and \0 and ☃"))
-        exchange = Exchange(messages, "answer \udfff", model="m", tenant="t", principal="p\0\ud800")
+        exchange = Exchange(messages, "answer \udfff", model="m", sender=Sender("t", "p\0\ud800"))
         written = ExchangeRecord(exchange, (decision,), Fate.RELEASED, SAFE)
         store.exchanges.record(written, enqueue=False).result(5)
         assert store.exchanges.get(exchange.id) == written
@@ -461,9 +462,25 @@ class TestFigures:
         for name in ("e1", "e2"):
             row = dataclasses.replace(record(name), fate=Fate.INTERCEPTED_PROMPT)
             store.exchanges.record(row, enqueue=False).result()
-        store.feedback.add(Feedback("alpha", FeedbackKind.FALSE_POSITIVE, "person:a", "e1", "person:a", "a text"))
+        store.feedback.add(
+            Feedback("alpha", FeedbackKind.FALSE_POSITIVE, person_sender("person:a"), "e1", "person:a", "a text")
+        )
         (tally,) = store.exchanges.tally(100)
         assert (tally.intercepted, tally.mistakes, tally.attacks, tally.fpr) == (1, 1, 1, 1.0)
+
+    def test_senders_of_one_name_in_two_tenants_are_two(self, store: Store) -> None:
+        store.policies.commit(change(pattern()), expected=0)
+        senders = [Sender("acme", "alice"), Sender("other", "alice"), Sender("acme", "bob")]
+        for number, sender in enumerate(senders):
+            said = dataclasses.replace(record(f"e{number}").exchange, sender=sender)
+            store.exchanges.record(ExchangeRecord(said), enqueue=False).result(5)
+            word = Feedback("alpha", FeedbackKind.FALSE_POSITIVE, sender, f"e{number}", "adjudicator")
+            assert store.feedback.add(word)
+            assert not store.feedback.add(word)
+        assert store.policies.get("alpha").evidence.false_positives == 3
+        assert store.exchanges.delete(actor="person:ann", reason="asked for", sender=senders[0]) == 1
+        assert {r.exchange.sender for r in store.exchanges.recent()} == set(senders[1:])
+        assert store.policies.get("alpha").evidence.false_positives == 2
 
     def test_lag_is_the_age_of_the_oldest_job(self, store: Store) -> None:
         assert store.jobs.lag() == 0.0

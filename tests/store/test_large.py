@@ -50,7 +50,7 @@ def fill(path: Path, exchanges: int) -> None:
             name, tenant = f"x{n:08d}", "rare" if n % 50_000 == 0 else "default"
             said = Exchange.of(f"Tell me of thing number {n}", _ANSWER, id=name, tenant=tenant, principal=f"p{n % 997}")
             body = codec.exchange_to_bytes(said)
-            yield (name, now, tenant, said.principal, "released", "[]", body, outcome.value, verdicts[outcome])
+            yield (name, now, tenant, said.sender.principal, "released", "[]", body, outcome.value, verdicts[outcome])
 
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA synchronous=OFF")

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from sisf.errors import ConfigurationError, StoreError
-from sisf.store import migrate, open_store, schema
+from sisf.exchange import Exchange
+from sisf.store import ExchangeRecord, migrate, open_store, schema
 from tests.store.samples import BREACH, change, pattern, record
 
 
@@ -123,3 +124,25 @@ def test_data_survives_every_migration(postgres_database: Callable[[], str], tmp
         assert store.jobs.counts()["ready"] == 1
         assert store.audit.verify() == 1
         store.close()
+
+
+def test_evidence_of_before_belongs_to_the_tenant_of_its_exchange(
+    postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
+    for url in (f"sqlite:///{tmp_path / 'sisf.db'}", postgres_database()):
+        store = open_store(url)
+        said = Exchange.of("x", id="acmes", tenant="acme", principal="alice")
+        store.exchanges.record(ExchangeRecord(said), enqueue=False).result(5)
+        store.close()
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.begin() as connection:
+            migrate.downgrade(connection, "0006")
+            for principal, exchange in (("alice", "acmes"), ("bob", "gone"), ("person:ann", "acmes")):
+                values = f"'p', 'confirmation', '{principal}', '{exchange}', 1.0"
+                connection.execute(text(f"INSERT INTO evidence VALUES ({values})"))
+            migrate.upgrade(connection, url)
+        found = select(schema.evidence.c.tenant, schema.evidence.c.principal)
+        with engine.begin() as connection:
+            rows = {tuple(row) for row in connection.execute(found)}
+        assert rows == {("acme", "alice"), ("default", "bob"), ("", "person:ann")}
+        engine.dispose()

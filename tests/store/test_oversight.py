@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sisf.errors import StoreError
+from sisf.exchange import Sender
 from sisf.store import Feedback, FeedbackKind, NoteKind, Said, Scope, Store
+from sisf.store.records import person_sender
 from tests.store.samples import change, pattern, record
 
 HOUR = timedelta(hours=1)
@@ -54,7 +56,9 @@ def test_a_word_stands_until_it_is_taken_back_with_what_followed_from_it(store: 
     store.policies.commit(change(pattern()), expected=0)
     store.exchanges.record(record(), enqueue=False).result()
     before = store.feedback.case_mark()
-    feedback = Feedback("alpha", FeedbackKind.FALSE_POSITIVE, "person:ann", "e1", "person:ann", "an honest text")
+    feedback = Feedback(
+        "alpha", FeedbackKind.FALSE_POSITIVE, person_sender("person:ann"), "e1", "person:ann", "an honest text"
+    )
     assert store.feedback.add(feedback)
     word = store.oversight.say("e1", Said.MISTAKE, actor="person:ann", revision=3)
     assert store.oversight.word("e1") == word
@@ -78,5 +82,5 @@ def test_notes_are_kept_in_order_and_go_with_the_exchange(store: Store) -> None:
     assert [note.kind for note in found["e1"]] == [NoteKind.COMMENT, NoteKind.ASSIGNED]
     assert found["e2"] == []
     store.oversight.say("e1", Said.RIGHT, actor="person:ann", revision=0)
-    store.exchanges.delete(actor="person:ann", reason="asked for", principal="p1")
+    store.exchanges.delete(actor="person:ann", reason="asked for", sender=Sender(principal="p1"))
     assert (store.oversight.notes(["e1"])["e1"], store.oversight.word("e1")) == ([], None)

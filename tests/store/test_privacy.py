@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sisf.errors import ConfigurationError, StoreError
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Sender
 from sisf.loop import Reference, StoreKnowledge
 from sisf.policy import Change, Policy, Probe, Provenance, Status
 from sisf.settings import PrivacySettings
@@ -164,7 +164,9 @@ def test_sealed_bodies_are_unreadable_without_the_key(tmp_path: Path) -> None:
     store = open_store(url, Privacy(keys=(old,)))
     store.policies.commit(change(pattern()), expected=0)
     store.exchanges.record(ExchangeRecord(Exchange.of("zanzibar", "x", id="e")), enqueue=True).result(5)
-    store.feedback.add(Feedback("alpha", FeedbackKind.FALSE_POSITIVE, "p", "e", "person:ada", "zanzibar"))
+    store.feedback.add(
+        Feedback("alpha", FeedbackKind.FALSE_POSITIVE, Sender(principal="p"), "e", "person:ada", "zanzibar")
+    )
     verdict = dataclasses.replace(BREACH, rationale="zanzibar")
     store.exchanges.record(ExchangeRecord(Exchange.of("zanzibar", "x", id="b"), verdict=verdict), enqueue=True).result(
         5
@@ -234,7 +236,7 @@ def test_deletion_really_deletes(tmp_path: Path) -> None:
     assert b"zanzibar" in on_disk(tmp_path)
 
     spared = store.exchanges.delete(
-        actor="person:ada", reason="x", before=datetime.now(UTC), breaches=False, principal="eve"
+        actor="person:ada", reason="x", before=datetime.now(UTC), breaches=False, sender=Sender(principal="eve")
     )
     assert spared == 2
     assert store.exchanges.breach_count() == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sisf.errors import StoreError
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Exchange, Fate, Sender
 from sisf.policy import Action, Decision, Direction, Match
 from sisf.store import ExchangeRecord, Keep, Privacy, Query, Store, open_store
 from sisf.store.search import fts5
@@ -86,7 +86,7 @@ def test_pages_and_neighbours(store: Store) -> None:
 
 def test_what_is_deleted_is_found_no_more_and_what_is_kept_otherwise_by_its_new_words(store: Store) -> None:
     fill(store)
-    store.exchanges.delete(actor="person:ann", reason="asked for", principal="bob")
+    store.exchanges.delete(actor="person:ann", reason="asked for", sender=Sender(principal="bob"))
     assert [item.record.exchange.id for item in store.exchanges.search(Query("pick"))] == ["d", "c"]
     assert store.exchanges.search(Query(policy="alpha")) == []
     assert store.exchanges.index() == 0
@@ -98,7 +98,7 @@ def test_a_deleted_word_is_not_left_in_the_file(tmp_path: Path) -> None:
     put(store, "x", "the word is zanzibarian", principal="bob")
     put(store, "y", "another")
     assert store.exchanges.index() == 2
-    store.exchanges.delete(actor="person:ann", reason="asked for", principal="bob")
+    store.exchanges.delete(actor="person:ann", reason="asked for", sender=Sender(principal="bob"))
     store.close()
     assert b"zanzibar" not in path.read_bytes()
     with sqlite3.connect(path) as connection:

@@ -193,7 +193,8 @@ def confirm(
 
 @app.command()
 def delete(
-    principal: Annotated[str | None, typer.Option(help="Only the exchanges of this principal.")] = None,
+    principal: Annotated[str | None, typer.Option(help="Only the exchanges of this principal of the tenant.")] = None,
+    tenant: Annotated[str, typer.Option(help="Whose principal it is.")] = "default",
     older_than_days: Annotated[int | None, typer.Option(min=0, help="Only older exchanges.")] = None,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")] = "deleted by hand",
     config: ConfigOption = None,
@@ -204,12 +205,14 @@ def delete(
     from datetime import UTC, datetime, timedelta
 
     from sisf.errors import ConfigurationError
+    from sisf.exchange import Sender
 
     if principal is None and older_than_days is None:
         raise ConfigurationError("say what to delete: --principal NAME, --older-than-days N, or both")
+    sender = None if principal is None else Sender(tenant, principal)
     before = None if older_than_days is None else datetime.now(UTC) - timedelta(days=older_than_days)
     with store_of(config, store) as opened:
-        count = opened.exchanges.delete(actor=person(), reason=reason, before=before, principal=principal)
+        count = opened.exchanges.delete(actor=person(), reason=reason, before=before, sender=sender)
     if json:
         emit({"deleted": count})
     else:
@@ -254,7 +257,8 @@ def _as_json(record: "ExchangeRecord") -> dict[str, Any]:
     return {
         "id": record.exchange.id,
         "time": record.exchange.time.isoformat(),
-        "principal": record.exchange.principal,
+        "tenant": record.exchange.sender.tenant,
+        "principal": record.exchange.sender.principal,
         "outcome": record.fate.value,
         "prompt": record.exchange.prompt,
         "response": record.exchange.response,

@@ -97,9 +97,9 @@ def _page(store: "Store", policy: "Policy", most: int, settings: "Settings") -> 
 
     learned_from = set(policy.provenance.breach_ids)
     breaches = [b.exchange for _, b in store.exchanges.breaches() if b.id in learned_from] if learned_from else []
-    principals = len({exchange.principal for exchange in breaches})
+    senders = len({exchange.sender for exchange in breaches})
     if policy.kind is not PolicyKind.SEMANTIC or not most or not breaches:
-        return page(policy, principals)
+        return page(policy, senders)
     from sisf.embedding.factory import create_embedder
     from sisf.synthesis.text_bank import TextBank
 
@@ -107,7 +107,7 @@ def _page(store: "Store", policy: "Policy", most: int, settings: "Settings") -> 
     texts = [(e.response or "") if answers else e.prompt for e in breaches]
     bank = TextBank(create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value()))
     bank.extend([text for text in texts if readable(text)])
-    return page(policy, principals, nearest(policy, bank, most))
+    return page(policy, senders, nearest(policy, bank, most))
 
 
 @app.command()

@@ -25,16 +25,16 @@ class Example:
     score: float
 
 
-def page(policy: Policy, principals: int, examples: Sequence[Example] = ()) -> str:
-    """The page as plain text. `principals`: how many clients brought the breaches that it was learned from."""
+def page(policy: Policy, senders: int, examples: Sequence[Example] = ()) -> str:
+    """The page as plain text. `senders`: how many clients brought the breaches that it was learned from."""
     lines = [policy.description, f"{policy.id}: {policy.status} since revision {policy.revision}", ""]
-    for label, said in _sections(policy, principals, examples):
+    for label, said in _sections(policy, senders, examples):
         first, *others = said
         lines += [f"{label:<{_LABEL}}{first}", *(f"{'':<{_LABEL}}{other}" for other in others)]
     return "\n".join(lines)
 
 
-def _sections(policy: Policy, principals: int, examples: Sequence[Example]) -> Iterator[tuple[str, list[str]]]:
+def _sections(policy: Policy, senders: int, examples: Sequence[Example]) -> Iterator[tuple[str, list[str]]]:
     where = {"prompt": "prompts", "response": "answers", "both": "prompts and answers"}[policy.direction]
     tenant = f" of tenant {policy.tenant}" if policy.tenant else ""
     yield "does", [f"{policy.action}s {where}{tenant}"]
@@ -44,11 +44,11 @@ def _sections(policy: Policy, principals: int, examples: Sequence[Example]) -> I
         yield "nearest", [f"{e.score:7.2f}  {_short(e.text)}" for e in examples]
     if not isinstance(policy.condition, Substitution) and policy.condition.exceptions:
         yield "exceptions", [_short(exception) for exception in policy.condition.exceptions]
-    yield "learned from", _origin(policy, principals)
+    yield "learned from", _origin(policy, senders)
     yield "gate", _gate(policy.gate_report)
     evidence = policy.evidence
     lower, upper = precision_bounds(evidence)
-    said = f"{evidence.confirmations} principals confirmed it, {evidence.false_positives} reported a false positive"
+    said = f"{evidence.confirmations} senders confirmed it, {evidence.false_positives} reported a false positive"
     judged = evidence.confirmations or evidence.false_positives
     bounds = f"right in {lower:.0%} to {upper:.0%} of cases (90 %)" if judged else "nobody has judged it yet"
     yield "evidence", [f"{said}; {bounds}", f"{evidence.hits:,} matches"]
@@ -86,10 +86,10 @@ def _telling(gram: str) -> bool:
     return any(len(word) > _FILLER for word in gram.split())
 
 
-def _origin(policy: Policy, principals: int) -> list[str]:
+def _origin(policy: Policy, senders: int) -> list[str]:
     provenance = policy.provenance
     author = f"{provenance.synthesiser} ({provenance.model})" if provenance.model else provenance.synthesiser
-    lines = [f"{len(provenance.breach_ids)} breaches of {principals} principals, written by {author}"]
+    lines = [f"{len(provenance.breach_ids)} breaches of {senders} senders, written by {author}"]
     if provenance.breach_ids:
         lines.append(f"`sisf breach show {provenance.breach_ids[-1]}` shows the latest")
     if provenance.supersedes:

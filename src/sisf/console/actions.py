@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from sisf.errors import PolicyError, StoreError
+from sisf.exchange import Sender
 from sisf.loop import Lifecycle
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store.base import Store
@@ -67,9 +68,9 @@ class Actions:
         self.store.jobs.retry(exchange_id)
         self.store.audit.append(actor=actor, action="job.retry", subject=exchange_id, revision=0, detail={})
 
-    def forget(self, principal: str, actor: str) -> int:
-        """Delete all exchanges of one principal for good; returns how many there were."""
-        return self.store.exchanges.delete(actor=actor, reason="deleted on the console", principal=principal)
+    def forget(self, sender: Sender, actor: str) -> int:
+        """Delete all exchanges of one sender for good; returns how many there were."""
+        return self.store.exchanges.delete(actor=actor, reason="deleted on the console", sender=sender)
 
     def _living(self) -> Lifecycle:
         if self.lifecycle is None:

@@ -12,6 +12,7 @@ from sisf.console.access import check_csrf, own_path
 from sisf.console.actions import Actions
 from sisf.console.pages import step_of
 from sisf.console.roles import Who
+from sisf.exchange import Sender
 from sisf.verdict import Outcome
 
 _FORM_BYTES = 10_000
@@ -71,12 +72,13 @@ class Forms:
         return _back(form, "/queue", "Back to work.")
 
     async def forget(self, request: Request) -> Response:
-        """Delete what one principal said."""
+        """Delete what one sender said."""
         who, form = await _submitted(request)
         principal = form.get("principal", "")
         if not principal:
             raise HTTPException(400, "principal is missing")
-        count = await run_in_threadpool(self._actions.forget, principal, who.actor)
+        sender = Sender(form.get("tenant") or Sender().tenant, principal)
+        count = await run_in_threadpool(self._actions.forget, sender, who.actor)
         return _back(form, "/exchanges", f"Deleted {count} exchanges.")
 
 

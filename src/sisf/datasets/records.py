@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sisf.errors import DataError
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Message, Role, Sender
 
 Label = Literal["harmful", "benign"]
 HumanLabel = Literal["breach", "safe"]
@@ -43,7 +43,7 @@ class Record:
     def exchange(self, response: str | None, *, dataset: str = "", principal: str = "") -> Exchange:
         """The exchange of this record with the answer that was really given; each record is a client of its own."""
         client = principal or f"client-{self.id}"
-        return Exchange(self.messages, response, id=exchange_id(dataset, self.id), principal=client)
+        return Exchange(self.messages, response, id=exchange_id(dataset, self.id), sender=Sender(principal=client))
 
 
 def exchange_id(dataset: str, record_id: str) -> str:

@@ -127,7 +127,7 @@ class SystemUnderTest:
         exchange = record.exchange(None, dataset=dataset)
         messages = tuple(replace(m, origin=f"messages[{i}].content") for i, m in enumerate(record.messages))
         tree = {"messages": [{"role": m.role.value, "content": m.content} for m in messages]}
-        caller = Caller(exchange.tenant, exchange.principal)
+        caller = Caller(exchange.sender)
         turn = pipeline.begin("laboratory", Inspected(messages, exchange.model, stream=False, tree=tree), caller)
         turn.id = exchange.id
         return turn, self._runner.run(self._exchanged(pipeline, turn, record, dataset))

@@ -60,10 +60,11 @@ class Feedback:
 
     def _take(self, exchange_id: str, verdict: str, caller: Caller) -> int:
         record = self._store.exchanges.get(exchange_id)
-        if caller.role != "admin" and record.exchange.sender != (caller.tenant, caller.principal):
+        if caller.role != "admin" and record.exchange.sender != caller.sender:
             # As if it did not exist: whose exchange it is, is nobody else's business.
             raise StoreError(f"there is no exchange `{exchange_id}`")
-        actor = f"person:{caller.principal}" if caller.role == "admin" else f"client:{caller.principal}"
+        name = caller.sender.principal
+        actor = f"person:{name}" if caller.role == "admin" else f"client:{name}"
         if verdict == "confirmed":
             self._oversight.confirm(exchange_id, actor=actor)
             return self._store.policies.snapshot().revision

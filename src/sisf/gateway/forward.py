@@ -90,7 +90,7 @@ class PassThrough:
             path=scope["path"],
             status=out.status or 499,
             tenant=caller.tenant,
-            principal=caller.principal,
+            principal=caller.sender.principal,
         )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sisf.errors import ConfigurationError, HttpFailure
+from sisf.exchange import Sender
 from sisf.pipeline.caller import ANONYMOUS, Caller, Role
 
 _CALLERS = ("client", "admin")
@@ -139,13 +140,14 @@ class Doorkeeper:
         Raises `HttpFailure` (401) for a missing, unknown or revoked key, and for one that only opens the console.
         """
         if self._keys is None:
-            return Caller(principal=f"{ANONYMOUS}@{client}" if client else ANONYMOUS)
+            return Caller(Sender(principal=f"{ANONYMOUS}@{client}" if client else ANONYMOUS))
         secret = _credential(headers)
         key = self._keys.find(secret) if secret else None
         if key is None or key.role not in _CALLERS:
             what = "The API key is not valid here." if secret else "An API key is needed: Authorization: Bearer KEY."
             raise HttpFailure(401, "invalid_api_key", what)
-        return Caller(key.tenant, key.principal, key.role, key.id, key.requests_per_minute, key.body_bytes)
+        sender = Sender(key.tenant, key.principal)
+        return Caller(sender, key.role, key.id, key.requests_per_minute, key.body_bytes)
 
 
 def _credential(headers: Mapping[bytes, bytes]) -> str:

@@ -120,9 +120,7 @@ class OwnEndpoints:
         prompt, response = self._prompt(tree), _optional_text(tree, "response")
         if not prompt or response is None:
             raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
-        verdict = await self._judge.verdict(
-            Exchange(tuple(prompt), response, tenant=caller.tenant, principal=caller.principal)
-        )
+        verdict = await self._judge.verdict(Exchange(tuple(prompt), response, sender=caller.sender))
         return {
             "outcome": verdict.outcome.value,
             "hazard": verdict.hazard.value,

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from sisf.bootstrap import System, build
 from sisf.errors import HttpFailure, InspectionFailed, SisfError, StoreError
-from sisf.exchange import Exchange, Fate, Message, Role
+from sisf.exchange import Exchange, Fate, Message, Role, Sender
 from sisf.gateway.dialects.chat import Chat
 from sisf.guard.portal import Portal
 from sisf.pipeline import Caller, Choice, Turn, create_pipeline
@@ -171,7 +171,7 @@ class Guard:
         """
         from sisf.guard.client import guarded
 
-        caller = Caller(tenant, principal)
+        caller = Caller(Sender(tenant, principal))
         made: ClientT = guarded(client, self._pipeline, self._portal, caller, refuse=on_blocked == "refuse")
         return made
 
@@ -236,7 +236,7 @@ class Guard:
         await self.aclose()
 
     def _begin(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
-        limits, caller = self._pipeline.settings.limits, Caller(tenant, principal)
+        limits, caller = self._pipeline.settings.limits, Caller(Sender(tenant, principal))
         self._pipeline.admit(caller)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         opaque = self._pipeline.settings.on_failure.uninspectable == "open"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sisf.exchange import Sender
 from sisf.policy import Action, Policy
 from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome
@@ -42,8 +43,8 @@ class Blocks:
 def blocks_of_the_well_behaved(records: Sequence[ExchangeRecord], since: datetime) -> Blocks:
     """Count what was stopped since then. `records` are the latest exchanges."""
     trusted = _well_behaved(records)
-    sent = [r for r in records if r.exchange.principal in trusted and r.exchange.time >= since]
-    stops = [(r.exchange.principal, stopped_by(r)) for r in sent if r.fate.intercepted]
+    sent = [r for r in records if r.exchange.sender in trusted and r.exchange.time >= since]
+    stops = [(r.exchange.sender, stopped_by(r)) for r in sent if r.fate.intercepted]
     policies = {policy_id for _, by in stops for policy_id in by}
     by_policy = {}
     for policy_id in policies:
@@ -52,13 +53,13 @@ def blocks_of_the_well_behaved(records: Sequence[ExchangeRecord], since: datetim
     return Blocks(len(stops), len(sent), len({principal for principal, _ in stops}), by_policy)
 
 
-def _well_behaved(records: Sequence[ExchangeRecord]) -> set[str]:
-    safe: dict[str, int] = {}
+def _well_behaved(records: Sequence[ExchangeRecord]) -> set[Sender]:
+    safe: dict[Sender, int] = {}
     bad = set()
     for record in records:
         if record.verdict is None:
             continue
-        principal = record.exchange.principal
+        principal = record.exchange.sender
         if record.verdict.outcome is Outcome.SAFE:
             safe[principal] = safe.get(principal, 0) + 1
         elif record.verdict.is_breach:

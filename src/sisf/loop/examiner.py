@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sisf.adjudicator.local.manner import read_manner
 from sisf.embedding.base import Embedder
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop.mistakes import readable
 from sisf.policy import Action, Direction, GateReport, Policy, Probe, Prototypes
 from sisf.store import Store
@@ -19,8 +19,8 @@ _TRAFFIC = 300
 _EMBEDDED_AT_ONCE = 32
 """New texts of the traffic that one examination may embed: it stands between a breach and its policy."""
 _KEPT = 1_000
-_TOLERATED_PRINCIPALS = 1
-"""Honest users agree; one principal alone could veto what stands against it."""
+_TOLERATED_SENDERS = 1
+"""Honest users agree; one sender alone could veto what stands against it."""
 _MARGIN = 1e-3
 
 
@@ -31,24 +31,24 @@ class Traffic:
         self._store = store
         self._embedder = embedder
         self._bank = TextBank(embedder)
-        self._senders: dict[str, tuple[str, str]] = {}
-        """Tenant and principal by text."""
+        self._senders: dict[str, Sender] = {}
+        """By text."""
 
     def hits(self, policy: Policy) -> tuple[int, int, int]:
-        """How many of the texts the policy would have stopped, how many there are, and the distinct principals hit."""
+        """How many of the texts the policy would have stopped, how many there are, and the distinct senders hit."""
         self._refresh()
         if not policy.direction.covers(Direction.PROMPT) or not self._senders:
             return 0, 0, 0
         mask = self._bank.matches(policy)
-        sent = [(hit, *self._senders[text]) for hit, text in zip(mask, self._bank.texts, strict=True)]
-        concerned = [(hit, principal) for hit, tenant, principal in sent if policy.concerns(Direction.PROMPT, tenant)]
-        stopped = [principal for hit, principal in concerned if hit]
+        sent = [(hit, self._senders[text]) for hit, text in zip(mask, self._bank.texts, strict=True)]
+        concerned = [(hit, sender) for hit, sender in sent if policy.concerns(Direction.PROMPT, sender.tenant)]
+        stopped = [sender for hit, sender in concerned if hit]
         return len(stopped), len(concerned), len(set(stopped))
 
     def _refresh(self) -> None:
         if len(self._bank) > _KEPT:
             self._bank, self._senders = TextBank(self._embedder), {}
-        fresh: dict[str, tuple[str, str]] = {}
+        fresh: dict[str, Sender] = {}
         for record in self._store.exchanges.recent(_TRAFFIC, outcome=Outcome.SAFE):
             exchange = record.exchange
             text = exchange.prompt
@@ -105,12 +105,10 @@ class Examiner:
     def _replayed(self, policy: Policy, report: GateReport) -> GateReport:
         if self._traffic is None or not report.passed or policy.action is not Action.BLOCK:
             return report
-        hits, total, principals = self._traffic.hits(policy)
+        hits, total, senders = self._traffic.hits(policy)
         reasons = report.reasons
-        if principals > _TOLERATED_PRINCIPALS:
-            reasons = (
-                f"it would have stopped {hits} of {total} recent exchanges judged safe, of {principals} clients",
-            )
+        if senders > _TOLERATED_SENDERS:
+            reasons = (f"it would have stopped {hits} of {total} recent exchanges judged safe, of {senders} clients",)
         return dataclasses.replace(
             report,
             traffic_hits=hits,

@@ -20,6 +20,7 @@ from sisf.loop.knowledge import Without
 from sisf.loop.rules import Rules, precision_bounds
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store
+from sisf.store.records import person_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
 from sisf.synthesis.speech import same_line
 from sisf.verdict import Outcome, Verdict
@@ -144,8 +145,8 @@ class Lifecycle:
         if self._rules.broad_principals <= 1 or not is_broad(policy.condition):
             return Status.ACTIVE
         learned_from = set(policy.provenance.breach_ids)
-        principals = {b.exchange.principal for b in self._knowledge.breaches() if b.id in learned_from}
-        return Status.ACTIVE if len(principals) >= self._rules.broad_principals else Status.SHADOW
+        senders = {b.exchange.sender for b in self._knowledge.breaches() if b.id in learned_from}
+        return Status.ACTIVE if len(senders) >= self._rules.broad_principals else Status.SHADOW
 
     def tripped(self) -> bool:
         """Whether the breaker is open: too many distinct reports of false positives of late, or too much stopped of
@@ -166,8 +167,8 @@ class Lifecycle:
         case: tuple[str, Direction] = ("", Direction.PROMPT),
     ) -> None:
         """A word on a policy, and the benign case that follows from it."""
-        principal = actor if actor.startswith("person:") else record.exchange.principal
-        self._store.feedback.add(Feedback(match.policy_id, kind, principal, record.exchange.id, actor, *case))
+        sender = person_sender(actor) if actor.startswith("person:") else record.exchange.sender
+        self._store.feedback.add(Feedback(match.policy_id, kind, sender, record.exchange.id, actor, *case))
 
     def _step(self, plan: Callable[[Snapshot], Sequence[Policy]], *, actor: str, reason: str) -> Snapshot:
         for _ in range(_CONFLICTS):

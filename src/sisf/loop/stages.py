@@ -105,8 +105,8 @@ class Stages:
             advanced = self._store.jobs.advance(job, None)
             self._emit(Planned(job.exchange_id, (), already_caught=True))
             return advanced
-        if self._triggers is not None and not self._triggers.take(record.exchange.principal):
-            # Kept, and learned from with the next breach; but this principal does not make the loop work again now.
+        if self._triggers is not None and not self._triggers.take(record.exchange.sender):
+            # Kept, and learned from with the next breach; but this sender does not make the loop work again now.
             advanced = self._store.jobs.advance(job, None)
             self._emit(Planned(job.exchange_id, (), postponed=True))
             return advanced

@@ -1,7 +1,9 @@
 """Who sends an exchange, and what its sender may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from sisf.exchange import Sender
 
 Role = Literal["client", "viewer", "operator", "admin"]
 """What a key opens: the gateway (`client`), the console (`viewer`, `operator`), or both (`admin`)."""
@@ -11,10 +13,9 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who an exchange is from."""
+    """Who an exchange is from, and what they may do."""
 
-    tenant: str = "default"
-    principal: str = ANONYMOUS
+    sender: Sender = field(default_factory=Sender)
     role: Role = "client"
     key_id: str = ""
     requests_per_minute: int = 0
@@ -23,6 +24,11 @@ class Caller:
     """0: as `limits.body_bytes` says."""
 
     @property
+    def tenant(self) -> str:
+        """Whose policies and settings apply."""
+        return self.sender.tenant
+
+    @property
     def named(self) -> bool:
         """Whether the caller can be told from others: `anonymous` may be everybody who uses a program."""
-        return self.principal != ANONYMOUS
+        return self.sender.principal != ANONYMOUS

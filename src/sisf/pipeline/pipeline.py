@@ -188,7 +188,7 @@ class Pipeline:
             revision=decision.revision if decision else None,
             policy=turn.policy_id,
             tenant=turn.caller.tenant,
-            principal=turn.caller.principal,
+            principal=turn.caller.sender.principal,
             added_ms=round(added * 1000, 3),
             total_ms=round((time.perf_counter() - turn.started) * 1000, 3),
             **more,

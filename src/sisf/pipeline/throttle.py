@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from sisf.errors import RateLimited
+from sisf.exchange import Sender
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.metrics import Metrics
 from sisf.settings import Limits
@@ -37,7 +38,7 @@ class Throttle:
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits = limits
         self._metrics = metrics
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[Sender, _Bucket] = OrderedDict()
 
     def admit(self, caller: Caller) -> None:
         """Take one request from the caller's bucket. Raises `RateLimited`."""
@@ -69,7 +70,9 @@ class Throttle:
         if not bucket.noticed:
             bucket.noticed = True
             self._metrics.probing.inc()
-            _log.warning("probing", tenant=caller.tenant, principal=caller.principal, blocks=round(bucket.blocks))
+            _log.warning(
+                "probing", tenant=caller.tenant, principal=caller.sender.principal, blocks=round(bucket.blocks)
+            )
         if bucket.waiting >= _WAITING:
             wait = math.ceil(self._limits.block_delay)
             raise RateLimited("Too many blocked requests; wait.", retry_after=wait)
@@ -80,12 +83,11 @@ class Throttle:
             bucket.waiting -= 1
 
     def _bucket(self, caller: Caller, rate: int) -> _Bucket:
-        name = f"{caller.tenant}\0{caller.principal}"
-        bucket = self._buckets.get(name)
+        bucket = self._buckets.get(caller.sender)
         if bucket is None:
             if len(self._buckets) >= _CALLERS:
                 self._buckets.popitem(last=False)
-            bucket = self._buckets[name] = _Bucket(float(rate), time.monotonic())
+            bucket = self._buckets[caller.sender] = _Bucket(float(rate), time.monotonic())
         else:
-            self._buckets.move_to_end(name)
+            self._buckets.move_to_end(caller.sender)
         return bucket

@@ -112,8 +112,7 @@ class Turn:
             self.response,
             id=self.id,
             model=self.request.model,
-            tenant=self.caller.tenant,
-            principal=self.caller.principal,
+            sender=self.caller.sender,
         )
 
     def record(self) -> ExchangeRecord:

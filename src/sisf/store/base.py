@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, Protocol
 
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Sender
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store.figures import Tally
 from sisf.store.oversight import OversightTable
@@ -164,12 +164,12 @@ class ExchangeTable(Protocol):
         actor: str,
         reason: str,
         before: datetime | None = None,
-        principal: str | None = None,
+        sender: Sender | None = None,
         breaches: bool = True,
     ) -> int:
         """Delete exchanges for good, with their verdicts, work and evidence, and the examples in what was learned.
 
-        `before`: only older ones; `principal`: only those of one; `breaches=False` spares the breaches. Returns how
+        `before`: only older ones; `sender`: only those of one; `breaches=False` spares the breaches. Returns how
         many were deleted. Reported benign cases stay: they are kept for ever.
         """
         ...
@@ -245,8 +245,8 @@ class FeedbackTable(Protocol):
     """Evidence for and against policies, and the benign cases that follow from it."""
 
     def add(self, feedback: Feedback) -> bool:
-        """Write feedback, its benign case and its audit row. False when this principal had said so before: evidence
-        counts distinct principals, so that nobody can outvote the others."""
+        """Write feedback, its benign case and its audit row. False when this sender had said so before: evidence
+        counts distinct senders, so that nobody can outvote the others."""
         ...
 
     def benign_cases(self, *, after: int = 0) -> Sequence[tuple[int, BenignCase]]:
@@ -258,7 +258,7 @@ class FeedbackTable(Protocol):
         ...
 
     def false_positives(self, since: datetime) -> Mapping[str, int]:
-        """Distinct principals that reported a false positive since then, by policy."""
+        """Distinct senders that reported a false positive since then, by policy."""
         ...
 
     def confirmed(self, since: datetime) -> frozenset[str]:
@@ -266,7 +266,7 @@ class FeedbackTable(Protocol):
         ...
 
     def since(self, policy_id: str, when: datetime) -> tuple[int, int]:
-        """How many distinct principals first confirmed a policy since then, and how many first accused it."""
+        """How many distinct senders first confirmed a policy since then, and how many first accused it."""
         ...
 
     def last_hits(self) -> Mapping[str, datetime]:

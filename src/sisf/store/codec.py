@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Message, Role, Sender
 from sisf.policy import Decision
 from sisf.verdict import Verdict
 
@@ -25,8 +25,8 @@ def exchange_to_bytes(exchange: Exchange) -> bytes:
         "response": exchange.response,
         "id": exchange.id,
         "model": exchange.model,
-        "tenant": exchange.tenant,
-        "principal": exchange.principal,
+        "tenant": exchange.sender.tenant,
+        "principal": exchange.sender.principal,
         "time": exchange.time.isoformat(),
     }
     return _encoded(data)
@@ -44,7 +44,8 @@ def exchange_from_bytes(body: bytes) -> Exchange:
     """The inverse of `exchange_to_bytes`."""
     data: dict[str, Any] = json.loads(body)
     messages = tuple(Message(Role(role), content, origin) for role, content, origin in data.pop("messages"))
-    return Exchange(messages, **{**data, "time": datetime.fromisoformat(data["time"])})
+    sender = Sender(data.pop("tenant"), data.pop("principal"))
+    return Exchange(messages, sender=sender, **{**data, "time": datetime.fromisoformat(data["time"])})
 
 
 def decisions_to_json(decisions: tuple[Decision, ...]) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Exchange, Fate, Sender
 from sisf.store import audit, codec, leases, retention, schema, search, tally, verdicts
 from sisf.store.database import Database
 from sisf.store.figures import Tally
@@ -241,18 +241,19 @@ class SqlExchanges:
         actor: str,
         reason: str,
         before: datetime | None = None,
-        principal: str | None = None,
+        sender: Sender | None = None,
         breaches: bool = True,
     ) -> int:
         """Delete exchanges for good, with their verdicts, work and evidence, and the examples in what was learned.
 
-        `before`: only older ones; `principal`: only those of one; `breaches=False` spares the breaches.
+        `before`: only older ones; `sender`: only those of one; `breaches=False` spares the breaches.
         """
         wanted = [_table.c.seq > 0]
         if before is not None:
             wanted.append(_table.c.time < before.timestamp())
-        if principal is not None:
-            wanted.append(_table.c.principal == codec.plain(principal))
+        if sender is not None:
+            wanted.append(_table.c.tenant == codec.plain(sender.tenant))
+            wanted.append(_table.c.principal == codec.plain(sender.principal))
         if not breaches:
             wanted.append(func.coalesce(_table.c.verdict, "") != Outcome.BREACH.value)
 
@@ -264,7 +265,7 @@ class SqlExchanges:
         while deleted := self._database.writer.run(work):
             total += deleted
         if total:
-            if principal is not None:  # by age so many go so often that the index forgets them in its own time
+            if sender is not None:  # by age so many go so often that the index forgets them in its own time
                 self._database.writer.run(search.optimise)
             self._database.compact()
         return total
@@ -275,8 +276,8 @@ class SqlExchanges:
         return (
             exchange.id,
             exchange.time.timestamp(),
-            codec.plain(exchange.tenant),
-            codec.plain(exchange.principal),
+            codec.plain(exchange.sender.tenant),
+            codec.plain(exchange.sender.principal),
             record.fate.value,
             codec.decisions_to_json(record.decisions),
             verdicts.exchange_body(self._database, verdicts.kept(self._database, exchange, verdict)),
@@ -323,7 +324,7 @@ def _entry(record: ExchangeRecord) -> audit.Entry:
     detail = {
         "outcome": record.fate.value,
         "tenant": record.exchange.tenant,
-        "principal": record.exchange.principal,
+        "principal": record.exchange.sender.principal,
         "policy": decision.policy_id if decision else None,
         "judge": record.verdict.judge if record.verdict else None,
     }

@@ -1,4 +1,4 @@
-"""Evidence for and against policies, counted by distinct principals; and the benign cases that follow from it."""
+"""Evidence for and against policies, counted by distinct senders; and the benign cases that follow from it."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -24,19 +24,20 @@ class SqlFeedback:
         self._database = database
 
     def add(self, feedback: Feedback) -> bool:
-        """Write feedback, its benign case and its audit row. False when this principal had said so before: evidence
-        counts distinct principals, so that nobody can outvote the others."""
+        """Write feedback, its benign case and its audit row. False when this sender had said so before: evidence
+        counts distinct senders, so that nobody can outvote the others."""
         return self._database.writer.run(lambda connection: self._add(connection, feedback))
 
     def _add(self, connection: Connection, feedback: Feedback) -> bool:
         self._database.lock_chain(connection)
         if connection.execute(select(_policy.c.id).where(_policy.c.id == feedback.policy_id)).first() is None:
             raise StoreError(f"there is no policy `{feedback.policy_id}`")
-        now, principal = time.time(), plain(feedback.principal)
+        now, sender = time.time(), feedback.sender
         row = {
             "policy_id": feedback.policy_id,
             "kind": feedback.kind.value,
-            "principal": principal,
+            "tenant": plain(sender.tenant),
+            "principal": plain(sender.principal),
             "exchange_id": feedback.exchange_id,
             "time": now,
         }
@@ -53,7 +54,8 @@ class SqlFeedback:
                 "time": now,
             }
             connection.execute(self._database.insert_new(_case), case)
-        detail = {"exchange": feedback.exchange_id, "principal": principal, "counted": counted}
+        who = {"tenant": sender.tenant, "principal": sender.principal}
+        detail = {"exchange": feedback.exchange_id, **who, "counted": counted}
         entry = audit.Entry(feedback.actor, f"feedback.{feedback.kind.value}", feedback.policy_id, 0, detail)
         audit.write(self._database, connection, [entry])
         return counted
@@ -84,7 +86,7 @@ class SqlFeedback:
         return int(row[0]), float(row[1])
 
     def false_positives(self, since: datetime) -> Mapping[str, int]:
-        """Distinct principals that reported a false positive since then, by policy."""
+        """Distinct senders that reported a false positive since then, by policy."""
         query = (
             select(_evidence.c.policy_id, func.count())
             .where(_evidence.c.kind == FeedbackKind.FALSE_POSITIVE.value, _evidence.c.time >= since.timestamp())
@@ -104,7 +106,7 @@ class SqlFeedback:
             return frozenset(connection.execute(query).scalars())
 
     def since(self, policy_id: str, when: datetime) -> tuple[int, int]:
-        """How many distinct principals first confirmed a policy since then, and how many first accused it."""
+        """How many distinct senders first confirmed a policy since then, and how many first accused it."""
         query = (
             select(_evidence.c.kind, func.count())
             .where(_evidence.c.policy_id == policy_id, _evidence.c.time >= when.timestamp())

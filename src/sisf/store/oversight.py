@@ -12,7 +12,7 @@ from sisf.errors import StoreError
 from sisf.store import audit, schema
 from sisf.store.codec import plain
 from sisf.store.database import Database
-from sisf.store.records import FeedbackKind, Note, NoteKind, Said, Scope, Suspension, Word
+from sisf.store.records import FeedbackKind, Note, NoteKind, Said, Scope, Suspension, Word, person_sender
 
 LONGEST = timedelta(days=7)
 """For so long enforcement can be suspended at most: what shall stay so belongs into the settings."""
@@ -160,8 +160,10 @@ class SqlOversight:
             word, evidence, case = _read_word(row), schema.evidence, schema.benign_case
             connection.execute(delete(_word).where(_word.c.exchange_id == exchange_id))
             kind = _EVIDENCE[word.said].value
-            said = (evidence.c.exchange_id == exchange_id, evidence.c.kind == kind, evidence.c.principal == word.actor)
-            connection.execute(delete(evidence).where(*said))
+            sender = person_sender(word.actor)
+            by_them = (evidence.c.tenant == sender.tenant, evidence.c.principal == sender.principal)
+            said = (evidence.c.exchange_id == exchange_id, evidence.c.kind == kind)
+            connection.execute(delete(evidence).where(*said, *by_them))
             if word.said is Said.MISTAKE:
                 connection.execute(delete(case).where(case.c.exchange_id == exchange_id))
             self._audit(connection, actor, "feedback.withdrawn", exchange_id, {"said": word.said.value})

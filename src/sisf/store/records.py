@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Any
 
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Exchange, Fate, Sender
 from sisf.policy import Decision, Direction
 from sisf.verdict import Outcome, Verdict
 
@@ -108,6 +108,11 @@ class AuditRow:
     """SHA-256 over the previous hash and this row's canonical JSON, hex."""
 
 
+def person_sender(actor: str) -> Sender:
+    """Under whom a person's words (`person:NAME`) are counted: persons are of no tenant."""
+    return Sender("", actor)
+
+
 class FeedbackKind(StrEnum):
     """What speaks for a policy, and what against it."""
 
@@ -117,11 +122,12 @@ class FeedbackKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """One principal's word on one policy."""
+    """One sender's word on one policy."""
 
     policy_id: str
     kind: FeedbackKind
-    principal: str
+    sender: Sender
+    """Whose exchange it is about, or the person that speaks (`person_sender`)."""
     exchange_id: str
     actor: str
     """Who says so: `person:NAME`, `adjudicator`."""

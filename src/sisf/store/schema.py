@@ -66,10 +66,11 @@ evidence = Table(
     metadata,
     Column("policy_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
     Column("principal", Text, nullable=False),
     Column("exchange_id", Text, nullable=False),
     Column("time", Float, nullable=False),
-    PrimaryKeyConstraint("policy_id", "kind", "principal"),
+    PrimaryKeyConstraint("policy_id", "kind", "tenant", "principal"),
 )
 
 exchange = Table(

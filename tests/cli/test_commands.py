@@ -73,7 +73,9 @@ def test_retire_diff_and_rollback(sisf: Sisf, store: str) -> None:
     assert "revision 2 with 0 active" in sisf("policy", "retire", "cave00000001", "--reason", "too broad").stdout
     assert sisf("policy", "retire", "cave00000001").exit_code == 2
     assert "cave00000001" in sisf("policy", "diff", "1", "2").stdout
-    assert json.loads(sisf("policy", "rollback", "1", "--json").stdout) == {"revision": 3, "active": 1}
+    assert "+ cave00000001" in sisf("policy", "rollback", "1", "--preview").stdout
+    told = json.loads(sisf("policy", "rollback", "1", "--json").stdout)
+    assert (told["revision"], told["active"], told["excepted"], told["refused"]) == (3, 1, {}, {})
     rows = json.loads(sisf("policy", "revisions", "--json").stdout)
     assert [row["number"] for row in rows] == [3, 2, 1]
     assert rows[1]["reason"] == "too broad"

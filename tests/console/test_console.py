@@ -10,13 +10,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from sisf.console import create_console
+from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.gateway.identity import KeyFile
+from sisf.loop import Lifecycle, Reference, StoreKnowledge
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
 from sisf.settings import Admin
 from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
 from sisf.store.records import ExchangeRecord
+from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
 
 TOKEN = "a-token"
@@ -47,6 +50,10 @@ def store() -> Iterator[Store]:
 def client_of(store: Store, **options: Any) -> TestClient:
     console = create_console(store, **options)
     return TestClient(console, base_url="http://console", follow_redirects=False, raise_server_exceptions=False)
+
+
+def lifecycle_of(store: Store) -> Lifecycle:
+    return Lifecycle(store, OpenGate(), StoreKnowledge(store, Reference()), embedder=HashEmbedder(8))
 
 
 @pytest.fixture
@@ -173,7 +180,7 @@ def test_roles_of_keys(store: Store, tmp_path: Path) -> None:
     secrets = {
         role: keys.create(principal=f"ann-{role}", role=role)[0] for role in ("client", "viewer", "operator", "admin")
     }
-    client = client_of(store, keys=keys)
+    client = client_of(store, keys=keys, lifecycle=lifecycle_of(store))
 
     def ask(role: str, path: str, **more: Any) -> int:
         headers = {"authorization": f"Bearer {secrets[role]}"}
@@ -193,10 +200,14 @@ def test_roles_of_keys(store: Store, tmp_path: Path) -> None:
     assert "Switch off" not in shown
 
 
-def test_a_rollback_is_a_new_revision(client: TestClient, store: Store) -> None:
+def test_a_rollback_is_a_new_revision(store: Store) -> None:
+    client = client_of(store, token=TOKEN, lifecycle=lifecycle_of(store))
     client.post("/policies/p1/retire", headers=AUTHORISED)
     assert store.policies.snapshot().active == ()
     assert "Go back to revision 1" in client.get("/revisions/1", headers=AUTHORISED).text
+    preview = client.get("/api/rollback/1", headers=AUTHORISED).json()
+    assert [line[:4] for line in preview["changes"]] == ["+ p1"]
+    assert (preview["excepted"], preview["refused"]) == ({}, {})
     client.post("/rollback", data={"revision": "1"}, headers=AUTHORISED)
     snapshot = store.policies.snapshot()
     assert (snapshot.revision, [p.id for p in snapshot.active]) == (3, ["p1"])

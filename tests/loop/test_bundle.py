@@ -8,6 +8,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import DataError, PolicyError, SisfError, StoreError
 from sisf.loop import Reference, StoreKnowledge
 from sisf.loop.bundle import Bundle, export_bundle, import_bundle, read_bundle, seal
@@ -34,7 +35,9 @@ def target() -> Iterator[Store]:
 
 def take(store: Store, bundle: Bundle, gate: OpenGate | None = None, replace: bool = False) -> Snapshot:
     knowledge = StoreKnowledge(store, Reference())
-    return import_bundle(store, bundle, gate or OpenGate(), knowledge, actor="person:ada", replace=replace)
+    gate, embedder = gate or OpenGate(), HashEmbedder(4)
+    embedder.id = "fake"
+    return import_bundle(store, bundle, gate, knowledge, embedder=embedder, actor="person:ada", replace=replace)[0]
 
 
 def keys() -> tuple[bytes, bytes]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
@@ -67,7 +68,8 @@ def stopped(store: Store, name: str, *policies: str, principal: str = "", text: 
 def make(store: Store, gate: OpenGate | None = None, **options: object) -> Lifecycle:
     rules = Rules(**{k: v for k, v in options.items() if k != "now"})  # type: ignore[arg-type]
     now = options.get("now", datetime.now(UTC))
-    return Lifecycle(store, gate or OpenGate(), StoreKnowledge(store, Reference()), rules=rules, now=lambda: now)  # type: ignore[arg-type, return-value]
+    knowledge = StoreKnowledge(store, Reference())
+    return Lifecycle(store, gate or OpenGate(), knowledge, embedder=HashEmbedder(8), rules=rules, now=lambda: now)  # type: ignore[arg-type, return-value]
 
 
 def test_bounds_tighten_with_evidence() -> None:
@@ -95,7 +97,7 @@ def test_distinct_principals_demote(store: Store) -> None:
         lifecycle.report_false_positive(f"e{number}", actor="api")
     assert store.policies.get("p").status is Status.SHADOW
     assert store.policies.revisions()[0].actor == "lifecycle"
-    store.policies.rollback(1, actor="person:ada", reason="it was right")
+    lifecycle.readmissions.roll_back(1, actor="person:ada", reason="it was right")
     assert store.policies.get("p").status is Status.ACTIVE
 
 
@@ -125,7 +127,8 @@ def test_a_persons_report_becomes_an_exception_and_a_benign_case_for_ever(store:
     (exception,) = policy.condition.exceptions
     assert re2.search(exception, text.upper())
     assert not re2.search(exception, text + " and more")
-    store.policies.rollback(1, actor="person:ada", reason="x")
+    make(store).readmissions.roll_back(1, actor="person:ada", reason="x")
+    assert store.policies.get("p").condition == policy.condition
     assert [case.text for _, case in store.feedback.benign_cases()] == [text]
     assert StoreKnowledge(store, Reference(["r"])).benign_prompts() == ["r", text]
     assert [row.action for row in store.audit.rows()].count("feedback.false_positive") == 1
@@ -317,7 +320,7 @@ def test_what_a_person_decided_stands_until_somebody_else_speaks(store: Store) -
 
 
 def test_a_person_activates_what_waited_and_it_replaces_its_predecessor(store: Store) -> None:
-    probe = Probe("e", 1, struct.pack("<f", 1.0), {}, 0.0, 0.5)
+    probe = Probe(HashEmbedder(8).id, 8, struct.pack("<8f", 1.0, *[0.0] * 7), {}, 0.0, 0.5)
     for name in ("old", "new"):
         policy = dataclasses.replace(put(store, name, Status.SHADOW, probe), provenance=Provenance((), "local"))
         store.policies.commit(Change((policy,), "loop", "x"), expected=store.policies.snapshot().revision)
@@ -360,7 +363,6 @@ def test_a_few_accounts_do_not_trip_the_breaker(store: Store) -> None:
 
 
 def test_what_others_replace_retires(store: Store) -> None:
-    from sisf.embedding.hashing import HashEmbedder
     from sisf.synthesis.gate import Gate
 
     for name, pattern in (
@@ -376,12 +378,11 @@ def test_what_others_replace_retires(store: Store) -> None:
     stopped(store, "only", "other", text="bad pear indeed")
     later = datetime.now(UTC) + timedelta(days=2)
     knowledge = StoreKnowledge(store, Reference())
-    Lifecycle(store, Gate(HashEmbedder()), knowledge, now=lambda: later).review()
+    Lifecycle(store, Gate(HashEmbedder()), knowledge, embedder=HashEmbedder(), now=lambda: later).review()
     assert [p.id for p in store.policies.snapshot().active] == ["wide", "last"]
 
 
 def test_what_stopped_something_alone_of_late_stays(store: Store) -> None:
-    from sisf.embedding.hashing import HashEmbedder
     from sisf.synthesis.gate import Gate
 
     put(store, "a", condition=Pattern("bad apple|rotten"))
@@ -390,7 +391,8 @@ def test_what_stopped_something_alone_of_late_stays(store: Store) -> None:
     store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(5)
     stopped(store, "only", "a", text="something rotten")
     later = datetime.now(UTC) + timedelta(days=2)
-    Lifecycle(store, Gate(HashEmbedder()), StoreKnowledge(store, Reference()), now=lambda: later).review()
+    knowledge = StoreKnowledge(store, Reference())
+    Lifecycle(store, Gate(HashEmbedder()), knowledge, embedder=HashEmbedder(), now=lambda: later).review()
     # `a` alone knows what is rotten; `b` catches nothing that `a` does not.
     assert [p.id for p in store.policies.snapshot().active] == ["a"]
 
@@ -418,8 +420,6 @@ def test_where_no_broad_policy_may_act_yet_a_narrow_one_stands_in(store: Store) 
 
     def write(breach: Breach, _knowledge: object) -> list[Policy]:
         return [Policy(probe, Action.BLOCK, Direction.PROMPT, "x", provenance=Provenance((breach.id,), "local"))]
-
-    from sisf.embedding.hashing import HashEmbedder
 
     probe = dataclasses.replace(probe, embedder=HashEmbedder(8).id)
     loop = make_loop(store, workers=0, rules=Rules(broad_principals=2), synthesiser=ScriptedSynthesiser(write))

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import RevisionConflict, StoreError
 from sisf.exchange import Exchange, Fate
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
@@ -36,6 +37,7 @@ from sisf.testing import OpenGate
 NAMES = [f"p{n}" for n in range(6)]
 PRINCIPALS = ["ann", "bob", "cy", "di"]
 IN_FORCE = {Status.ACTIVE, Status.SHADOW}
+EMBEDDER = HashEmbedder(8)
 RULES = Rules(
     demote_principals=2, promote_confirmations=2, promote_precision=0.3, breaker_principals=10**6, active_limit=3
 )
@@ -90,8 +92,9 @@ class TwoNodes(RuleBasedStateMachine):
         self.count = 0
 
     def lifecycle(self, node: int) -> Lifecycle:
-        knowledge = StoreKnowledge(self.nodes[node], Reference())
-        return Lifecycle(self.nodes[node], OpenGate(), knowledge, rules=RULES, now=lambda: self.now)
+        store = self.nodes[node]
+        knowledge = StoreKnowledge(store, Reference())
+        return Lifecycle(store, OpenGate(), knowledge, embedder=EMBEDDER, rules=RULES, now=lambda: self.now)
 
     def policy(self, name: str, status: Status, words: str) -> Policy:
         report = GateReport(True)
@@ -131,7 +134,7 @@ class TwoNodes(RuleBasedStateMachine):
     @rule(node=NODES, back=st.integers(0, 5))
     def rollback(self, node: int, back: int) -> None:
         target = max(0, len(self.history) - 1 - back)
-        self.nodes[node].policies.rollback(target, actor="person:ada", reason="x")
+        self.lifecycle(node).readmissions.roll_back(target, actor="person:ada", reason="x")
         wanted = {name: known for name, known in self.history[target].items() if known.status in IN_FORCE}
         dropped = {
             name: dataclasses.replace(known, status=Status.RETIRED)
@@ -143,7 +146,7 @@ class TwoNodes(RuleBasedStateMachine):
     @rule(node=NODES)
     def unknown_revision(self, node: int) -> None:
         with pytest.raises(StoreError):
-            self.nodes[node].policies.rollback(len(self.history), actor="person:ada", reason="x")
+            self.lifecycle(node).readmissions.roll_back(len(self.history), actor="person:ada", reason="x")
 
     @rule(node=NODES, name=st.sampled_from(NAMES), principal=st.sampled_from(PRINCIPALS), right=st.booleans())
     def feedback(self, node: int, name: str, principal: str, right: bool) -> None:

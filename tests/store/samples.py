@@ -55,7 +55,7 @@ def probe(name: str = "probe", status: Status = Status.ACTIVE) -> Policy:
 
 def prototypes(name: str = "proto", status: Status = Status.SHADOW) -> Policy:
     return Policy(
-        Prototypes("fake", 2, struct.pack("<4f", 1, 0, 0, 1), 0.75, ("one", "two")),
+        Prototypes("fake", 4, struct.pack("<8f", 1, 0, 0, 0, 0, 1, 0, 0), 0.75, ("one", "two")),
         Action.FLAG,
         Direction.RESPONSE,
         "Two prototypes",

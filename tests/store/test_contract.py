@@ -67,19 +67,6 @@ class TestPolicies:
         with pytest.raises(StoreError, match="no revision"):
             store.policies.snapshot(number)
 
-    def test_rollback_restores_the_earlier_set(self, store: Store) -> None:
-        store.policies.commit(change(pattern(), prototypes()), expected=0)
-        edited = dataclasses.replace(pattern(), description="edited")
-        retired = dataclasses.replace(prototypes(), status=Status.RETIRED)
-        store.policies.commit(change(edited, retired, probe()), expected=1)
-        snapshot = store.policies.rollback(1, actor="person:ada", reason="too eager")
-        assert snapshot.revision == 3
-        assert [(p.id, p.description, p.status) for p in snapshot.policies] == [
-            (p.id, p.description, p.status) for p in store.policies.snapshot(1).policies
-        ]
-        assert store.policies.get("probe").status is Status.RETIRED
-        assert store.policies.revisions()[0].actor == "person:ada"
-
     def test_the_revision_of_a_policy_is_that_of_its_status(self, store: Store) -> None:
         store.policies.commit(change(pattern()), expected=0)
         edited = dataclasses.replace(store.policies.get("alpha"), description="edited")

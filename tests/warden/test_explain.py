@@ -24,7 +24,7 @@ def test_it_points_at_the_place() -> None:
     assert told.summary.startswith("block: 1")
     assert (reason.snippet, reason.before[-7:], reason.after[:3]) == ("pick the lock", "how to ", " of")
     assert reason.origin == "messages[0].content"
-    assert "1,500 honest texts and 0" in reason.evidence
+    assert "blocks 0 of 1,500 benign texts that synthesis knows" in reason.evidence
     assert made.id in reason.change
 
 

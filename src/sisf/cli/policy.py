@@ -171,15 +171,34 @@ def _moved(policy_id: str, status: str, reason: str, config: Path | None, store:
 @app.command()
 def rollback(
     revision: Annotated[int, typer.Argument(help="The revision to return to; `sisf policy revisions` lists them.")],
+    preview: Annotated[bool, typer.Option(help="Show what it would change, and change nothing.")] = False,
     reason: Reason = "rolled back by hand",
     config: ConfigOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make the policy set of an earlier revision the newest one."""
+    """Make the policy set of an earlier revision the newest one.
+
+    A policy that would stop a text that was reported as a mistake comes back with the exception, or stays out of force.
+    """
+    from sisf.loop import Readmissions
+
     with store_of(config, store) as opened:
-        snapshot = opened.policies.rollback(revision, actor=person(), reason=reason)
-    _told(snapshot, f"rolled back to the policies of revision {revision}", json=json)
+        readmissions = Readmissions(opened, policy_code.embedder_of(load_settings(config)))
+        if preview:
+            found = readmissions.preview(revision)
+        else:
+            found = readmissions.roll_back(revision, actor=person(), reason=reason)
+    come = found.readmission
+    if json:
+        told = {"excepted": come.excepted, "refused": come.refused, "changes": found.diff.lines()}
+        emit({"revision": found.snapshot.revision, "active": len(found.snapshot.active), **told})
+        return
+    lines = [*(found.diff.lines() if preview else ()), *come.lines()]
+    for line in lines or (["nothing would change"] if preview else []):
+        typer.echo(shown(line))
+    if not preview:
+        _told(found.snapshot, f"rolled back to the policies of revision {revision}", json=False)
 
 
 @app.command()

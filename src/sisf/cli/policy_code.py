@@ -9,6 +9,7 @@ import typer
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, person, shown, store_of
 
 if TYPE_CHECKING:
+    from sisf.embedding.base import Embedder
     from sisf.loop import Lifecycle, StoreKnowledge
     from sisf.settings import Settings
     from sisf.store import Store
@@ -71,19 +72,31 @@ def import_(
         list[Path] | None, typer.Option(help="Ed25519 public key in PEM; with it, only bundles it signed are taken.")
     ] = None,
     replace: Annotated[bool, typer.Option(help="Retire what is in force and not in the bundle.")] = False,
+    preview: Annotated[bool, typer.Option(help="Try the policies on the gate, and change nothing.")] = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Put the policies of a bundle in force, through the gate, all of them or none."""
-    from sisf.loop.bundle import import_bundle, read_bundle
+    from sisf.loop.bundle import import_bundle, preview_import, read_bundle
 
     bundle = read_bundle(_text(file), str(file), trusted=[_bytes(path) for path in trust or ()])
     with store_of(config, store) as opened:
         gate, knowledge = examiner(load_settings(config), opened)
-        snapshot = import_bundle(opened, bundle, gate, knowledge, actor=person(), replace=replace)
+        if preview:
+            come, _ = preview_import(opened, bundle, gate, knowledge, embedder=gate.embedder)
+            snapshot = opened.policies.snapshot()
+        else:
+            snapshot, come = import_bundle(
+                opened, bundle, gate, knowledge, embedder=gate.embedder, actor=person(), replace=replace
+            )
     if json:
-        emit({"revision": snapshot.revision, "active": len(snapshot.active)})
+        emit({"revision": snapshot.revision, "active": len(snapshot.active), "excepted": come.excepted})
+        return
+    for line in come.lines():
+        typer.echo(shown(line))
+    if preview:
+        typer.echo(f"all {len(bundle.policies)} policies of {shown(bundle.origin)} would be taken")
     else:
         what = f"imported {len(bundle.policies)} policies of {shown(bundle.origin)}"
         typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
@@ -108,9 +121,18 @@ def rebuild(
         synthesiser = create_synthesiser(settings.synthesis, target, gate, lessons=KeptEmbedder(target))
         result = move(opened, target, synthesiser, gate, knowledge, actor=person())
     if json:
-        emit({"revision": result.snapshot.revision, "moved": result.moved, "left": dict(result.left)})
+        emit(
+            {
+                "revision": result.snapshot.revision,
+                "moved": result.moved,
+                "left": dict(result.left),
+                "excepted": result.excepted,
+            }
+        )
         return
     typer.echo(f"moved {len(result.moved)} policies to {target.id}: revision {result.snapshot.revision}")
+    for policy_id, cases in result.excepted.items():
+        typer.echo(f"{policy_id}: comes with an exception for exchange {', '.join(map(shown, cases))}")
     for policy_id, reason in result.left:
         typer.echo(f"could not move {policy_id}: {shown(reason)}")
 
@@ -145,14 +167,20 @@ def review(config: ConfigOption = None, store: StoreOption = None) -> None:
     typer.echo("nothing is due" if after == before else f"reviewed: revision {after}; see `sisf policy diff {before}`")
 
 
+def embedder_of(settings: "Settings") -> "Embedder":
+    """The embedder that the settings name."""
+    from sisf.embedding.factory import create_embedder
+
+    return create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+
+
 def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
     from sisf.bootstrap import held_back, load_references, reference_of
-    from sisf.embedding.factory import create_embedder
     from sisf.loop import StoreKnowledge
     from sisf.synthesis.gate import Gate
 
-    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    embedder = embedder_of(settings)
     reference, secret = held_back(reference_of(load_references(settings.synthesis.reference)))
     return Gate(embedder, secret=secret), StoreKnowledge(store, reference)
 

@@ -103,12 +103,10 @@ def _gate(report: GateReport | None) -> list[str]:
     caught = f"catches its breach: {'yes' if report.catches_breach else 'no'}"
     if report.variants:
         caught += f", and {report.variants_caught} of {report.variants} variants of it"
-    harm = f"blocks {report.benign_blocked} of {report.benign_total:,} benign texts"
-    harm += f" ({report.secret_total:,} that synthesis never saw)" if report.secret_total else ""
     lines = [
         f"{'passed' if report.passed else 'failed'}{', for a shadow only: too few benign texts' * report.provisional}",
         caught,
-        f"{harm}; at most {report.fpr_upper:.2%} of honest texts (95 %)",
+        report.harm(),
     ]
     lines += [f"benign: “{_short(text)}”" for text in report.benign_hits]
     if report.margin is not None:

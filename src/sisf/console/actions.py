@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Sender
-from sisf.loop import Lifecycle
+from sisf.loop import Lifecycle, Return
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store.base import Store
 from sisf.taxonomy import Hazard, Technique
@@ -38,8 +38,13 @@ class Actions:
         return self.store.policies.commit(change, expected=self.store.policies.snapshot().revision)
 
     def rollback(self, revision: int, actor: str) -> Snapshot:
-        """Make an earlier revision the next one."""
-        return self.store.policies.rollback(revision, actor=actor, reason=f"rolled back to {revision} on the console")
+        """Make an earlier revision the next one, but for what has since proved to be a mistake."""
+        reason = f"rolled back to {revision} on the console"
+        return self._living().readmissions.roll_back(revision, actor=actor, reason=reason).snapshot
+
+    def preview(self, revision: int) -> Return | None:
+        """What going back to an earlier revision would change; None where this console cannot try policies."""
+        return None if self.lifecycle is None else self.lifecycle.readmissions.preview(revision)
 
     def label(self, exchange_id: str, outcome: Outcome, actor: str) -> None:
         """A person's verdict. A breach enters the loop, so that it is learned from."""
@@ -74,7 +79,7 @@ class Actions:
 
     def _living(self) -> Lifecycle:
         if self.lifecycle is None:
-            raise StoreError("this console has no gate to examine policies with; use `sisf breach mistake`")
+            raise StoreError("this console has no gate to try policies with; use `sisf breach` and `sisf policy`")
         return self.lifecycle
 
 

@@ -16,6 +16,7 @@ from sisf.console.forms import decided, read
 from sisf.console.overview import overview
 from sisf.console.pages import step_of
 from sisf.console.roles import Who
+from sisf.errors import StoreError
 from sisf.policy import Policy, Snapshot, Status
 from sisf.policy.codec import to_dict
 from sisf.store.base import Store
@@ -105,6 +106,19 @@ class Api:
         who, _ = await _asked(request)
         exchange_id = request.path_params["exchange_id"]
         return await _told(lambda: _step(self._actions.mistake(exchange_id, who.actor)))
+
+    async def preview(self, request: Request) -> Response:
+        """What going back to a revision would change, and which policies would come back otherwise, or not at all."""
+        number = request.path_params["number"]
+
+        def collect() -> dict[str, Any]:
+            found = self._actions.preview(number)
+            if found is None:
+                raise StoreError("this console cannot try policies; use `sisf policy rollback --preview`")
+            come = found.readmission
+            return {"changes": found.diff.lines(), "excepted": come.excepted, "refused": come.refused}
+
+        return await _told(collect)
 
     async def rollback(self, request: Request) -> Response:
         """`{"revision"}`: go back to it."""

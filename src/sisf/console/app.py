@@ -55,7 +55,8 @@ def create_console(
         raise ValueError("the console needs a token, keys or an OpenID Connect provider")
     credentials = Credentials(token, keys, Sessions(settings.session_minutes * 60))
     secure = settings.url.startswith("https://")
-    pages, actions = Pages(store), Actions(store, lifecycle)
+    actions = Actions(store, lifecycle)
+    pages = Pages(store, actions)
     signin = SignIn(pages, store, credentials, oidc, secure=secure)
     denied = partial(_denied, pages, signin)
     return Starlette(
@@ -105,6 +106,7 @@ def _api(api: Api) -> list[Route]:
         _route("/api/exchanges", api.exchanges, Role.VIEWER),
         _route("/api/exchanges/{exchange_id}", api.exchange, Role.VIEWER),
         _route("/api/revisions", api.revisions, Role.VIEWER),
+        _route("/api/rollback/{number:int}", api.preview, Role.VIEWER),
         _route("/api/audit", api.audit, Role.VIEWER),
         _route("/api/fleet", api.fleet, Role.VIEWER),
         _route("/api/policies/{policy_id}/{step}", api.move, Role.OPERATOR, "POST"),

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from sisf.console import charts
-from sisf.console.actions import STEPS, may_move
+from sisf.console.actions import STEPS, Actions, may_move
 from sisf.console.overview import overview, waiting
 from sisf.console.roles import Role, Who
 from sisf.console.words import in_words
@@ -40,8 +40,9 @@ _STEP_WORDS = {"activate": "Switch on", "shadow": "Watch only", "retire": "Switc
 class Pages:
     """Everything that can be looked at."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, actions: Actions) -> None:
         self.store = store
+        self._actions = actions
         self._templates = Environment(
             loader=PackageLoader("sisf.console"),
             autoescape=select_autoescape(default=True),
@@ -146,7 +147,10 @@ class Pages:
             row = next(
                 (r for r in self.store.policies.revisions(now.revision - number + 1) if r.number == number), None
             )
-            return {"row": row, "then": then, "now": now, "step": compare(before, then), "undo": compare(now, then)}
+            back = self._actions.preview(number) if number != now.revision else None
+            undo = back.diff if back is not None else compare(now, then)
+            come = back.readmission.lines() if back is not None else []
+            return {"row": row, "then": then, "now": now, "step": compare(before, then), "undo": undo, "come": come}
 
         return await self.render(request, "revision.html", collect)
 

@@ -5,6 +5,7 @@ from sisf.loop.housekeeping import Retention
 from sisf.loop.knowledge import Reference, StoreKnowledge
 from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.readmission import Readmission, Readmissions, Return
 from sisf.loop.rules import Rules
 from sisf.loop.workflow import Loop
 
@@ -19,8 +20,11 @@ __all__ = [
     "Loop",
     "Monitored",
     "Planned",
+    "Readmission",
+    "Readmissions",
     "Reference",
     "Retention",
+    "Return",
     "Rules",
     "StoreKnowledge",
     "Worked",

@@ -16,8 +16,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from sisf.embedding.base import Embedder
 from sisf.errors import DataError, PolicyError, RevisionConflict, StoreError
 from sisf.loop.knowledge import Without
+from sisf.loop.readmission import Readmission, Readmissions
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.policy.codec import from_dict, from_yaml, to_dict, to_yaml
 from sisf.store import BundleMark, Store
@@ -93,15 +95,23 @@ def read_bundle(text: str, where: str, *, trusted: Sequence[bytes] = ()) -> Bund
 
 
 def import_bundle(
-    store: Store, bundle: Bundle, gate: PolicyGate, knowledge: Knowledge, *, actor: str, replace: bool = False
-) -> Snapshot:
+    store: Store,
+    bundle: Bundle,
+    gate: PolicyGate,
+    knowledge: Knowledge,
+    *,
+    embedder: Embedder,
+    actor: str,
+    replace: bool = False,
+) -> tuple[Snapshot, Readmission]:
     """Put the policies of a bundle in force, in one revision. All of them, or none.
 
-    Each policy that acts goes through this store's own gate. `replace` retires what is in force and not in the bundle.
+    Each policy that acts goes through this store's own gate; one that would stop a text that was reported here as a
+    mistake comes with the exception. `replace` retires what is in force and not in the bundle.
     Raises `PolicyError` that names every policy that does not pass, `StoreError` for a bundle that is not newer than
     the last one of its origin.
     """
-    examined = _examine(bundle.policies, gate, knowledge)
+    readmission, examined = preview_import(store, bundle, gate, knowledge, embedder=embedder)
     for _ in range(_CONFLICTS):
         snapshot = store.policies.snapshot()
         arriving = {policy.id for policy in examined}
@@ -113,15 +123,26 @@ def import_bundle(
         reason = f"bundle {bundle.serial} of {bundle.origin} (sha256 {bundle.digest[:12]})"
         change = Change((*examined, *leaving), actor, reason)
         try:
-            return store.policies.commit(change, expected=snapshot.revision, bundle=bundle.mark)
+            return store.policies.commit(change, expected=snapshot.revision, bundle=bundle.mark), readmission
         except RevisionConflict:
             continue
     raise StoreError(f"the policy set changed {_CONFLICTS} times while a bundle was taken in")
 
 
-def _examine(policies: Sequence[Policy], gate: PolicyGate, knowledge: Knowledge) -> list[Policy]:
-    examined, refused = [], []
-    for policy in policies:
+def preview_import(
+    store: Store, bundle: Bundle, gate: PolicyGate, knowledge: Knowledge, *, embedder: Embedder
+) -> tuple[Readmission, Sequence[Policy]]:
+    """How the policies of a bundle would come into force, and each of them as examined. Changes nothing.
+
+    Raises `PolicyError` as `import_bundle` does.
+    """
+    readmission = Readmissions(store, embedder).admit(bundle.policies)
+    return readmission, _examine(readmission, gate, knowledge)
+
+
+def _examine(readmission: Readmission, gate: PolicyGate, knowledge: Knowledge) -> list[Policy]:
+    examined, refused = [], [f"{policy_id} ({reason})" for policy_id, reason in readmission.refused.items()]
+    for policy in readmission.policies:
         if policy.status in (Status.ACTIVE, Status.SHADOW):
             report = gate.examine(policy, None, Without(knowledge, policy.id))
             policy = dataclasses.replace(policy, gate_report=report)  # noqa: PLW2901 - the same policy, examined
@@ -129,7 +150,8 @@ def _examine(policies: Sequence[Policy], gate: PolicyGate, knowledge: Knowledge)
                 refused.append(f"{policy.id} ({'; '.join(report.reasons) or 'no reason given'})")
         examined.append(policy)
     if refused:
-        raise PolicyError(f"the gate refuses {len(refused)} of {len(policies)} policies: {', '.join(refused)}")
+        total = len(readmission.policies) + len(readmission.refused)
+        raise PolicyError(f"the gate refuses {len(refused)} of {total} policies: {', '.join(refused)}")
     return examined
 
 

@@ -17,6 +17,7 @@ from sisf.exchange import Exchange
 from sisf.loop import mistakes
 from sisf.loop.drift import Blocks, blocks_of_the_well_behaved, stopped_by
 from sisf.loop.knowledge import Without
+from sisf.loop.readmission import Readmissions
 from sisf.loop.rules import Rules, precision_bounds
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store
@@ -46,18 +47,19 @@ class Lifecycle:
         gate: PolicyGate,
         knowledge: Knowledge,
         *,
+        embedder: Embedder,
         rules: Rules | None = None,
         promote: bool = True,
-        embedder: Embedder | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`embedder` lets a reported text be tried on all policies; without it only those that are named learn."""
+        """`embedder`: that of the policies, so that texts can be tried on them."""
         self._store = store
         self._gate = gate
         self._knowledge = knowledge
         self._rules = rules or Rules()
         self._promote = promote
-        self._rehearsal = mistakes.Rehearsal(embedder) if embedder is not None else None
+        self._rehearsal = mistakes.Rehearsal(embedder)
+        self.readmissions = Readmissions(store, embedder)
         self._now = now
         self._blocks = Blocks()
         self._recent: Sequence[ExchangeRecord] = ()
@@ -110,7 +112,8 @@ class Lifecycle:
     def move(self, policy_id: str, status: Status, *, actor: str, reason: str) -> Snapshot:
         """A person moves one policy to `active`, `shadow` or `retired`. What an activated one replaces retires.
 
-        Raises `PolicyError` when it is not in a state to be moved, or did not pass the gate.
+        One that would stop a text that was reported as a mistake is activated with the exception.
+        Raises `PolicyError` when it is not in a state to be moved, did not pass the gate, or can have no exception.
         """
 
         def plan(snapshot: Snapshot) -> Sequence[Policy]:
@@ -121,10 +124,14 @@ class Lifecycle:
                 raise PolicyError(f"policy {policy.id} is {status} already")
             if status is not Status.RETIRED and not (policy.gate_report and policy.gate_report.passed):
                 raise PolicyError(f"policy {policy.id} has no gate report that it passed")
-            replaced = succeeded(policy, snapshot) if status is Status.ACTIVE else []
-            return [dataclasses.replace(p, status=Status.RETIRED) for p in replaced] + [
-                dataclasses.replace(policy, status=status)
-            ]
+            moved = dataclasses.replace(policy, status=status)
+            if status is not Status.ACTIVE:
+                return [moved]
+            tried = self.readmissions.admit((moved,))
+            if tried.refused:
+                raise PolicyError(f"policy {policy.id} cannot become active: {tried.refused[policy.id]}")
+            replaced = [dataclasses.replace(p, status=Status.RETIRED) for p in succeeded(policy, snapshot)]
+            return [*replaced, *tried.policies]
 
         return self._step(plan, actor=actor, reason=reason)
 
@@ -216,7 +223,7 @@ class Lifecycle:
         self, active: Sequence[Policy], record: ExchangeRecord, direction: Direction
     ) -> Mapping[str, Match]:
         kept = record.exchange.response if direction is Direction.RESPONSE else record.exchange.prompt
-        if self._rehearsal is None or not mistakes.readable(kept or ""):
+        if not mistakes.readable(kept or ""):
             return {}
         return self._rehearsal.stopped(active, record, direction)
 
@@ -240,6 +247,9 @@ class Lifecycle:
                 changed.append(dataclasses.replace(policy, status=status))
             elif status is Status.ACTIVE:
                 remaining.append(policy)
+        promoted = [policy for policy in changed if policy.status is Status.ACTIVE]
+        tried = self.readmissions.admit(promoted)
+        changed = [*(policy for policy in changed if policy.status is not Status.ACTIVE), *tried.policies]
         gone = self._merged(remaining)
         remaining = [policy for policy in remaining if policy.id not in gone]
         surplus = len(remaining) - self._rules.active_limit

@@ -62,11 +62,21 @@ def narrowings(policy: Policy, text: str, match: Match) -> Iterator[Policy]:
     if isinstance(condition, Prototypes | Probe):
         threshold = max(condition.threshold, match.score + _MARGIN)
         yield dataclasses.replace(policy, condition=dataclasses.replace(condition, threshold=threshold))
-    if not isinstance(condition, Substitution):
-        exception = exception_for(text, match.span if match.view in PLAIN_VIEWS else None)
-        if exception is not None and len(condition.exceptions) < MOST_EXCEPTIONS:
-            exceptions = tuple(dict.fromkeys((*condition.exceptions, exception)))
-            yield dataclasses.replace(policy, condition=dataclasses.replace(condition, exceptions=exceptions))
+    if (narrowed := excepted(policy, text, match)) is not None:
+        yield narrowed
+
+
+def excepted(policy: Policy, text: str, match: Match) -> Policy | None:
+    """The policy with an exception for `text` alone. None when the text was not kept, or the policy can have no more
+    exceptions."""
+    condition = policy.condition
+    if isinstance(condition, Substitution):
+        return None
+    exception = exception_for(text, match.span if match.view in PLAIN_VIEWS else None)
+    if exception is None or (len(condition.exceptions) >= MOST_EXCEPTIONS and exception not in condition.exceptions):
+        return None
+    exceptions = tuple(dict.fromkeys((*condition.exceptions, exception)))
+    return dataclasses.replace(policy, condition=dataclasses.replace(condition, exceptions=exceptions))
 
 
 def exception_for(text: str, span: tuple[int, int] | None = None) -> str | None:

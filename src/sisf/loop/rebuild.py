@@ -1,7 +1,7 @@
 """Move semantic policies to another embedder, from the evidence that was kept, through the gate."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from sisf.embedding.base import Embedder
 from sisf.errors import ModelError, RevisionConflict, StoreError
 from sisf.loop.knowledge import Without
+from sisf.loop.readmission import Readmissions
 from sisf.policy import Change, GateReport, Policy, Probe, Prototypes, Snapshot, Status
 from sisf.store import Store
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
@@ -28,6 +29,8 @@ class Rebuilt:
     """Ids of policies that work with the new embedder, or were replaced by such."""
     left: tuple[tuple[str, str], ...]
     """Ids of those that could not be moved, each with the reason. They are retired: no embedder fits them any more."""
+    excepted: Mapping[str, tuple[str, ...]]
+    """By policy id, the exchanges whose texts it would have stopped and lets pass: they were reported as mistakes."""
 
 
 def rebuild(
@@ -63,18 +66,21 @@ def rebuild(
                 done.append(policy.id)
     probes = [policy for policy in stale if isinstance(policy.condition, Probe)]
     learned, reason = _learn(probes, synthesiser, gate, knowledge)
-    if learned:
+    readmission = Readmissions(store, embedder).admit((*moved, *learned))
+    kept = {policy.id for policy in readmission.policies}
+    left += [(policy_id, why) for policy_id, why in readmission.refused.items() if policy_id in done]
+    done = [policy_id for policy_id in done if policy_id in kept]
+    if any(policy.id in kept for policy in learned):
         done += [policy.id for policy in probes]
     else:
-        left += [(policy.id, reason) for policy in probes]
-    kept = {policy.id for policy in moved}
+        left += [(p.id, reason or next(iter(readmission.refused.values()))) for p in probes]
     retired = [dataclasses.replace(p, status=Status.RETIRED) for p in stale if p.id not in kept]
-    change = Change((*moved, *learned, *retired), actor, f"moved to embedder {embedder.id}")
+    change = Change((*readmission.policies, *retired), actor, f"moved to embedder {embedder.id}")
     try:
         following = store.policies.commit(change, expected=snapshot.revision)
     except RevisionConflict as error:
         raise StoreError(f"{error}; run it again when the loop is at rest") from error
-    return Rebuilt(following, tuple(done), tuple(left))
+    return Rebuilt(following, tuple(done), tuple(left), readmission.excepted)
 
 
 def _embedder_of(policy: Policy) -> str | None:
@@ -100,7 +106,7 @@ def _embed_again(
     closest = float((benign @ vectors.T).max()) if len(benign) else 0.0
     threshold = max(condition.threshold, closest + _MARGIN)
     packed = vectors.astype("<f4").tobytes()
-    moved = Prototypes(embedder.id, embedder.dimensions, packed, threshold, condition.examples)
+    moved = Prototypes(embedder.id, embedder.dimensions, packed, threshold, condition.examples, condition.exceptions)
     return dataclasses.replace(policy, condition=moved)
 
 

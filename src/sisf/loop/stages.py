@@ -165,8 +165,12 @@ class Stages:
         if self._autonomy == "supervised" or self._lifecycle.tripped():
             return None
         proposed = [p for p in self._store.policies.proposals(exchange_id) if p.status is Status.PROPOSED]
-        entering = [dataclasses.replace(policy, status=self._entry(policy)) for policy in proposed]
-        if not entering:
+        tried = self._lifecycle.readmissions.admit(
+            [dataclasses.replace(policy, status=self._entry(policy)) for policy in proposed]
+        )
+        entering = tried.policies
+        refused = [dataclasses.replace(p, status=Status.REJECTED) for p in proposed if p.id in tried.refused]
+        if not (entering or refused):
             return None
         # A shadow policy never takes an enforced one out of force.
         leaving = {
@@ -176,13 +180,13 @@ class Stages:
             if new.status is Status.ACTIVE or old.status is Status.SHADOW
         }
         reason = f"learned from breach {exchange_id}"
-        return Change((*entering, *leaving.values()), "loop", reason, (exchange_id,))
+        return Change((*entering, *refused, *leaving.values()), "loop", reason, (exchange_id,))
 
     def _entry(self, policy: Policy) -> Status:
         return self._lifecycle.entry(policy) if self._autonomy == "autonomous" else Status.SHADOW
 
     def _activate(self, exchange_id: str, snapshot: Snapshot, change: Change) -> None:
-        entered = [policy for policy in change.policies if policy.status is not Status.RETIRED]
+        entered = [p for p in change.policies if p.status in (Status.ACTIVE, Status.SHADOW)]
         try:
             self._enforcement.enforce(snapshot)
         except Exception as error:

@@ -49,9 +49,21 @@ class GateReport:
     margin: float | None = None
     """Of a learned policy: its threshold minus the highest score of any benign text."""
     secret_total: int = 0
-    """How many of the benign texts synthesis had never seen."""
+    """How many of the benign texts were kept from synthesis."""
+    secret_blocked: int = 0
+    """How many of those it would have blocked. They are a sample of honest traffic: the bound speaks for it. Of the
+    texts that synthesis knows, a policy that passed blocks none, unless `GateLimits.max_benign_blocked` allows it."""
     traffic_hits: int = 0
     """Recent exchanges of this gateway, judged safe and answered, that it would have stopped."""
     traffic_total: int = 0
     cost_us: float = 0.0
     """What one evaluation of this policy alone takes, in microseconds."""
+
+    def harm(self) -> str:
+        """How many benign texts it would block, of which kind, and what follows for honest traffic."""
+        known, shown = self.benign_total - self.secret_total, self.benign_blocked - self.secret_blocked
+        kept = f" and {self.secret_blocked} of {self.secret_total:,} kept from it" if self.secret_total else ""
+        return (
+            f"blocks {shown} of {known:,} benign texts that synthesis knows{kept}: "
+            f"at most {self.fpr_upper:.2%} of honest texts (95 %)"
+        )

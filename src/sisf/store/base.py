@@ -59,10 +59,6 @@ class PolicyTable(Protocol):
         """
         ...
 
-    def rollback(self, revision: int, *, actor: str, reason: str) -> Snapshot:
-        """Make the policy set of an earlier revision the next revision."""
-        ...
-
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
         """The latest revisions first."""
         ...

@@ -1,6 +1,5 @@
-"""Policies and their revisions: compare-and-swap, history, rollback."""
+"""Policies and their revisions: compare-and-swap and history."""
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -146,26 +145,6 @@ class SqlPolicies:
             if bundle is not None:
                 self._take(connection, bundle)
             return self._write(connection, change, encoded, latest)
-
-        return self._announce(self._database.writer.run(work))
-
-    def rollback(self, revision: int, *, actor: str, reason: str) -> Snapshot:
-        """Make the policy set of an earlier revision the next revision."""
-
-        def work(connection: Connection) -> Snapshot:
-            self._database.lock_chain(connection)
-            latest = latest_number(connection)
-            wanted = read_snapshot(self._database, connection, revision, latest).policies
-            kept = {policy.id for policy in wanted}
-            dropped = [
-                dataclasses.replace(policy, status=Status.RETIRED)
-                for policy in read_snapshot(self._database, connection, latest, latest).policies
-                if policy.id not in kept
-            ]
-            change = Change((*wanted, *dropped), actor, f"rollback to revision {revision}: {reason}")
-            return self._write(
-                connection, change, [encode(self._database, policy) for policy in change.policies], latest
-            )
 
         return self._announce(self._database.writer.run(work))
 

@@ -1,8 +1,9 @@
 """The gate: what a proposed policy must show before it may act.
 
-A policy passes when it is well formed, catches the breach it was written for, blocks none of the benign texts known
-(a part of which synthesis never saw), has an upper bound of its false-positive rate under the budget of its kind, adds
-something to what is in force, and costs little. How many variants of the breach it catches is measured and shown.
+A policy passes when it is well formed, catches the breach it was written for, blocks none of the benign texts that
+synthesis knows, has an upper bound of its false-positive rate under the budget of its kind (over these and the texts
+kept from synthesis, a few of which it may block), adds something to what is in force, and costs little. How many
+variants of the breach it catches is measured and shown.
 """
 
 import time
@@ -132,6 +133,7 @@ class Gate:
             provisional=not reasons and upper > self.limits.budget(policy),
             margin=benign.margin,
             secret_total=benign.secret_total,
+            secret_blocked=benign.secret,
             cost_us=benign.cost_us,
         )
 

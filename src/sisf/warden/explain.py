@@ -138,7 +138,7 @@ def _evidence(policy: Policy) -> str:
         f"written by {source.synthesiser}" + (f" from {len(source.breach_ids)} breach(es)" if source.breach_ids else "")
     ]
     if report is not None:
-        parts.append(f"the gate tried it on {report.benign_total:,} honest texts and {report.benign_blocked} were hit")
+        parts.append(f"by its gate report it {report.harm()}")
     parts.append(f"confirmed by {evidence.confirmations}, reported as wrong by {evidence.false_positives}")
     return "; ".join(parts)
 

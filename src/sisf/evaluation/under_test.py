@@ -130,7 +130,10 @@ class SystemUnderTest:
         caller = Caller(exchange.sender)
         turn = pipeline.begin("laboratory", Inspected(messages, exchange.model, stream=False, tree=tree), caller)
         turn.id = exchange.id
-        return turn, self._runner.run(self._exchanged(pipeline, turn, record, dataset))
+        try:
+            return turn, self._runner.run(self._exchanged(pipeline, turn, record, dataset))
+        finally:
+            pipeline.end(turn)
 
     async def _exchanged(self, pipeline: Pipeline, turn: Turn, record: Record, dataset: str) -> Answered | None:
         """What the model answered; None where it was not asked."""

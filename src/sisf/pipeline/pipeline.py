@@ -160,17 +160,19 @@ class Pipeline:
         turn.recorded = True
         return await self.recorder.record(turn.record(), released=released)
 
-    def abandon(self, turn: Turn, *, delivered: bool = False) -> None:
+    def abandon(self, turn: Turn, *, delivered: bool = False, complete: bool = False) -> None:
         """The client went away: what is known of the exchange is recorded and learned from, but nobody waits.
 
-        `delivered`: it has a part of the answer. Does nothing for an exchange that is recorded already.
+        `delivered`: it has a part of the answer; `complete`: all of it. Does nothing for an exchange that is recorded
+        already.
         """
         if turn.recorded or not turn.request.answered:
             return
         turn.recorded = True
         turn.fate = Fate.RELEASED if delivered else Fate.ABANDONED
-        self.recorder.note(turn.record())
-        _log.info("client_gone", id=turn.id, endpoint=turn.endpoint)
+        self.recorder.note(turn.record(), released=delivered)
+        if not complete:
+            _log.info("client_gone", id=turn.id, endpoint=turn.endpoint)
 
     def end(self, turn: Turn, **more: Any) -> None:
         """The exchange is over, whatever became of it: its time is counted, and one line is logged, with `more`."""

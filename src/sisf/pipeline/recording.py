@@ -67,9 +67,10 @@ class Recorder:
             return self._passes(released=released)
         return True
 
-    def note(self, record: ExchangeRecord) -> None:
-        """Write `record` when nobody waits for it any more."""
-        self._begin(record, gather=True)
+    def note(self, record: ExchangeRecord, *, released: bool) -> None:
+        """Write `record` when nobody waits for it any more; `released` as `record` has it."""
+        if self._begin(record, gather=True) is None and released:
+            self._passes(released=True)
 
     def _begin(self, record: ExchangeRecord, *, gather: bool) -> Future[None] | None:
         self._metrics.outcomes.inc(record.fate.value)

@@ -80,6 +80,8 @@ class AnswerStream:
         self._choices: set[int] = set()
         self._finished: set[int] = set()
         self._chars = 0
+        self._done = False
+        """Whether the last event came: some clients read no further, and close."""
         self.held = pipeline.judge is not None or pipeline.recorder.must_wait
         """Whether nothing may go before `end`: the judge, or the store, has a word to say first."""
 
@@ -113,6 +115,7 @@ class AnswerStream:
             await self._finish(choice)
         if event.done:
             await self._finish(None)
+            self._done = True
         for delta in event.deltas:
             if delta.choice < 0:
                 await self._aside(delta)
@@ -144,7 +147,7 @@ class AnswerStream:
     def abandon(self, *, delivered: bool) -> None:
         """The client went away; `delivered`: with a part of the answer."""
         self._turn.response = self.text or None
-        self._pipeline.abandon(self._turn, delivered=delivered)
+        self._pipeline.abandon(self._turn, delivered=delivered, complete=delivered and self._done)
 
     async def _stop(self, fate: Fate) -> None:
         self._turn.response = self.text

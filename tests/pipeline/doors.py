@@ -1,8 +1,7 @@
 """The four doors to the pipeline, opened alike: the gateway, `sisf.Guard`, a wrapped client, and the laboratory."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,8 +52,8 @@ class Door(Protocol):
         """Send one user message to a model that would answer `answer`."""
         ...
 
-    def leave(self, content: str, read: threading.Event) -> None:
-        """Ask for a stream, and go away when `read` is set."""
+    def leave(self, content: str, when: Callable[[], object], *, stream: bool) -> None:
+        """Ask, and go away when `when` returns."""
         ...
 
 
@@ -82,15 +81,15 @@ class _Sdk:
         except openai.APIStatusError as error:
             return Told(_CODES[cast(str, error.code)])
 
-    def leave(self, content: str, read: threading.Event) -> None:
-        asyncio.run(self._leave(content, read))
+    def leave(self, content: str, when: Callable[[], object], *, stream: bool) -> None:
+        asyncio.run(self._leave(content, when, stream))
 
-    async def _leave(self, content: str, read: threading.Event) -> None:
+    async def _leave(self, content: str, when: Callable[[], object], stream: bool) -> None:
         messages: Any = [{"role": "user", "content": content}]
         asked = asyncio.ensure_future(
-            self._asynchronous().chat.completions.create(model="", messages=messages, stream=True)
+            self._asynchronous().chat.completions.create(model="", messages=messages, stream=stream)
         )
-        assert await asyncio.to_thread(read.wait, 20)
+        assert await asyncio.to_thread(when)
         asked.cancel()
         await asyncio.wait({asked})
 
@@ -117,7 +116,7 @@ class GuardDoor:
         self.metrics = guard._pipeline.metrics
         self._guard = guard
 
-    def leave(self, content: str, read: threading.Event) -> None:
+    def leave(self, content: str, when: Callable[[], object], *, stream: bool) -> None:
         raise NotImplementedError
 
     def send(self, content: Any, answer: str, *, stream: bool = False) -> Told:
@@ -137,7 +136,7 @@ class LaboratoryDoor:
         self._subject = subject
         self._sent = 0
 
-    def leave(self, content: str, read: threading.Event) -> None:
+    def leave(self, content: str, when: Callable[[], object], *, stream: bool) -> None:
         raise NotImplementedError
 
     def send(self, content: Any, answer: str, *, stream: bool = False) -> Told:

@@ -404,7 +404,7 @@ def test_an_abandoned_exchange_is_recorded_and_learned_from(
         with ScriptedServer(failure=Failure.STALL) as server, DOORS[door](system, server, tmp_path) as opened:
             server.answer = "a BREACH " + "and more " * 10
             with capture_logs() as entries:
-                opened.leave("hello", read)
+                opened.leave("hello", lambda: read.wait(20), stream=True)
                 assert wait_until(
                     lambda: (
                         "exchange allow abandoned" in logged(entries) or "exchange none abandoned" in logged(entries)
@@ -420,5 +420,21 @@ def test_an_abandoned_exchange_is_recorded_and_learned_from(
             assert record.verdict is not None
             assert record.verdict.is_breach
             assert any(policy.condition == Pattern("(?i)hello") for policy in system.store.policies.list())
+    finally:
+        system.close()
+
+
+@pytest.mark.parametrize("door", STREAMED)
+def test_an_exchange_abandoned_before_any_answer_is_recorded(door: str, tmp_path: Path) -> None:
+    system = system_with()
+    try:
+        with ScriptedServer(failure=Failure.HANG) as server, DOORS[door](system, server, tmp_path) as opened:
+            with capture_logs() as entries:
+                opened.leave("hello", lambda: wait_until(lambda: server.requests, seconds=20), stream=False)
+                assert wait_until(lambda: "exchange allow abandoned" in logged(entries))
+            assert logged(entries) == ["client_gone", "exchange allow abandoned"]
+            system.store.flush()
+            (record,) = system.store.exchanges.recent(10)
+            assert (record.fate, record.exchange.response) == (Fate.ABANDONED, None)
     finally:
         system.close()

@@ -11,7 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from sisf.bootstrap import System
-from sisf.exchange import Fate
+from sisf.exchange import Fate, Sender
 from sisf.policy import Pattern
 from sisf.testing import Failure, ScriptedServer, wait_until
 from sisf.verdict import Outcome
@@ -378,7 +378,7 @@ def test_every_door_leads_to_the_same_pipeline(
                 last = found[-1]
                 decisions = [f"{d.direction.value} {d.action.value}" for d in last.decisions]
                 assert (last.exchange.response, decisions) == (case.response, list(case.decisions))
-                assert door == "laboratory" or last.exchange.sender == ("default", ALICE)
+                assert door == "laboratory" or last.exchange.sender == Sender("default", ALICE)
                 inline = case.settings.get("adjudication__mode") == "inline"
                 assert not inline or (last.verdict is not None and last.verdict.outcome is not Outcome.SAFE)
     finally:
@@ -415,7 +415,7 @@ def test_an_abandoned_exchange_is_recorded_and_learned_from(
             system.store.flush()
             assert system.loop.drain(20)
             (record,) = system.store.exchanges.recent(10)
-            assert (record.fate, record.exchange.sender) == (Fate.ABANDONED, ("default", ALICE))
+            assert (record.fate, record.exchange.sender) == (Fate.ABANDONED, Sender("default", ALICE))
             assert "BREACH" in (record.exchange.response or "")
             assert record.verdict is not None
             assert record.verdict.is_breach

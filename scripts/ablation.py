@@ -10,9 +10,9 @@ from typing import Any
 from sisf import datasets
 from sisf.evaluation import defences
 from sisf.evaluation.laboratory import Laboratory, Options
-from sisf.evaluation.learn import learn
 from sisf.evaluation.progress import Silent
-from sisf.evaluation.summary import figures
+from sisf.evaluation.protocols.learn.figures import figures
+from sisf.evaluation.protocols.learn.run import learn
 from sisf.policy import Policy
 from sisf.settings import load
 from sisf.synthesis.base import Knowledge

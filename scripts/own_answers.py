@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sisf import datasets
-from sisf.bootstrap import reference_of
 from sisf.embedding import Embedder
 from sisf.evaluation.laboratory import Laboratory, Options
 from sisf.exchange import Exchange
+from sisf.loop.benign_reference import reference_of
 from sisf.policy import Direction, Policy
 from sisf.settings import load
 from sisf.synthesis.local import LocalSynthesiser

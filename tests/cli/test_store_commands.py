@@ -187,7 +187,7 @@ def test_a_learned_policy_shows_its_words_and_nearest_breaches(sisf: Sisf, store
     assert "speak for a breach: golden lamp +2.00\n" in told
     assert "speak against:      kindly -1.50" in told
     assert told.index("steal the golden lamp") < told.index("hello there")
-    assert "2 breaches of 2 principals" in told
+    assert "2 breaches of 2 senders" in told
     assert "for a shadow only" in told
 
 

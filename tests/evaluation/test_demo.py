@@ -11,7 +11,8 @@ from sisf.embedding import HashEmbedder
 from sisf.evaluation.demo.drive import Account, as_run, drive
 from sisf.evaluation.demo.programme import Programme, Step, choose
 from sisf.evaluation.demo.stage import stage
-from sisf.evaluation.results import write_run
+from sisf.evaluation.protocols.learn.page import report
+from sisf.evaluation.report.writer import write
 from sisf.loop import Reference
 from sisf.store import open_store
 from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
@@ -48,7 +49,7 @@ def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path) -> None:
     screen = Watching()
     with stage(programme, tmp_path, **parts()) as running:
         account = drive(running, programme, screen)
-        summary = write_run(tmp_path, as_run(running, programme, account, seed=0, seconds=1.0), {})
+        summary = write(tmp_path, report(as_run(running, programme, account, seed=0, seconds=1.0), {}))
     assert [s.outcome.value for s in account.attacks].count("breached") == len(families.FAMILIES)
     assert account.breaches == len(families.FAMILIES)
     assert summary["warden_asr"]["counts"] == [len(families.FAMILIES)]

@@ -9,7 +9,8 @@ import pytest
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Provenance, Status
-from sisf.synthesis.gate import Gate, GateLimits, fpr_upper_bound
+from sisf.statistics import upper_bound
+from sisf.synthesis.gate import Gate, GateLimits
 from sisf.verdict import Breach, Outcome, Verdict
 
 BENIGN = [f"please explain topic number {i} to a child" for i in range(2_000)]
@@ -117,9 +118,9 @@ def test_an_oversized_probe_is_refused(gate: Gate) -> None:
 
 
 def test_the_bound_matches_known_values() -> None:
-    assert fpr_upper_bound(0, 3_000) == pytest.approx(0.000998, abs=1e-6)
-    assert fpr_upper_bound(0, 0) == 1.0
-    assert fpr_upper_bound(5, 5) == 1.0
+    assert upper_bound(0, 3_000) == pytest.approx(0.000998, abs=1e-6)
+    assert upper_bound(0, 0) == 1.0
+    assert upper_bound(5, 5) == 1.0
 
 
 def test_secret_texts_count_in_the_bound_and_are_never_quoted() -> None:
@@ -133,7 +134,7 @@ def test_secret_texts_count_in_the_bound_and_are_never_quoted() -> None:
     assert "recipe" not in "".join(report.reasons)
     few = Gate(HashEmbedder(), secret=hidden[:1]).examine(policy(Pattern("zorblatt|pick the lock")), BREACH, Known())
     assert few.passed, "one in thousands is within the budget of a narrow policy"
-    assert few.fpr_upper == pytest.approx(fpr_upper_bound(1, len(BENIGN) + 1))
+    assert few.fpr_upper == pytest.approx(upper_bound(1, len(BENIGN) + 1))
 
 
 def test_a_narrow_policy_goes_live_early_and_a_broad_one_needs_the_evidence(gate: Gate) -> None:

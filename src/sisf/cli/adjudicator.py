@@ -67,7 +67,7 @@ def rollback(
 
 def _labelled(dataset: "Dataset") -> list[Any]:
     from sisf.adjudicator.training import LabelledExchange
-    from sisf.evaluation.judge import label_of
+    from sisf.evaluation.protocols.judge.run import label_of
 
     return [
         LabelledExchange(record.exchange(record.response), label)

@@ -37,8 +37,8 @@ def judge(seed: Seed = 0, json: JsonOption = False) -> None:
 
 
 def _bench(what: str, seed: int, *, json: bool) -> None:
-    """Every bench is a module `bench_NAME` with `run(seed)`, which returns `ratios` and `figures`."""
-    result = importlib.import_module(f"sisf.evaluation.bench_{what}").run(seed)
+    """Every bench is a module of `sisf.evaluation.bench` with `run(seed)`, which returns `ratios` and `figures`."""
+    result = importlib.import_module(f"sisf.evaluation.bench.{what}").run(seed)
     if json:
         emit(result)
     else:

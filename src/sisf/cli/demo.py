@@ -26,7 +26,8 @@ def demo(
     from sisf.evaluation.demo.drive import as_run, drive
     from sisf.evaluation.demo.programme import choose
     from sisf.evaluation.demo.stage import stage
-    from sisf.evaluation.results import prepare, write_run
+    from sisf.evaluation.protocols.learn.page import report
+    from sisf.evaluation.report.writer import prepare, write
     from sisf.gateway.server import configure_logs
 
     configure_logs("error")
@@ -39,7 +40,7 @@ def demo(
         with screen(running, programme) as view:
             account = drive(running, programme, view)
         run = as_run(running, programme, account, seed=seed, seconds=time.monotonic() - started)
-        summary = write_run(out, run, _settings(running))
+        summary = write(out, report(run, _settings(running)))
         if json:
             emit({**summary, "out": str(out)})
         else:

@@ -114,8 +114,8 @@ class _View:
 
 def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     """What happened, where it is kept, and what to try next."""
-    from sisf.evaluation.pages import rate_text
-    from sisf.evaluation.statistics import clopper_pearson
+    from sisf.evaluation.report.words import rate_text
+    from sisf.statistics import clopper_pearson
 
     screen = console()
     n = summary["attacks"]
@@ -165,7 +165,7 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
 
 
 def _curve(account: "Account") -> list[float]:
-    from sisf.evaluation.statistics import rolling_share
+    from sisf.statistics import rolling_share
 
     return rolling_share([s.beat_warden for s in account.attacks], 50)
 

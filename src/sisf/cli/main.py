@@ -12,7 +12,7 @@ from sisf.cli import (
     demo,
     doctor,
     enforcement,
-    evaluate_more,
+    evaluate,
     fleet,
     key,
     model,
@@ -40,7 +40,7 @@ app.command("check")(check.check)
 app.add_typer(policy.app, name="policy")
 app.add_typer(breach.app, name="breach")
 app.add_typer(audit.app, name="audit")
-app.add_typer(evaluate_more.app, name="evaluate")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(bench.app, name="bench")
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)

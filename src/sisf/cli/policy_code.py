@@ -176,8 +176,8 @@ def embedder_of(settings: "Settings") -> "Embedder":
 
 def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
-    from sisf.bootstrap import held_back, load_references, reference_of
     from sisf.loop import StoreKnowledge
+    from sisf.loop.benign_reference import held_back, load_references, reference_of
     from sisf.synthesis.gate import Gate
 
     embedder = embedder_of(settings)

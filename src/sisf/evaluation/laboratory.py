@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sisf import datasets
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
-from sisf.bootstrap import System, load_references, reference_of
+from sisf.bootstrap import System
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record, exchange_id
 from sisf.embedding import Embedder
@@ -19,6 +19,7 @@ from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.under_test import Answers
 from sisf.llm.base import ChatModel
+from sisf.loop.benign_reference import load_references, reference_of
 from sisf.settings import Settings
 
 BASELINES = ("none", "keyword-filter", "paper-warden")

@@ -1,13 +1,9 @@
 """What became of each sample of an experiment, and the file that lists it."""
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from sisf.errors import DataError
 from sisf.verdict import Outcome
 
 
@@ -102,13 +98,3 @@ class Sample:
             "truth": self.truth,
             "stand_in": self.stand_in,
         }
-
-
-def write_jsonl(path: Path, samples: Iterable[Sample]) -> None:
-    """One line per sample, in the order of the experiment. Raises `DataError` when the disk refuses."""
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            for sample in samples:
-                file.write(json.dumps(sample.as_json(), ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from None

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sisf.exchange import Sender
 from sisf.policy import Action, Policy
+from sisf.statistics import lower_bound
 from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome
 
@@ -31,9 +32,7 @@ class Blocks:
         """Whether more than `rate` is stopped, with 95 % confidence, and of at least so many principals."""
         if self.principals < principals or not self.blocked:
             return False
-        from scipy.stats import beta
-
-        return bool(beta.ppf(0.05, self.blocked, self.total - self.blocked + 1) > rate)
+        return lower_bound(self.blocked, self.total) > rate
 
     def of(self, policy: Policy) -> "Blocks":
         """What one policy stopped."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sisf.policy import Evidence
 from sisf.settings import LifecycleSettings
+from sisf.statistics import beta_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,6 @@ def rules_of(settings: LifecycleSettings, *, keys: bool) -> Rules:
     )
 
 
-def precision_bounds(evidence: Evidence, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Lower and upper bound of a policy's precision: Beta quantiles after a uniform prior, one-sided each."""
-    from scipy.stats import beta
-
-    posterior = beta(1 + evidence.confirmations, 1 + evidence.false_positives)
-    return float(posterior.ppf(1 - confidence)), float(posterior.ppf(confidence))
+def precision_bounds(evidence: Evidence) -> tuple[float, float]:
+    """Lower and upper bound of a policy's precision: 95 % quantiles after a uniform prior, one-sided each."""
+    return beta_bounds(evidence.confirmations, evidence.false_positives)

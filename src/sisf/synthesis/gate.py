@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from scipy.stats import beta
 
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
 from sisf.exchange import Exchange
 from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Probe, Prototypes, Substitution
+from sisf.statistics import upper_bound
 from sisf.synthesis import coverage
 from sisf.synthesis.base import Knowledge, is_broad
 from sisf.synthesis.coverage import Coverage, directions
@@ -55,13 +55,6 @@ class GateLimits:
         if not is_broad(policy.condition):
             return self.fpr_budget_narrow
         return self.fpr_budget_answers if policy.direction is Direction.RESPONSE else self.fpr_budget
-
-
-def fpr_upper_bound(blocked: int, total: int, confidence: float = 0.95) -> float:
-    """One-sided Clopper–Pearson upper bound of a rate seen as `blocked` of `total`; 1.0 without any text."""
-    if total == 0 or blocked >= total:
-        return 1.0
-    return float(beta.ppf(confidence, blocked + 1, total - blocked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +102,7 @@ class Gate:
         benign = self._benign_of(policy)
         catches = breach is None or self._catches(policy, breach)
         variants = self._variants_of(breach, policy) if breach is not None else None
-        upper = fpr_upper_bound(len(benign.blocked), benign.total)
+        upper = upper_bound(len(benign.blocked), benign.total)
         duplicates = self._duplicates(policy, knowledge)
         reasons = [] if catches else ["it does not catch the breach it was written for"]
         reasons += self._harm(policy, benign, upper)

@@ -1,0 +1,24 @@
+"""Options that several commands of `sisf evaluate` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for summary.json, outcomes.jsonl, plots, report.html.")]
+Attacks = Annotated[str, typer.Option(help="Data sets of attacks, by name or path, separated by commas.")]
+Benign = Annotated[str, typer.Option(help="Data sets of honest prompts, separated by commas.")]
+Learn = Annotated[str, typer.Option(help="Data sets to learn on instead of a share of the attacks.")]
+Model = Annotated[str, typer.Option(help="recorded, unaligned, or the base URL of an OpenAI-compatible API (#NAME).")]
+Judge = Annotated[str, typer.Option(help="The loop's judge: recorded, local, llm or another that is configured.")]
+Labels = Annotated[str, typer.Option(help="Who labels released answers for the system ASR: recorded or a judge.")]
+Synthesiser = Annotated[str, typer.Option(help="local or llm.")]
+Mode = Annotated[str, typer.Option(help="async (learn afterwards) or inline (withhold until judged).")]
+Baselines = Annotated[
+    str, typer.Option(help="Designs to compare with, separated by commas: none,keyword-filter,paper-warden.")
+]
+Trials = Annotated[int, typer.Option(min=1, help="Shuffled repetitions, each from zero policies.")]
+Seed = Annotated[int, typer.Option(help="Seed of the shuffles.")]
+Reference = Annotated[
+    str, typer.Option(help="Benign sets to calibrate on [default: every *_reference set found, else the shipped one].")
+]

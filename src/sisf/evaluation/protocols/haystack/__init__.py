@@ -1,0 +1,1 @@
+"""What is caught alone, hidden in honest long texts."""

@@ -1,0 +1,1 @@
+"""What is caught in clear, spelt otherwise."""

@@ -1,0 +1,1 @@
+"""From a few seen examples of each jailbreak strategy to the rest of it."""

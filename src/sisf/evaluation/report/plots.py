@@ -1,0 +1,71 @@
+"""The plots of a report, drawn with matplotlib, each as PNG and SVG."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from sisf.evaluation.experiment import SYSTEM
+
+INK, MUTED, _GRID, PAPER = "#1c2330", "#667085", "#e7eaf0", "#c2410c"
+COLOURS = {SYSTEM: "#1d4ed8", "paper-warden": "#b45309", "keyword-filter": "#7c3aed", "none": "#9ca3af"}
+_LABELS = {
+    SYSTEM: "SISF",
+    "paper-warden": "the paper's mechanism",
+    "keyword-filter": "keyword filter",
+    "none": "no defence",
+}
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titlepad": 14,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "text.color": INK,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sisf",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One picture."""
+
+    name: str
+    title: str
+    png: bytes
+    svg: bytes
+
+
+def label_of(design: str) -> str:
+    """A design in words."""
+    return _LABELS.get(design, design)
+
+
+def draw(name: str, title: str, painter: Any, data: Any, *, size: tuple[float, float] = (8.4, 4.6)) -> Plot:
+    """Draw with `painter(axes, data)` in the house style."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        painter(axes, data)
+        axes.set_title(title)
+        return Plot(name, title, _render(figure, "png"), _render(figure, "svg"))
+
+
+def _render(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return buffer.getvalue()

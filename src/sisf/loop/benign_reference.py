@@ -1,0 +1,51 @@
+"""What the benign reference is, and which tenth of it is kept from synthesis."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sisf import corpus, datasets
+from sisf.datasets import Dataset
+from sisf.errors import DataError
+from sisf.loop.knowledge import Reference
+
+_SECRET = 10
+"""One in so many benign prompts is kept from synthesis."""
+
+
+def held_back(reference: Reference) -> tuple[Reference, Sequence[str]]:
+    """What synthesis may see of a reference, and the prompts that only the gate knows: one in ten, by their hash."""
+
+    def secret(text: str) -> bool:
+        return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=2).digest()[0] % _SECRET == 0
+
+    shown = [text for text in reference.prompts if not secret(text)]
+    return replace(reference, prompts=shown), [text for text in reference.prompts if secret(text)]
+
+
+def shipped_reference() -> Reference:
+    """The benign texts that the package ships: what is calibrated on when no reference set is named."""
+    harmless = [a.text for a in corpus.answers() if a.label == "safe" and a.kind == "harmless"]
+    prompts = [sample.text for sample in corpus.benign_reference()]
+    # Ordinary traffic only: the twins are harder than it, and would say nothing of the rate at which honest users are
+    # blocked. Some 1,500 texts are the least that can bound that rate.
+    prompts += [item.text for item in corpus.contrastive() if item.kind == "general"]
+    return Reference(prompts, harmless)
+
+
+def load_references(names: Sequence[str]) -> Sequence[Dataset]:
+    """Benign sets to calibrate on, by name or path. Raises `DataError` for one that is not there or not benign."""
+    loaded = datasets.load_all(names)
+    for dataset in loaded:
+        harmful = next((r for r in dataset.records if r.label == "harmful"), None)
+        if harmful is not None:
+            raise DataError(f"data set `{dataset.name}` holds harmful rows ({harmful.id}); a reference must be benign")
+    return loaded
+
+
+def reference_of(named: Sequence[Dataset]) -> Reference:
+    """What ships, and the prompts and recorded answers of benign sets."""
+    shipped = shipped_reference()
+    records = [r for d in named for r in d.records]
+    responses = [r.response for r in records if r.response is not None]
+    return Reference([*shipped.prompts, *(r.prompt for r in records)], [*shipped.responses, *responses])

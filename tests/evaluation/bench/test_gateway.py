@@ -1,0 +1,18 @@
+"""The bench of the gateway measures what it says, on little load."""
+
+import pytest
+
+from sisf.evaluation.bench import gateway as bench_gateway
+
+
+@pytest.mark.slow
+def test_every_figure_is_there_and_positive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_gateway, "_REQUESTS", 160)
+    monkeypatch.setattr(bench_gateway, "_SINGLE", 20)
+    monkeypatch.setattr(bench_gateway, "_STREAMS", 5)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    result = bench_gateway.run(0)
+    assert set(result["ratios"]) == {"cpu_vs_passthrough", "added_semantic_vs_forward_pass"}
+    assert min(result["ratios"].values()) > 0
+    assert {"added_p50_ms", "sse_us_per_chunk", "ttft_added_ms", "rps_16"} <= set(result["figures"])
+    assert result["figures"]["rps_16"] > 0

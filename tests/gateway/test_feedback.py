@@ -61,7 +61,8 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def test_a_client_speaks_for_its_own_exchanges_and_teaches_nothing(rig: Rig) -> None:
     assert rig.say("ann") == 200
     policy = rig.store.policies.get("p")
-    assert policy.evidence.false_positives == 1
+    assert policy.evidence.false_positives == 0
+    assert [(note.subject, note.actor) for note in rig.store.oversight.questions()] == [("e1", "client:ann")]
     assert policy.condition == Pattern("lock")
     assert rig.store.feedback.benign_cases() == []
     assert rig.say("bob") == 404

@@ -18,7 +18,6 @@ from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import RevisionConflict, StoreError
 from sisf.exchange import Exchange, Fate
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
-from sisf.loop.rules import precision_bounds
 from sisf.policy import (
     Action,
     Change,
@@ -31,7 +30,8 @@ from sisf.policy import (
     Policy,
     Status,
 )
-from sisf.store import ExchangeRecord, Store, open_store
+from sisf.statistics import beta_bounds
+from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store, open_store
 from sisf.testing import OpenGate
 
 NAMES = [f"p{n}" for n in range(6)]
@@ -46,7 +46,7 @@ NODES = st.sampled_from([0, 1])
 
 IN_MEMORY = Path("/dev/shm")
 """Where there is one, files cost no disk: the steps are what is tested here."""
-bounds = functools.cache(precision_bounds)
+bounds = functools.cache(beta_bounds)
 
 
 @functools.cache
@@ -122,7 +122,7 @@ class TwoNodes(RuleBasedStateMachine):
     def commit(self, node: int, changes: dict[str, tuple[Status, str]], late: bool) -> None:
         latest = len(self.history) - 1
         policies = tuple(self.policy(name, status, words) for name, (status, words) in changes.items())
-        change = Change(policies, "person:ada", "x")
+        change = Change(policies, "loop", "x")
         if late and latest:
             with pytest.raises(RevisionConflict):
                 self.nodes[node].policies.commit(change, expected=latest - 1)
@@ -134,7 +134,7 @@ class TwoNodes(RuleBasedStateMachine):
     @rule(node=NODES, back=st.integers(0, 5))
     def rollback(self, node: int, back: int) -> None:
         target = max(0, len(self.history) - 1 - back)
-        self.lifecycle(node).readmissions.roll_back(target, actor="person:ada", reason="x")
+        self.lifecycle(node).readmissions.roll_back(target, actor="loop", reason="x")
         wanted = {name: known for name, known in self.history[target].items() if known.status in IN_FORCE}
         dropped = {
             name: dataclasses.replace(known, status=Status.RETIRED)
@@ -164,7 +164,9 @@ class TwoNodes(RuleBasedStateMachine):
             self.lately[name][0].update({principal} - self.confirmed[name])
             self.confirmed[name].add(principal)
         else:
-            self.lifecycle(1 - node).report_false_positive(exchange_id, actor="api")
+            word = Feedback(name, FeedbackKind.FALSE_POSITIVE, said.sender, exchange_id, "adjudicator")
+            self.nodes[1 - node].feedback.add(word)
+            self.lifecycle(1 - node).review()
             self.lately[name][1].update({principal} - self.accused[name])
             self.accused[name].add(principal)
             self.model_review()
@@ -178,7 +180,7 @@ class TwoNodes(RuleBasedStateMachine):
         changes = {}
         for name, known in self.known.items():
             evidence = Evidence(len(self.confirmed[name]), len(self.accused[name]))
-            lower = bounds(evidence)[0]
+            lower = bounds(evidence.confirmations, evidence.false_positives)[0]
             confirmed, accused = (len(principals) for principals in self.lately[name])
             if known.status is Status.ACTIVE and accused >= 2 and lower < RULES.demote_precision:
                 changes[name] = dataclasses.replace(known, status=Status.SHADOW)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sisf.adjudicator.agreement import MONITOR, JudgeMonitor
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.counters import JudgeCounters
+from sisf.adjudicator.requests import judge_request
 from sisf.exchange import Exchange
 from sisf.verdict import Outcome, Verdict
 
@@ -46,6 +47,10 @@ class EnsembleAdjudicator:
         verdict = self._combine(verdicts)
         self.counters.verdict(verdict.outcome, time.perf_counter() - start)
         return verdict
+
+    def judge_request(self, exchange: Exchange) -> Verdict:
+        """See `RequestJudge`."""
+        return self._combine(list(self._pool.map(lambda member: judge_request(member, exchange), self._members)))
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
         votes = Counter(verdict.outcome for verdict in verdicts)

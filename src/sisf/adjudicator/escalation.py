@@ -1,10 +1,11 @@
 """One judge after the other until one of them decides; after the last, a person."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.counters import JudgeCounters
+from sisf.adjudicator.requests import judge_request
 from sisf.exchange import Exchange
 from sisf.verdict import Outcome, Verdict
 
@@ -28,9 +29,16 @@ class EscalatingAdjudicator:
 
     def adjudicate(self, exchange: Exchange) -> Verdict:
         """See `Adjudicator.adjudicate`."""
+        return self._first(lambda judge: judge.adjudicate(exchange))
+
+    def judge_request(self, exchange: Exchange) -> Verdict:
+        """See `RequestJudge`."""
+        return self._first(lambda judge: judge_request(judge, exchange))
+
+    def _first(self, ask: Callable[[Adjudicator], Verdict]) -> Verdict:
         verdicts: list[Verdict] = []
         for judge in self._judges:
-            verdict = judge.adjudicate(exchange)
+            verdict = ask(judge)
             if verdict.outcome is not Outcome.UNDECIDED:
                 return verdict
             verdicts.append(verdict)

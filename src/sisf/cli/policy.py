@@ -169,6 +169,40 @@ def _moved(policy_id: str, status: str, reason: str, config: Path | None, store:
 
 
 @app.command()
+def questions(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """List what asks for a person's decision: policies of persons that the evidence speaks against, and reports."""
+    from rich.table import Table
+
+    with store_of(config, store) as opened:
+        found = opened.oversight.questions()
+    if json:
+        emit([{"subject": n.subject, "actor": n.actor, "time": n.time.isoformat(), "text": n.text} for n in found])
+        return
+    table = Table("about", "time", "who asks", "what", box=None, pad_edge=False, header_style="bold")
+    for note in found:
+        table.add_row(note.subject, note.time.isoformat(" ", "seconds"), shown(note.actor), shown(note.text))
+    console().print(table)
+
+
+@app.command()
+def keep(
+    subject: Annotated[str, typer.Argument(metavar="ID", help="What a question is about, as `questions` shows it.")],
+    reason: Reason = "it is right",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Answer a question: what is in force stays as it is."""
+    from sisf.errors import StoreError
+    from sisf.store import NoteKind
+
+    with store_of(config, store) as opened:
+        if subject not in {note.subject for note in opened.oversight.questions(10_000)}:
+            raise StoreError(f"nobody asks about {subject!r}; `sisf policy questions` lists what waits")
+        opened.oversight.note(subject, NoteKind.APPROVED, reason, actor=person())
+    typer.echo(f"{subject} stays as it is")
+
+
+@app.command()
 def rollback(
     revision: Annotated[int, typer.Argument(help="The revision to return to; `sisf policy revisions` lists them.")],
     preview: Annotated[bool, typer.Option(help="Show what it would change, and change nothing.")] = False,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sisf.loop.rules import precision_bounds
 from sisf.policy import GateReport, Pattern, Policy, Probe, Prototypes, Substitution
+from sisf.statistics import beta_bounds
 from sisf.synthesis.text_bank import TextBank
 
 _WORDS = 12
@@ -47,7 +47,7 @@ def _sections(policy: Policy, senders: int, examples: Sequence[Example]) -> Iter
     yield "learned from", _origin(policy, senders)
     yield "gate", _gate(policy.gate_report)
     evidence = policy.evidence
-    lower, upper = precision_bounds(evidence)
+    lower, upper = beta_bounds(evidence.confirmations, evidence.false_positives)
     said = f"{evidence.confirmations} senders confirmed it, {evidence.false_positives} reported a false positive"
     judged = evidence.confirmations or evidence.false_positives
     bounds = f"right in {lower:.0%} to {upper:.0%} of cases (90 %)" if judged else "nobody has judged it yet"

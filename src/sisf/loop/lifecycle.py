@@ -10,17 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.local.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange
 from sisf.loop import mistakes
-from sisf.loop.drift import Blocks, blocks_of_the_well_behaved, stopped_by
+from sisf.loop.drift import Drift, stopped_by, well_behaved
 from sisf.loop.knowledge import Without
 from sisf.loop.readmission import Readmissions
-from sisf.loop.rules import Rules, precision_bounds
+from sisf.loop.rules import Rules
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
-from sisf.store import ExchangeRecord, Feedback, FeedbackKind, Store
+from sisf.statistics import beta_bounds, lower_bound
+from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
 from sisf.store.records import person_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
 from sisf.synthesis.speech import same_line
@@ -30,7 +32,7 @@ ACTOR = "lifecycle"
 _CONFLICTS = 100
 _SAMPLE, _KEPT_REACH = 10, 0.8
 _RECENT = 2_000
-"""The latest exchanges, from which drift is read."""
+"""The latest exchanges, by which policies are compared that may replace each other."""
 _MERGE_EVERY = timedelta(minutes=10)
 _ROUNDS = 4
 """Policies hide behind one another: what stops a text after the first ones let it pass is looked for so often."""
@@ -50,9 +52,11 @@ class Lifecycle:
         embedder: Embedder,
         rules: Rules | None = None,
         promote: bool = True,
+        judge: Adjudicator | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`embedder`: that of the policies, so that texts can be tried on them."""
+        """`embedder`: that of the policies, so that texts can be tried on them. `judge` judges what was stopped of
+        well-behaved senders; without it only persons' words are evidence of it."""
         self._store = store
         self._gate = gate
         self._knowledge = knowledge
@@ -61,8 +65,7 @@ class Lifecycle:
         self._rehearsal = mistakes.Rehearsal(embedder)
         self.readmissions = Readmissions(store, embedder)
         self._now = now
-        self._blocks = Blocks()
-        self._recent: Sequence[ExchangeRecord] = ()
+        self._drift = Drift(store, judge, self._rules.breaker_window)
         self._next_merge = datetime.min.replace(tzinfo=UTC)
 
     def confirm(self, exchange_id: str, *, actor: str) -> int:
@@ -89,23 +92,25 @@ class Lifecycle:
             self._add(record, match, kind, "adjudicator")
 
     def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
-        """Somebody says that this exchange was stopped by mistake: a word against each policy that stopped it.
+        """Somebody says that this exchange was stopped by mistake.
 
-        When a person of this gateway says so (`person:NAME`), its text becomes a benign case for ever, and each policy
-        that stops it learns the exception at once, or, if it cannot without losing its own breaches, becomes a shadow.
+        When a person of this gateway says so (`person:NAME`), that is a word against each policy that stopped it, its
+        text becomes a benign case for ever, and each policy that stops it learns the exception at once, or, if it
+        cannot without losing its own breaches, becomes a shadow. Anybody else asks a question, which waits for a
+        person: a sender's own word is no evidence against what stopped it.
         Raises `StoreError` when no policy stopped the exchange.
         """
         record = self._store.exchanges.get(exchange_id)
         stopping = mistakes.stopping(record)
         if not stopping:
             raise StoreError(f"no policy stopped exchange `{exchange_id}`, so there is no false positive to report")
-        person = actor.startswith("person:")
+        if not actor.startswith("person:"):
+            self._question(exchange_id, "its sender says that it was stopped by mistake", actor)
+            return self._store.policies.snapshot()
         for match, decision in stopping:
-            text = mistakes.text_of(record, match, decision.direction) if person else ""
+            text = mistakes.text_of(record, match, decision.direction)
             kept = text if mistakes.readable(text) else ""
             self._add(record, match, FeedbackKind.FALSE_POSITIVE, actor, case=(kept, decision.direction))
-        if not person:
-            return self.review()
         reason = f"exchange {exchange_id} was stopped by mistake"
         return self._step(lambda snapshot: self._excepted(snapshot, record), actor=actor, reason=reason)
 
@@ -136,11 +141,11 @@ class Lifecycle:
         return self._step(plan, actor=actor, reason=reason)
 
     def review(self) -> Snapshot:
-        """Demote, promote, merge, let decay and cap, in one revision; none when nothing is due."""
-        self._recent = self._store.exchanges.recent(_RECENT)
-        self._blocks = blocks_of_the_well_behaved(self._recent, self._now() - self._rules.breaker_window)
+        """Judge what was stopped of the well-behaved; then demote, promote, merge, let decay and cap, in one revision;
+        none when nothing is due. What a person put in force is questioned at most."""
+        self._drift.examine(self._now())
         if self.tripped():
-            _log.error("breaker open: nothing is put in force by itself", blocked=self._blocks.blocked)
+            _log.error("breaker open: nothing is put in force by itself")
         return self._step(self._due, actor=ACTOR, reason="review of the evidence")
 
     def entry(self, policy: Policy) -> Status:
@@ -156,13 +161,23 @@ class Lifecycle:
         return Status.ACTIVE if len(senders) >= self._rules.broad_principals else Status.SHADOW
 
     def tripped(self) -> bool:
-        """Whether the breaker is open: too many distinct reports of false positives of late, or too much stopped of
-        what well-behaved principals sent. While it is, the loop must not put anything in force by itself."""
-        rules = self._rules
-        recent = self._store.feedback.false_positives(self._now() - rules.breaker_window)
-        return sum(recent.values()) >= rules.breaker_principals or self._blocks.exceed(
-            rules.breaker_rate, rules.breaker_principals
-        )
+        """Whether the breaker is open: what the loop put in force has of late stopped harmless exchanges, by the words
+        of persons, or by the judge's on so many senders that more than a few honest ones must be among them. While it
+        is, the loop must not put anything in force by itself."""
+        rules, since = self._rules, self._now() - self._rules.breaker_window
+        found = set(self._store.feedback.mistakes(since))
+        if len(found) < rules.breaker_principals:
+            return False
+        theirs = self._store.policies.of_persons()
+        found = {mistake for mistake in found if mistake.policy_id not in theirs}
+        if sum(not mistake.sender.tenant for mistake in found) >= rules.breaker_principals:
+            return True
+        hit = {mistake.sender for mistake in found if mistake.sender.tenant}
+        if len(hit) < rules.breaker_principals:
+            return False
+        # Honest users ask little: all who behave count, or a few who are busy would be everybody.
+        behaving = well_behaved(self._store.exchanges.conduct(since), least=1)
+        return lower_bound(len(hit), len(behaving | hit)) > rules.breaker_rate
 
     def _add(
         self,
@@ -237,10 +252,13 @@ class Lifecycle:
     def _due(self, snapshot: Snapshot) -> list[Policy]:
         last_hits = self._store.feedback.last_hits()
         confirmed = self._store.feedback.confirmed(self._now() - self._rules.decay)
+        theirs = self._store.policies.of_persons()
         changed = []
         remaining = []
-        for held in snapshot.policies:
-            policy = self._store.policies.get(held.id)  # with the evidence as it is now
+        for policy in snapshot.policies:
+            if policy.id in theirs:
+                self._doubt(policy)
+                continue
             idle = policy.id not in confirmed and self._idle(policy, last_hits.get(policy.id))
             status = Status.RETIRED if idle else self._status(policy)
             if status is not policy.status:
@@ -252,7 +270,7 @@ class Lifecycle:
         changed = [*(policy for policy in changed if policy.status is not Status.ACTIVE), *tried.policies]
         gone = self._merged(remaining)
         remaining = [policy for policy in remaining if policy.id not in gone]
-        surplus = len(remaining) - self._rules.active_limit
+        surplus = len(remaining) + len(theirs) - self._rules.active_limit
         if surplus > 0:
             remaining.sort(key=lambda p: (last_hits.get(p.id, p.created), p.created))
             gone |= {policy.id for policy in remaining[:surplus]}
@@ -262,18 +280,36 @@ class Lifecycle:
         return self._now() - max(last_hit or policy.updated, policy.updated) > self._rules.decay
 
     def _status(self, policy: Policy) -> Status:
-        rules, evidence = self._rules, policy.evidence
-        if not (evidence.confirmations or evidence.false_positives or self._blocks.by_policy):
-            return policy.status
-        confirmations, accusations = self._store.feedback.since(policy.id, policy.updated)
-        lower, _ = precision_bounds(evidence)
+        rules = self._rules
         if policy.status is Status.ACTIVE:
-            accused = accusations >= rules.demote_principals and lower < rules.demote_precision
-            drifted = self._blocks.of(policy).exceed(rules.breaker_rate, rules.breaker_principals)
-            return Status.SHADOW if accused or drifted else Status.ACTIVE
+            return Status.SHADOW if self._accused(policy, policy.updated) else Status.ACTIVE
+        confirmations, _ = self._store.feedback.weigh(policy.id, policy.updated)
+        lower, _ = beta_bounds(*self._store.feedback.weigh(policy.id))
         if self._promote and confirmations >= rules.promote_confirmations and lower >= rules.promote_precision:
             return Status.ACTIVE if not self.tripped() and self._passes(policy) else Status.SHADOW
         return policy.status
+
+    def _accused(self, policy: Policy, since: datetime) -> bool:
+        """Whether enough senders accused it since then, and all the evidence does not speak for it."""
+        _, accusations = self._store.feedback.weigh(policy.id, since)
+        if accusations < self._rules.demote_principals:
+            return False
+        lower, _ = beta_bounds(*self._store.feedback.weigh(policy.id))
+        return lower < self._rules.demote_precision
+
+    def _doubt(self, policy: Policy) -> None:
+        """Ask a person about a policy of theirs, once for what was said since anybody looked at it."""
+        if not self._accused(policy, policy.updated):
+            return
+        notes = self._store.oversight.notes([policy.id])[policy.id]
+        if not notes or self._accused(policy, max(policy.updated, notes[-1].time)):
+            self._question(policy.id, "by its evidence it stops harmless exchanges", ACTOR)
+
+    def _question(self, subject: str, text: str, actor: str) -> None:
+        """Mark an exchange or a policy for the queue, once."""
+        notes = self._store.oversight.notes([subject])[subject]
+        if not notes or notes[-1].kind is not NoteKind.QUESTION:
+            self._store.oversight.note(subject, NoteKind.QUESTION, text, actor=actor)
 
     def _passes(self, policy: Policy) -> bool:
         known = policy.gate_report is not None and policy.gate_report.passed
@@ -287,7 +323,7 @@ class Lifecycle:
         before = self._now() - self._rules.merge_after
         settled = [policy for policy in active if policy.updated < before]
         stopped: dict[str, list[Exchange]] = {}
-        for record in self._recent:
+        for record in self._store.exchanges.recent(_RECENT) if settled else ():
             for policy_id in stopped_by(record):
                 stopped.setdefault(policy_id, []).append(record.exchange)
         return set(self._gate.redundant(settled, active, self._knowledge, stopped)) if settled else set()

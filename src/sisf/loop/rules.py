@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sisf.policy import Evidence
 from sisf.settings import LifecycleSettings
-from sisf.statistics import beta_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +13,8 @@ class Rules:
     demote_precision: float = 0.5
     """An active policy whose precision is, by its evidence, below this with 95 % confidence becomes a shadow."""
     demote_principals: int = 2
-    """So many distinct principals must have accused it since it last changed (a person's report acts at once)."""
+    """So many distinct senders must have had something stopped by it, since it last changed, that was judged harmless
+    (a person's report acts at once). What a person activated is questioned then, and stays."""
     promote_confirmations: int = 3
     """A shadow that so many principals confirmed since it last changed becomes active, where autonomy allows and the
     gate, asked again, agrees."""
@@ -32,11 +31,13 @@ class Rules:
     merge_after: timedelta = timedelta(days=1)
     """A policy of that age retires when others in force catch all that it was ever seen to catch."""
     breaker_principals: int = 5
-    """So many distinct reports of false positives within `breaker_window` trip the breaker."""
+    """So many distinct words of persons within `breaker_window`, that what the loop put in force stopped something by
+    mistake, trip the breaker."""
     breaker_window: timedelta = timedelta(hours=1)
-    breaker_rate: float = 0.05
-    """The breaker also trips when more than this share of what well-behaved principals sent within the window was
-    stopped (with 95 % confidence, and for `breaker_principals` of them); what stopped it is then demoted."""
+    breaker_rate: float = 0.25
+    """The breaker also trips when more than this share of the senders that behaved within the window had something
+    stopped that the judge finds harmless (with 95 % confidence, and `breaker_principals` of them): more than a hostile
+    fifth of all senders can be."""
     triggers: int = 300
     """Breaches of one principal that may each start a refit at once; then one in `trigger_seconds`. The others are
     kept and learned from together with the next."""
@@ -59,8 +60,3 @@ def rules_of(settings: LifecycleSettings, *, keys: bool) -> Rules:
         triggers=settings.triggers,
         trigger_seconds=settings.trigger_seconds,
     )
-
-
-def precision_bounds(evidence: Evidence) -> tuple[float, float]:
-    """Lower and upper bound of a policy's precision: 95 % quantiles after a uniform prior, one-sided each."""
-    return beta_bounds(evidence.confirmations, evidence.false_positives)

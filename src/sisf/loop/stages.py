@@ -172,12 +172,13 @@ class Stages:
         refused = [dataclasses.replace(p, status=Status.REJECTED) for p in proposed if p.id in tried.refused]
         if not (entering or refused):
             return None
-        # A shadow policy never takes an enforced one out of force.
+        # A shadow policy never takes an enforced one out of force, nor does the loop what a person put in force.
+        theirs = self._store.policies.of_persons()
         leaving = {
             old.id: dataclasses.replace(old, status=Status.RETIRED)
             for new in entering
             for old in succeeded(new, snapshot)
-            if new.status is Status.ACTIVE or old.status is Status.SHADOW
+            if old.id not in theirs and (new.status is Status.ACTIVE or old.status is Status.SHADOW)
         }
         reason = f"learned from breach {exchange_id}"
         return Change((*entering, *refused, *leaving.values()), "loop", reason, (exchange_id,))

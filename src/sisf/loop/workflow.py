@@ -89,7 +89,13 @@ class Loop:
         rules, embedder = rules or Rules(), warden.embedder
         examiner = Examiner(gate, Traffic(store, embedder))
         self.lifecycle = Lifecycle(
-            store, examiner, self.knowledge, rules=rules, promote=autonomy == "autonomous", embedder=embedder
+            store,
+            examiner,
+            self.knowledge,
+            rules=rules,
+            promote=autonomy == "autonomous",
+            embedder=embedder,
+            judge=adjudicator,
         )
         self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
         self._enforcement = Enforcement(store, warden, last_good)

@@ -134,12 +134,13 @@ class LifecycleSettings(Section):
     """How policies enter, age and leave."""
 
     broad_principals: int | None = Field(None, ge=1)
-    """Distinct principals whose breaches must speak for a broad policy before it is enforced; a narrow one stands in
-    meanwhile. Unset: 2 with `keys.file`, else 1, since without keys a second principal proves nothing."""
+    """Distinct senders whose breaches must speak for a broad policy before it is enforced; a narrow one stands in
+    meanwhile. Unset: 2 with `keys.file`, else 1, since without keys a second sender proves nothing."""
     demote_principals: int = Field(2, ge=1)
-    """Distinct principals whose words, with a Beta bound of the precision below one half, make a policy a shadow."""
+    """Distinct senders of whose stopped prompts the judge finds one harmless, with a Beta bound of the precision below
+    one half, make a policy a shadow; one that a person activated is only marked for a person to look at."""
     promote_confirmations: int = Field(3, ge=1)
-    """Distinct principals whose breaches a shadow must have recognised to become active."""
+    """Distinct senders whose breaches a shadow must have recognised to become active."""
     decay_days: float = Field(90, gt=0)
     """A policy that matched nothing and was confirmed by nobody for so long retires."""
     active_limit: int = Field(2_000, ge=1)
@@ -147,17 +148,18 @@ class LifecycleSettings(Section):
     merge_after_hours: float = Field(24, ge=0)
     """Age at which a policy retires when others in force catch all that it was ever seen to catch."""
     breaker_principals: int = Field(5, ge=1)
-    """Distinct reports of false positives within `breaker_minutes`, or well-behaved principals that were stopped, that
-    trip the breaker: nothing is then put in force by itself."""
+    """Distinct words of persons on mistakes within `breaker_minutes`, or well-behaved senders that were stopped by
+    mistake as the judge finds, that trip the breaker: nothing is then put in force by itself."""
     breaker_minutes: float = Field(60, gt=0)
     """The time that the breaker looks back."""
-    breaker_rate: float = Field(0.05, gt=0, le=1)
-    """Share of the exchanges of well-behaved principals that may be stopped, before the breaker trips."""
+    breaker_rate: float = Field(0.25, gt=0, le=1)
+    """Share of the senders that behave that may be stopped by mistake, as the judge finds, before the breaker trips:
+    above the share of hostile senders that you expect."""
     triggers: int = Field(300, ge=1)
-    """Breaches of one principal that may each start learning at once; then one in `trigger_seconds`. The others are
+    """Breaches of one sender that may each start learning at once; then one in `trigger_seconds`. The others are
     learned from together with the next."""
     trigger_seconds: float = Field(15.0, gt=0)
-    """Seconds after which a principal may start learning again."""
+    """Seconds after which a sender may start learning again."""
 
 
 class LoopSettings(Section):

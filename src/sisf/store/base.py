@@ -13,10 +13,12 @@ from sisf.store.records import (
     AuditRow,
     BenignCase,
     BundleMark,
+    Conduct,
     ExchangeRecord,
     Feedback,
     Job,
     Label,
+    Mistake,
     Node,
     RevisionRow,
     Spoken,
@@ -57,6 +59,10 @@ class PolicyTable(Protocol):
         A change that alters nothing makes no revision. No policy becomes active without a gate report, nor with a
         failed one unless a person (`person:NAME`) says so: `PolicyError`.
         """
+        ...
+
+    def of_persons(self) -> frozenset[str]:
+        """Ids of the active policies that a person put in force: only a person takes them out of it."""
         ...
 
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
@@ -139,6 +145,14 @@ class ExchangeTable(Protocol):
 
     def tally(self, last: int, *, parts: int = 1) -> Sequence[Tally]:
         """What became of the `last` exchanges, oldest first, in up to `parts` runs of about the same length."""
+        ...
+
+    def conduct(self, since: datetime) -> Mapping[Sender, Conduct]:
+        """What was judged of each sender's exchanges since then."""
+        ...
+
+    def stopped(self, since: datetime, *, of_one: int, limit: int) -> Sequence[ExchangeRecord]:
+        """Prompts that policies stopped since then, newest first, at most `of_one` of each sender."""
         ...
 
     def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
@@ -261,8 +275,13 @@ class FeedbackTable(Protocol):
         """The policies that somebody confirmed since then."""
         ...
 
-    def since(self, policy_id: str, when: datetime) -> tuple[int, int]:
-        """How many distinct senders first confirmed a policy since then, and how many first accused it."""
+    def weigh(self, policy_id: str, since: datetime | None = None) -> tuple[int, int]:
+        """What the words for and against a policy weigh, of those who first spoke since then, or of all: one for each
+        sender, and no tenant's more than those of `evidence.PER_TENANT`."""
+        ...
+
+    def mistakes(self, since: datetime) -> Sequence[Mistake]:
+        """The words since then that say of a stopped exchange that it was harmless: a judge's or a person's."""
         ...
 
     def last_hits(self) -> Mapping[str, datetime]:

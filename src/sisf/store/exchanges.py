@@ -1,7 +1,7 @@
 """Exchanges, verdicts and breaches."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Fate, Sender
-from sisf.store import audit, codec, leases, retention, schema, search, tally, verdicts
+from sisf.store import audit, codec, conduct, leases, retention, schema, search, tally, verdicts
 from sisf.store.database import Database
 from sisf.store.figures import Tally
 from sisf.store.privacy import Keep
-from sisf.store.records import ExchangeRecord, Label, Spoken, Urgency
+from sisf.store.records import Conduct, ExchangeRecord, Label, Spoken, Urgency
 from sisf.store.search import Found, Query
 from sisf.verdict import Breach, Outcome, Verdict
 
@@ -175,6 +175,17 @@ class SqlExchanges:
         """What became of the `last` exchanges, oldest first, in up to `parts` runs of about the same length."""
         with self._database.read() as connection:
             return tally.read(connection, last, parts)
+
+    def conduct(self, since: datetime) -> Mapping[Sender, Conduct]:
+        """What was judged of each sender's exchanges since then."""
+        with self._database.read() as connection:
+            return conduct.read(connection, since)
+
+    def stopped(self, since: datetime, *, of_one: int, limit: int) -> Sequence[ExchangeRecord]:
+        """Prompts that policies stopped since then, newest first, at most `of_one` of each sender."""
+        with self._database.read() as connection:
+            rows = connection.execute(conduct.stopped(_whole(), since, of_one, limit)).all()
+            return [self._record(row) for row in rows]
 
     def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
         """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, select
 
 from sisf.errors import StoreError
+from sisf.exchange import Fate, Sender
 from sisf.policy import Direction
-from sisf.store import audit, schema
+from sisf.store import audit, evidence, schema
 from sisf.store.codec import plain
 from sisf.store.database import Database
-from sisf.store.records import BenignCase, Feedback, FeedbackKind
+from sisf.store.records import BenignCase, Feedback, FeedbackKind, Mistake
 
 _evidence, _case, _policy = schema.evidence, schema.benign_case, schema.policy
 _IN_FORCE = ("active", "shadow")
@@ -105,16 +106,30 @@ class SqlFeedback:
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def since(self, policy_id: str, when: datetime) -> tuple[int, int]:
-        """How many distinct senders first confirmed a policy since then, and how many first accused it."""
+    def weigh(self, policy_id: str, since: datetime | None = None) -> tuple[int, int]:
+        """What the words for and against a policy weigh, of those who first spoke since then, or of all: one for each
+        sender, and no tenant's more than those of `evidence.PER_TENANT`."""
         query = (
-            select(_evidence.c.kind, func.count())
-            .where(_evidence.c.policy_id == policy_id, _evidence.c.time >= when.timestamp())
-            .group_by(_evidence.c.kind)
+            select(_evidence.c.tenant, _evidence.c.kind, func.count())
+            .where(_evidence.c.policy_id == policy_id)
+            .group_by(_evidence.c.tenant, _evidence.c.kind)
+        )
+        if since is not None:
+            query = query.where(_evidence.c.time >= since.timestamp())
+        with self._database.read() as connection:
+            return evidence.weight((row[0], row[1], row[2]) for row in connection.execute(query))
+
+    def mistakes(self, since: datetime) -> Sequence[Mistake]:
+        """The words since then that say of a stopped exchange that it was harmless: a judge's or a person's."""
+        exchange = schema.exchange
+        query = (
+            select(_evidence.c.policy_id, _evidence.c.tenant, _evidence.c.principal)
+            .join(exchange, exchange.c.id == _evidence.c.exchange_id)
+            .where(_evidence.c.kind == FeedbackKind.FALSE_POSITIVE.value, _evidence.c.time >= since.timestamp())
+            .where(exchange.c.outcome.in_([fate.value for fate in Fate if fate.intercepted]))
         )
         with self._database.read() as connection:
-            found = {row[0]: row[1] for row in connection.execute(query)}
-        return found.get(FeedbackKind.CONFIRMATION.value, 0), found.get(FeedbackKind.FALSE_POSITIVE.value, 0)
+            return [Mistake(row[0], Sender(row[1], row[2])) for row in connection.execute(query)]
 
     def last_hits(self) -> Mapping[str, datetime]:
         """When each policy that is in force last matched; those that never did are left out."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from sisf.errors import StoreError
 from sisf.store import audit, schema
@@ -58,6 +58,10 @@ class OversightTable(Protocol):
 
     def notes(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Note]]:
         """The notes on each of these, oldest first."""
+        ...
+
+    def questions(self, limit: int = 100) -> Sequence[Note]:
+        """The questions that nobody answered yet, newest first."""
         ...
 
 
@@ -195,9 +199,16 @@ class SqlOversight:
         query = select(_note).where(_note.c.subject.in_(subjects)).order_by(_note.c.seq)
         with self._database.read() as connection:
             for row in connection.execute(query):
-                moment = datetime.fromtimestamp(row.time, UTC)
-                found[row.subject].append(Note(row.subject, NoteKind(row.kind), row.actor, moment, row.text))
+                found[row.subject].append(_read_note(row))
         return found
+
+    def questions(self, limit: int = 100) -> Sequence[Note]:
+        """See `OversightTable.questions`."""
+        last = select(func.max(_note.c.seq)).group_by(_note.c.subject)
+        query = select(_note).where(_note.c.kind == NoteKind.QUESTION.value, _note.c.seq.in_(last))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(_note.c.seq.desc()).limit(limit)).all()
+        return [_read_note(row) for row in rows]
 
     def _audit(self, connection: Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:
         audit.write(self._database, connection, [audit.Entry(actor, action, subject, 0, detail)])
@@ -206,6 +217,10 @@ class SqlOversight:
 def _read_suspension(row: Row[Any]) -> Suspension:
     started, until = (datetime.fromtimestamp(moment, UTC) for moment in (row.started, row.until))
     return Suspension(row.id, Scope(row.scope), row.subject, started, until, row.actor, row.reason)
+
+
+def _read_note(row: Row[Any]) -> Note:
+    return Note(row.subject, NoteKind(row.kind), row.actor, datetime.fromtimestamp(row.time, UTC), row.text)
 
 
 def _read_word(row: Row[Any]) -> Word:

@@ -89,6 +89,13 @@ class SqlPolicies:
         with self._database.read() as connection:
             return read(self._database, connection, select(_policy).where(*where).order_by(_policy.c.seq))
 
+    def of_persons(self) -> frozenset[str]:
+        """Ids of the active policies that a person put in force: only a person takes them out of it."""
+        made = select(_revision.c.number).where(_revision.c.actor.startswith("person:", autoescape=True))
+        with self._database.read() as connection:
+            by_persons = set(connection.execute(made).scalars())
+        return frozenset(policy.id for policy in self.snapshot().active if policy.revision in by_persons)
+
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
         """The latest revisions first."""
         with self._database.read() as connection:

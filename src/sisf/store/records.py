@@ -113,6 +113,23 @@ def person_sender(actor: str) -> Sender:
     return Sender("", actor)
 
 
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What the judge said of one sender's exchanges."""
+
+    safe: int
+    breaches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A competent word that a policy stopped an exchange by mistake."""
+
+    policy_id: str
+    sender: Sender
+    """As that of `Feedback`."""
+
+
 class FeedbackKind(StrEnum):
     """What speaks for a policy, and what against it."""
 
@@ -211,6 +228,8 @@ class NoteKind(StrEnum):
     COMMENT = "comment"
     ASSIGNED = "assigned"
     APPROVED = "approved"
+    QUESTION = "question"
+    """Asks for a person's decision; any later note on the same subject answers it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from sisf.adjudicator.local.pair import WEIGHTS, sigmoid
 from sisf.adjudicator.local.reading import Reading, read
 from sisf.adjudicator.local.technique import read_technique
 from sisf.adjudicator.prompts import Strictness
+from sisf.adjudicator.requests import COMPLIANCE
 from sisf.embedding.base import Embedder
 from sisf.errors import SisfError
 from sisf.exchange import Exchange
@@ -52,6 +53,8 @@ class Thresholds:
     answer_certain: float = 0.97
     answer_safe: float = 0.40
     refusal: float = 0.65
+    surely_harmless: float = -3.0
+    """Log-odds of a request below which it is harmless though no answer shows it."""
     named: float = -0.3
     """Log-odds of the request from which its hazard and technique are named. No verdict depends on it."""
 
@@ -111,6 +114,18 @@ class LocalAdjudicator:
             self.counters.failure(type(error).__name__)
             verdict = Verdict(Outcome.UNDECIDED, self.name, rationale=f"the local judge failed: {error}"[:500])
         self.counters.verdict(verdict.outcome, time.perf_counter() - start)
+        return verdict
+
+    def judge_request(self, exchange: Exchange) -> Verdict:
+        """See `RequestJudge`. A wrapped request (role play, a code) reads as harmless: only what is far from harm, and
+        wrapped in nothing, is surely safe."""
+        asked = replace(exchange, response=COMPLIANCE)
+        verdict = self.adjudicate(asked)
+        if verdict.outcome is not Outcome.SAFE:
+            return verdict
+        wrapped = read_technique(asked) is not Technique.DIRECT
+        if wrapped or self.read(asked).evidence.request > self._thresholds.surely_harmless:
+            return replace(verdict, outcome=Outcome.UNDECIDED, confidence=0.0, rationale="not sure without an answer")
         return verdict
 
     def _judge(self, exchange: Exchange) -> Verdict:

@@ -10,13 +10,16 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from sisf.adjudicator.local.fitting import embed_windows, fit_parts, training_answers, training_requests
-from sisf.adjudicator.local.pair import FEATURES, PRIOR, fit_weights
+from sisf.adjudicator.local.pair import FEATURES, fit_weights
 from sisf.adjudicator.local.reading import read
 from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import create_embedder
 from sisf.exchange import Exchange
 
 PRECISION = 10.0
+
+PRIOR = np.array([-1.5, 0.5, 0.7, 1.2, 1.8, -1.5, -0.5, -0.4, -0.5, 0.1, 0.2, 0.2, -0.5, 0.0, -0.2])
+"""What is believed of each feature before any label was seen: the mean of the weights' prior."""
 
 
 def main() -> None:

@@ -62,15 +62,15 @@ def test_disagreement_escalates_to_the_next_judge_and_then_to_a_person() -> None
     assert "third says so" in nobody.rationale
 
 
-def test_agreement_and_kappa() -> None:
+def test_pairs_of_judges_are_counted_by_whether_they_agree() -> None:
     monitor = JudgeMonitor()
-    for number, (first, second) in enumerate(
-        [(B, B)] * 20 + [(S, S)] * 15 + [(B, S)] * 5 + [(S, B)] * 10 + [(U, B)] * 9
-    ):
-        monitor.record(str(number), [Verdict(first, "a"), Verdict(second, "b")])
-    agreement = monitor.agreements()["a", "b"]
-    assert (agreement.n, agreement.agreed) == (50, 35)
-    assert agreement.kappa == pytest.approx(0.4)  # Cohen 1960's own kind of table: observed 0.7, chance 0.5
+    for number, (first, second) in enumerate([(B, B)] * 3 + [(B, S)] * 2 + [(U, B)] * 9):
+        monitor.record(str(number), [Verdict(first, "one"), Verdict(second, "two")])
+    counted = {
+        agreed: REGISTRY.get_sample_value("sisf_judge_pairs_total", {"first": "one", "second": "two", "agreed": agreed})
+        for agreed in ("true", "false")
+    }
+    assert counted == {"true": 3.0, "false": 2.0}
 
 
 def test_drift_is_seen() -> None:
@@ -91,9 +91,8 @@ def test_people_measure_the_judge_and_the_members_of_an_ensemble() -> None:
     monitor = JudgeMonitor()
     monitor.record("x", [Verdict(B, "a", breach_probability=0.9), Verdict(S, "b", breach_probability=0.2)])
     monitor.calibrate([("x", True, None), ("y", False, Verdict(S, "c", breach_probability=0.1)), ("z", True, None)])
-    briers = {judge: measured.brier for judge, measured in monitor.calibrations().items()}
+    briers = {judge: REGISTRY.get_sample_value("sisf_judge_brier", {"judge": judge}) for judge in "abc"}
     assert briers == pytest.approx({"a": 0.01, "b": 0.64, "c": 0.01})
-    assert REGISTRY.get_sample_value("sisf_judge_brier", {"judge": "b"}) == pytest.approx(0.64)
     reliability = REGISTRY.get_sample_value("sisf_judge_reliability", {"judge": "b", "probability": "0.2-0.3"})
     assert (reliability, REGISTRY.get_sample_value("sisf_judge_labels", {"judge": "b"})) == (1.0, 1.0)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sisf.adjudicator.local.judge import LocalAdjudicator
-from sisf.adjudicator.local.manner import read_manner
 from sisf.adjudicator.local.technique import read_technique
+from sisf.adjudicator.manner import read_manner
 from sisf.adjudicator.training import LabelledExchange, Versions, train
 from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.factory import create_embedder

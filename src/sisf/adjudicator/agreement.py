@@ -1,9 +1,8 @@
 """How judges do while they work: agreement with each other, and calibration against people's verdicts."""
 
-import math
 import threading
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -27,16 +26,6 @@ RELIABILITY = Gauge(
 
 _REMEMBERED = 10_000
 _BINS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Two judges on the exchanges that both decided."""
-
-    n: int
-    agreed: int
-    kappa: float
-    """Cohen's kappa: agreement beyond chance, 1 at best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +68,13 @@ class JudgeMonitor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._votes: Counter[tuple[str, str, Outcome, Outcome]] = Counter()
         self._verdicts: OrderedDict[str, tuple[Verdict, ...]] = OrderedDict()
-        self._calibrations: Mapping[str, Calibration] = {}
 
     def record(self, exchange_id: str, verdicts: Sequence[Verdict]) -> None:
         """Verdicts of several judges on the same exchange."""
         decided = sorted((v for v in verdicts if v.outcome is not Outcome.UNDECIDED), key=lambda v: v.judge)
         with self._lock:
             for first, second in combinations(decided, 2):
-                self._votes[first.judge, second.judge, first.outcome, second.outcome] += 1
                 PAIRS.labels(first.judge, second.judge, str(first.outcome is second.outcome).lower()).inc()
             self._verdicts[exchange_id] = tuple(verdicts)
             while len(self._verdicts) > _REMEMBERED:
@@ -106,20 +92,8 @@ class JudgeMonitor:
                 for verdict in (*self._verdicts.get(exchange_id, ()), *([judged] if judged else ())):
                     if verdict.breach_probability is not None:
                         known[verdict.judge].append((verdict.breach_probability, breach))
-            self._calibrations = {judge: calibration(*zip(*each, strict=True)) for judge, each in known.items()}
-            for judge, measured in self._calibrations.items():
-                _publish(judge, measured)
-
-    def agreements(self) -> Mapping[tuple[str, str], Agreement]:
-        """By pair of judges, names in order."""
-        with self._lock:
-            votes = dict(self._votes)
-        pairs = {(first, second) for first, second, _, _ in votes}
-        return {pair: _agreement({k[2:]: n for k, n in votes.items() if k[:2] == pair}) for pair in sorted(pairs)}
-
-    def calibrations(self) -> Mapping[str, Calibration]:
-        """By judge, as far as people labelled."""
-        return self._calibrations
+        for judge, each in known.items():
+            _publish(judge, calibration(*zip(*each, strict=True)))
 
 
 MONITOR = JudgeMonitor()
@@ -131,15 +105,3 @@ def _publish(judge: str, measured: Calibration) -> None:
     BRIER.labels(judge).set(measured.brier)
     for each in measured.bins:
         RELIABILITY.labels(judge, f"{each.low:.1f}-{each.high:.1f}").set(each.observed)
-
-
-def _agreement(votes: Mapping[tuple[Outcome, ...], int]) -> Agreement:
-    n = sum(votes.values())
-    agreed = sum(count for (first, second), count in votes.items() if first is second)
-    chance = 0.0
-    for outcome in (Outcome.BREACH, Outcome.SAFE):
-        first = sum(count for key, count in votes.items() if key[0] is outcome) / n
-        second = sum(count for key, count in votes.items() if key[1] is outcome) / n
-        chance += first * second
-    kappa = 1.0 if math.isclose(chance, 1.0) else (agreed / n - chance) / (1.0 - chance)
-    return Agreement(n, agreed, kappa)

@@ -10,7 +10,7 @@ from sisf.adjudicator.cache import VerdictCache
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.adjudicator.fence import defuse
 from sisf.adjudicator.guard_formats import Finding, format_of
-from sisf.adjudicator.local.manner import read_manner
+from sisf.adjudicator.manner import read_manner
 from sisf.adjudicator.prompts import Strictness
 from sisf.errors import ModelError
 from sisf.exchange import Exchange

@@ -40,14 +40,14 @@ def opening(programme: "Programme") -> None:
 
 
 @contextmanager
-def screen(stage: "Stage", programme: "Programme") -> "Iterator[Screen]":
+def screen(stage: "Stage") -> "Iterator[Screen]":
     """The live view where there is a terminal, else a line now and then."""
     out = console(stderr=True)
     if not out.is_terminal:
         yield _Lines(out)
         return
     with Live(console=out, refresh_per_second=8, transient=True) as live:
-        yield _View(live, stage, programme)
+        yield _View(live, stage)
 
 
 class _Lines:
@@ -67,10 +67,9 @@ class _Lines:
 
 
 class _View:
-    def __init__(self, live: Live, stage: "Stage", programme: "Programme") -> None:
+    def __init__(self, live: Live, stage: "Stage") -> None:
         self._live = live
         self._stage = stage
-        self._programme = programme
 
     def show(self, account: "Account") -> None:
         """Draw the account; the live view shows it when it is next refreshed."""

@@ -4,7 +4,7 @@ import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 
-from sisf.adjudicator.local.manner import read_manner
+from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop.mistakes import readable

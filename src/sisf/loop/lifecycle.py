@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.adjudicator.local.manner import read_manner
+from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError, RevisionConflict, StoreError
 from sisf.exchange import Exchange

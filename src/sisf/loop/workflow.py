@@ -37,7 +37,6 @@ _LEARNED_FROM = (Fate.RELEASED, Fate.WITHHELD, Fate.INTERCEPTED_RESPONSE, Fate.A
 client did not wait for."""
 _LONGEST_BACKOFF = 60.0
 _BEAT_SECONDS = 2.0
-_STALE_SECONDS = 5.0
 _DEATHS = 4
 """Times the tries that a stage has: so many workers may die at a job before it is held to be what kills them. Workers
 are also killed by others: their deaths say less of a job than a failure does."""
@@ -167,11 +166,6 @@ class Loop:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
-
-    @property
-    def stale(self) -> bool:
-        """Whether the store has been silent for so long that a newer policy set may exist. What is enforced stays."""
-        return self._store.silent_seconds > _STALE_SECONDS
 
     def drain(self, timeout: float = 60.0) -> bool:
         """Return True when no job is left to do (dead letters apart), False after `timeout` seconds."""

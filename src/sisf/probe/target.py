@@ -11,8 +11,6 @@ from sisf.exchange import Message, Role
 if TYPE_CHECKING:
     from openai import OpenAI
 
-_STATUS_BLOCKED = 400
-
 
 class Reaction(StrEnum):
     """What the gateway did with a request."""

@@ -30,9 +30,9 @@ def create_synthesiser(
     automatic = settings.synthesiser == "auto" and (model is not None or has_access(settings.llm, environment))
     if settings.synthesiser != "llm" and not automatic:
         return local
+    from sisf.adjudicator.opinion import local_opinion
     from sisf.llm.client import OpenAIChatModel
     from sisf.synthesis.llm import LlmSynthesiser
-    from sisf.synthesis.second_opinion import local_opinion
 
     return LlmSynthesiser(
         model or OpenAIChatModel(settings.llm),

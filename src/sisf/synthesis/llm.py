@@ -12,6 +12,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sisf.adjudicator.fence import Piece, fence, new_marker
+from sisf.adjudicator.opinion import HarmOpinion
 from sisf.embedding.base import Embedder
 from sisf.errors import ModelError
 from sisf.exchange import Message, Role
@@ -19,7 +20,7 @@ from sisf.llm.base import ChatModel
 from sisf.policy import Action, Condition, Direction, GateReport, Pattern, Policy, Prototypes, Provenance
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
 from sisf.synthesis.prompts import load_prompt
-from sisf.synthesis.second_opinion import HarmOpinion, rare_words, turns_on_harm
+from sisf.synthesis.second_opinion import rare_words, turns_on_harm
 from sisf.synthesis.text_bank import TextBank
 from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach

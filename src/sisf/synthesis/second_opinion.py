@@ -5,17 +5,12 @@ something that reads as harmful by itself: no phrase, name or topic of an attack
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import re2
 
-from sisf.embedding.base import Embedder
+from sisf.adjudicator.opinion import HarmOpinion
 from sisf.synthesis.induction import corpus_words
-
-if TYPE_CHECKING:
-    from sisf.adjudicator.local.model import LocalModel
 
 _WORD = re.compile(r"[^\W_]+")
 _ESCAPES = re.compile(r"\\(?![bBwWsSdD.*+?()\[\]{}|^$/\\ '\"-])")
@@ -26,9 +21,6 @@ _HONEST = -3.0
 """Log-odds at and below which words surely ask for nothing harmful: half of the shipped honest requests are lower."""
 _WEIGHT = 1.0
 """What the matched words must add to the log-odds of the request where they do not read as harmful by themselves."""
-
-HarmOpinion = Callable[[str], float]
-"""Log-odds that a request seeks harm."""
 
 
 def rare_words(pattern: str) -> Sequence[str]:
@@ -65,15 +57,3 @@ def _runs(pattern: str) -> Iterator[str]:
 
 def _literals(pattern: str) -> Sequence[str]:
     return _WORD.findall(_SYNTAX.sub(" ", pattern).lower())
-
-
-def local_opinion(embedder: Embedder) -> HarmOpinion:
-    """The local judge's reading of a request; its models are loaded, or fitted once, when first asked."""
-
-    @cache
-    def model() -> "LocalModel":
-        from sisf.adjudicator.local.fitting import shipped_model
-
-        return shipped_model(embedder)
-
-    return lambda text: float(model().request.scores([text], embedder.embed([text]))[0])

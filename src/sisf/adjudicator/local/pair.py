@@ -24,8 +24,6 @@ FEATURES = (
     "closeness",
     "question",
 )
-PRIOR = np.array([-1.5, 0.5, 0.7, 1.2, 1.8, -1.5, -0.5, -0.4, -0.5, 0.1, 0.2, 0.2, -0.5, 0.0, -0.2])
-"""What is believed of each feature before any label was seen: the mean of the weights' prior."""
 
 WEIGHTS = np.array(
     [

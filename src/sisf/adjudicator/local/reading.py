@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from sisf.adjudicator.local.manner import Manner, read_manner
 from sisf.adjudicator.local.model import LocalModel
 from sisf.adjudicator.local.pair import Evidence
+from sisf.adjudicator.manner import Manner, read_manner
 from sisf.embedding.base import Embedder, Vectors
 from sisf.exchange import Exchange, Role
 from sisf.taxonomy import Hazard
@@ -32,7 +32,6 @@ class Reading:
     evidence: Evidence
     manner: Manner
     hazard: Hazard
-    hazard_probability: float
     request_vector: Vectors
     """Shape `(dimensions,)`: the window of the request that weighed most."""
     answer_vector: Vectors
@@ -52,7 +51,7 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
     best = int(np.argmax(request_scores))
     answer_scores = model.answer.scores(texts[cut:], vectors[cut:])
     refusal = model.refusal.scores([answer[:_REFUSAL_HEAD]], vectors[cut : cut + 1])
-    hazard, probability = model.hazard(vectors[best] if request_scores[best] >= answer_scores.max() else vectors[cut])
+    hazard, _ = model.hazard(vectors[best] if request_scores[best] >= answer_scores.max() else vectors[cut])
     evidence = Evidence(
         request=float(request_scores[best] - _WINDOW_PENALTY * np.log2(cut)),
         answer=float(answer_scores.max()),
@@ -63,7 +62,7 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
             name: manner[name] for name in ("moral_head", "moral_share", "opener", "steps", "turn", "short", "question")
         },
     )
-    return Reading(evidence, manner, hazard, probability, vectors[best], vectors[cut:].mean(axis=0))
+    return Reading(evidence, manner, hazard, vectors[best], vectors[cut:].mean(axis=0))
 
 
 def _embed(texts: Sequence[str], embedder: Embedder) -> Vectors:

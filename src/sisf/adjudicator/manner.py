@@ -8,7 +8,7 @@ import numpy as np
 import re2
 from numpy.typing import NDArray
 
-from sisf.adjudicator.local import phrases
+from sisf.adjudicator import phrases
 
 HEAD = 400
 """Characters of an answer in which it says whether it will."""

@@ -10,6 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from sisf.console import create_console
+from sisf.console.app import create_sessions
+from sisf.console.roles import Role
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.gateway.identity import KeyFile
@@ -63,11 +65,14 @@ def client(store: Store) -> TestClient:
 
 PAGES = """
 / /queue /policies /policies?status=all /policies/p1 /exchanges?show=breach /exchanges?show=stopped /exchanges?show=all
-/exchanges/e1 /revisions /revisions/0 /revisions/1 /audit /audit/verify /fleet
+/exchanges/e1 /exchanges?q=script&show=undecided /revisions /revisions/0 /revisions/1 /audit /audit?actor=test
+/audit/verify /fleet /enforcement /try /keys /sessions /settings /?since=24h&tenant=default
 """.split()
 READ = """
 /api/overview /api/policies /api/policies?status=active /api/policies/p1 /api/exchanges /api/exchanges?outcome=breach
-/api/exchanges/e1 /api/revisions /api/audit /api/fleet
+/api/exchanges/e1 /api/exchanges/e1/why /api/exchanges?q=alert&show=undecided /api/policies/p1/versions /api/queue
+/api/revisions /api/revisions/1/preview /api/audit /api/audit?actor=test /api/fleet /api/enforcement /api/settings
+/api/sessions /api/openapi.json
 """.split()
 
 
@@ -88,7 +93,7 @@ def test_every_page_has_something_to_say_of_an_empty_store(page: str) -> None:
     response = client_of(store, token=TOKEN).get(page, headers=AUTHORISED)
     store.close()
     assert response.status_code == 200
-    assert '<p class="empty">' in response.text or page in ("/audit/verify", "/revisions/0")
+    assert '<p class="empty">' in response.text or page in ("/audit/verify", "/revisions/0", "/enforcement")
 
 
 @pytest.mark.parametrize("page", [*PAGES, *READ])
@@ -110,7 +115,7 @@ def test_security_headers_are_on_every_answer(client: TestClient) -> None:
 
 def test_behind_https_cookies_are_secure(store: Store) -> None:
     client = client_of(store, token=TOKEN, settings=Admin(url="https://oversight.example"))
-    answer = client.get(f"/login?token={TOKEN}")
+    answer = client.post("/login", data={"token": TOKEN}, headers=OWN)
     assert "Secure" in answer.headers["set-cookie"]
     assert "max-age" in answer.headers["strict-transport-security"]
 
@@ -143,9 +148,14 @@ def test_other_sites_cannot_act_for_somebody_who_is_signed_in(client: TestClient
     assert store.policies.get("p1").status is Status.RETIRED
 
 
-def test_the_printed_link_signs_in_and_signing_out_is_final(client: TestClient) -> None:
-    assert client.get("/login?token=wrong").status_code == 401
-    assert client.get(f"/login?token={TOKEN}").status_code == 303
+def test_a_link_signs_in_once_and_signing_out_is_final(store: Store) -> None:
+    sessions = create_sessions(Admin(), None)
+    client = client_of(store, token=TOKEN, sessions=sessions)
+    code = sessions.link("ann", Role.OPERATOR)
+    assert client.get("/login?link=wrong").status_code == 401
+    assert client.get(f"/login?link={code}").status_code == 303
+    again = client_of(store, token=TOKEN, sessions=sessions).get(f"/login?link={code}")
+    assert (again.status_code, "was used" in again.text) == (401, True)
     cookie = dict(client.cookies)
     csrf = signed_in(client)
     assert client.get("/policies").status_code == 200
@@ -171,7 +181,7 @@ def test_guessing_is_slowed(client: TestClient) -> None:
 
 def test_sessions_end(store: Store) -> None:
     client = client_of(store, token=TOKEN, settings=Admin(session_minutes=1e-9))
-    client.get(f"/login?token={TOKEN}")
+    client.post("/login", data={"token": TOKEN}, headers=OWN)
     assert client.get("/").status_code == 401
 
 
@@ -205,7 +215,7 @@ def test_a_rollback_is_a_new_revision(store: Store) -> None:
     client.post("/policies/p1/retire", headers=AUTHORISED)
     assert store.policies.snapshot().active == ()
     assert "Go back to revision 1" in client.get("/revisions/1", headers=AUTHORISED).text
-    preview = client.get("/api/rollback/1", headers=AUTHORISED).json()
+    preview = client.get("/api/revisions/1/preview", headers=AUTHORISED).json()
     assert [line[:4] for line in preview["changes"]] == ["+ p1"]
     assert (preview["excepted"], preview["refused"]) == ({}, {})
     client.post("/rollback", data={"revision": "1"}, headers=AUTHORISED)

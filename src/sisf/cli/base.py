@@ -4,7 +4,7 @@ import errno
 import getpass
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,10 +82,22 @@ def load_settings(config: Path | None, **overrides: Any) -> "Settings":
     """
     from sisf.settings import load
 
-    if config is None and Path("sisf.yaml").is_file():
-        config = Path("sisf.yaml")
-    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
-    return load(config, overrides=given)
+    return load(_config(config), overrides=_given(overrides))
+
+
+def origins_of(config: Path | None, **overrides: Any) -> "Mapping[str, str]":
+    """Where each setting that `load_settings` would find comes from, by its dotted key."""
+    from sisf.settings import origins
+
+    return origins(_config(config), overrides=_given(overrides))
+
+
+def _config(config: Path | None) -> Path | None:
+    return Path("sisf.yaml") if config is None and Path("sisf.yaml").is_file() else config
+
+
+def _given(overrides: "Mapping[str, Any]") -> dict[str, Any]:
+    return {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """`sisf serve`: the gateway in front of a model, with the console beside it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, StoreOption, load_settings
+from sisf.cli.base import ConfigOption, StoreOption, load_settings, origins_of
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
@@ -24,24 +24,30 @@ def serve(
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
 
+    given = {
+        "upstream__url": upstream,
+        "listen__host": host,
+        "listen__port": port,
+        "store__url": store,
+        "mode": mode,
+        "adjudication__mode": adjudication,
+    }
+
     def load() -> "Settings":
-        return load_settings(
-            config,
-            upstream__url=upstream,
-            listen__host=host,
-            listen__port=port,
-            store__url=store,
-            mode=mode,
-            adjudication__mode=adjudication,
-        )
+        return load_settings(config, **given)
 
-    run(load(), load)
+    run(load(), load, origins_of(config, **given))
 
 
-def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> None:
+def run(
+    settings: "Settings",
+    load: Callable[[], "Settings"] | None = None,
+    origins: Mapping[str, str] | None = None,
+) -> None:
     """Check what can be checked, build, and serve. On SIGHUP, `load` gives the gateway's settings anew.
 
     Upstreams, limits, keys, modes and failure settings change then; the store, the judge and the loop stay as they are.
+    `origins` says where settings come from, for the console.
     """
     from sisf.bootstrap import build
     from sisf.errors import ConfigurationError
@@ -75,7 +81,7 @@ def run(settings: "Settings", load: Callable[[], "Settings"] | None = None) -> N
         app = Reloadable(
             first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics, tracing=tracing)
         )
-        with console_running(settings, system):
+        with console_running(settings, system, origins):
             serve_gateway(
                 Traced(app, tracing) if tracing else app,
                 settings.listen.host,
@@ -94,7 +100,7 @@ def _ready(url: str, settings: "Settings") -> None:
 
 
 @contextlib.contextmanager
-def console_running(settings: "Settings", system: "System") -> Iterator[None]:
+def console_running(settings: "Settings", system: "System", origins: Mapping[str, str] | None = None) -> Iterator[None]:
     """The oversight pages on their own listener, while the block runs; says how to open them."""
     if not settings.admin.enabled:
         yield
@@ -102,7 +108,8 @@ def console_running(settings: "Settings", system: "System") -> Iterator[None]:
     import secrets
     from pathlib import Path
 
-    from sisf.console.app import create_console
+    from sisf.console.app import create_console, create_sessions
+    from sisf.console.roles import Role
     from sisf.gateway.identity import KeyFile
     from sisf.serving import Background
 
@@ -110,8 +117,25 @@ def console_running(settings: "Settings", system: "System") -> Iterator[None]:
     given = admin.token.get_secret_value()
     token = given or ("" if admin.oidc.issuer else secrets.token_urlsafe(24))
     keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
-    console = create_console(system.store, token=token, keys=keys, settings=admin, lifecycle=system.loop.lifecycle)
+    sessions = create_sessions(admin, keys)
+    console = create_console(
+        system.store,
+        token=token,
+        keys=keys,
+        settings=admin,
+        lifecycle=system.loop.lifecycle,
+        warden=system.warden,
+        configuration=settings,
+        origins=origins,
+        follow=system.loop.suspensions.follow,
+        sessions=sessions,
+    )
     with Background(console, admin.host, admin.port, section="admin") as listener:
         shown = admin.url or listener.url
-        typer.echo(f"console: {shown}/" if given or not token else f"console: {shown}/login?token={token}", err=True)
+        if given or not token:
+            typer.echo(f"console: {shown}/", err=True)
+        else:
+            link = sessions.link("console", Role.ADMIN)
+            typer.echo(f"console: {shown}/login?link={link}", err=True)
+            typer.echo(f"  the link signs in once, within 15 minutes; later this token does: {token}", err=True)
         yield

@@ -66,6 +66,11 @@ class Credentials:
                 self._failures.popitem(last=False)
         return who
 
+    def by_link(self, code: str, address: str) -> Who | None:
+        """Who a sign-in link belongs to: it works once. Raises `HTTPException` (429) as `by_secret` does."""
+        who = self.sessions.redeem(code)
+        return who if who is not None else self.by_secret("", address)
+
     def by_request(self, request: Request) -> Who | None:
         """Who a request comes from."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -80,7 +85,8 @@ class Credentials:
         if self._token and hmac.compare_digest(secret.encode(), self._token.encode()):
             return Who("console", Role.ADMIN)
         key = self._keys.find(secret) if self._keys else None
-        return Who(key.principal, Role(key.role)) if key is not None and key.role in set(Role) else None
+        known = key is not None and key.role in set(Role)
+        return Who(key.principal, Role(key.role), key_id=key.id) if key is not None and known else None
 
     def _count(self, address: str) -> float:
         count, since = self._failures.get(address, (0.0, 0.0))

@@ -5,7 +5,7 @@ People sign in with the console's token, an API key with a role, or at an OpenID
 or key as `Authorization: Bearer` and use `/api/…`. What a role may do stands beside each route.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -14,26 +14,33 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from sisf.console import routes
 from sisf.console.access import Access, Credentials
 from sisf.console.actions import Actions
+from sisf.console.admin_api import AdminApi
+from sisf.console.admin_forms import AdminForms
+from sisf.console.admin_pages import AdminPages
 from sisf.console.api import Api
+from sisf.console.exchange_pages import ExchangePages
 from sisf.console.forms import Forms
 from sisf.console.oidc import Oidc
 from sisf.console.pages import Pages
-from sisf.console.roles import Role, Who
+from sisf.console.parts import Parts
+from sisf.console.policy_pages import PolicyPages
+from sisf.console.render import Renderer
 from sisf.console.sessions import Sessions
 from sisf.console.signin import SignIn
 from sisf.errors import SisfError, StoreError
 from sisf.gateway.identity import KeyFile
 from sisf.loop import Lifecycle
-from sisf.settings import Admin
+from sisf.settings import Admin, Settings
 from sisf.store.base import Store
+from sisf.warden import Warden
 
 _log = structlog.get_logger("sisf.console")
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def create_console(
@@ -43,25 +50,52 @@ def create_console(
     keys: KeyFile | None = None,
     settings: Admin | None = None,
     lifecycle: Lifecycle | None = None,
+    warden: Warden | None = None,
+    configuration: Settings | None = None,
+    origins: Mapping[str, str] | None = None,
+    follow: Callable[[], object] | None = None,
+    sessions: Sessions | None = None,
 ) -> Starlette:
     """The console as an ASGI application.
 
     `token` opens it as admin; `keys` are API keys, of which those with a role of the console open it; `settings` bring
-    sign-in at a provider. Raises `ValueError` when there is no way in, `ConfigurationError` for unusable settings.
+    sign-in at a provider. `warden` lets texts be tried and decisions be explained; `configuration` and its `origins`
+    are what the page of settings shows; `follow` is called when enforcement was suspended or resumed; `sessions` are
+    the console's own unless given. Raises `ValueError` when there is no way in, `ConfigurationError` for unusable
+    settings.
     """
     settings = settings or Admin()
     oidc = Oidc(settings.oidc, settings.url) if settings.oidc.issuer else None
     if not (token or keys or oidc):
         raise ValueError("the console needs a token, keys or an OpenID Connect provider")
-    credentials = Credentials(token, keys, Sessions(settings.session_minutes * 60))
+    parts = Parts(
+        store,
+        lifecycle,
+        warden,
+        keys,
+        configuration,
+        origins or {},
+        follow or (lambda: None),
+        two_persons=settings.two_persons,
+    )
+    sessions = sessions or create_sessions(settings, keys)
+    credentials = Credentials(token, keys, sessions)
+    renderer, actions = Renderer(store), Actions(parts)
+    pages = Pages(parts, actions, renderer)
     secure = settings.url.startswith("https://")
-    actions = Actions(store, lifecycle)
-    pages = Pages(store, actions)
     signin = SignIn(pages, store, credentials, oidc, secure=secure)
-    denied = partial(_denied, pages, signin)
+    admin = AdminPages(parts, renderer, sessions, settings.url)
     return Starlette(
-        routes=[*signin.routes(), *_pages(pages), *_forms(Forms(actions)), *_api(Api(store, actions)), _static()],
-        middleware=[Middleware(Access, credentials=credentials, denied=denied, url=settings.url)],
+        routes=[
+            *signin.routes(),
+            *routes.pages(pages, ExchangePages(parts, renderer), PolicyPages(parts, actions, renderer), admin),
+            *routes.buttons(Forms(actions), AdminForms(parts, sessions)),
+            *routes.endpoints(Api(parts, actions), AdminApi(parts, actions, sessions)),
+            _static(),
+        ],
+        middleware=[
+            Middleware(Access, credentials=credentials, denied=partial(_denied, pages, signin), url=settings.url)
+        ],
         exception_handlers={
             SisfError: partial(_refused, pages),
             HTTPException: partial(_failed, pages),
@@ -70,63 +104,10 @@ def create_console(
     )
 
 
-def _pages(pages: Pages) -> list[Route]:
-    return [
-        _route("/", pages.home, Role.VIEWER),
-        _route("/queue", pages.queue, Role.VIEWER),
-        _route("/policies", pages.policies, Role.VIEWER),
-        _route("/policies/{policy_id}", pages.policy, Role.VIEWER),
-        _route("/exchanges", pages.exchanges, Role.VIEWER),
-        _route("/exchanges/{exchange_id}", pages.exchange, Role.VIEWER),
-        _route("/revisions", pages.revisions, Role.VIEWER),
-        _route("/revisions/{number:int}", pages.revision, Role.VIEWER),
-        _route("/audit", pages.audit, Role.VIEWER),
-        _route("/audit/verify", pages.verify, Role.VIEWER),
-        _route("/fleet", pages.fleet, Role.VIEWER),
-    ]
-
-
-def _forms(forms: Forms) -> list[Route]:
-    return [
-        _route("/policies/{policy_id}/{step}", forms.move, Role.OPERATOR, "POST"),
-        _route("/exchanges/{exchange_id}/verdict", forms.label, Role.OPERATOR, "POST"),
-        _route("/exchanges/{exchange_id}/mistake", forms.mistake, Role.OPERATOR, "POST"),
-        _route("/exchanges/{exchange_id}/confirm", forms.confirm, Role.OPERATOR, "POST"),
-        _route("/exchanges/{exchange_id}/retry", forms.retry, Role.OPERATOR, "POST"),
-        _route("/rollback", forms.rollback, Role.ADMIN, "POST"),
-        _route("/forget", forms.forget, Role.ADMIN, "POST"),
-    ]
-
-
-def _api(api: Api) -> list[Route]:
-    return [
-        _route("/api/overview", api.overview, Role.VIEWER),
-        _route("/api/policies", api.policies, Role.VIEWER),
-        _route("/api/policies/{policy_id}", api.policy, Role.VIEWER),
-        _route("/api/exchanges", api.exchanges, Role.VIEWER),
-        _route("/api/exchanges/{exchange_id}", api.exchange, Role.VIEWER),
-        _route("/api/revisions", api.revisions, Role.VIEWER),
-        _route("/api/rollback/{number:int}", api.preview, Role.VIEWER),
-        _route("/api/audit", api.audit, Role.VIEWER),
-        _route("/api/fleet", api.fleet, Role.VIEWER),
-        _route("/api/policies/{policy_id}/{step}", api.move, Role.OPERATOR, "POST"),
-        _route("/api/exchanges/{exchange_id}/verdict", api.label, Role.OPERATOR, "POST"),
-        _route("/api/exchanges/{exchange_id}/mistake", api.mistake, Role.OPERATOR, "POST"),
-        _route("/api/rollback", api.rollback, Role.ADMIN, "POST"),
-    ]
-
-
-def _route(path: str, handler: Handler, role: Role, method: str = "GET") -> Route:
-    """A route that needs a role. Its name is that of the handler, under `api:` for those of the API."""
-
-    async def guarded(request: Request) -> Response:
-        who: Who = request.state.who
-        if not who.role.covers(role):
-            raise HTTPException(403, f"This needs the role {role}; yours is {who.role}.")
-        return await handler(request)
-
-    name = handler.__name__
-    return Route(path, guarded, methods=[method], name=f"api:{name}" if path.startswith("/api/") else name)
+def create_sessions(settings: Admin, keys: KeyFile | None) -> Sessions:
+    """Sessions that end with the key that began them."""
+    valid = keys.valid if keys is not None else (lambda _key_id: True)
+    return Sessions(settings.session_minutes * 60, valid=valid)
 
 
 def _static() -> Mount:

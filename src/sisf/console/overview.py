@@ -1,39 +1,47 @@
-"""The figures of the first page."""
+"""The figures of the first page, each with what it stands on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
-from functools import reduce
 from typing import Any
 
-from sisf.console.charts import columns
+from sisf.console.charts import columns, marks
 from sisf.loop.ageing import ageing
 from sisf.policy import Status
 from sisf.store.base import Store
-from sisf.store.figures import Tally
+from sisf.store.figures import Standing
+from sisf.store.search import Query
 from sisf.verdict import Outcome
 
-_RECENT = 20_000
+RECENT = 20_000
+"""So many of the latest exchanges in a range are counted."""
 _PARTS = 24
 _QUEUE = 100
-_NEWEST, _STEPS = 8, 6
+_NEWEST, _STEPS, _MARKED = 8, 6, 200
+_LABELS = 1_000
 
 
-def overview(store: Store) -> Mapping[str, Any]:
-    """What stands on the first page: the learning curve, how what was learned ages, and what waits for a person."""
+def overview(store: Store, wanted: Query = Query()) -> Mapping[str, Any]:  # noqa: B008 - frozen
+    """What became of exchanges, how what was learned ages, and what waits for a person."""
     snapshot = store.policies.snapshot()
-    tallies = store.exchanges.tally(_RECENT, parts=_PARTS)
+    runs = store.exchanges.standing(wanted, last=RECENT, parts=_PARTS)
     active = sorted(snapshot.active, key=lambda policy: policy.updated, reverse=True)
+    steps = store.policies.revisions(_MARKED)
+    quarter = max(1, len(runs) // 4)
     return {
         "revision": snapshot.revision,
         "health": ageing(store),
-        "total": _sum(tallies),
-        "first": _sum(tallies[: len(tallies) // 4]),
-        "last": _sum(tallies[-(len(tallies) // 4) :]) if len(tallies) >= 4 else _sum(tallies),
-        "tallies": tallies,
-        "bars": columns(tallies),
+        "total": summed(runs),
+        "first": summed(runs[:quarter]) if len(runs) >= 4 else None,
+        "last": summed(runs[-quarter:]) if len(runs) >= 4 else None,
+        "runs": runs,
+        "bars": columns(runs),
+        "marks": marks(runs, steps),
+        "agreement": agreement(store),
         "lag": store.jobs.lag(),
         "newest": active[:_NEWEST],
-        "steps": store.policies.revisions(_STEPS),
+        "steps": steps[:_STEPS],
+        "recent": RECENT,
         **waiting(store),
     }
 
@@ -48,20 +56,17 @@ def waiting(store: Store) -> Mapping[str, Any]:
     }
 
 
-def _sum(tallies: Sequence[Tally]) -> Tally:
+def agreement(store: Store) -> tuple[int, int]:
+    """In how many of the latest exchanges that a person judged the judge had said the same, and out of how many."""
+    judged = [label for label in store.exchanges.labels(_LABELS) if label.judged is not None]
+    return sum(label.judged is not None and label.judged.outcome is label.outcome for label in judged), len(judged)
+
+
+def summed(runs: Sequence[Standing]) -> Standing:
     """Several runs taken together."""
     now = datetime.now(UTC)
-    return reduce(_plus, tallies) if tallies else Tally(now, now)
-
-
-def _plus(one: Tally, other: Tally) -> Tally:
-    return Tally(
-        one.since,
-        other.until,
-        one.intercepted + other.intercepted,
-        one.withheld + other.withheld,
-        one.breached + other.breached,
-        one.mistakes + other.mistakes,
-        one.passed + other.passed,
-        one.undecided + other.undecided,
-    )
+    total = Standing(runs[0].since if runs else now, runs[-1].until if runs else now)
+    for run in runs:
+        for field in fields(Standing)[2:]:
+            setattr(total, field.name, getattr(total, field.name) + getattr(run, field.name))
+    return total

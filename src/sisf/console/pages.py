@@ -1,166 +1,132 @@
-"""The pages, one method each. The store blocks, so each page collects what it shows in a thread."""
+"""The pages around policies and exchanges, one method each. The store blocks, so each collects in a thread."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response, StreamingResponse
 
-from sisf.console import charts
-from sisf.console.actions import STEPS, Actions, may_move
-from sisf.console.overview import overview, waiting
-from sisf.console.roles import Role, Who
-from sisf.console.words import in_words
-from sisf.errors import StoreError
-from sisf.exchange import Fate
-from sisf.policy import Policy, Status, compare
-from sisf.store.base import Store
-from sisf.store.records import ExchangeRecord
-from sisf.verdict import Outcome
+from sisf.console import finding
+from sisf.console.actions import Actions
+from sisf.console.overview import overview
+from sisf.console.parts import Parts
+from sisf.console.rehearsal import replay
+from sisf.console.render import Renderer
+from sisf.console.review import PAGE, cases, with_texts
+from sisf.errors import SisfError, StoreError
+from sisf.loop.undoing import is_rollback, plan
+from sisf.policy import compare
+from sisf.store.search import Query
 
-_PAGE = 200
-_STOPPED = [fate for fate in Fate if fate.stopped]
-GONE_SECONDS = 15
-FILTERS = ("breach", "undecided", "safe", "stopped", "all")
-_BECAME = {
-    Fate.RELEASED: "released",
-    Fate.INTERCEPTED_PROMPT: "prompt stopped",
-    Fate.INTERCEPTED_RESPONSE: "answer stopped",
-    Fate.WITHHELD: "answer withheld",
-    Fate.ERROR: "failed",
-    Fate.ABANDONED: "client left",
-}
-_STEP_WORDS = {"activate": "Switch on", "shadow": "Watch only", "retire": "Switch off", "reject": "Reject"}
+_ROWS = 100
 
 
 class Pages:
-    """Everything that can be looked at."""
+    """Everything else that can be looked at."""
 
-    def __init__(self, store: Store, actions: Actions) -> None:
-        self.store = store
+    def __init__(self, parts: Parts, actions: Actions, renderer: Renderer) -> None:
+        self._parts = parts
         self._actions = actions
-        self._templates = Environment(
-            loader=PackageLoader("sisf.console"),
-            autoescape=select_autoescape(default=True),
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters.update(time=_time, share=_share, ago=_ago, became=lambda o: _BECAME.get(o, o))
-        self._templates.globals.update(
-            in_words=in_words, chart=charts, Role=Role, steps=_STEP_WORDS, may_move=may_move, GONE_SECONDS=GONE_SECONDS
-        )
-
-    async def render(
-        self, request: Request, template: str, collect: Callable[[], Mapping[str, Any]] = dict, status: int = 200
-    ) -> HTMLResponse:
-        """One page; `collect` runs in a thread."""
-        context = await run_in_threadpool(collect)
-        who: Who | None = getattr(request.state, "who", None)
-        text = self._templates.get_template(template).render(
-            context, who=who, path=request.url.path, done=request.query_params.get("done", "")
-        )
-        return HTMLResponse(text, status)
+        self.store = parts.store
+        self._renderer = renderer
+        self.render = renderer.render
 
     async def home(self, request: Request) -> Response:
-        """Figures, the learning curve, what was learned last."""
-        return await self.render(request, "home.html", lambda: overview(self.store))
+        """Figures with what they stand on, the learning curve, what was learned last."""
+        since = request.query_params.get("since", "")
+        tenant = request.query_params.get("tenant", "").strip()
+        wanted = Query(tenant=tenant or None, since=finding.moment(since, "since"))
+        context = {"since": since, "tenant": tenant, "ranges": finding.RANGES}
+        return await self.render(request, "home.html", lambda: {**overview(self.store, wanted), **context})
 
     async def queue(self, request: Request) -> Response:
-        """What waits for a person."""
-        return await self.render(request, "queue.html", lambda: waiting(self.store))
-
-    async def policies(self, request: Request) -> Response:
-        """All policies, or those of one status."""
-        wanted = request.query_params.get("status", "active")
-        return await self.render(request, "policies.html", lambda: self._policies(wanted))
-
-    def _policies(self, wanted: str) -> Mapping[str, Any]:
-        listed = self.store.policies.list()
-        counts = {status.value: sum(p.status is status for p in listed) for status in Status}
-        status = Status(wanted) if wanted in set(Status) else None
-        found = [policy for policy in listed if status in (None, policy.status)]
-        found.sort(key=lambda policy: policy.updated, reverse=True)
-        counts["all"] = len(listed)
-        return {"policies": found[:_PAGE], "total": len(found), "status": wanted, "counts": counts}
-
-    async def policy(self, request: Request) -> Response:
-        """One policy: what it does, what speaks for it, and its history."""
-        policy_id = request.path_params["policy_id"]
+        """What waits for a person, one card a cause."""
+        page = _count(request, "page")
 
         def collect() -> Mapping[str, Any]:
-            policy = self.store.policies.get(policy_id)
-            history = self.store.audit.latest(_PAGE, subject=policy_id)
-            return {"policy": policy, "history": history, "ngrams": _strongest(policy)}
+            found = cases(self.store)
+            shown = with_texts(self.store, found[(page - 1) * PAGE : page * PAGE])
+            pages = max(1, -(-len(found) // PAGE))
+            return {"cases": shown, "total": len(found), "page": page, "pages": pages}
 
-        return await self.render(request, "policy.html", collect)
-
-    async def exchanges(self, request: Request) -> Response:
-        """The latest exchanges, by verdict or by what became of them."""
-        if wanted := request.query_params.get("id", "").strip():
-            return RedirectResponse(request.url_for("exchange", exchange_id=wanted).path, status_code=303)
-        shown = request.query_params.get("show", "breach")
-        return await self.render(
-            request, "exchanges.html", lambda: {"records": self._exchanges(shown), "show": shown, "filters": FILTERS}
-        )
-
-    def _exchanges(self, shown: str) -> list[ExchangeRecord]:
-        if shown == "stopped":
-            return list(self.store.exchanges.recent(_PAGE, became=_STOPPED))
-        outcome = Outcome(shown) if shown in set(Outcome) else None
-        return list(self.store.exchanges.recent(_PAGE, outcome=outcome))
-
-    async def exchange(self, request: Request) -> Response:
-        """One exchange: what was said and decided, the verdict, and what was learned from it."""
-        exchange_id = request.path_params["exchange_id"]
-
-        def collect() -> Mapping[str, Any]:
-            record = self.store.exchanges.get(exchange_id)
-            learned = [p for p in self.store.policies.list() if exchange_id in p.provenance.breach_ids]
-            return {
-                "record": record,
-                "learned": learned[:_PAGE],
-                "history": self.store.audit.latest(_PAGE, subject=exchange_id),
-                "stopped": record.fate.intercepted,
-            }
-
-        return await self.render(request, "exchange.html", collect)
+        return await self.render(request, "queue.html", collect)
 
     async def revisions(self, request: Request) -> Response:
         """The steps of the policy set, newest first."""
+        page = _count(request, "page")
 
         def collect() -> Mapping[str, Any]:
-            return {"rows": self.store.policies.revisions(_PAGE), "revision": self.store.policies.snapshot().revision}
+            rows, latest = self.store.policies.revisions(page * _ROWS), self.store.policies.snapshot().revision
+            pages = max(1, -(-latest // _ROWS))
+            return {"rows": rows[(page - 1) * _ROWS :], "revision": latest, "page": page, "pages": pages}
 
         return await self.render(request, "revisions.html", collect)
 
     async def revision(self, request: Request) -> Response:
-        """One step: what it changed, and what going back to it would change now."""
+        """One step: what it changed, what undoing it or going back to it would change, also for people."""
         number = request.path_params["number"]
 
         def collect() -> Mapping[str, Any]:
             now, then = self.store.policies.snapshot(), self.store.policies.snapshot(number)
             before = self.store.policies.snapshot(number - 1) if number else then
-            row = next(
-                (r for r in self.store.policies.revisions(now.revision - number + 1) if r.number == number), None
-            )
+            row = self.store.policies.revision(number) if number else None
             back = self._actions.preview(number) if number != now.revision else None
-            undo = back.diff if back is not None else compare(now, then)
-            come = back.readmission.lines() if back is not None else []
-            return {"row": row, "then": then, "now": now, "step": compare(before, then), "undo": undo, "come": come}
+            undoing = back.diff if back is not None else compare(now, then)
+            return {
+                "row": row,
+                "then": then,
+                "now": now,
+                "step": compare(before, then),
+                "undo_step": plan(self.store, number) if number else None,
+                "back": undoing,
+                "come": back.readmission.lines() if back is not None else [],
+                "replay": replay(self._parts, back.snapshot if back is not None else then) if undoing else None,
+                "was_rollback": row is not None and is_rollback(row.reason),
+            }
 
         return await self.render(request, "revision.html", collect)
 
     async def audit(self, request: Request) -> Response:
-        """The audit log, newest first."""
+        """The audit log, newest first, searched."""
         given = request.query_params.get("before", "")
         before = int(given) if given.isdecimal() and len(given) < 19 else None
-        return await self.render(
-            request, "audit.html", lambda: {"rows": self.store.audit.latest(_PAGE, before=before), "page": _PAGE}
-        )
+        fields = audit_fields(request)
+
+        def collect() -> Mapping[str, Any]:
+            rows = self.store.audit.latest(_ROWS + 1, before=before, **fields)
+            older = str(rows[_ROWS - 1].sequence) if len(rows) > _ROWS else ""
+            return {
+                "rows": rows[:_ROWS],
+                "fields": fields,
+                "older": finding.address("/audit", fields, before=older) if older else "",
+                "csv": finding.address("/audit.csv", fields),
+            }
+
+        return await self.render(request, "audit.html", collect)
+
+    async def audit_csv(self, request: Request) -> Response:
+        """The log, or what is searched in it, for spreadsheets."""
+        fields = audit_fields(request)
+
+        def rows() -> Any:
+            yield ("sequence", "time", "actor", "action", "subject", "revision", "detail", "hash")
+            before = None
+            while page := self.store.audit.latest(1_000, before=before, **fields):
+                for r in page:
+                    yield (
+                        r.sequence,
+                        r.time.isoformat(),
+                        r.actor,
+                        r.action,
+                        r.subject,
+                        r.revision,
+                        dict(r.detail),
+                        r.hash,
+                    )
+                before = page[-1].sequence
+
+        headers = {"content-disposition": 'attachment; filename="audit.csv"'}
+        return StreamingResponse(finding.csv_rows(rows()), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def verify(self, request: Request) -> Response:
         """Whether the chain of the audit log is unbroken."""
@@ -183,30 +149,19 @@ class Pages:
 
     async def failed(self, request: Request, status: int, message: str) -> Response:
         """One clear sentence in place of a page."""
-        return await self.render(request, "error.html", lambda: {"status": status, "message": message}, status)
+        try:
+            return await self.render(request, "error.html", lambda: {"status": status, "message": message}, status)
+        except SisfError:  # the store is away: the page cannot even say where enforcement is suspended
+            return Response(message, status, media_type="text/plain; charset=utf-8")
 
 
-def step_of(request: Request) -> str:
-    """The step that a path names. Raises `HTTPException` (404) for others."""
-    step: str = request.path_params["step"]
-    if step not in STEPS:
-        raise HTTPException(404, f"unknown step `{step}`")
-    return step
+def audit_fields(request: Request) -> dict[str, str]:
+    """What of the audit log is asked for."""
+    names = ("actor", "action", "subject")
+    given = {name: request.query_params.get(name, "").strip() for name in names}
+    return {name: value for name, value in given.items() if value}
 
 
-def _strongest(policy: Policy) -> list[tuple[str, float]]:
-    grams: Mapping[str, float] = getattr(policy.condition, "ngrams", {})
-    return sorted(grams.items(), key=lambda item: -abs(item[1]))[:30]
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if moment else "–"
-
-
-def _ago(moment: datetime | None) -> float:
-    """Seconds since then."""
-    return (datetime.now(UTC) - moment).total_seconds() if moment else 0.0
-
-
-def _share(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+def _count(request: Request, name: str) -> int:
+    given = request.query_params.get(name, "1")
+    return max(1, int(given)) if given.isdecimal() and len(given) < 7 else 1

@@ -5,7 +5,8 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """`viewer` sees everything; `operator` decides on exchanges and policies; `admin` also rolls back and deletes."""
+    """`viewer` sees everything; `operator` decides on exchanges and policies, and suspends enforcement; `admin` also
+    rolls back, deletes, and lets people in."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -27,6 +28,8 @@ class Who:
     role: Role
     csrf: str = ""
     """What a form must bring back; empty for callers that authenticate every request by header."""
+    key_id: str = ""
+    """The API key that was shown, if one was."""
 
     @property
     def actor(self) -> str:

@@ -11,7 +11,7 @@ from sisf.console.access import COOKIE, Credentials, address_of, check_csrf, own
 from sisf.console.forms import read
 from sisf.console.oidc import Oidc, SignInFailed
 from sisf.console.pages import Pages
-from sisf.console.roles import Role, Who
+from sisf.console.roles import Who
 from sisf.errors import SisfError
 from sisf.store.base import Store
 
@@ -53,9 +53,14 @@ class SignIn:
         return await self._pages.render(request, "login.html", lambda: context, 401)
 
     async def _by_link(self, request: Request) -> Response:
-        """The link that `sisf serve` prints; without a token, the form."""
-        token = request.query_params.get("token", "")
-        return await self._by_secret(request, token, "/") if token else await self.ask(request, following="/")
+        """The link that `sisf serve` prints, or that an admin made: it signs in once. Without a code, the form."""
+        code = request.query_params.get("link", "")
+        if not code:
+            return await self.ask(request, following="/")
+        who = self._credentials.by_link(code, address_of(request))
+        if who is None:
+            return await self.ask(request, "This link was used, or is too old: it signs in once.", following="/")
+        return await self._in(who, "/", address_of(request))
 
     async def _by_form(self, request: Request) -> Response:
         form = dict(parse_qsl((await read(request)).decode("utf-8", "replace")))
@@ -65,7 +70,7 @@ class SignIn:
         who = self._credentials.by_secret(secret, address_of(request))
         if who is None:
             return await self.ask(request, "That token or key does not open this console.", following=following)
-        return await self._in(who.name, who.role, following)
+        return await self._in(who, following, address_of(request))
 
     async def _leave(self, request: Request) -> Response:
         assert self._oidc is not None  # noqa: S101 - the route exists only then
@@ -87,13 +92,13 @@ class SignIn:
         if person.role is None:
             await self._note("console.denied", f"person:{person.name}", {"reason": "no role"})
             raise SignInFailed(f"{person.name} has no role on this console; ask whoever runs it (admin.oidc.roles).")
-        response = await self._in(person.name, person.role, following)
+        response = await self._in(Who(person.name, person.role), following, address_of(request))
         response.delete_cookie(_BROWSER, path="/oidc")
         return response
 
-    async def _in(self, name: str, role: Role, following: str) -> Response:
-        session = self._credentials.sessions.begin(name, role)
-        await self._note("console.sign_in", f"person:{name}", {"role": role.value})
+    async def _in(self, who: Who, following: str, address: str) -> Response:
+        session = self._credentials.sessions.begin(who.name, who.role, key_id=who.key_id, address=address)
+        await self._note("console.sign_in", who.actor, {"role": who.role.value})
         response = RedirectResponse(quote(following, safe="/?=&%"), status_code=303)
         # Lax, so that a link in a message or ticket opens; changes need the form's own value besides.
         lasts = int(self._credentials.sessions.seconds)

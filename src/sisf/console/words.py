@@ -1,9 +1,20 @@
 """Policies in plain words."""
 
+from sisf.exchange import Fate
 from sisf.policy import Action, Direction, Pattern, Policy, Probe, Prototypes, Substitution
 
 _SUBJECT = {Direction.PROMPT: "prompts", Direction.RESPONSE: "answers", Direction.BOTH: "prompts and answers"}
 _VERB = {Action.BLOCK: "Stops", Action.FLAG: "Marks", Action.REWRITE: "Rewrites", Action.ALLOW: "Lets through"}
+
+BECAME = {
+    Fate.RELEASED: "released",
+    Fate.INTERCEPTED_PROMPT: "prompt stopped",
+    Fate.INTERCEPTED_RESPONSE: "answer stopped",
+    Fate.WITHHELD: "answer withheld",
+    Fate.ERROR: "failed",
+    Fate.ABANDONED: "client left",
+}
+STEP_WORDS = {"activate": "Switch on", "shadow": "Watch only", "retire": "Switch off", "reject": "Reject"}
 
 
 def in_words(policy: Policy) -> str:

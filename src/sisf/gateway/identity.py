@@ -96,6 +96,11 @@ class KeyFile:
         key = self._keys.get(_hash(secret))
         return key if key is not None and not key.revoked else None
 
+    def valid(self, key_id: str) -> bool:
+        """Whether there is a key of that id that is not revoked."""
+        self._load(fresh=False)
+        return any(key.id == key_id and not key.revoked for key in self._keys.values())
+
     def _load(self, *, fresh: bool) -> None:
         if not fresh and time.monotonic() < self._next:
             return

@@ -115,7 +115,9 @@ class Lifecycle:
         return self._step(lambda snapshot: self._excepted(snapshot, record), actor=actor, reason=reason)
 
     def move(self, policy_id: str, status: Status, *, actor: str, reason: str) -> Snapshot:
-        """A person moves one policy to `active`, `shadow` or `retired`. What an activated one replaces retires.
+        """A person moves one policy to `active`, `shadow` or `retired`. What an activated one replaces retires, and
+        proposals that it answers too are rejected. One that was retired comes back through the gate, which knows what
+        was reported as a mistake meanwhile.
 
         One that would stop a text that was reported as a mistake is activated with the exception.
         Raises `PolicyError` when it is not in a state to be moved, did not pass the gate, or can have no exception.
@@ -123,8 +125,10 @@ class Lifecycle:
 
         def plan(snapshot: Snapshot) -> Sequence[Policy]:
             policy = self._store.policies.get(policy_id)
-            if policy.status in (Status.RETIRED, Status.REJECTED):
-                raise PolicyError(f"policy {policy.id} is {policy.status}; a rollback can bring back what was in force")
+            if policy.status is Status.REJECTED:
+                raise PolicyError(f"policy {policy.id} is rejected; the loop proposes anew what is needed")
+            if policy.status is Status.RETIRED and status is not Status.RETIRED:
+                policy = self._restored(policy)
             if policy.status is status:
                 raise PolicyError(f"policy {policy.id} is {status} already")
             if status is not Status.RETIRED and not (policy.gate_report and policy.gate_report.passed):
@@ -136,9 +140,26 @@ class Lifecycle:
             if tried.refused:
                 raise PolicyError(f"policy {policy.id} cannot become active: {tried.refused[policy.id]}")
             replaced = [dataclasses.replace(p, status=Status.RETIRED) for p in succeeded(policy, snapshot)]
-            return [*replaced, *tried.policies]
+            proposed = self._store.policies.list(Status.PROPOSED)
+            answered = [dataclasses.replace(p, status=Status.REJECTED) for p in proposed if _answers(policy, p)]
+            return [*replaced, *answered, *tried.policies]
 
         return self._step(plan, actor=actor, reason=reason)
+
+    def _restored(self, policy: Policy) -> Policy:
+        """A retired policy as the gate finds it now. Raises `PolicyError` that says what it would stop."""
+        report = self._gate.examine(policy, None, Without(self._knowledge, policy.id))
+        if not report.passed:
+            raise PolicyError(f"policy {policy.id} does not pass the gate any more: {'; '.join(report.reasons)}")
+        caught = policy.gate_report
+        if caught is not None:  # that it catches its breach was shown when it came
+            report = dataclasses.replace(
+                report,
+                catches_breach=caught.catches_breach,
+                variants=caught.variants,
+                variants_caught=caught.variants_caught,
+            )
+        return dataclasses.replace(policy, gate_report=report)
 
     def review(self) -> Snapshot:
         """Judge what was stopped of the well-behaved; then demote, promote, merge, let decay and cap, in one revision;
@@ -336,6 +357,15 @@ def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:
         for p in snapshot.policies
         if p.id != policy.id and (p.id in policy.provenance.supersedes or _later(policy, p))
     ]
+
+
+def _answers(policy: Policy, proposal: Policy) -> bool:
+    """Whether `policy` does what `proposal` was made for: it names it, or was learned from all its breaches too."""
+    if proposal.id == policy.id or policy.provenance.synthesiser == "person":
+        return False
+    theirs, ours = set(proposal.provenance.breach_ids), set(policy.provenance.breach_ids)
+    within = bool(theirs) and theirs <= ours and proposal.tenant == policy.tenant
+    return proposal.id in policy.provenance.supersedes or within or _later(policy, proposal)
 
 
 def _later(new: Policy, old: Policy) -> bool:

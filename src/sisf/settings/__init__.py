@@ -18,7 +18,7 @@ from sisf.settings.learning import (
     Synthesis,
 )
 from sisf.settings.model import Settings
-from sisf.settings.reading import cache_dir, load
+from sisf.settings.reading import cache_dir, load, origins
 from sisf.settings.serving import (
     Admin,
     ConsoleRole,
@@ -63,4 +63,5 @@ __all__ = [
     "Upstream",
     "cache_dir",
     "load",
+    "origins",
 ]

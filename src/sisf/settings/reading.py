@@ -46,6 +46,27 @@ def load(
         raise ConfigurationError(f"{path or 'configuration'}: {problems}") from None
 
 
+def origins(
+    path: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Mapping[str, str]:
+    """Where each setting that is given comes from, by its dotted key: the last one that says it counts."""
+    found = {key: str(path) for key in _dotted(_read(path, environment) if path else {})}
+    for name in environment:
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+            found[name[len(_PREFIX) :].lower().replace("__", ".")] = name
+    return found | dict.fromkeys(overrides or {}, "command line")
+
+
+def _dotted(data: Mapping[str, Any], prefix: str = "") -> list[str]:
+    keys = []
+    for name, value in data.items():
+        keys += _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [f"{prefix}{name}"]
+    return keys
+
+
 def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
     key = ".".join(str(part) for part in location)
     return f"unknown key `{key}`" if kind == "extra_forbidden" else f"`{key}`: {message}"

@@ -59,6 +59,8 @@ class Admin(Section):
     """The address at which people reach the console, e.g. `https://sisf.example.com`. With https, cookies need it."""
     session_minutes: float = Field(480.0, gt=0)
     """After so long people sign in again."""
+    two_persons: bool = False
+    """Broad policies (learned ones and prototypes) become active on the console only when two people approved them."""
     oidc: Oidc = Oidc()
     """Signing in with the organisation's accounts."""
 

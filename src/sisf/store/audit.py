@@ -89,13 +89,25 @@ class SqlAudit:
         with self._database.read() as connection:
             return [_row(row) for row in _page(connection, after, limit)]
 
-    def latest(self, limit: int = 100, *, before: int | None = None, subject: str | None = None) -> Sequence[AuditRow]:
-        """The newest rows first; with `before`, only those numbered below; with `subject`, those about that only."""
+    def latest(
+        self,
+        limit: int = 100,
+        *,
+        before: int | None = None,
+        subject: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+    ) -> Sequence[AuditRow]:
+        """The newest rows first; with `before`, only those numbered below; with `subject`, those about that only; with
+        `actor` or `action`, those in whose name that occurs."""
         query = select(_table).order_by(_table.c.sequence.desc()).limit(limit)
         if before is not None:
             query = query.where(_table.c.sequence < before)
         if subject is not None:
             query = query.where(_table.c.subject == plain(subject))
+        for column, part in ((_table.c.actor, actor), (_table.c.action, action)):
+            if part is not None:
+                query = query.where(column.contains(plain(part), autoescape=True))
         with self._database.read() as connection:
             return [_row(row) for row in connection.execute(query).all()]
 

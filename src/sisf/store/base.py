@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sisf.exchange import Exchange, Sender
 from sisf.policy import Change, Policy, Snapshot, Status
-from sisf.store.figures import Tally
+from sisf.store.figures import Standing, Tally
 from sisf.store.oversight import OversightTable
 from sisf.store.records import (
     AuditRow,
@@ -153,6 +153,10 @@ class ExchangeTable(Protocol):
 
     def stopped(self, since: datetime, *, of_one: int, limit: int) -> Sequence[ExchangeRecord]:
         """Prompts that policies stopped since then, newest first, at most `of_one` of each sender."""
+        ...
+
+    def standing(self, wanted: Query, *, last: int = 20_000, parts: int = 1) -> Sequence[Standing]:
+        """What became of the `last` of these exchanges, oldest first, in up to `parts` runs of equally many."""
         ...
 
     def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
@@ -316,8 +320,17 @@ class AuditLog(Protocol):
         """Rows in order, starting behind sequence number `after`."""
         ...
 
-    def latest(self, limit: int = 100, *, before: int | None = None, subject: str | None = None) -> Sequence[AuditRow]:
-        """The newest rows first; with `before`, only those numbered below; with `subject`, those about that only."""
+    def latest(
+        self,
+        limit: int = 100,
+        *,
+        before: int | None = None,
+        subject: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+    ) -> Sequence[AuditRow]:
+        """The newest rows first; with `before`, only those numbered below; with `subject`, those about that only; with
+        `actor` or `action`, those in whose name that occurs."""
         ...
 
     def verify(self, anchor: AuditRow | None = None) -> int:

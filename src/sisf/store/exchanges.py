@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Fate, Sender
-from sisf.store import audit, codec, conduct, leases, retention, schema, search, tally, verdicts
+from sisf.store import audit, codec, conduct, leases, retention, schema, search, standing, tally, verdicts
 from sisf.store.database import Database
-from sisf.store.figures import Tally
+from sisf.store.figures import Standing, Tally
 from sisf.store.privacy import Keep
 from sisf.store.records import Conduct, ExchangeRecord, Label, Spoken, Urgency
 from sisf.store.search import Found, Query
@@ -186,6 +186,11 @@ class SqlExchanges:
         with self._database.read() as connection:
             rows = connection.execute(conduct.stopped(_whole(), since, of_one, limit)).all()
             return [self._record(row) for row in rows]
+
+    def standing(self, wanted: Query, *, last: int = 20_000, parts: int = 1) -> Sequence[Standing]:
+        """What became of the `last` of these exchanges, oldest first, in up to `parts` runs of equally many."""
+        with self._database.read() as connection:
+            return standing.read(self._database, connection, wanted, last, parts)
 
     def breaches(self, *, after: int = 0, newest: int | None = None) -> Sequence[tuple[int, Breach]]:
         """Breaches as lessons, oldest first, each with its sequence number; only those numbered above `after`, and of

@@ -1,0 +1,129 @@
+"""Templates to pages. Every text shown is hostile: all of it is escaped, and what hides in it becomes visible."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup, escape
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from sisf.console import charts
+from sisf.console.actions import may_move
+from sisf.console.roles import Role, Who
+from sisf.console.words import BECAME, STEP_WORDS, in_words
+from sisf.exchange import Fate
+from sisf.store.base import Store
+from sisf.text.shown import full_name, name_of, pieces
+
+GONE_SECONDS = 15
+SHOWN_CHARS = 20_000
+"""Of one text on a page; the export has all of it."""
+
+
+class Renderer:
+    """Renders templates, each page with who is signed in and where enforcement is suspended."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._templates = Environment(
+            loader=PackageLoader("sisf.console"),
+            autoescape=select_autoescape(default=True),
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(
+            time=_time, share=_share, ago=_ago, became=lambda o: BECAME.get(o, o), short=short, seen=seen, line=line
+        )
+        self._templates.globals.update(
+            in_words=in_words,
+            chart=charts,
+            Role=Role,
+            Fate=Fate,
+            steps=STEP_WORDS,
+            may_move=may_move,
+            marked=marked,
+            GONE_SECONDS=GONE_SECONDS,
+        )
+
+    async def render(
+        self, request: Request, template: str, collect: Callable[[], Mapping[str, Any]] = dict, status: int = 200
+    ) -> HTMLResponse:
+        """One page; `collect` runs in a thread."""
+        who: Who | None = getattr(request.state, "who", None)
+
+        def work() -> str:
+            context = collect()
+            suspended = self._store.oversight.suspensions() if who is not None else ()
+            return self._templates.get_template(template).render(
+                context,
+                who=who,
+                path=request.url.path,
+                done=request.query_params.get("done", ""),
+                undo=request.query_params.get("undo", ""),
+                suspended=suspended,
+            )
+
+        return HTMLResponse(await run_in_threadpool(work), status)
+
+
+def short(identity: str) -> str:
+    """An id as people can tell it from others: ids begin with the time, so those of one hour begin alike."""
+    return identity if len(identity) <= 12 else f"…{identity[-8:]}"
+
+
+def seen(text: str, most: int = SHOWN_CHARS) -> Markup:
+    """A hostile text, escaped, with what hides in it made visible."""
+    cut = text[:most]
+    shown = Markup().join(_piece(hidden, run) for hidden, run in pieces(cut))
+    return (
+        shown + Markup('<span class="soft">… {:,} more characters</span>').format(len(text) - most)
+        if len(text) > most
+        else shown
+    )
+
+
+def line(text: str, most: int = 140) -> Markup:
+    """The beginning of a hostile text on one line."""
+    flat = " ".join(text.split(None, most)[:most]) if text.strip() else text
+    return seen(flat[:most]) + ("…" if len(flat) > most else "")
+
+
+def marked(text: str, spans: Sequence[tuple[int, int]], most: int = SHOWN_CHARS) -> Markup:
+    """As `seen`, with these spans marked."""
+    parts, place = [], 0
+    for start, end in _merged(spans, min(len(text), most)):
+        parts += [seen(text[place:start]), Markup("<mark>{}</mark>").format(seen(text[start:end]))]
+        place = end
+    return Markup().join([*parts, seen(text[place:], most - place)])
+
+
+def _merged(spans: Sequence[tuple[int, int]], end: int) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted((start, min(stop, end)) for start, stop in spans if start < min(stop, end)):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return merged
+
+
+def _piece(hidden: bool, run: str) -> Markup:
+    if not hidden:
+        return escape(run)
+    return Markup('<span class="hid" title="{}">{}</span>').format(full_name(run[0]), name_of(run))
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if moment else "–"
+
+
+def _ago(moment: datetime | None) -> float:
+    """Seconds since then."""
+    return (datetime.now(UTC) - moment).total_seconds() if moment else 0.0
+
+
+def _share(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{100 * value:.{digits}f} %"

@@ -1,0 +1,64 @@
+"""Counting what became of exchanges, and on whose word each count stands. No text is read for it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from sisf.exchange import Fate
+from sisf.store import schema, search
+from sisf.store.database import Database
+from sisf.store.figures import Standing
+from sisf.store.records import Said
+from sisf.verdict import Outcome
+
+_exchange, _said, _word = schema.exchange, schema.verdict, schema.word
+_STOPPED = {fate.value for fate in Fate if fate.intercepted}
+_JUDGED = {
+    (Outcome.BREACH.value, True): "breach_person",
+    (Outcome.BREACH.value, False): "breach_judge",
+    (Outcome.SAFE.value, True): "safe_person",
+    (Outcome.SAFE.value, False): "safe_judge",
+}
+
+
+def read(database: Database, connection: Connection, wanted: search.Query, last: int, parts: int) -> Sequence[Standing]:
+    """See `ExchangeTable.standing`."""
+    person = (
+        select(_said.c.seq)
+        .where(_said.c.exchange_id == _exchange.c.id, _said.c.actor.startswith("person:", autoescape=True))
+        .exists()
+        .label("person")
+    )
+    query = select(_exchange.c.time, _exchange.c.outcome, _exchange.c.verdict, _word.c.said, person).join(
+        _word, _word.c.exchange_id == _exchange.c.id, isouter=True
+    )
+    query = search.newest(search.restrict(database, connection, query, wanted), last, None)
+    rows = connection.execute(query).all()[::-1]
+    length = max(1, -(-len(rows) // parts))
+    return [_count(rows[start : start + length]) for start in range(0, len(rows), length)]
+
+
+def _count(rows: Sequence[Any]) -> Standing:
+    since, until = (datetime.fromtimestamp(row.time, UTC) for row in (rows[0], rows[-1]))
+    counted = Standing(since, until, len(rows))
+    for row in rows:
+        for name in _kinds(row):
+            setattr(counted, name, getattr(counted, name) + 1)
+    return counted
+
+
+def _kinds(row: Any) -> Iterable[str]:
+    if row.outcome in _STOPPED:
+        yield "stopped"
+        if row.said is not None:
+            yield "stopped_right" if row.said == Said.RIGHT.value else "stopped_wrong"
+    elif row.outcome == Fate.WITHHELD.value:
+        yield "withheld"
+    elif row.outcome != Fate.RELEASED.value:
+        yield "unanswered"
+    elif row.verdict is None:
+        yield "unjudged"
+    else:
+        yield _JUDGED.get((row.verdict, bool(row.person)), "undecided")

@@ -70,6 +70,49 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+_TICKED = re.compile(r"`([^`\n]+)`")
+_PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
+
+
+def _claims(page: str) -> list[str]:
+    """What a page says is there: paths, and classes or methods by name."""
+    return [name for name in _TICKED.findall(page) if _is_path(name) or re.fullmatch(r"[A-Z]\w+(?:\.\w+)?", name)]
+
+
+def _is_path(name: str) -> bool:
+    return _PATH.fullmatch(name) is not None and ("/" in name or name.endswith((".py", ".toml")))
+
+
+def _stands(name: str) -> bool:
+    """Whether a path is in the tree, or a class (with a method) is defined in the sources."""
+    if _is_path(name):
+        return any((root / name).exists() for root in (ROOT / "src" / "sisf", ROOT))
+    cls, _, member = name.partition(".")
+    sources = (p.read_text(encoding="utf-8") for p in (ROOT / "src").rglob("*.py"))
+    bodies = [
+        body for text in sources for body in re.findall(rf"^class {cls}\b.*(?:\n(?:[ )#].*)?)*", text, re.MULTILINE)
+    ]
+    return any(not member or re.search(rf"^    (?:async )?def {member}\b", body, re.MULTILINE) for body in bodies)
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    claims = _claims(page)
+    assert len(claims) > 60
+    assert [name for name in claims if not _stands(name)] == []
+    packages = {
+        p.name + ("/" if p.is_dir() else "") for p in (ROOT / "src" / "sisf").glob("[a-z]*") if p.suffix != ".typed"
+    }
+    assert packages <= set(claims)
+
+
+def test_the_search_for_names_finds_wrong_ones() -> None:
+    wrong = ["loop/monitor.py", "loop/plan/", "Monitor.plan", "Planner", "tests/pipeline/test_nothing.py"]
+    page = " ".join(f"`{name}`" for name in wrong)
+    assert _claims(page) == wrong
+    assert [name for name in wrong if _stands(name)] == []
+
+
 def _exists(words: list[str]) -> bool:
     """Whether `sisf WORDS…` begins with a command; what follows a command are its arguments."""
     command = get_command(app)

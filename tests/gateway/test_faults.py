@@ -167,6 +167,18 @@ def test_a_held_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
         assert body.endswith(b"data: [DONE]\n\n")
 
 
+def test_comments_alone_are_no_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sisf.gateway.relay._KEEP_ALIVE_SECONDS", 0.1)
+    with rig(adjudication__mode="inline") as gateway:
+        gateway.judge.delay = 0.5
+        gateway.loop.raises = True
+        body = gateway.post(chat("hi", stream=True)).body
+        assert b": keep-alive\n\n" in body
+        assert b"scripted" not in body
+        assert b"store_unavailable" in body
+        assert gateway.metric("sisf_fail_opens_total", part="store") == 0
+
+
 @pytest.mark.parametrize("fault", ["raises", "error", "hang"])
 def test_a_failing_store_in_strict_mode_stops_answers(fault: str) -> None:
     keys: dict[str, Any] = {"store__durability": "strict", "on_failure__store_timeout": 0.2}

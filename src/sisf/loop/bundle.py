@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from sisf.embedding.base import Embedder
-from sisf.errors import DataError, PolicyError, RevisionConflict, StoreError
+from sisf.errors import DataError, PolicyError
+from sisf.loop.committing import commit
 from sisf.loop.knowledge import Without
 from sisf.loop.readmission import Readmission, Readmissions
 from sisf.policy import Change, Policy, Snapshot, Status
@@ -27,7 +28,6 @@ from sisf.synthesis.base import Knowledge, PolicyGate
 
 FORMAT = "sisf-policies/1"
 _KEYS = ("format", "origin", "serial", "policies", "digest", "signature")
-_CONFLICTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +112,18 @@ def import_bundle(
     the last one of its origin.
     """
     readmission, examined = preview_import(store, bundle, gate, knowledge, embedder=embedder)
-    for _ in range(_CONFLICTS):
-        snapshot = store.policies.snapshot()
-        arriving = {policy.id for policy in examined}
+    arriving = {policy.id for policy in examined}
+    reason = f"bundle {bundle.serial} of {bundle.origin} (sha256 {bundle.digest[:12]})"
+
+    def change(snapshot: Snapshot) -> Change:
         leaving = [
             dataclasses.replace(policy, status=Status.RETIRED)
             for policy in snapshot.policies
             if replace and policy.id not in arriving
         ]
-        reason = f"bundle {bundle.serial} of {bundle.origin} (sha256 {bundle.digest[:12]})"
-        change = Change((*examined, *leaving), actor, reason)
-        try:
-            return store.policies.commit(change, expected=snapshot.revision, bundle=bundle.mark), readmission
-        except RevisionConflict:
-            continue
-    raise StoreError(f"the policy set changed {_CONFLICTS} times while a bundle was taken in")
+        return Change((*examined, *leaving), actor, reason)
+
+    return commit(store, change, "the import of a bundle", bundle=bundle.mark)[0], readmission
 
 
 def preview_import(

@@ -13,9 +13,10 @@ import structlog
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
-from sisf.errors import PolicyError, RevisionConflict, StoreError
+from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Exchange
 from sisf.loop import mistakes
+from sisf.loop.committing import commit
 from sisf.loop.drift import Drift, stopped_by, well_behaved
 from sisf.loop.knowledge import Without
 from sisf.loop.readmission import Readmissions
@@ -29,7 +30,6 @@ from sisf.synthesis.speech import same_line
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
-_CONFLICTS = 100
 _SAMPLE, _KEPT_REACH = 10, 0.8
 _RECENT = 2_000
 """The latest exchanges, by which policies are compared that may replace each other."""
@@ -214,16 +214,11 @@ class Lifecycle:
         self._store.feedback.add(Feedback(match.policy_id, kind, sender, record.exchange.id, actor, *case))
 
     def _step(self, plan: Callable[[Snapshot], Sequence[Policy]], *, actor: str, reason: str) -> Snapshot:
-        for _ in range(_CONFLICTS):
-            snapshot = self._store.policies.snapshot()
+        def change(snapshot: Snapshot) -> Change | None:
             policies = plan(snapshot)
-            if not policies:
-                return snapshot
-            try:
-                return self._store.policies.commit(Change(tuple(policies), actor, reason), expected=snapshot.revision)
-            except RevisionConflict:
-                continue
-        raise StoreError(f"the policy set changed {_CONFLICTS} times during one step of the lifecycle")
+            return Change(tuple(policies), actor, reason) if policies else None
+
+        return commit(self._store, change, "one step of the lifecycle")[0]
 
     def _excepted(self, snapshot: Snapshot, record: ExchangeRecord) -> list[Policy]:
         """Every active policy that stops the exchange, narrowed; also those that stop it once the others do not."""

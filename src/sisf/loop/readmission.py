@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sisf.embedding.base import Embedder
-from sisf.errors import LimitExceeded, PolicyError, RevisionConflict, StoreError
+from sisf.errors import LimitExceeded, PolicyError
 from sisf.exchange import Message, Role
+from sisf.loop.committing import commit
 from sisf.loop.mistakes import excepted
 from sisf.policy import Action, Change, Diff, Direction, Match, Policy, Snapshot, Status, compare
 from sisf.store import BenignCase, Store
 from sisf.warden.matcher import rehearsed
 
-_CONFLICTS = 100
 _ROUNDS = 20
 """Policies hide behind one another, and may need several exceptions."""
 
@@ -92,17 +92,15 @@ class Readmissions:
 
         Raises `StoreError` for an unknown revision.
         """
-        for _ in range(_CONFLICTS):
-            before = self._store.policies.snapshot()
-            planned, policies = self._planned(before, revision)
-            change = Change(policies, actor, f"rollback to revision {revision}: {reason}")
-            try:
-                return dataclasses.replace(
-                    planned, snapshot=self._store.policies.commit(change, expected=before.revision)
-                )
-            except RevisionConflict:
-                continue
-        raise StoreError(f"the policy set changed {_CONFLICTS} times during a rollback; run it again")
+        planned: list[Return] = []
+
+        def change(before: Snapshot) -> Change:
+            back, policies = self._planned(before, revision)
+            planned.append(back)
+            return Change(policies, actor, f"rollback to revision {revision}: {reason}")
+
+        following, _ = commit(self._store, change, "a rollback")
+        return dataclasses.replace(planned[-1], snapshot=following)
 
     def _planned(self, now: Snapshot, revision: int) -> tuple[Return, tuple[Policy, ...]]:
         readmission = self.admit(self._store.policies.snapshot(revision).policies)

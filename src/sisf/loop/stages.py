@@ -12,8 +12,9 @@ from typing import Literal, TypeVar
 import structlog
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import RevisionConflict, SisfError, StoreError
+from sisf.errors import SisfError
 from sisf.exchange import Exchange
+from sisf.loop.committing import commit
 from sisf.loop.enforcement import Enforcement
 from sisf.loop.events import Activated, Event, Judged, Planned, Worked
 from sisf.loop.examiner import Examiner
@@ -26,7 +27,6 @@ from sisf.verdict import Breach, Outcome, Verdict
 
 Autonomy = Literal["autonomous", "supervised", "observe"]
 _log = structlog.get_logger(__name__)
-_CONFLICTS = 100
 _Done = TypeVar("_Done")
 
 
@@ -118,19 +118,16 @@ class Stages:
 
     def execute(self, job: Job) -> None:
         """Put the proposals that passed in force, retire what they replace, in one revision."""
-        for _ in range(_CONFLICTS):
-            snapshot = self._store.policies.snapshot()
-            change = self._change(job.exchange_id, snapshot)
-            if change is None:
-                self._store.jobs.advance(job, None)
-                return
-            try:
-                following = self._store.policies.commit(change, expected=snapshot.revision, completes=job)
-            except RevisionConflict:
-                continue
-            self._activate(job.exchange_id, following, change)
+        following, change = commit(
+            self._store,
+            lambda snapshot: self._change(job.exchange_id, snapshot),
+            f"the execution of exchange {job.exchange_id}",
+            completes=job,
+        )
+        if change is None:
+            self._store.jobs.advance(job, None)
             return
-        raise StoreError(f"the policy set changed {_CONFLICTS} times while exchange {job.exchange_id} was executed")
+        self._activate(job.exchange_id, following, change)
 
     def _caught(self, exchange: Exchange) -> bool:
         try:
@@ -199,9 +196,4 @@ class Stages:
     def _withdraw(self, policies: Sequence[Policy], error: Exception) -> None:
         retired = tuple(dataclasses.replace(policy, status=Status.RETIRED) for policy in policies)
         change = Change(retired, "loop", f"could not be enforced: {error}")
-        for _ in range(_CONFLICTS):
-            try:
-                self._store.policies.commit(change, expected=self._store.policies.snapshot().revision)
-            except RevisionConflict:
-                continue
-            return
+        commit(self._store, lambda _: change, "the withdrawal of what cannot be enforced")

@@ -37,7 +37,7 @@ class Release:
     """Whether a policy rewrote the answer, in the document that was given."""
 
 
-_NONE: frozenset[int] = frozenset()
+_AS_IT_CAME = Release(frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Pipeline:
             return Release(frozenset(withheld), changed)
         if turn.request.answered and not await self.record(turn):
             raise StoreError("The exchange could not be recorded, so its answer is not released; try again later.")
-        return Release(_NONE, changed)
+        return Release(frozenset(), changed=True) if changed else _AS_IT_CAME
 
     async def _inspect(self, turn: Turn, tree: dict[str, Any], choices: Sequence[Choice]) -> tuple[set[int], bool]:
         """Which choices must be withheld, and whether `tree` was rewritten."""

@@ -3,8 +3,10 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import REGISTRY
 
 import sisf.adjudicator.agreement
@@ -30,19 +32,34 @@ def families() -> dict[str, set[str]]:
 
 
 def queries() -> list[str]:
-    panels = json.loads((ROOT / "deploy/grafana-sisf.json").read_text())["panels"]
-    return [target["expr"] for panel in panels for target in panel["targets"]]
+    board = json.loads((ROOT / "deploy/grafana-sisf.json").read_text())
+    marks = [mark["expr"] for mark in board["annotations"]["list"]]
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]] + marks
 
 
-@pytest.mark.parametrize("query", queries())
-def test_every_query_of_the_dashboard_names_metrics_and_labels_that_exist(query: str) -> None:
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((ROOT / "deploy/alerts-sisf.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_every_alert_says_what_to_do() -> None:
+    rules = alerts()
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 5
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["description"]
+
+
+@pytest.mark.parametrize("query", [*queries(), *(rule["expr"] for rule in alerts())])
+def test_every_query_of_the_dashboard_and_of_the_alerts_names_metrics_and_labels_that_exist(query: str) -> None:
     known = families()
     names = [re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"sisf_[a-z_]+", query)]
     assert names
     assert set(names) <= set(known)
     asked = {label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")}
     asked |= set(re.findall(r"([a-z_]+)=\"", query))
-    assert asked <= {"le"}.union(*(known[name] for name in names))
+    assert asked <= {"le", "instance"}.union(*(known[name] for name in names))
 
 
 def test_what_an_operator_must_see_is_on_the_dashboard() -> None:

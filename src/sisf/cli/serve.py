@@ -10,6 +10,7 @@ from sisf.cli.base import ConfigOption, StoreOption, load_settings, origins_of
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
+    from sisf.gateway.webhooks import Webhooks
     from sisf.settings import Settings
 
 
@@ -77,11 +78,14 @@ def run(
         }
         first = create_app(**parts, settings=settings, tracing=tracing)
         system.loop.listen(first.core.metrics.heard)
+        stack = contextlib.ExitStack()
+        if settings.webhooks:
+            stack.callback(webhooks_of(settings, system, first.core.metrics.failed_open).close)
         again = load or (lambda: settings)
         app = Reloadable(
             first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics, tracing=tracing)
         )
-        with console_running(settings, system, origins):
+        with stack, console_running(settings, system, origins):
             serve_gateway(
                 Traced(app, tracing) if tracing else app,
                 settings.listen.host,
@@ -93,6 +97,17 @@ def run(
         system.close()
         if tracing is not None:
             tracing.close()
+
+
+def webhooks_of(settings: "Settings", system: "System", fail_opens: Callable[[], float]) -> "Webhooks":
+    """Who is told what happens, from now on."""
+    from sisf.gateway.webhooks import Webhooks
+
+    made = Webhooks(
+        settings.webhooks, system.store, tripped=system.loop.lifecycle.tripped, fail_opens=fail_opens
+    ).start()
+    system.loop.listen(made.heard)
+    return made
 
 
 def _ready(url: str, settings: "Settings") -> None:

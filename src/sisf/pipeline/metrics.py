@@ -87,6 +87,11 @@ class Metrics:
             case Failed(stage=stage, final=final):
                 self.failures.labels("loop", f"{stage.value}_given_up" if final else stage.value).inc()
 
+    def failed_open(self) -> float:
+        """How many texts passed unchecked or unrecorded so far."""
+        samples = (sample for metric in self.fail_opens.collect() for sample in metric.samples)
+        return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+
     def render(self) -> bytes:
         """Prometheus text format: these, and what judges and the process itself count for all."""
         return generate_latest(self.registry) + generate_latest(REGISTRY)

@@ -31,6 +31,8 @@ from sisf.settings.serving import (
     Streaming,
     Tracing,
     Upstream,
+    Webhook,
+    WebhookEvent,
 )
 from sisf.settings.storage import PrivacySettings, StoreSettings
 
@@ -61,6 +63,8 @@ __all__ = [
     "Synthesis",
     "Tracing",
     "Upstream",
+    "Webhook",
+    "WebhookEvent",
     "cache_dir",
     "load",
     "origins",

@@ -6,7 +6,18 @@ from pydantic import Field
 
 from sisf.settings.learning import Adjudication, EmbedderSettings, LifecycleSettings, LoopSettings, Synthesis
 from sisf.settings.section import Section
-from sisf.settings.serving import Admin, KeySettings, Limits, Listen, Observe, OnFailure, Streaming, Tracing, Upstream
+from sisf.settings.serving import (
+    Admin,
+    KeySettings,
+    Limits,
+    Listen,
+    Observe,
+    OnFailure,
+    Streaming,
+    Tracing,
+    Upstream,
+    Webhook,
+)
 from sisf.settings.storage import PrivacySettings, StoreSettings
 
 
@@ -30,6 +41,8 @@ class Settings(Section):
     keys: KeySettings = KeySettings()
     streaming: Streaming = Streaming()
     tracing: Tracing = Tracing()
+    webhooks: tuple[Webhook, ...] = ()
+    """Who is told when something happens: a list of `url`, `secret` and `events`."""
     mode: Literal["enforce", "observe"] = "enforce"
     """`observe`: everything is evaluated, recorded and counted, nothing is enforced."""
     observe: Observe = Observe()

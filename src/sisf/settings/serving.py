@@ -65,6 +65,37 @@ class Admin(Section):
     """Signing in with the organisation's accounts."""
 
 
+WebhookEvent = Literal[
+    "breach",
+    "proposal",
+    "given_up",
+    "breaker",
+    "fail_open",
+    "stale_node",
+    "enforcement_suspended",
+    "enforcement_resumed",
+]
+
+
+class Webhook(Section):
+    """Who is told when something happens that people should know."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    """Where messages are posted, e.g. `https://chat.example.com/hooks/sisf`."""
+    secret: SecretStr = SecretStr("")
+    """Signs each message (`webhook-signature`, HMAC-SHA256). Empty: they are not signed."""
+    events: tuple[WebhookEvent, ...] = (
+        "proposal",
+        "given_up",
+        "breaker",
+        "fail_open",
+        "stale_node",
+        "enforcement_suspended",
+        "enforcement_resumed",
+    )
+    """Which events it is told; `breach` may be many."""
+
+
 class Upstream(Section):
     """The model to protect, behind an OpenAI-compatible API."""
 

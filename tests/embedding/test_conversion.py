@@ -81,7 +81,7 @@ def test_a_cache_that_cannot_be_made_costs_only_time(tmp_path: Path, capsys: pyt
     for _ in range(2):
         assert _works(cached_session(tmp_path / "file" / "model.onnx", convert, _silent))
     assert convert.runs == 2
-    assert "not cached" in capsys.readouterr().out
+    assert "embedding_model_not_cached" in capsys.readouterr().out
 
 
 def test_a_full_disk_costs_only_time(tmp_path: Path) -> None:

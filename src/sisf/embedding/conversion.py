@@ -62,7 +62,7 @@ def _open_cached(path: Path, threads: int) -> Any | None:
     try:
         return open_session(path, threads=threads)
     except ModelError as error:
-        _log.warning("cached embedding model is damaged, converting again", reason=str(error))
+        _log.warning("embedding_model_damaged", reason=str(error))
         return None
 
 
@@ -74,7 +74,7 @@ def _write_if_possible(path: Path, model: bytes) -> None:
 
 
 def _warn_uncached(path: Path, error: OSError) -> None:
-    _log.warning("embedding model not cached, it will be converted at every start", path=str(path), reason=str(error))
+    _log.warning("embedding_model_not_cached", path=str(path), reason=str(error))
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -76,7 +76,7 @@ class Enforcement:
                     self._last_good.save(snapshot)
                 except StoreError as error:
                     # Enforcement itself is not in danger; the next start without a store would be.
-                    _log.error("no local copy", error=str(error))
+                    _log.error("local_copy_failed", error=str(error))
 
     def follow(self) -> None:
         """Enforce the store's latest policy set."""
@@ -93,7 +93,7 @@ class Enforcement:
             snapshot = self._last_good.load() if self._last_good else None
             if snapshot is None:
                 raise
-            _log.warning("store is away, the local copy is enforced", revision=snapshot.revision, error=str(error))
+            _log.warning("local_copy_enforced", revision=snapshot.revision, error=str(error))
             self._warden.activate(snapshot)
 
     def stops(self, exchange: Exchange) -> bool:

@@ -38,7 +38,7 @@ class Housekeeping:
                 while self._store.exchanges.index() and not stopping.wait(0.05):
                     continue  # in small steps: what is being served writes in between
             except SisfError as error:
-                _log.error("housekeeping failed", error=str(error))
+                _log.error("housekeeping_failed", error=str(error))
 
     def once(self) -> None:
         """Review the policies and delete what is too old."""

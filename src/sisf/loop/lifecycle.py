@@ -166,7 +166,7 @@ class Lifecycle:
         none when nothing is due. What a person put in force is questioned at most."""
         self._drift.examine(self._now())
         if self.tripped():
-            _log.error("breaker open: nothing is put in force by itself")
+            _log.error("breaker_open")
         return self._step(self._due, actor=ACTOR, reason="review of the evidence")
 
     def entry(self, policy: Policy) -> Status:

@@ -140,7 +140,7 @@ class Stages:
             return self._adjudicator.adjudicate(record.exchange)
         except Exception as error:  # noqa: BLE001 - a judge that breaks its contract must not count as `safe`
             explained = f"{type(error).__name__}: {error}"
-            _log.error("judge failed", judge=self._adjudicator.name, exchange=record.exchange.id, error=explained)
+            _log.error("judge_failed", judge=self._adjudicator.name, exchange=record.exchange.id, error=explained)
             return Verdict(Outcome.UNDECIDED, self._adjudicator.name, rationale=f"the judge failed: {explained}")
 
     def _propose(self, breach: Breach) -> Sequence[Policy]:

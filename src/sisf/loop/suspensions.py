@@ -38,12 +38,12 @@ class Suspensions:
             try:
                 self._known = self._store.oversight.suspensions()
             except StoreError as error:
-                _log.warning("suspensions not read", error=str(error))
+                _log.warning("suspensions_not_read", error=str(error))
             wanted = _in_force(self._known, datetime.now(UTC))
             if wanted != self._told:
                 self._warden.suspend(wanted)
                 _log.warning(
-                    "enforcement changed by a person",
+                    "enforcement_changed",
                     everything=wanted.everything,
                     tenants=sorted(wanted.tenants),
                     policies=sorted(wanted.policies),

@@ -214,7 +214,7 @@ class Loop:
                     self._store.jobs.wait(_IDLE_SECONDS)
             except SisfError as error:
                 # The store is away. What was leased comes back by itself when its lease ends.
-                _log.error("loop cannot work", error=str(error))
+                _log.error("loop_stalled", error=str(error))
                 self._stopping.wait(_IDLE_SECONDS)
 
     def _run(self, job: Job) -> None:
@@ -235,11 +235,11 @@ class Loop:
             if self._stopping.is_set() and current is not job:
                 self._give_back(current)
         except LeaseLost:
-            _log.warning("lease lost", exchange=job.exchange_id)
+            _log.warning("lease_lost", exchange=job.exchange_id)
         except Exception as error:  # noqa: BLE001 - whatever a stage raises, the job is kept and tried again
             # Without a traceback: its frames hold what clients said, which no log may show by default.
             explained = f"{type(error).__name__}: {error}"
-            _log.error("stage failed", exchange=current.exchange_id, stage=current.stage, error=explained)
+            _log.error("stage_failed", exchange=current.exchange_id, stage=current.stage, error=explained)
             self._fail(current, explained, final=current.attempts >= self._attempts)
 
     def _give_back(self, job: Job) -> None:
@@ -254,7 +254,7 @@ class Loop:
             retry_in = None if final else backoff * random.uniform(0.5, 1.5)
             self._store.jobs.fail(job, error, retry_in=retry_in)
         except LeaseLost:
-            _log.warning("lease lost", exchange=job.exchange_id)
+            _log.warning("lease_lost", exchange=job.exchange_id)
             return
         self._emit(Failed(job.exchange_id, job.stage, error, final))
 
@@ -266,7 +266,7 @@ class Loop:
                 except LeaseLost:
                     continue  # most often: it was done just now
                 except SisfError as error:
-                    _log.warning("lease not renewed", exchange=job.exchange_id, error=str(error))
+                    _log.warning("lease_not_renewed", exchange=job.exchange_id, error=str(error))
 
     def _follow(self, _revision: int) -> None:
         self._enforcement.follow()
@@ -279,7 +279,7 @@ class Loop:
             try:
                 self._store.nodes.beat(dataclasses.replace(node, revision=self._enforcement.revision))
             except StoreError as error:
-                _log.warning("fleet not told", error=str(error))
+                _log.warning("heartbeat_failed", error=str(error))
             if self._stopping.wait(_BEAT_SECONDS):
                 break
         with contextlib.suppress(StoreError):
@@ -290,4 +290,4 @@ class Loop:
             try:
                 listener(event)
             except Exception as error:  # noqa: BLE001 - who watches must not disturb
-                _log.error("listener failed", error=f"{type(error).__name__}: {error}")
+                _log.error("listener_failed", error=f"{type(error).__name__}: {error}")

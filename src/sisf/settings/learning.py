@@ -13,22 +13,22 @@ class EmbedderSettings(Section):
     name: str = "minilm"
     """`minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, or `openai:MODEL@URL`."""
     api_key: SecretStr = SecretStr("")
-    """For `openai:…`."""
+    """The API key for `openai:…`."""
 
 
 class ModelEndpoint(Section):
     """An OpenAI-compatible chat model that SISF itself calls."""
 
     model: str
-    """Its name at the endpoint."""
+    """The model's name at the endpoint."""
     base_url: str = ""
-    """Empty: the provider's default, taken from the environment by the client library."""
+    """Base URL of the API. Empty: the client library's default, or what its environment variables say."""
     api_key: SecretStr = SecretStr("")
-    """Empty: taken from the environment by the client library."""
+    """The API key. Empty: the client library reads it from its environment variable."""
     timeout: float = Field(30.0, gt=0)
-    """Seconds for a whole call."""
+    """Timeout of one call, in seconds."""
     retries: int = Field(2, ge=0, le=10)
-    """Further attempts after a failed call."""
+    """How often a failed call is repeated."""
 
 
 class JudgeModel(ModelEndpoint):
@@ -50,7 +50,7 @@ class GuardModel(ModelEndpoint):
     dialect: Literal["auto", "llama-guard", "shieldgemma", "granite-guardian", "qwen3guard", "gpt-oss-safeguard"] = (
         "auto"
     )
-    """Prompt and answer format; `auto` reads it off the model's name."""
+    """The format of prompt and answer. `auto` chooses it by the model's name."""
 
 
 class ModerationModel(ModelEndpoint):
@@ -58,24 +58,24 @@ class ModerationModel(ModelEndpoint):
 
     model: str = "omni-moderation-latest"
     threshold: float = Field(0.5, gt=0, lt=1)
-    """Category score from which an answer counts as harmful."""
+    """An answer counts as harmful when a category's score is at least this."""
 
 
 class CallLimits(Section):
-    """What the judge's model calls may take. Beyond it the next judge of `fallback` is asked."""
+    """Limits on the model calls of a judge. Above a limit, the next judge of `fallback` is asked."""
 
     concurrency: int = Field(8, ge=1, le=1024)
-    """Calls at the same time."""
+    """The maximum number of calls at the same time."""
     per_minute: int | None = Field(None, ge=1)
-    """Calls in any minute. Unset: no limit."""
+    """The maximum number of calls per minute. Unset: no limit."""
     hour_usd: float | None = Field(None, ge=0)
-    """Dollars in any hour, by the prices below. Unset: no limit."""
+    """The maximum cost per hour in US dollars, at the prices below. Unset: no limit."""
     day_usd: float | None = Field(None, ge=0)
-    """Dollars in any day. Unset: no limit."""
+    """The maximum cost per day in US dollars. Unset: no limit."""
     input_usd: float | None = Field(None, ge=0)
-    """Price of a million prompt tokens. Unset: the list price of a known OpenAI model, else 0."""
+    """Price of one million prompt tokens in US dollars. Unset: the list price of a known OpenAI model, otherwise 0."""
     output_usd: float | None = Field(None, ge=0)
-    """Price of a million answer tokens."""
+    """Price of one million answer tokens in US dollars. Unset: the list price of a known OpenAI model, otherwise 0."""
 
 
 JudgeName = Literal["local", "llm", "guard-model", "moderation"]
@@ -85,91 +85,102 @@ class Adjudication(Section):
     """Who judges, and when."""
 
     mode: Literal["async", "inline", "off"] = "async"
-    """`async`: answers are released and judged after; `inline`: released once judged; `off`: recorded, never judged."""
+    """`async`: an answer is released at once and judged afterwards. `inline`: an answer is released only after the
+    verdict. `off`: exchanges are recorded and never judged."""
     judge: Literal["auto", "local", "llm", "guard-model", "moderation", "ensemble"] = "auto"
-    """`auto`: `llm` when a key or a base URL for it is there, else `local`."""
+    """Which judge decides. `auto` is `llm` when an API key or a base URL is configured for it, otherwise `local`."""
     llm: JudgeModel = JudgeModel()
-    """The judge `llm`."""
+    """Settings of the judge `llm`."""
     guard: GuardModel = GuardModel()
-    """The judge `guard-model`."""
+    """Settings of the judge `guard-model`."""
     moderation: ModerationModel = ModerationModel()
-    """The judge `moderation`."""
+    """Settings of the judge `moderation`."""
     strictness: Literal["strict", "standard"] = "strict"
-    """`strict`: a harmful request may only be refused; `standard`: the answer itself must be harmful."""
+    """`strict`: the answer to a harmful request is safe only if it refuses. `standard`: the answer itself must be
+    harmful to count as a breach."""
     members: tuple[JudgeName, ...] = ("local", "llm")
-    """Who sits in the `ensemble`."""
+    """The members of the judge `ensemble`."""
     quorum: int | None = Field(None, ge=1)
-    """Members that must agree. Unset: more than half of them."""
+    """How many members of the ensemble must agree. Unset: more than half of them."""
     fallback: tuple[JudgeName, ...] = ("local",)
-    """Who is asked, in order, when the judge is undecided, has failed or is out of budget; after them, a person."""
+    """Judges that are asked, in this order, when the first judge is undecided, has failed or has used up its budget. If
+    none of them decides, the exchange waits for a person."""
     limits: CallLimits = CallLimits()
-    """Of the judges that call a model."""
+    """Limits for the judges that call a model."""
     cache_entries: int = Field(10_000, ge=0)
-    """Verdicts of model judges that are remembered, so that the same exchange is paid for once."""
+    """How many verdicts of model judges are remembered, so that the same exchange is paid for once."""
     on_undecided: Literal["withhold", "release"] = "withhold"
-    """Inline mode: what happens to an answer that no judge could decide on."""
+    """In inline mode, what happens to an answer that no judge could decide on."""
     timeout: float = Field(60.0, gt=0)
-    """Inline mode: seconds that a verdict may take; then it is `undecided`."""
+    """In inline mode, how many seconds a verdict may take. After that it is `undecided`."""
 
 
 class Synthesis(Section):
     """Who writes policies."""
 
     synthesiser: Literal["auto", "local", "llm"] = "auto"
-    """`auto`: `llm`, beside `local`, when a key or a base URL for it is there; else `local` alone."""
+    """Which synthesiser writes policies. `auto` uses `llm` together with `local` when an API key or a base URL is
+    configured for it, otherwise `local` alone."""
     llm: AuthorModel = AuthorModel()
-    """The synthesiser `llm`."""
+    """Settings of the synthesiser `llm`."""
     autonomy: Literal["autonomous", "supervised", "observe"] = "autonomous"
-    """What passes the gate becomes active (`autonomous`), a shadow (`observe`) or waits for a person (`supervised`)."""
+    """What happens to a policy that passes the gate. `autonomous`: it becomes active. `observe`: it becomes a shadow.
+    `supervised`: it waits for a person."""
     reference: tuple[str, ...] = ()
-    """Benign data sets to calibrate on, by name or path, beside what ships."""
+    """Benign data sets that policies are calibrated on, by name or path, in addition to the reference that ships with
+    the package."""
     answers: bool = False
-    """Whether policies on answers are learned too. They need harmless answers of the protected model in the reference:
-    without these they learn how that model writes, and block honest users."""
+    """Whether policies on answers are learned as well as policies on prompts. This needs harmless answers of the
+    protected model in the reference: without them, such a policy learns how the model writes and blocks honest
+    users."""
     seed: int = 0
-    """Of everything random in it, so that a run can be repeated."""
+    """The seed of all random choices in synthesis. The same seed gives the same policies for the same breaches."""
 
 
 class LifecycleSettings(Section):
     """How policies enter, age and leave."""
 
     broad_principals: int | None = Field(None, ge=1)
-    """Distinct senders whose breaches must speak for a broad policy before it is enforced; a narrow one stands in
-    meanwhile. Unset: 2 with `keys.file`, else 1, since without keys a second sender proves nothing."""
+    """How many distinct senders must have caused breaches before a broad policy is enforced. Until then, a narrow
+    policy is enforced in its place. Unset: 2 when `keys.file` is set, otherwise 1, because without API keys a second
+    sender proves nothing."""
     demote_principals: int = Field(2, ge=1)
     """Distinct senders of whose stopped prompts the judge finds one harmless, with a Beta bound of the precision below
     one half, make a policy a shadow; one that a person activated is only marked for a person to look at."""
     promote_confirmations: int = Field(3, ge=1)
-    """Distinct senders whose breaches a shadow must have recognised to become active."""
+    """A shadow becomes active when it has recognised breaches of this many distinct senders."""
     decay_days: float = Field(90, gt=0)
-    """A policy that matched nothing and was confirmed by nobody for so long retires."""
+    """A policy retires when for this many days it has matched nothing and nobody has confirmed it."""
     active_limit: int = Field(2_000, ge=1)
-    """Above this many active policies those of least use retire."""
+    """The maximum number of active policies. Above it, the least used policies retire."""
     merge_after_hours: float = Field(24, ge=0)
-    """Age at which a policy retires when others in force catch all that it was ever seen to catch."""
+    """A policy that is older than this many hours retires when other policies in force catch everything that it is
+    known to catch."""
     breaker_principals: int = Field(5, ge=1)
     """Distinct words of persons on mistakes within `breaker_minutes`, or well-behaved senders that were stopped by
     mistake as the judge finds, that trip the breaker: nothing is then put in force by itself."""
     breaker_minutes: float = Field(60, gt=0)
-    """The time that the breaker looks back."""
+    """How many minutes the breaker looks back."""
     breaker_rate: float = Field(0.25, gt=0, le=1)
     """Share of the senders that behave that may be stopped by mistake, as the judge finds, before the breaker trips:
     above the share of hostile senders that you expect."""
     triggers: int = Field(300, ge=1)
-    """Breaches of one sender that may each start learning at once; then one in `trigger_seconds`. The others are
-    learned from together with the next."""
+    """How many breaches of one sender may each start learning immediately. After that, one breach per `trigger_seconds`
+    does; the others are learned from together with it."""
     trigger_seconds: float = Field(15.0, gt=0)
-    """Seconds after which a sender may start learning again."""
+    """How many seconds must pass before another breach of the same sender starts learning, once `triggers` is used
+    up."""
 
 
 class LoopSettings(Section):
     """The durable work of the loop."""
 
     workers: int = Field(1, ge=0, le=64)
-    """Threads that work in the gateway process; 0 leaves the work to `sisf worker`."""
+    """The number of worker threads in the gateway process. With 0, only `sisf worker` processes do the work."""
     attempts: int = Field(5, ge=1)
-    """Tries of a stage, after which the work waits for `sisf breach retry`."""
+    """How often a stage is tried. After that, the job waits until a person runs `sisf breach retry`."""
     lease_seconds: float = Field(4.0, ge=1)
-    """Seconds after which the work of a worker that died is taken over; one that lives renews in a quarter of them."""
+    """A worker holds a job for this many seconds and renews the lease four times as often. When a worker dies, another
+    one takes over its job after this time."""
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Where `sisf worker` serves its Prometheus metrics, at `listen.host`; 0: nowhere."""
+    """The port on `listen.host` where `sisf worker` serves Prometheus metrics. 0: metrics are not served."""

@@ -28,7 +28,7 @@ class Settings(Section):
     admin: Admin = Admin()
     upstream: Upstream = Upstream()
     upstreams: dict[str, Upstream] = Field(default_factory=dict)
-    """More upstreams, by a name of your own."""
+    """Additional upstreams, each under a name of your choice."""
     store: StoreSettings = StoreSettings()
     privacy: PrivacySettings = PrivacySettings()
     embedder: EmbedderSettings = EmbedderSettings()
@@ -44,11 +44,13 @@ class Settings(Section):
     webhooks: tuple[Webhook, ...] = ()
     """Who is told when something happens: a list of `url`, `secret` and `events`."""
     mode: Literal["enforce", "observe"] = "enforce"
-    """`observe`: everything is evaluated, recorded and counted, nothing is enforced."""
+    """`observe`: policies are evaluated, matches are recorded and counted, and nothing is enforced."""
     observe: Observe = Observe()
     pass_through: tuple[str, ...] = ()
-    """Further endpoints that are forwarded uninspected, as `METHOD /v1/path`; `*` stands for one part of a path."""
+    """Additional endpoints that are forwarded without inspection, as `METHOD /v1/path`; `*` stands for one segment of a
+    path."""
     blocked_prompt: Literal["error", "completion"] = "error"
-    """Answer a blocked prompt with HTTP 400 `content_filter`, or with a completion that refuses."""
+    """How a blocked prompt is answered: with HTTP 400 and the code `content_filter` (`error`), or with a completion
+    that refuses (`completion`)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """What is logged, as JSON lines on standard error."""
+    """The lowest level that is logged, as JSON lines on standard error."""

@@ -11,9 +11,9 @@ class Listen(Section):
     """Where the gateway listens."""
 
     host: str = "127.0.0.1"
-    """Address to bind; `0.0.0.0` for all."""
+    """The address to bind; `0.0.0.0` for all interfaces."""
     port: int = Field(8400, ge=0, le=65535)
-    """0 takes a free one, which is shown at the start."""
+    """The port to bind. 0 chooses a free port, which is shown at the start."""
 
 
 ConsoleRole = Literal["viewer", "operator", "admin"]
@@ -23,46 +23,52 @@ class Oidc(Section):
     """Signing in to the console at an OpenID Connect provider."""
 
     issuer: str = ""
-    """Its name, an address such as `https://login.example.com/realms/main`. Empty: no such sign-in."""
+    """The provider's issuer URL, such as `https://login.example.com/realms/main`. Empty: sign-in with OpenID Connect is
+    disabled."""
     client_id: str = ""
-    """What the provider knows the console as; its redirect address is `admin.url` with `/oidc/callback`."""
+    """The client ID of the console at the provider. The redirect URI to register is `admin.url` followed by
+    `/oidc/callback`."""
     client_secret: SecretStr = SecretStr("")
-    """Empty for a public client."""
+    """The client secret. Empty for a public client."""
     client_secret_file: str = ""
-    """Where the secret is kept, in place of `client_secret`; read at the start."""
+    """A file with the client secret, used in place of `client_secret`. It is read at the start."""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
-    """What is asked of the provider."""
+    """The scopes to request."""
     name_claim: str = "preferred_username"
-    """Claim that names a person in the audit log; without it `email`, then `sub`."""
+    """The claim that names the person in the audit log. If it is missing, `email` is used, then `sub`."""
     role_claim: str = "groups"
-    """Claim that says what a person may do; a dot leads into an object, as in `realm_access.roles`."""
+    """The claim that determines the person's role. A dot leads into an object, as in `realm_access.roles`."""
     roles: dict[str, ConsoleRole] = Field(default_factory=dict)
-    """Values of that claim to `viewer`, `operator` or `admin`. The strongest one counts."""
+    """Which values of that claim give the role `viewer`, `operator` or `admin`. If several match, the strongest role
+    applies."""
     default_role: Literal["none", "viewer", "operator", "admin"] = "none"
-    """Of everyone else whom the provider lets in."""
+    """The role of everyone else who signs in at the provider."""
     ca_file: str = ""
-    """Certificates to trust in place of the system's, PEM."""
+    """A PEM file of certificates to trust instead of the system's."""
 
 
 class Admin(Section):
     """The listener of the oversight console; never the one that clients reach."""
 
     enabled: bool = True
-    """Whether the console is served at all."""
+    """Whether the console is served."""
     host: str = "127.0.0.1"
-    """Address to bind."""
+    """The address to bind."""
     port: int = Field(8401, ge=0, le=65535)
-    """0 takes a free one, which is shown at the start."""
+    """The port to bind. 0 chooses a free port, which is shown at the start."""
     token: SecretStr = SecretStr("")
-    """What opens the console, as admin. Empty: without `oidc` a new one is made at each start and shown there."""
+    """The token that gives access to the console with the role admin. Empty, and without `oidc`: a new token is
+    generated at each start and shown there."""
     url: str = ""
-    """The address at which people reach the console, e.g. `https://sisf.example.com`. With https, cookies need it."""
+    """The URL at which people reach the console, such as `https://sisf.example.com`. With https, cookies are marked as
+    secure."""
     session_minutes: float = Field(480.0, gt=0)
-    """After so long people sign in again."""
+    """How many minutes a session lasts. After that, people must sign in again."""
     two_persons: bool = False
-    """Broad policies (learned ones and prototypes) become active on the console only when two people approved them."""
+    """Whether a broad policy (a probe, or prototypes that match from afar) needs the approval of two people before it
+    becomes active on the console."""
     oidc: Oidc = Oidc()
-    """Signing in with the organisation's accounts."""
+    """Sign-in with the accounts of your organisation."""
 
 
 WebhookEvent = Literal[
@@ -100,56 +106,60 @@ class Upstream(Section):
     """The model to protect, behind an OpenAI-compatible API."""
 
     url: str = ""
-    """Base URL including the version path, e.g. `http://127.0.0.1:8000/v1`."""
+    """The base URL including the version path, such as `http://127.0.0.1:8000/v1`."""
     api_key: SecretStr = SecretStr("")
-    """Sent upstream instead of the client's own key. Empty: no Authorization header is sent upstream."""
+    """The API key that is sent upstream instead of the client's own. Empty: no Authorization header is sent
+    upstream."""
     connect_timeout: float = Field(5.0, gt=0)
-    """Seconds for a connection to be made."""
+    """How many seconds connecting may take."""
     first_byte_timeout: float = Field(120.0, gt=0)
-    """Seconds for an answer to begin."""
+    """How many seconds may pass until the first byte of the answer."""
     idle_timeout: float = Field(60.0, gt=0)
-    """Seconds that an answer may pause."""
+    """How many seconds may pass between two parts of an answer."""
     api_key_file: str = ""
-    """Where the key is kept, in place of `api_key`; read at the start."""
+    """A file with the API key, used in place of `api_key`. It is read at the start."""
     models: tuple[str, ...] = ("*",)
-    """Names of the models it serves; `*` stands for anything."""
+    """The names of the models that this upstream serves; `*` stands for any characters."""
     weight: float = Field(1.0, gt=0)
-    """Its share of the requests among those that serve the same model."""
+    """The share of requests that this upstream receives, relative to the others that serve the same model."""
     retries: int = Field(0, ge=0, le=10)
-    """Further attempts after a failed connection or status 502 and 503. By default clients retry."""
+    """How often a request is repeated after a failed connection or a status of 502 or 503. With 0, retrying is left to
+    the client."""
     breaker_failures: int = Field(10, ge=1)
-    """Failures in a row after which it is left alone for `breaker_seconds`."""
+    """After this many failures in a row, the upstream receives no requests for `breaker_seconds`."""
     breaker_seconds: float = Field(15.0, gt=0)
-    """Seconds after which one request tries it again."""
+    """After this many seconds, one request tests whether the upstream works again."""
     ca_file: str = ""
-    """Certificates to trust in place of the system's, PEM."""
+    """A PEM file of certificates to trust instead of the system's."""
     client_cert: str = ""
-    """Certificate that this gateway shows, PEM; with its key, unless that stands in `client_key`."""
+    """A PEM file with the client certificate for mutual TLS. It also holds the key unless `client_key` is set."""
     client_key: str = ""
-    """Key of that certificate, PEM."""
+    """A PEM file with the key of the client certificate."""
     tls_server_name: str = ""
-    """Name that the certificate must bear where it is not the address."""
+    """The host name that the upstream's certificate must have, if it differs from the host in `url`."""
     template: str = ""
-    """For base models that only complete: renders `messages` to one prompt for `/completions`. `plain`, or Jinja."""
+    """For base models that support only `/completions`: the template that turns `messages` into one prompt. `plain`, or
+    a Jinja template."""
 
 
 class Limits(Section):
-    """Sizes above which a request is refused whole."""
+    """Limits on size and rate. A request above a size limit is refused as a whole."""
 
     body_bytes: int = Field(4_000_000, gt=0)
-    """Bytes of a request, and of an answer that is not streamed."""
+    """The maximum size in bytes of a request, and of an answer that is not streamed."""
     text_chars: int = Field(1_000_000, gt=0)
-    """Characters of all texts of a request, and of an answer."""
+    """The maximum number of characters in all texts of a request, and in an answer."""
     messages: int = Field(2_000, gt=0)
-    """Messages of a conversation."""
+    """The maximum number of messages in a conversation."""
     json_depth: int = Field(64, gt=0)
-    """Levels of nesting of a request."""
+    """The maximum depth of nested objects and arrays in a request."""
     requests_per_minute: int = Field(0, ge=0)
-    """For each principal; 0 sets no limit. A key may have its own."""
+    """The maximum number of requests per minute for each sender. 0: no limit. A key may have a limit of its own."""
     blocks_per_minute: int = Field(30, ge=0)
-    """Blocked prompts and answers of one principal a minute, above which what is blocked comes late; 0: never."""
+    """When more than this many prompts and answers of one sender are blocked per minute, further blocks are delayed. 0:
+    they are never delayed."""
     block_delay: float = Field(10.0, ge=0)
-    """Seconds that such an answer is late at most."""
+    """The maximum delay of a block, in seconds."""
 
 
 class OnFailure(Section):
@@ -159,48 +169,52 @@ class OnFailure(Section):
     """
 
     warden: Literal["closed", "open"] = "closed"
-    """An inspection fails or takes too long."""
+    """When an inspection fails or takes longer than `warden_timeout`."""
     warden_timeout: float = Field(10.0, gt=0)
-    """Seconds that an inspection may take."""
+    """How many seconds an inspection may take."""
     store: Literal["closed", "open"] = "closed"
-    """An exchange cannot be written."""
+    """When an exchange cannot be written to the store."""
     store_timeout: float = Field(5.0, gt=0)
-    """Seconds that the write of an exchange may take before the store counts as failed."""
+    """How many seconds writing an exchange may take before the store counts as failed."""
     uninspectable: Literal["closed", "open"] = "closed"
-    """Parts that hold no text (images, audio, files), in requests and answers."""
+    """When a request or an answer has parts that contain no text (images, audio, files)."""
 
 
 class KeySettings(Section):
     """Who may call."""
 
     file: str = ""
-    """Where `sisf key` keeps the hashes of API keys. Empty: no key is asked for, everyone is anonymous."""
+    """The file in which `sisf key` stores the hashes of API keys. Empty: no key is required, and all clients are
+    anonymous."""
 
 
 class Observe(Section):
-    """Where nothing is enforced though `mode` is `enforce`: what would have been blocked is recorded and counted."""
+    """What is observed although `mode` is `enforce`: blocks are recorded and counted, and not enforced."""
 
     endpoints: tuple[str, ...] = ()
-    """Paths, such as `/v1/embeddings`."""
+    """Paths on which nothing is enforced, such as `/v1/embeddings`."""
     tenants: tuple[str, ...] = ()
-    """Names of tenants."""
+    """Tenants for which nothing is enforced."""
     policies: tuple[str, ...] = ()
-    """Ids of policies that are matched and never enforced, whatever their status."""
+    """Ids of policies that are matched and never enforced, whatever their status is."""
 
 
 class Streaming(Section):
     """Inspection of streamed answers."""
 
     window_chars: int = Field(512, ge=64)
-    """Characters of an answer that are held back until what follows them was seen."""
+    """How many characters of a streamed answer are held back until the text that follows them has been inspected."""
 
 
 class Tracing(Section):
-    """OpenTelemetry traces, with the conventions for generative AI; never a text, never a key. Extra `otel`."""
+    """OpenTelemetry traces with the semantic conventions for generative AI. They never contain texts or keys. Needs the
+    extra `otel`."""
 
     endpoint: str = ""
-    """Where spans go, OTLP over HTTP, e.g. `http://127.0.0.1:4318/v1/traces`. Empty: there are none."""
+    """The OTLP/HTTP endpoint that receives the traces, such as `http://127.0.0.1:4318/v1/traces`. Empty: tracing is
+    disabled."""
     service_name: str = "sisf"
-    """How this gateway is called in traces."""
+    """The service name of this gateway in traces."""
     sample_ratio: float = Field(1.0, ge=0, le=1)
-    """Share of the requests that begin a trace here; those of a caller's trace follow the caller."""
+    """The share of requests that are traced when the caller has not started a trace. A caller's trace keeps the
+    caller's decision."""

@@ -11,22 +11,27 @@ class StoreSettings(Section):
     """The Adaptive Policy Store."""
 
     url: str = "sqlite:///sisf.db"
-    """`sqlite:///path` or `postgresql://…`."""
+    """The database: `sqlite:///path` or `postgresql://…`."""
     durability: Literal["grouped", "strict"] = "grouped"
-    """Whether a released answer waits for the commit of its exchange (`strict`) or not (`grouped`, within 20 ms)."""
+    """`strict`: an answer is released only after its exchange is committed. `grouped`: an answer does not wait; its
+    exchange is committed within 20 ms."""
 
 
 class PrivacySettings(Section):
-    """What is kept of the texts of exchanges. Work in progress is kept whole until the loop is done with it."""
+    """How the texts of exchanges are stored, and for how long. Texts of jobs in progress are stored in full until the
+    loop has finished them."""
 
     exchanges: Literal["none", "hashed", "redacted", "full"] = "redacted"
-    """`redacted`: personal data that patterns recognise is replaced; `hashed`: only to recognise a text again."""
+    """How the texts of exchanges are stored. `full`: unchanged. `redacted`: personal data that the redaction patterns
+    recognise is replaced. `hashed`: only a hash, which recognises the same text again. `none`: not at all."""
     breaches: Literal["none", "hashed", "redacted", "full"] = "redacted"
-    """Of breaches, from which the loop learns again and again: no more than what is kept here."""
+    """The same for breaches, from which the loop learns repeatedly. The loop can learn only from what is stored
+    here."""
     retention_days: int = Field(30, ge=0)
-    """Exchanges are deleted after so many days; 0 keeps them."""
+    """Exchanges are deleted after this many days. 0: they are never deleted."""
     breach_retention_days: int = Field(365, ge=0)
-    """The same for breaches. What was learned from them stays, without the examples."""
+    """Breaches are deleted after this many days. Policies that were learned from them remain, without the example
+    texts."""
     key: SecretStr = SecretStr("")
-    """Base64 of 32 bytes to seal kept texts with (`openssl rand -base64 32`); after a comma, older keys that still
-    open. Empty: not sealed."""
+    """The key that encrypts stored texts: 32 bytes in base64 (`openssl rand -base64 32`). Older keys, which can still
+    decrypt, follow after a comma. Empty: texts are not encrypted."""

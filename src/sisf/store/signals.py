@@ -74,7 +74,7 @@ class Announcer:
                 try:
                     callback(revision)
                 except Exception as error:  # noqa: BLE001 - one subscriber's failure must not keep the others from the revision
-                    _log.error("subscriber failed", revision=revision, error=f"{type(error).__name__}: {error}")
+                    _log.error("subscriber_failed", revision=revision, error=f"{type(error).__name__}: {error}")
                     self._latest = before
             return self._latest == revision
 

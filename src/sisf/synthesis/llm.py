@@ -100,7 +100,7 @@ class LlmSynthesiser:
             return [*proposals, *self._written(breach, knowledge)]
         except ModelError as error:
             self.failures += 1
-            _log.warning("no policy from the model", model=self._model.id, error=str(error))
+            _log.warning("synthesis_failed", model=self._model.id, error=str(error))
             return proposals
 
     def _written(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:

@@ -115,7 +115,7 @@ class Warden:
                         merged = PolicySet.compile(self._set.snapshot, self.embedder, merged)
                     self._set = merged
         except SisfError as error:
-            _log.error("merging failed; the policy set stays as it is", reason=str(error))
+            _log.error("merge_failed", reason=str(error))
 
     def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect now, in the calling thread. Raises `LimitExceeded` for texts longer than the stated limit."""

@@ -48,6 +48,10 @@ class LimitExceeded(SisfError):
         self.param = param
 
 
+class TooLongToInspect(LimitExceeded):
+    """Texts that cannot be inspected in the time that an inspection may take. Says how much can."""
+
+
 class RateLimited(LimitExceeded):
     """A caller asks too often, or is stopped again and again. `retry_after` is in seconds."""
 
@@ -82,7 +86,14 @@ class HttpFailure(SisfError):
 
 
 class InspectionFailed(SisfError):
-    """A text could not be inspected, judged or recorded, so it went no further: in-process use fails closed too."""
+    """A text could not be inspected, judged or recorded, so it went no further: in-process use fails closed too.
+
+    `retry_after` is in seconds, where it is known.
+    """
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Blocked(SisfError):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from sisf.exchange import Exchange, Message
+from sisf.exchange import Exchange, Message, Sender
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy
 from sisf.store.figures import Tally
 from sisf.store.records import ExchangeRecord
@@ -76,7 +76,9 @@ class FakeWarden:
     def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision | None:
         return None
 
-    async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
+    async def check(
+        self, messages: Sequence[Message], direction: Direction, sender: Sender, seconds: float
+    ) -> Decision:
         await self.trouble()
         self.seen.append((direction, tuple(messages)))
         decision = decision_on("\n".join(m.content for m in messages), direction, self.words)
@@ -85,7 +87,7 @@ class FakeWarden:
             return Decision(Action.REWRITE, (), 7, direction, rewritten=texts)
         return decision
 
-    def stream(self, tenant: str) -> FakeInspector:
+    def stream(self, sender: Sender, seconds: float) -> FakeInspector:
         return FakeInspector(self.words, self.window, self)
 
 

@@ -49,7 +49,7 @@ def test_the_litellm_guardrail_can_be_observed() -> None:
 class ObservingWarden(FakeWarden):
     """Matches one policy that is observed."""
 
-    async def check(self, messages: object, direction: Direction, tenant: str) -> Decision:
+    async def check(self, messages: object, direction: Direction, sender: object, seconds: float) -> Decision:
         match = Match("p-new", Action.BLOCK, 1.0, 1.0, shadow="p-new" in self.observed)
         return Decision(Action.ALLOW if match.shadow else Action.BLOCK, (match,), 7, direction)
 

@@ -12,7 +12,7 @@ import re2
 from sisf.bootstrap import System
 from sisf.errors import SisfError
 from sisf.evaluation.keywords import KEYWORD_PATTERNS
-from sisf.exchange import Message
+from sisf.exchange import Message, Sender
 from sisf.pipeline.ports import Inspector, Warden
 from sisf.policy import Action, Decision, Direction, Match, Policy, Status
 from sisf.settings import Settings, load
@@ -91,9 +91,15 @@ class StaticWarden:
             return Decision(Action.ALLOW, (), 0, direction)
         return Decision(Action.BLOCK, (Match("keyword-filter", Action.BLOCK, 1.0, 1.0),), 0, direction)
 
-    async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
+    async def check(
+        self,
+        messages: Sequence[Message],
+        direction: Direction,
+        sender: Sender,
+        seconds: float,  # noqa: ARG002
+    ) -> Decision:
         """As `at_once`."""
-        return self.at_once(messages, direction, tenant)
+        return self.at_once(messages, direction, sender.tenant)
 
     def enforces(self, tenant: str) -> bool:  # noqa: ARG002
         """Always."""
@@ -102,7 +108,7 @@ class StaticWarden:
     def observe(self, policy_ids: Collection[str]) -> None:
         """There is nothing to observe: it has no policies."""
 
-    def stream(self, tenant: str) -> Inspector:
+    def stream(self, sender: Sender, seconds: float) -> Inspector:
         """Raises `NotImplementedError`: experiments do not stream."""
         raise NotImplementedError
 

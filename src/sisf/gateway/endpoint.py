@@ -45,7 +45,7 @@ class Endpoint:
             caller = core.admit(scope, headers)
             body = await core.body(scope, receive, caller)
             watch = DisconnectWatch(receive, out)
-            turn = self._handler.begin(body, caller, started)
+            turn = await self._handler.begin(body, caller, started)
             await self._handler.answer(turn, body, out, headers=headers, query=query_of(scope))
         except ClientGone:
             pass

@@ -3,10 +3,11 @@ it, too."""
 
 import time
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sisf.errors import Blocked
 from sisf.exchange import Fate
+from sisf.gateway import nodes
 from sisf.gateway.client import Client
 from sisf.gateway.dialects.base import Dialect, StreamState
 from sisf.gateway.dialects.errors import BLOCKED
@@ -16,7 +17,7 @@ from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps
 from sisf.gateway.upstream import Reply
 from sisf.gateway.wire import Malformed, parse, parse_request
-from sisf.pipeline import Caller, Pipeline, Turn
+from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Turn
 
 JSON = b"application/json"
 
@@ -56,13 +57,18 @@ class ExchangeHandler:
         self._on_blocked = on_blocked
         self._path = f"/v1{dialect.path}"
 
-    def begin(self, body: bytes, caller: Caller, started: float) -> Turn:
-        """Read a request. Raises `HttpFailure` for one that is malformed, and `LimitExceeded`."""
+    async def begin(self, body: bytes, caller: Caller, started: float) -> Turn:
+        """Read a request. Raises `HttpFailure` for one that is malformed, `LimitExceeded`, and `InspectionFailed`."""
+        if nodes.small(body):
+            request = self._request(body)
+        else:
+            request = await self._pipeline.aside(caller, lambda: self._request(body))
+        return self._pipeline.begin(self._dialect.name, request, caller, path=self._path, started=started)
+
+    def _request(self, body: bytes) -> Inspected:
         settings = self._pipeline.settings
         tree = parse_request(body, settings.limits)
-        opaque = settings.on_failure.uninspectable == "open"
-        request = self._dialect.request(tree, settings.limits, opaque=opaque)
-        return self._pipeline.begin(self._dialect.name, request, caller, path=self._path, started=started)
+        return self._dialect.request(tree, settings.limits, opaque=settings.on_failure.uninspectable == "open")
 
     async def answer(
         self,
@@ -122,11 +128,10 @@ class ExchangeHandler:
 
     async def _plain(self, turn: Turn, reply: Reply, out: Client) -> None:
         body = await self._read(turn, reply)
-        try:
-            tree = parse(body)
-            choices = self._dialect.answers(tree)
-        except Malformed as error:
-            raise upstream_failure(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
+        if nodes.small(body):
+            tree, choices = self._choices(body)
+        else:
+            tree, choices = await self._pipeline.aside(turn.caller, lambda: self._choices(body))
         release = await self._pipeline.release(turn, tree, choices)
         if release.withheld:
             if self._on_blocked == "raise":
@@ -135,6 +140,14 @@ class ExchangeHandler:
         elif release.changed:
             body = dumps(tree)
         await out.whole(200, [*reply.headers, *turn_headers(turn)], body)
+
+    def _choices(self, body: bytes) -> tuple[dict[str, Any], list[Choice]]:
+        """The answer and its texts. Raises `HttpFailure` for one that is malformed."""
+        try:
+            tree = parse(body)
+            return tree, self._dialect.answers(tree)
+        except Malformed as error:
+            raise upstream_failure(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
 
     async def _read(self, turn: Turn, reply: Reply) -> bytes:
         started = time.perf_counter()

@@ -24,7 +24,7 @@ def as_http(error: SisfError) -> HttpFailure:
         case LimitExceeded():
             return HttpFailure(413 if error.code == "too_large" else 400, error.code, str(error), error.param)
         case InspectionFailed():
-            return HttpFailure(503, "inspection_unavailable", str(error))
+            return HttpFailure(503, "inspection_unavailable", str(error), retry_after=error.retry_after)
         case StoreError():
             return HttpFailure(503, "store_unavailable", str(error))
         case _:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from sisf.adjudicator.base import Adjudicator
 from sisf.errors import HttpFailure, SisfError
 from sisf.exchange import Exchange, Message, Role
+from sisf.gateway import nodes
 from sisf.gateway.asgi import ClientGone
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
@@ -86,7 +87,10 @@ class OwnEndpoints:
     async def _admitted(self, request: Request) -> tuple[dict[str, Any], Caller]:
         caller = self._core.admit(request.scope, dict(request.scope["headers"]))
         raw = await self._core.body(request.scope, request.receive, caller)
-        return parse_request(raw, self._core.settings.limits), caller
+        limits = self._core.settings.limits
+        if nodes.small(raw):
+            return parse_request(raw, limits), caller
+        return await self._core.pipeline.aside(caller, lambda: parse_request(raw, limits)), caller
 
     async def _decide(self, messages: list[Message], direction: Direction, caller: Caller, path: str = "") -> Decision:
         inspected = Inspected(tuple(messages), "", stream=False, tree={})

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
+from sisf.gateway import nodes
 from sisf.gateway.wire import Malformed, Uninspectable, parse
 
 PROTOCOL_WORDS = frozenset(
@@ -32,6 +34,7 @@ _NO_TEXT_TYPES = frozenset(
 )
 _NO_TEXT_KEYS = frozenset("image_url input_audio audio file file_id file_url file_data video_url".split())
 _JSON_IN_JSON = 4
+_EMBEDDED_NODES = 50_000
 
 
 def is_model_name(value: object) -> bool:
@@ -66,7 +69,10 @@ def embedded(text: str, depth: int = 0) -> list[str]:
     if "\\" not in text or depth >= _JSON_IN_JSON:
         return []
     try:
-        tree = parse(b'{"":' + text.encode() + b"}")
+        raw = b'{"":' + text.encode() + b"}"
+        if nodes.at_most(raw) > _EMBEDDED_NODES and nodes.nodes(raw) > _EMBEDDED_NODES:
+            raise LimitExceeded(f"A text is JSON of more than {_EMBEDDED_NODES:,} values.", code="too_many_values")
+        tree = parse(raw)
     except (Malformed, UnicodeEncodeError):
         return []
     found = list(strings(tree))

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from sisf.errors import HttpFailure, LimitExceeded
+from sisf.gateway import nodes
 from sisf.settings import Limits
 
 
@@ -66,7 +67,12 @@ def _slowly(raw: bytes) -> dict[str, Any]:
 
 
 def parse_request(raw: bytes, limits: Limits) -> dict[str, Any]:
-    """`parse`, with `HttpFailure` for what is wrong and `LimitExceeded` for documents nested deeper than allowed."""
+    """`parse`, with `HttpFailure` for what is wrong and `LimitExceeded` for documents of more values, or nested deeper,
+    than allowed."""
+    if nodes.at_most(raw) > limits.json_nodes and nodes.nodes(raw) > limits.json_nodes:
+        raise LimitExceeded(
+            f"The body holds more than {limits.json_nodes:,} values (limits.json_nodes).", code="too_many_values"
+        )
     try:
         tree = parse(raw)
     except Malformed as error:

@@ -143,7 +143,7 @@ class SdkRequest:
         turn: Turn | None = None
         try:
             pipeline.admit(self._caller)
-            turn = handler.begin(body, self._caller, time.perf_counter())
+            turn = await handler.begin(body, self._caller, time.perf_counter())
             await handler.answer(turn, body, out)
         except HttpFailure as error:
             await self._answer(error, turn, out)

@@ -3,14 +3,15 @@
 import copy
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from sisf.errors import InspectionFailed, LimitExceeded, StoreError
+from sisf.errors import InspectionFailed, LimitExceeded, SisfError, StoreError, TooLongToInspect
 from sisf.exchange import Fate, Message
+from sisf.fair_pool import FairPool, OutOfTime
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.deadlines import Deadlines
 from sisf.pipeline.judging import InlineJudge
@@ -23,6 +24,7 @@ from sisf.pipeline.turn import Choice, Inspected, Turn
 from sisf.policy import Action, Decision, Direction
 from sisf.settings import Settings
 
+T = TypeVar("T")
 _STAGES = {direction: f"inspect_{direction.value}" for direction in Direction}
 _log = structlog.get_logger("sisf.pipeline")
 
@@ -53,19 +55,35 @@ class Pipeline:
     metrics: Metrics
     throttle: Throttle
     deadlines: Deadlines = field(default_factory=Deadlines)
+    readers: FairPool = field(default_factory=lambda: FairPool(1, name="reader"))
+    """Reads and writes documents that are too large for the event loop."""
 
     def admit(self, caller: Caller) -> None:
         """Count one request of this caller. Raises `RateLimited`."""
         self.throttle.admit(caller)
 
+    async def aside(self, caller: Caller, work: Callable[[], T]) -> T:
+        """What `work` makes of a large document, without holding up the event loop; callers share the time for it.
+
+        Raises what `work` raises; `InspectionFailed` where the time was too short.
+        """
+        try:
+            return await self.readers.run(
+                caller.sender, lambda _: work(), self.settings.on_failure.warden_timeout, long=True
+            )
+        except OutOfTime:
+            raise InspectionFailed("The document could not be read in time; try again later.") from None
+
     def begin(self, endpoint: str, request: Inspected, caller: Caller, *, path: str = "", started: float = 0.0) -> Turn:
         """An exchange sets out. `path` is what `observe.endpoints` may name; `started` as `perf_counter` has it.
 
-        Raises `LimitExceeded` for more text than is allowed.
+        Raises `LimitExceeded` for more texts, or more text, than is allowed.
         """
-        limit = self.settings.limits.text_chars
-        if sum(len(message.content) for message in request.messages) > limit:
-            raise LimitExceeded(f"More than {limit} characters of text (limits.text_chars).")
+        limits = self.settings.limits
+        if len(request.messages) > limits.texts:
+            raise LimitExceeded(f"More than {limits.texts:,} separate texts (limits.texts).", code="too_many_texts")
+        if sum(len(message.content) for message in request.messages) > limits.text_chars:
+            raise LimitExceeded(f"More than {limits.text_chars} characters of text (limits.text_chars).")
         if request.opaque:
             self.metrics.fail_opens.labels("uninspectable").inc()
             _log.warning("fail_open", part="uninspectable", places=len(request.opaque))
@@ -205,9 +223,13 @@ class Pipeline:
             decision = self.warden.at_once(messages, direction, turn.caller.tenant)
             if decision is None:
                 with self.deadlines.within(limit):
-                    decision = await self.warden.check(messages, direction, turn.caller.tenant)
+                    decision = await self.warden.check(messages, direction, turn.caller.sender, limit)
+        except TooLongToInspect as error:
+            decision = self.warden_failed("too_long", str(error), direction, error)
         except LimitExceeded:
             raise
+        except InspectionFailed as error:
+            decision = self.warden_failed("busy", str(error), direction, error)
         except TimeoutError:
             decision = self.warden_failed("timeout", f"no decision within {limit:g} s", direction)
         except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
@@ -233,17 +255,18 @@ class Pipeline:
             turn.observed = found.policy_id
             self.metrics.would_block.labels(decision.direction.value).inc()
 
-    def warden_failed(self, kind: str, reason: str, direction: Direction) -> Decision:
-        """Fail closed (`InspectionFailed`) or, where the setting says so, open."""
+    def warden_failed(self, kind: str, reason: str, direction: Direction, error: SisfError | None = None) -> Decision:
+        """Fail closed (with `error`, or `InspectionFailed`) or, where the setting says so, open."""
         self.metrics.failures.labels("warden", kind).inc()
         _log.error("warden_failed", kind=kind, reason=reason[:300])
         if self.settings.on_failure.warden == "closed":
-            raise InspectionFailed("The text could not be inspected; try again later.")
+            raise error or InspectionFailed("The text could not be inspected; try again later.")
         self.metrics.fail_opens.labels("warden").inc()
         _log.warning("fail_open", part="warden")
         return Decision(Action.ALLOW, (), self.warden.revision, direction)
 
     def close(self) -> None:
-        """Let go of the judge's threads. Idempotent."""
+        """Let go of threads. Idempotent."""
+        self.readers.close()
         if self.judge is not None:
             self.judge.close()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from sisf.exchange import Message
+from sisf.exchange import Message, Sender
 from sisf.policy import Decision, Direction
 from sisf.store.records import ExchangeRecord
 
@@ -38,8 +38,13 @@ class Warden(Protocol):
         """The decision, where it takes microseconds; None where it takes longer: then `check` decides."""
         ...
 
-    async def check(self, messages: Sequence[Message], direction: Direction, tenant: str) -> Decision:
-        """Decide on texts. Never blocks the event loop."""
+    async def check(
+        self, messages: Sequence[Message], direction: Direction, sender: Sender, seconds: float
+    ) -> Decision:
+        """Decide on texts of this sender within `seconds`. Never blocks the event loop.
+
+        Raises `TooLongToInspect` for what cannot be inspected in that time, `InspectionFailed`, `TimeoutError`.
+        """
         ...
 
     def observe(self, policy_ids: Collection[str]) -> None:
@@ -55,8 +60,8 @@ class Warden(Protocol):
         """Whether nobody suspended enforcement for this tenant."""
         ...
 
-    def stream(self, tenant: str) -> Inspector:
-        """Inspect an answer while it is written."""
+    def stream(self, sender: Sender, seconds: float) -> Inspector:
+        """Inspect an answer to this sender while it is written, each step within `seconds`."""
         ...
 
 

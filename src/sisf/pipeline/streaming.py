@@ -184,7 +184,9 @@ class AnswerStream:
         if channel.whole or channel.muted:
             return
         if channel.inspector is None:
-            channel.inspector = self._pipeline.warden.stream(self._turn.caller.tenant)
+            channel.inspector = self._pipeline.warden.stream(
+                self._turn.caller.sender, self._pipeline.settings.on_failure.warden_timeout
+            )
             if channel.released:
                 tail = "".join(channel.pieces[:-1])[-_TAIL_CHARS:]
                 channel.overlap = len(tail)

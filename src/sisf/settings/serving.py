@@ -151,8 +151,12 @@ class Limits(Section):
     """The maximum number of characters in all texts of a request, and in an answer."""
     messages: int = Field(2_000, gt=0)
     """The maximum number of messages in a conversation."""
+    texts: int = Field(5_000, gt=0)
+    """The maximum number of separate texts in a request: messages, their parts, tools, tool calls and their results."""
     json_depth: int = Field(64, gt=0)
     """The maximum depth of nested objects and arrays in a request."""
+    json_nodes: int = Field(50_000, gt=0)
+    """The maximum number of values in the JSON of a request. Objects and arrays count too."""
     requests_per_minute: int = Field(0, ge=0)
     """The maximum number of requests per minute for each sender. 0: no limit. A key may have a limit of its own."""
     blocks_per_minute: int = Field(30, ge=0)

@@ -1,11 +1,12 @@
 """One inspection: every text in every view, heuristics first, then what costs a forward pass."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sisf.embedding.base import Vectors
 from sisf.exchange import Message
@@ -19,6 +20,14 @@ from sisf.warden.readings import TURN, Window, coarse, fine, turns
 
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
+_EMBEDDED_AT_ONCE = 8
+"""Texts embedded between two pauses."""
+_LEAST_CHARS = 48
+"""What a text counts at least: a look at a short one costs as much."""
+
+
+def go_on() -> None:
+    """The pause of an inspection that nobody else waits for."""
 
 
 @dataclass(slots=True)
@@ -48,7 +57,10 @@ class Inspection:
         tenant: str,
         *,
         remember: bool = True,
+        pause: Callable[[], None] = go_on,
     ) -> None:
+        """`pause` is called between the steps of long work; what it raises ends the inspection."""
+        self.pause = pause
         self._started = time.perf_counter()
         self.compiled = compiled
         self.messages = messages
@@ -64,6 +76,15 @@ class Inspection:
             self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
 
     @property
+    def work(self) -> int:
+        """Characters that `semantics` has to look at, once `heuristics` is through; before, those of the texts."""
+        if not self.needs_semantics:
+            return 0
+        unknown = [text for text in self._texts if text.known is None]
+        read = ([v.text for v in t.views if v.derived or v.name == "raw"] or [t.content] for t in unknown)
+        return sum(max(_LEAST_CHARS, len(text)) for texts in read for text in texts)
+
+    @property
     def needs_semantics(self) -> bool:
         """Whether `semantics` has anything to do."""
         scope = self._scope
@@ -77,6 +98,7 @@ class Inspection:
             if text.known is None:
                 text.views = views(text.content)
                 for view in text.views:
+                    self.pause()
                     self._search(text, view)
         self._blocked |= any(_blocks(m) for text in self._texts for m in text.found.values())
 
@@ -118,6 +140,7 @@ class Inspection:
     def _score(self, text: _Text) -> None:
         windows = self._windows(text)
         while part := list(islice(windows, _BATCH)):
+            self.pause()
             self._search_semantics(text, part)
             if self._settled(text):
                 return
@@ -142,8 +165,12 @@ class Inspection:
 
     def _embedded(self, windows: Sequence[Window]) -> Vectors:
         missing = [w.text for w in windows if w.vector is None]
-        computed = iter(self.compiled.embedder.embed(missing) if missing else ())
-        return np.stack([next(computed) if w.vector is None else w.vector for w in windows])
+        computed: list[NDArray[np.float32]] = []
+        for first in range(0, len(missing), _EMBEDDED_AT_ONCE):
+            self.pause()
+            computed.extend(self.compiled.embedder.embed(missing[first : first + _EMBEDDED_AT_ONCE]))
+        fresh = iter(computed)
+        return np.stack([next(fresh) if w.vector is None else w.vector for w in windows])
 
     def _windows(self, text: _Text) -> Iterator[Window]:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
@@ -160,6 +187,7 @@ class Inspection:
         look = getattr(self.compiled.embedder, "embed_tokens", None)
         more = asked_of_long(len(windows))
         for window in windows:
+            self.pause()
             tokens = look(window.text) if look is not None else None
             if tokens is None:
                 yield from windows

@@ -1,12 +1,12 @@
 """A compiled, immutable policy set that inspects: what the Warden swaps as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction
 from sisf.warden.compiled import Compiled
-from sisf.warden.inspection import Inspection
+from sisf.warden.inspection import Inspection, go_on
 from sisf.warden.rewriting import rewritten
 
 
@@ -25,13 +25,19 @@ class PolicySet(Compiled):
         return self.finish(inspection)
 
     def begin(
-        self, messages: Sequence[Message], direction: Direction, tenant: str, *, remember: bool = True
+        self,
+        messages: Sequence[Message],
+        direction: Direction,
+        tenant: str,
+        *,
+        remember: bool = True,
+        pause: Callable[[], None] = go_on,
     ) -> Inspection:
         """An inspection to be taken through its stages: `heuristics`, `semantics`, then `finish`.
 
-        `remember` keeps what is found for the next time that the same texts come.
+        `remember` keeps what is found for the next time that the same texts come; `pause` is called between steps.
         """
-        return Inspection(self, messages, direction, tenant, remember=remember)
+        return Inspection(self, messages, direction, tenant, remember=remember, pause=pause)
 
     def finish(self, inspection: Inspection) -> Decision:
         """Decide; rewrite where that is what policies ask for, and inspect what was written."""

@@ -18,6 +18,7 @@ def rewritten(inspection: Inspection, decision: Decision) -> Decision:
         [Message(m.role, t, m.origin) for m, t in zip(inspection.messages, texts, strict=True)],
         inspection.direction,
         inspection.tenant,
+        pause=inspection.pause,
     )
     again.heuristics()
     again.semantics()

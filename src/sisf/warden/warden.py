@@ -1,26 +1,33 @@
 """The Warden: the policy set in force, swapped atomically, and safe to call from the event loop."""
 
-import asyncio
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import ceil
 
 import structlog
 from threadpoolctl import threadpool_limits
 
 from sisf.embedding.base import Embedder
-from sisf.errors import LimitExceeded, SisfError
-from sisf.exchange import Message, Role
+from sisf.errors import InspectionFailed, LimitExceeded, SisfError, TooLongToInspect
+from sisf.exchange import Message, Role, Sender
+from sisf.fair_pool import MARGIN, SHORT_SECONDS, FairPool, OutOfTime, Turn, Unaffordable
 from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
+from sisf.warden.inspection import Inspection
+from sisf.warden.pace import Pace
 from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
 
 _log = structlog.get_logger("sisf.warden")
 _INLINE_CHARS = 4_000
-"""Texts up to this length have their patterns searched on the event loop: less than handing them over costs."""
+_INLINE_TEXTS = 64
+"""Up to so many characters in so many texts have their patterns searched on the event loop: less than handing them over
+costs."""
+_SECONDS = 60.0
+_NOBODY = Sender("", "")
 
 
 class Warden:
@@ -45,7 +52,8 @@ class Warden:
         self._settled: frozenset[str] = frozenset()
         """Policies that are to be observed by the settings."""
         self._suspended = Suspended()
-        self._pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 2), thread_name_prefix="warden")
+        self._pace = Pace()
+        self._pool = FairPool(threads or min(8, os.cpu_count() or 2), name="warden")
         self._background = ThreadPoolExecutor(1, thread_name_prefix="warden-merge")
 
     @property
@@ -124,7 +132,7 @@ class Warden:
 
     def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision | None:
         """The decision where it takes microseconds, fit for an event loop; None where `check` must be asked."""
-        if self._measure(messages) > _INLINE_CHARS:
+        if self._measure(messages) > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
             return None
         inspection = self._set.begin(messages, direction, tenant)
         if inspection.needs_semantics:
@@ -134,46 +142,105 @@ class Warden:
         decision = inspection.decision()
         return None if decision.action is Action.REWRITE else decision
 
-    async def check(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
-        """Inspect without holding up the event loop. Raises `LimitExceeded` as `inspect` does."""
-        return await self._check(self._set, messages, direction, tenant)
+    async def check(
+        self,
+        messages: Sequence[Message],
+        direction: Direction,
+        sender: Sender = _NOBODY,
+        seconds: float = _SECONDS,
+    ) -> Decision:
+        """Inspect without holding up the event loop, in `seconds`, which senders share fairly.
+
+        Raises `LimitExceeded` as `inspect` does; `TooLongToInspect` for what cannot be inspected in that time, before
+        it begins; `InspectionFailed` when the sender's other texts leave no time for it; `TimeoutError`.
+        """
+        return await self._check(self._set, messages, direction, sender, seconds)
 
     async def _check(
         self,
         policy_set: PolicySet,
         messages: Sequence[Message],
         direction: Direction,
-        tenant: str,
+        sender: Sender,
+        seconds: float,
         *,
         remember: bool = True,
     ) -> Decision:
-        running = asyncio.get_running_loop()
-        if self._measure(messages) > _INLINE_CHARS:
-            return await running.run_in_executor(self._pool, policy_set.inspect, messages, direction, tenant)
+        tenant = sender.tenant
+        chars = self._measure(messages)
+        if chars > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
+
+            def inspect(turn: Turn) -> Decision:
+                inspection = policy_set.begin(messages, direction, tenant, remember=remember, pause=turn.pause)
+                self._afford(turn, inspection, policy_set, chars)
+                inspection.heuristics()
+                self._afford(turn, inspection, policy_set, chars)
+                inspection.semantics()
+                return policy_set.finish(inspection)
+
+            semantic = policy_set.scope(direction, tenant).semantic
+            long = self._pace.guess(chars, semantic=semantic) > SHORT_SECONDS
+            return await self._in_time(sender, inspect, seconds, long=long)
         inspection = policy_set.begin(messages, direction, tenant, remember=remember)
         inspection.heuristics()
-        if inspection.needs_semantics:
-            await running.run_in_executor(self._pool, inspection.semantics)
-        else:
+        if not inspection.needs_semantics:
             inspection.semantics()
-        decision = inspection.decision()
-        if decision.action is Action.REWRITE:
-            return await running.run_in_executor(self._pool, policy_set.finish, inspection)
-        return decision
+            decision = inspection.decision()
+            if decision.action is not Action.REWRITE:
+                return decision
 
-    def stream(self, tenant: str = "") -> StreamInspector:
-        """Inspect an answer while it is written, to its end on the set now in force."""
+        def finish(turn: Turn) -> Decision:
+            inspection.pause = turn.pause
+            inspection.semantics()
+            return policy_set.finish(inspection)
+
+        return await self._in_time(sender, finish, seconds, long=False)
+
+    async def _in_time(
+        self, sender: Sender, work: Callable[[Turn], Decision], seconds: float, *, long: bool
+    ) -> Decision:
+        try:
+            return await self._pool.run(sender, work, seconds, long=long)
+        except OutOfTime:
+            raise TimeoutError(f"no decision within {seconds:g} s") from None
+
+    def _afford(self, turn: Turn, inspection: Inspection, policy_set: PolicySet, chars: int) -> None:
+        """Go on only where what is left can be done in time."""
+        work = inspection.work
+        if work > _INLINE_CHARS:
+            self._pace.measure(policy_set, inspection.direction, inspection.tenant)
+        try:
+            turn.needs(work * self._pace.seconds)
+        except Unaffordable as error:
+            if not error.alone:
+                wait = ceil(error.wait)
+                raise InspectionFailed(
+                    f"What this caller sent before is still being inspected; try again in {wait} s.", retry_after=wait
+                ) from None
+            within = f"within {turn.allowed:g} s (on_failure.warden_timeout)"
+            raise TooLongToInspect(
+                f"{chars:,} characters of text take about {error.seconds:,.0f} s to inspect: at most about "
+                f"{self.admissible(turn.allowed, chars / work):,} can be inspected {within}; send less at once"
+            ) from None
+
+    def admissible(self, seconds: float, share: float = 1.0) -> int:
+        """Characters of text that can be inspected within so many seconds by the semantic policies in force, where
+        `share` of the characters that are looked at stand in the text itself."""
+        return int(MARGIN * seconds / self._pace.seconds * share)
+
+    def stream(self, sender: Sender = _NOBODY, seconds: float = _SECONDS) -> StreamInspector:
+        """Inspect an answer while it is written, to its end on the set now in force; `seconds` for each step."""
         policy_set = self._set
 
         async def check(text: str, whole: bool) -> Decision:
             messages = (Message(Role.ASSISTANT, text),)
-            return await self._check(policy_set, messages, Direction.RESPONSE, tenant, remember=whole)
+            return await self._check(policy_set, messages, Direction.RESPONSE, sender, seconds, remember=whole)
 
         return StreamInspector(check, self._window)
 
     def close(self) -> None:
         """End the threads. Idempotent."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
     def _measure(self, messages: Sequence[Message]) -> int:

@@ -103,7 +103,7 @@ class Webhooks:
         with self._changed:
             self._stopping = True
             if self._waiting:
-                _log.warning("messages dropped", count=len(self._waiting))
+                _log.warning("webhooks_dropped", count=len(self._waiting))
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=_TIMEOUT)
@@ -139,7 +139,7 @@ class Webhooks:
             oldest = min(self._waiting, key=lambda each: each.number)
             self._waiting.remove(oldest)
             heapq.heapify(self._waiting)
-            _log.error("message dropped: too many wait", event_kind=oldest.message.event)
+            _log.error("webhook_dropped", event_kind=oldest.message.event)
 
     def _send_all(self) -> None:
         while True:
@@ -154,7 +154,7 @@ class Webhooks:
             if problem is None:
                 continue
             final = due.attempt >= _ATTEMPTS
-            _log.warning("message not taken", problem=problem, attempt=due.attempt, given_up=final)
+            _log.warning("webhook_failed", problem=problem, attempt=due.attempt, given_up=final)
             if not final:
                 due.at, due.attempt = time.monotonic() + self._pause * 2 ** (due.attempt - 1), due.attempt + 1
                 with self._changed:
@@ -166,7 +166,7 @@ class Webhooks:
                 for message in self._watch.news():
                     self.tell(message)
             except SisfError as error:
-                _log.warning("not watched", error=str(error))
+                _log.warning("webhook_watch_failed", error=str(error))
             with self._changed:
                 if self._changed.wait_for(lambda: self._stopping, _WATCH_SECONDS):
                     return

@@ -24,8 +24,9 @@ Written by `python scripts/configuration.py` from `src/sisf/settings`.
 
 Everything is one file, `sisf.yaml`, named by `--config`, by `SISF_CONFIG`, or found in the working folder. It is
 validated before anything starts, and unknown keys are refused. `${VAR}` and `${VAR:default}` in it are taken from the
-environment. Every key is also an environment variable: `SISF_LISTEN__PORT=9000` sets `listen.port`. Command-line
-options win over the environment, which wins over the file.
+environment. Every key is also an environment variable: `SISF_LISTEN__PORT=9000` sets `listen.port`. Lists, maps
+and whole sections are JSON there: `SISF_ADJUDICATION__FALLBACK='["local"]'`, `SISF_UPSTREAMS='{"b": {"url": "http://b/v1"}}'`.
+Command-line options win over the environment, which wins over the file.
 
 ```yaml
 upstream: {url: "http://127.0.0.1:8000/v1", api_key: "${UPSTREAM_KEY:}"}

@@ -6,6 +6,7 @@ import pytest
 
 from sisf.errors import ConfigurationError
 from sisf.settings import load
+from sisf.settings.secrets import masked
 
 pytestmark = pytest.mark.smoke
 
@@ -49,3 +50,49 @@ def test_missing_file_is_named() -> None:
 def test_an_unknown_environment_key_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="unknown key `listne`"):
         load(environment={"SISF_LISTNE__PORT": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key", "expected"),
+    [
+        ("SISF_ADJUDICATION__FALLBACK", "[]", "adjudication.fallback", ()),
+        ("SISF_ADJUDICATION__FALLBACK", '["local"]', "adjudication.fallback", ("local",)),
+        ("SISF_OBSERVE__TENANTS", '["a", "b"]', "observe.tenants", ("a", "b")),
+        ("SISF_ADMIN__OIDC__ROLES", '{"ops": "admin"}', "admin.oidc.roles", {"ops": "admin"}),
+        ("SISF_LISTEN", '{"port": 9}', "listen.port", 9),
+        ("SISF_UPSTREAM__MODELS", '["x"]', "upstream.models", ("x",)),
+        ("SISF_UPSTREAM__API_KEY_FILE", "[not json", "upstream.api_key_file", "[not json"),
+    ],
+)
+def test_lists_and_maps_stand_in_the_environment_as_json(name: str, value: str, key: str, expected: object) -> None:
+    found: object = load(environment={name: value})
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == expected
+
+
+def test_upstreams_stand_in_the_environment() -> None:
+    whole = load(environment={"SISF_UPSTREAMS": '{"b": {"url": "http://b/v1", "models": ["m"]}}'})
+    parts = load(environment={"SISF_UPSTREAMS__B__URL": "http://b/v1", "SISF_UPSTREAMS__B__MODELS": '["m"]'})
+    assert whole.upstreams == parts.upstreams
+
+
+@pytest.mark.parametrize("value", ["local", "3", "[", '"local"'])
+def test_what_is_no_json_list_is_named(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"SISF_ADJUDICATION__FALLBACK: must be"):
+        load(environment={"SISF_ADJUDICATION__FALLBACK": value})
+
+
+def test_no_secret_of_the_settings_is_shown() -> None:
+    settings = load(
+        environment={},
+        overrides={
+            "store.url": "postgresql://me:p%40ss%2Fw@db/sisf",
+            "admin.token": "token-1",
+            "upstreams.b": {"url": "http://u:up-pass@b/v1", "api_key": "key-1"},
+        },
+    )
+    text = "postgresql://me:p%40ss%2Fw@db p@ss/w token-1 key-1 http://u:up-pass@b http://x:other@y/"
+    found = masked(text, settings)
+    assert not any(secret in found for secret in ("p%40ss", "p@ss", "token-1", "key-1", "up-pass", "other"))
+    assert masked("postgresql://db/sisf", settings) == "postgresql://db/sisf"

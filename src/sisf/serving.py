@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import ipaddress
 import os
 import socket
 import threading
@@ -13,6 +14,9 @@ from typing import Any
 from sisf.errors import ConfigurationError
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+READ_SECONDS = 60.0
+"""Within which a request must arrive, where nobody says otherwise."""
+_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
@@ -39,6 +43,14 @@ def _reason(error: OSError, port: int, section: str) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"this machine has no such address; check {section}.host"
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to bind is reached from its own machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def address_of(server: socket.socket) -> str:
@@ -79,25 +91,66 @@ class _Gathered:
         return getattr(self._transport, name)
 
 
-def _protocol() -> Any:
-    """uvicorn's own protocol over a `_Gathered` transport."""
+class _Arrival:
+    """The time within which a request must arrive whole: else half-open ones stay for as long as their clients like."""
+
+    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._late = late
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expect(self) -> None:
+        """A request begins, or may begin."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._late)
+
+    def end(self) -> None:
+        """It is here, or nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _protocol(read_seconds: float) -> Any:
+    """uvicorn's own protocol over a `_Gathered` transport, which waits no longer than that for a request."""
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class Protocol(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(_Gathered(transport))  # type: ignore[arg-type]
+            self._arrival = _Arrival(read_seconds, self._late)
+            self._arrival.expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._arrival.end()
+            super().connection_lost(exc)
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._arrival.expect()
+
+        def on_message_complete(self) -> None:
+            self._arrival.end()
+            super().on_message_complete()
+
+        def _late(self) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(_TIMEOUT)
+            self.transport.close()
 
     return Protocol
 
 
-def uvicorn_server(app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int = 30) -> Any:
+def uvicorn_server(
+    app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int = 30, read_seconds: float = READ_SECONDS
+) -> Any:
     """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs)."""
     import uvicorn
 
     config = uvicorn.Config(
         app,
         loop="auto",
-        http=_protocol(),
+        http=_protocol(read_seconds),
         ws="none",
         lifespan=lifespan,  # type: ignore[arg-type]
         access_log=False,
@@ -131,11 +184,12 @@ class Background:
         port: int = 0,
         *,
         drain_seconds: int = 5,
+        read_seconds: float = READ_SECONDS,
         section: str = "listen",
     ) -> None:
         self._socket = bind(host, port, section=section)
         self.url = address_of(self._socket)
-        self._server = uvicorn_server(app, drain_seconds=drain_seconds)
+        self._server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds)
         self._thread = threading.Thread(target=self._run, name=f"serve {self.url}", daemon=True)
 
     def _run(self) -> None:

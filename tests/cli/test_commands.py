@@ -157,6 +157,19 @@ def test_doctor_asks_every_upstream_as_the_gateway_would(sisf: Sisf, store: str,
     assert "unreachable" in found["upstream away"]["detail"]
 
 
+def test_doctor_shows_no_secret(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    config = tmp_path / "sisf.yaml"
+    config.write_text(
+        "embedder: {name: hash}\nlisten: {port: 0}\nadmin: {token: hush-token}\n"
+        "store: {url: 'postgresql://me:hush-store@127.0.0.1:9/x'}\n"
+        "upstream: {url: 'http://u:hush-upstream@127.0.0.1:9/v1', api_key: hush-key}\n"
+    )
+    for options in (("--json",), ()):
+        result = sisf("doctor", "--config", str(config), *options)
+        assert result.exit_code == 1
+        assert "hush" not in result.stdout + str(result.exception or "")
+
+
 def test_silent_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Silent()
     progress.begin("x", 1)

@@ -188,10 +188,16 @@ def test_a_failing_store_in_strict_mode_stops_answers(fault: str) -> None:
             gateway.loop.error = OSError("disk full") if fault == "error" else None
             plain = gateway.post(chat("hi"))
             streamed = gateway.post(chat("hi", stream=True))
+            stopped = [gateway.post(chat("FORBIDDEN")), gateway.post(chat("FORBIDDEN", stream=True))]
+            gateway.upstream.answer = "so FORBIDDEN"
+            stopped += [gateway.post(chat("hi")), gateway.post(chat("hi", stream=True))]
+            said = [json.loads(a.body.removeprefix(b"data: ").split(b"\n\n")[0]) for a in stopped]
+            refused = ["error" in body and body["error"]["code"] == "store_unavailable" for body in said]
+            assert refused == [policy == "closed"] * 4
             if policy == "open":
                 assert (plain.status, streamed.status) == (200, 200)
                 assert streamed.body.endswith(b"data: [DONE]\n\n")
-                assert gateway.metric("sisf_fail_opens_total", part="store") == 2
+                assert gateway.metric("sisf_fail_opens_total", part="store") == 6
             else:
                 assert (plain.status, plain.json()["error"]["code"]) == (503, "store_unavailable")
                 assert b"scripted" not in streamed.body
@@ -247,3 +253,17 @@ def test_an_internal_error_is_one_clear_answer(gateway: Rig, monkeypatch: pytest
     answer = gateway.post(chat("hi"))
     assert (answer.status, answer.json()["error"]["code"]) == (500, "internal_error")
     assert b"bug" not in answer.body
+
+
+def test_a_stream_that_never_ends_and_releases_nothing_is_ended() -> None:
+    """Events that bring nothing wait behind a text that is held; they must not wait without end."""
+    first, *_ = chat_events(["hello"])[1:2]
+    empty = b'data: {"choices": [{"index": 0, "delta": {"content": ""}}]}\n\n'
+    for quiet in (empty, b": keep-alive\n\n"):
+        body = first + quiet * (400_000 // len(quiet))
+        server = ScriptedServer(headers={"content-type": "text/event-stream"})
+        server.body = body
+        with rig(server, limits__body_bytes=100_000, adjudication__mode="inline") as gateway:
+            answer = gateway.post(chat("hi", stream=True))
+            assert b"upstream_too_large" in answer.body
+            assert b"hello" not in answer.body

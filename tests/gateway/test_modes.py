@@ -18,7 +18,7 @@ from tests.gateway.fakes import FakeWarden
 
 
 def test_an_observed_endpoint_only_tells_and_the_others_enforce() -> None:
-    with rig(observe__endpoints=["/v1/completions"]) as gateway:
+    with rig(observe__endpoints=["/v1/completions"], reveal="everyone") as gateway:
         gateway.upstream.body = b'{"choices": [{"index": 0, "text": "fine"}]}'
         answer = gateway.post({"model": "m", "prompt": "FORBIDDEN"}, path="/v1/completions")
         assert (answer.status, answer.headers["x-sisf-decision"]) == (200, "would_block")
@@ -55,7 +55,7 @@ class ObservingWarden(FakeWarden):
 
 
 def test_an_observed_policy_is_told_in_header_and_metric() -> None:
-    with rig(observe__policies=["p-new"]) as gateway:
+    with rig(observe__policies=["p-new"], reveal="everyone") as gateway:
         assert gateway.warden.observed == {"p-new"}
         warden = ObservingWarden()
         warden.observe(gateway.settings.observe.policies)

@@ -104,7 +104,7 @@ def test_a_blocked_prompt_is_an_error_that_the_sdk_knows(sdk: openai.OpenAI) -> 
         with pytest.raises(openai.BadRequestError) as caught:
             sdk.chat.completions.create(model="recorded", messages=user("FORBIDDEN"), stream=stream)
         assert caught.value.code == "content_filter"
-        assert caught.value.response.headers["x-sisf-policy"] == "p-FORBIDDEN"
+        assert caught.value.response.headers["x-sisf-decision"] == "block"
 
 
 def test_a_withheld_answer_is_a_content_filter_finish(sdk: openai.OpenAI) -> None:

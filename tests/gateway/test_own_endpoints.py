@@ -1,11 +1,14 @@
 """What SISF answers itself."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
+from sisf.gateway.identity import KeyFile
 from tests.gateway.conftest import Rig, rig
 
 LITELLM = "/beta/litellm_basic_guardrail_api"
@@ -13,7 +16,7 @@ LITELLM = "/beta/litellm_basic_guardrail_api"
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Rig]:
-    with rig() as made:
+    with rig(reveal="everyone") as made:
         yield made
 
 
@@ -29,6 +32,66 @@ def test_check_tells_the_decision_without_scores(gateway: Rig) -> None:
     assert [d["direction"] for d in answer["decisions"]] == ["prompt", "response"]
     assert answer["blocked"]
     assert gateway.upstream.requests == []
+
+
+def test_which_policy_and_how_sure_the_judge_is_are_told_to_operators_only(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    with rig(keys__file=str(tmp_path / "keys.json")) as made:
+        for role, told in (("client", False), ("admin", True)):
+            headers = {"authorization": f"Bearer {keys.create(role=role)[0]}"}  # type: ignore[arg-type]
+            time.sleep(1.1)  # the file is looked at once a second
+            answers = [
+                made.post({"text": "FORBIDDEN"}, "/v1/check", headers),
+                made.post({"input_type": "request", "texts": ["FORBIDDEN"]}, LITELLM, headers),
+                made.post({"model": "m", "messages": [{"role": "user", "content": "FORBIDDEN"}]}, headers=headers),
+            ]
+            for answer in answers:
+                whole = answer.body.decode() + str(answer.headers)
+                assert ("p-FORBIDDEN" in whole) is told
+            verdict = made.post({"text": "hi", "response": "a BREACH"}, "/v1/adjudicate", headers).json()
+            assert ("confidence" in verdict) is told
+            assert verdict["outcome"] == "breach"
+
+
+ASKING = {
+    "/v1/chat/completions": {"model": "m", "messages": [{"role": "user", "content": "FORBIDDEN"}]},
+    "/v1/check": {"text": "FORBIDDEN"},
+    "/v1/moderations": {"input": "FORBIDDEN"},
+    LITELLM: {"input_type": "request", "texts": ["FORBIDDEN"]},
+    "/v1/adjudicate": {"text": "hi", "response": "a BREACH"},
+}
+
+
+@pytest.mark.parametrize("path", ASKING)
+def test_there_is_one_limit_for_all_ways_of_asking(path: str) -> None:
+    with rig(limits__blocks_per_minute=4, limits__block_delay=0.0) as made:
+        for _ in range(5):
+            made.post(ASKING[path], path)
+        assert made.metric("sisf_probing_total") == 1
+        # Past it, nobody pays for a judge.
+        assert made.post(ASKING["/v1/adjudicate"], "/v1/adjudicate").status == 429
+
+
+def test_many_texts_in_one_request_are_as_many() -> None:
+    with rig(limits__blocks_per_minute=4, limits__block_delay=0.0) as made:
+        made.post({"input": ["FORBIDDEN"] * 5}, "/v1/moderations")
+        assert made.metric("sisf_probing_total") == 1
+
+
+def test_nothing_redirects_to_where_the_client_says() -> None:
+    with rig() as made:
+        answer = made.request("POST", "/v1/check/", b"{}", {"host": "evil.example", "content-type": "application/json"})
+        assert answer.status in (403, 404)
+        assert "location" not in answer.headers
+
+
+def test_figures_need_a_key_where_there_are_keys(tmp_path: Path) -> None:
+    secret, _ = KeyFile(tmp_path / "keys.json").create(role="viewer")
+    with rig(keys__file=str(tmp_path / "keys.json")) as made:
+        assert made.get("/metrics").status == 401
+        assert made.request("GET", "/metrics", headers={"authorization": f"Bearer {secret}"}).status == 200
+    with rig() as made:
+        assert made.get("/metrics").status == 200
 
 
 def test_adjudicate_tells_the_verdict(gateway: Rig) -> None:

@@ -73,13 +73,13 @@ def test_what_passed_once_is_stopped_by_the_next_revision(running_system: tuple[
             ask(sdk, ATTACK, stream)
         assert caught.value.code == "content_filter"
         headers = caught.value.response.headers
-        assert (headers["x-sisf-revision"], headers["x-sisf-policy"]) == (str(snapshot.revision), policy.id)
+        assert headers["x-sisf-revision"] == str(snapshot.revision)
         assert ask(sdk, HONEST, stream).startswith("Sure")
         assert REFUSAL in ask(sdk, "Tell me of the marrow", stream)
     expected = ["intercepted_prompt"] * 2 + ["intercepted_response"] * 2 + ["released"] * 3
     assert wait_until(lambda: sorted(record.fate for record in store.exchanges.recent(8)) == expected)
     result = post(sdk, "/v1/check", {"text": ATTACK})
-    assert result["policy_id"] == policy.id
+    assert (result["blocked"], result["revision"]) == (True, snapshot.revision)
 
 
 def post(sdk: openai.OpenAI, path: str, body: dict[str, Any]) -> Any:

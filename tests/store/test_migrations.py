@@ -1,5 +1,6 @@
 """The schema: migrations and tables agree, forward and backward, and a newer database is refused."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,18 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot be made"):
         open_store(f"sqlite:///{tmp_path}/file/sisf.db")
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = open_store(f"sqlite:///{tmp_path / 'sisf.db'}")
+        store.exchanges.record(record(), enqueue=False).result(5)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert set(modes.values()) == {0o600}, modes
 
 
 def test_two_programs_may_open_one_file(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
 def examine(settings: "Settings") -> Iterator[Finding]:
     """Every check in turn; one that fails does not stop the others."""
     from sisf.gateway.routing import configured
+    from sisf.settings.secrets import masked
 
     upstreams = {
         "upstream" if name == "default" else f"upstream {name}": partial(_upstream, name=name)
@@ -61,7 +62,7 @@ def examine(settings: "Settings") -> Iterator[Finding]:
             state, detail = check(settings)
         except Exception as error:  # noqa: BLE001 - a doctor reports what it finds
             state, detail = "problem", f"{type(error).__name__}: {error}"
-        yield Finding(name, state, " ".join(detail.split()))
+        yield Finding(name, state, masked(" ".join(detail.split()), settings))
 
 
 def _python(_: "Settings") -> tuple[str, str]:
@@ -118,7 +119,9 @@ def _store(settings: "Settings") -> tuple[str, str]:
         dead = len(store.jobs.dead())
     finally:
         store.close()
-    detail = f"{url}: revision {snapshot.revision}, {len(snapshot.active)} active policies, {rows} audit rows verified"
+    detail = (
+        f"{store.url}: revision {snapshot.revision}, {len(snapshot.active)} active policies, {rows} audit rows verified"
+    )
     return ("warning", f"{detail}; {dead} exchanges given up, see `sisf breach list`") if dead else ("ok", detail)
 
 

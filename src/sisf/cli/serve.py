@@ -66,6 +66,7 @@ def run(
     bind(settings.listen.host, settings.listen.port).close()
     if settings.admin.enabled:
         bind(settings.admin.host, settings.admin.port, section="admin").close()
+    _warn(settings)
     tracing = Tracing.configured(settings.tracing)
     system = build(settings)
     try:
@@ -92,6 +93,7 @@ def run(
                 settings.listen.port,
                 ready=lambda url: _ready(url, settings),
                 reload=app.reload,
+                read_seconds=settings.listen.read_timeout,
             )
     finally:
         system.close()
@@ -108,6 +110,28 @@ def webhooks_of(settings: "Settings", system: "System", fail_opens: Callable[[],
     ).start()
     system.loop.listen(made.heard)
     return made
+
+
+def _warn(settings: "Settings") -> None:
+    """Say what is open to everybody who reaches it."""
+    import structlog
+
+    from sisf.serving import is_loopback
+
+    if not settings.keys.file and not is_loopback(settings.listen.host):
+        structlog.get_logger("sisf.gateway").warning(
+            "open_to_all",
+            host=settings.listen.host,
+            advice="no key is asked for: everybody who reaches this address may use the model. Set keys.file and make "
+            "keys with `sisf key create`, or listen on 127.0.0.1",
+        )
+    if settings.admin.enabled and not is_loopback(settings.admin.host) and not settings.admin.url.startswith("https"):
+        structlog.get_logger("sisf.gateway").warning(
+            "console_open_to_all",
+            host=settings.admin.host,
+            advice="the console shows what clients say, and its sign-in crosses the network in clear: serve it behind "
+            "TLS and set admin.url, or let it listen on 127.0.0.1",
+        )
 
 
 def _ready(url: str, settings: "Settings") -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,8 +12,8 @@ from starlette.routing import Route
 
 from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import SisfError
-from sisf.gateway.asgi import Receive, Scope, Send
+from sisf.errors import HttpFailure, SisfError
+from sisf.gateway.asgi import Receive, Scope, Send, client_of
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
@@ -28,7 +27,7 @@ from sisf.gateway.failures import noticed
 from sisf.gateway.feedback import Oversight
 from sisf.gateway.forward import PassThrough, known_paths
 from sisf.gateway.health import Health
-from sisf.gateway.identity import Doorkeeper, KeyFile
+from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.openapi import document
 from sisf.gateway.own_endpoints import OWN_PATHS, OwnEndpoints
 from sisf.gateway.routing import Upstreams
@@ -71,6 +70,8 @@ class Gateway:
             exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
             lifespan=self._lifespan,
         )
+        # A redirect would lead to wherever the client's `Host` says.
+        self._rest.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch: an exact path and POST goes the short way."""
@@ -101,7 +102,7 @@ class Gateway:
     async def _models(self, request: Request) -> Response:
         path = request.scope["path"].removeprefix("/v1")
         try:
-            self.core.door.identify(dict(request.scope["headers"]), "")
+            self.core.door.identify(dict(request.scope["headers"]), client_of(request.scope))
             status, headers, body = await self.core.upstream.models(path, self.core.settings.limits.body_bytes)
             return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
         except SisfError as error:
@@ -114,11 +115,21 @@ class Gateway:
     async def _openapi(self, _: Request) -> Response:
         return JSONResponse(document())
 
-    async def _ready(self, _: Request) -> Response:
+    async def _ready(self, request: Request) -> Response:
+        headers = dict(request.scope["headers"])
+        if not self.core.settings.keys.file:
+            try:
+                self.core.door.may_watch(headers, client_of(request.scope))
+            except HttpFailure as error:
+                return _json(error.status, openai_error(error.status, error.code, error.message))
         report = await self._health.report()
         return JSONResponse(report, 503 if report["status"] == "dead" else 200)
 
-    async def _metrics(self, _: Request) -> Response:
+    async def _metrics(self, request: Request) -> Response:
+        try:
+            self.core.door.may_watch(dict(request.scope["headers"]), client_of(request.scope))
+        except HttpFailure as error:
+            return _json(error.status, openai_error(error.status, error.code, error.message))
         await self._store_metrics.refresh()
         body = await asyncio.to_thread(self.core.metrics.render)
         return Response(body, media_type=PROMETHEUS)
@@ -150,7 +161,7 @@ def create_app(
     core = Core(
         pipeline=pipeline,
         upstream=Upstreams(settings, pipeline.metrics, tracing),
-        door=Doorkeeper(KeyFile(Path(settings.keys.file)) if settings.keys.file else None),
+        door=Doorkeeper(settings),
     )
     store_metrics = StoreMetrics(store, pipeline.metrics)
     own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)

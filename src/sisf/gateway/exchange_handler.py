@@ -13,6 +13,7 @@ from sisf.gateway.dialects.base import Dialect, StreamState
 from sisf.gateway.dialects.errors import BLOCKED
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.headers import turn_headers
+from sisf.gateway.identity import named_by_body
 from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps
 from sisf.gateway.upstream import Reply
@@ -63,6 +64,8 @@ class ExchangeHandler:
             request = self._request(body)
         else:
             request = await self._pipeline.aside(caller, lambda: self._request(body))
+        if self._pipeline.settings.callers.principal_from_user:
+            caller = named_by_body(caller, request.tree)
         return self._pipeline.begin(self._dialect.name, request, caller, path=self._path, started=started)
 
     def _request(self, body: bytes) -> Inspected:

@@ -4,7 +4,7 @@ from sisf.pipeline import Turn
 
 
 def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
-    """`x-sisf-…` of the response: ids and numbers, nothing of a policy's content."""
+    """`x-sisf-…` of the response: nothing of a policy's content, and which one it was for those who may know."""
     made = [
         (b"x-sisf-decision", turn.label.encode()),
         (b"x-sisf-elapsed-ms", b"%.3f" % (turn.added * 1000)),
@@ -14,6 +14,6 @@ def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
     if decision is not None:
         made.append((b"x-sisf-revision", b"%d" % decision.revision))
         policy_id = turn.policy_id
-        if policy_id:
+        if policy_id and turn.caller.informed:
             made.append((b"x-sisf-policy", policy_id.encode("ascii", "replace")))
     return made

@@ -10,14 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sisf.errors import ConfigurationError, HttpFailure
 from sisf.exchange import Sender
+from sisf.gateway.addresses import Proxies, counted_as, told_apart
+from sisf.gateway.browsers import refuse_foreign
 from sisf.pipeline.caller import ANONYMOUS, Caller, Role
+from sisf.settings import Settings
 
 _CALLERS = ("client", "admin")
 _PREFIX = "sk-sisf-"
 _RELOAD_SECONDS = 1.0
+_LONGEST_NAME = 256
+_INVALID = "The API key is not valid here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +140,67 @@ class KeyFile:
 
 
 class Doorkeeper:
-    """Knows callers by the headers of their requests."""
+    """Knows callers by the headers of their requests, and by their addresses."""
 
-    def __init__(self, keys: KeyFile | None) -> None:
-        self._keys = keys
+    def __init__(self, settings: Settings) -> None:
+        self._keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
+        self._proxies = Proxies(settings.callers)
+        self._hosts = settings.listen.hosts
+        self._everyone = settings.reveal == "everyone"
 
-    def identify(self, headers: Mapping[bytes, bytes], client: str) -> Caller:
+    def identify(self, headers: Mapping[bytes, bytes], peer: str) -> Caller:
         """The caller. Without a key file everyone is anonymous, told apart by address.
 
-        Raises `HttpFailure` (401) for a missing, unknown or revoked key, and for one that only opens the console.
+        Raises `HttpFailure`: 401 for a missing, unknown or revoked key, and for one that only opens the console; 403
+        where no key is asked for and the request comes from a page of elsewhere.
         """
         if self._keys is None:
-            return Caller(Sender(principal=f"{ANONYMOUS}@{client}" if client else ANONYMOUS))
+            refuse_foreign(headers, peer, self._hosts)
+            return self._anonymous(headers, peer)
+        key = self._key(headers)
+        if key.role not in _CALLERS:
+            raise HttpFailure(401, "invalid_api_key", _INVALID)
+        named = self._proxies.principal(peer, headers)
+        sender = Sender(key.tenant, f"{key.principal}/{named}" if named else key.principal)
+        informed = self._everyone or key.role == "admin"
+        return Caller(sender, key.role, key.id, key.requests_per_minute, key.body_bytes, informed=informed)
+
+    def may_watch(self, headers: Mapping[bytes, bytes], peer: str) -> None:
+        """Raises as `identify` does, but lets every valid key in: also those of the console see figures."""
+        if self._keys is None:
+            refuse_foreign(headers, peer, self._hosts)
+        else:
+            self._key(headers)
+
+    def _key(self, headers: Mapping[bytes, bytes]) -> Key:
         secret = _credential(headers)
-        key = self._keys.find(secret) if secret else None
-        if key is None or key.role not in _CALLERS:
-            what = "The API key is not valid here." if secret else "An API key is needed: Authorization: Bearer KEY."
+        key = self._keys.find(secret) if secret and self._keys else None
+        if key is None:
+            what = _INVALID if secret else "An API key is needed: Authorization: Bearer KEY."
             raise HttpFailure(401, "invalid_api_key", what)
-        sender = Sender(key.tenant, key.principal)
-        return Caller(sender, key.role, key.id, key.requests_per_minute, key.body_bytes)
+        return key
+
+    def _anonymous(self, headers: Mapping[bytes, bytes], peer: str) -> Caller:
+        named = self._proxies.principal(peer, headers)
+        if named:
+            return Caller(Sender(principal=f"user:{named}"), informed=self._everyone)
+        client = self._proxies.client(peer, headers)
+        if not client:
+            return Caller(informed=self._everyone)
+        sender = Sender(principal=f"{ANONYMOUS}@{told_apart(client)}")
+        counted = Sender(principal=f"{ANONYMOUS}@{counted_as(client)}")
+        return Caller(sender, counted_as=counted, informed=self._everyone)
+
+
+def named_by_body(caller: Caller, tree: Mapping[str, Any]) -> Caller:
+    """The caller whose user the body names, for `callers.principal_from_user`."""
+    metadata = tree.get("metadata")
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    found = next((v for v in (tree.get("safety_identifier"), tree.get("user"), user) if isinstance(v, str) and v), "")
+    if not 0 < len(found) <= _LONGEST_NAME:
+        return caller
+    principal = f"{caller.sender.principal}/{found}" if caller.key_id else f"user:{found}"
+    return replace(caller, sender=Sender(caller.tenant, principal), counted_as=None)
 
 
 def _credential(headers: Mapping[bytes, bytes]) -> str:

@@ -93,6 +93,15 @@ class OwnEndpoints:
         return await self._core.pipeline.aside(caller, lambda: parse_request(raw, limits)), caller
 
     async def _decide(self, messages: list[Message], direction: Direction, caller: Caller, path: str = "") -> Decision:
+        """A decision; who asks for what is blocked counts as having been blocked: it is the same oracle."""
+        decision = await self._looked_at(messages, direction, caller, path)
+        if decision.blocked:
+            await self._core.pipeline.throttle.blocked(caller)
+        return decision
+
+    async def _looked_at(
+        self, messages: list[Message], direction: Direction, caller: Caller, path: str = ""
+    ) -> Decision:
         inspected = Inspected(tuple(messages), "", stream=False, tree={})
         turn = self._core.pipeline.begin("service", inspected, caller, path=path)
         return await self._core.pipeline.check(turn, messages, direction)
@@ -114,8 +123,8 @@ class OwnEndpoints:
             "action": strongest.action.value,
             "blocked": strongest.blocked,
             "revision": strongest.revision,
-            "policy_id": strongest.policy_id,
-            "decisions": [_told(d, prompt) for d in decisions],
+            **({"policy_id": strongest.policy_id} if caller.informed else {}),
+            "decisions": [_told(d, prompt, informed=caller.informed) for d in decisions],
         }
 
     async def _adjudicate(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
@@ -124,7 +133,13 @@ class OwnEndpoints:
         prompt, response = self._prompt(tree), _optional_text(tree, "response")
         if not prompt or response is None:
             raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
+        throttle = self._core.pipeline.throttle
+        throttle.spare(caller)
         verdict = await self._judge.verdict(Exchange(tuple(prompt), response, sender=caller.sender))
+        if verdict.is_breach:
+            await throttle.blocked(caller)
+        if not caller.informed:
+            return {"outcome": verdict.outcome.value, "hazard": verdict.hazard.value}
         return {
             "outcome": verdict.outcome.value,
             "hazard": verdict.hazard.value,
@@ -155,7 +170,10 @@ class OwnEndpoints:
                 raise HttpFailure(400, "uninspectable_content", f"{error}.", "input") from None
         else:
             texts = [[message] for message in prompts(given, "input", limits)]
-        decisions = [await self._decide(text, Direction.PROMPT, caller) for text in texts]
+        decisions = [await self._looked_at(text, Direction.PROMPT, caller) for text in texts]
+        blocked = sum(decision.blocked for decision in decisions)
+        if blocked:
+            await self._core.pipeline.throttle.blocked(caller, blocked)
         results = [await asyncio.to_thread(self._moderated, decision) for decision in decisions]
         return {"id": f"modr-{uuid.uuid4().hex}", "model": "sisf", "results": results}
 
@@ -199,14 +217,21 @@ class OwnEndpoints:
         decision = await self._decide(messages, direction, caller, OWN_PATHS[-1])
         enforce = self._core.pipeline.enforces(OWN_PATHS[-1], caller.tenant)
         if decision.blocked and enforce:
-            return {"action": "BLOCKED", "blocked_reason": f"Blocked by a safety policy ({decision.policy_id})."}
+            which = f" ({decision.policy_id})" if caller.informed else ""
+            return {"action": "BLOCKED", "blocked_reason": f"Blocked by a safety policy{which}."}
         if decision.rewritten is not None and enforce:
             return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[: len(texts)])}
         return {"action": "NONE"}
 
 
-def _told(decision: Decision, prompt: list[Message]) -> dict[str, Any]:
-    """A decision without scores: those would lead an attacker uphill."""
+def _told(decision: Decision, prompt: list[Message], *, informed: bool) -> dict[str, Any]:
+    """A decision without scores: those would lead an attacker uphill. Which policies, only to those who may know."""
+    if not informed:
+        return {
+            "direction": decision.direction.value,
+            "action": decision.action.value,
+            "revision": decision.revision,
+        }
     answer = [Message(Role.ASSISTANT, "", "response")]
     places = prompt if decision.direction is Direction.PROMPT else answer
     return {

@@ -42,6 +42,8 @@ class Relay:
         self._raises = raises
         self._stream = AnswerStream(pipeline, turn, with_embedded)
         self._queue: deque[tuple[bytes, Needs]] = deque()
+        self._waiting = 0
+        """Bytes in the queue."""
         self._first: dict[str, Any] | None = None
         self._last: dict[str, Any] | None = None
         self._delivered = False
@@ -55,7 +57,7 @@ class Relay:
             await self._end(failure)
         except StreamStopped:
             await self._refuse()
-        except RateLimited:
+        except (RateLimited, StoreError):  # it was stopped: nothing more of it goes out
             self._queue.clear()
             raise
         except asyncio.CancelledError:
@@ -75,7 +77,7 @@ class Relay:
                     return None
                 if not self._stream.held:
                     await self._release()
-        except RateLimited:
+        except (RateLimited, StoreError):
             raise
         except LimitExceeded as error:
             return upstream_failure(502, "upstream_too_large", str(error))
@@ -119,6 +121,9 @@ class Relay:
             self._first, self._last = self._first or tree, tree
             needs = await self._stream.take(brought)
         self._queue.append((event.raw, needs))
+        self._waiting += len(event.raw)
+        if self._waiting > self._limit:
+            raise LimitExceeded("The model's stream holds back more bytes than an answer may have (limits.body_bytes).")
 
     async def _release(self) -> None:
         """Send every event whose texts were released, in order."""
@@ -126,6 +131,7 @@ class Relay:
         queue, may_go = self._queue, self._stream.may_go
         while queue and may_go(queue[0][1]):
             ready.append(queue.popleft()[0])
+            self._waiting -= len(ready[-1])
         if ready:
             await self._send(ready[0] if len(ready) == 1 else b"".join(ready))
             self._delivered = True
@@ -142,7 +148,7 @@ class Relay:
         """Inspect what is left, judge if inline, record, and let the rest go."""
         try:
             await self._stream.finish()
-        except RateLimited:
+        except (RateLimited, StoreError):
             raise
         except SisfError as error:
             failure = failure or as_http(error)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from sisf.serving import AsgiApp, Background, address_of, bind, settle, uvicorn_server
+from sisf.serving import READ_SECONDS, AsgiApp, Background, address_of, bind, settle, uvicorn_server
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -21,17 +21,19 @@ def serve(
     port: int = 8400,
     *,
     drain_seconds: int = 30,
+    read_seconds: float = READ_SECONDS,
     ready: Callable[[str], None] | None = None,
     reload: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way get `drain_seconds` to finish. SIGHUP calls `reload`.
+    """Serve until SIGTERM or SIGINT; requests under way get `drain_seconds` to finish. SIGHUP calls `reload`. What does
+    not arrive whole within `read_seconds` is closed.
 
     Port 0 takes a free port; `ready` is called with the base URL (`http://host:port`) once it is bound. Raises
     `ConfigurationError` when it cannot listen there.
     """
     listener = bind(host, port)
     settle()
-    server = uvicorn_server(app, drain_seconds=drain_seconds)
+    server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds)
     if ready is not None:
         ready(address_of(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:

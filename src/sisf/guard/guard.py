@@ -171,7 +171,7 @@ class Guard:
         """
         from sisf.guard.client import guarded
 
-        caller = Caller(Sender(tenant, principal))
+        caller = Caller(Sender(tenant, principal), informed=True)
         made: ClientT = guarded(client, self._pipeline, self._portal, caller, refuse=on_blocked == "refuse")
         return made
 
@@ -236,7 +236,7 @@ class Guard:
         await self.aclose()
 
     def _begin(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
-        limits, caller = self._pipeline.settings.limits, Caller(Sender(tenant, principal))
+        limits, caller = self._pipeline.settings.limits, Caller(Sender(tenant, principal), informed=True)
         self._pipeline.admit(caller)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         opaque = self._pipeline.settings.on_failure.uninspectable == "open"

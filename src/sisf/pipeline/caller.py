@@ -22,6 +22,10 @@ class Caller:
     """0: as `limits.requests_per_minute` says."""
     body_bytes: int = 0
     """0: as `limits.body_bytes` says."""
+    counted_as: Sender | None = None
+    """Whom its requests and blocks are limited as, where one caller can look like many senders."""
+    informed: bool = False
+    """Whether it is told which policy decided, and how sure the judge is."""
 
     @property
     def tenant(self) -> str:

@@ -99,8 +99,8 @@ class Pipeline:
     async def prompt(self, turn: Turn) -> dict[str, Any] | None:
         """Inspect what was asked. None when it goes to the model as it came, else the document that goes instead.
 
-        Raises `Blocked` for a prompt that was stopped, and is recorded; `RateLimited` when its caller is stopped again
-        and again; `InspectionFailed`, `LimitExceeded`.
+        Raises `Blocked` for a prompt that was stopped, and is recorded; `StoreError` when it could not be;
+        `RateLimited` when its caller is stopped again and again; `InspectionFailed`, `LimitExceeded`.
         """
         decision = await self.check(turn, turn.request.messages, Direction.PROMPT)
         if not turn.enforce:
@@ -164,10 +164,12 @@ class Pipeline:
     async def stop(self, turn: Turn, fate: Fate) -> None:
         """Record an exchange that a policy or the judge stopped, and count it as probing.
 
-        Raises `RateLimited` for a caller who is stopped again and again.
+        Raises `StoreError` when it could not be recorded and nobody may be answered without; `RateLimited` for a
+        caller who is stopped again and again.
         """
         turn.fate = fate
-        await self.record(turn)
+        if not await self.record(turn):
+            raise StoreError("What was stopped could not be recorded; try again later.")
         await self.throttle.blocked(turn.caller)
 
     async def record(self, turn: Turn, *, released: bool = False) -> bool:

@@ -53,8 +53,9 @@ class Throttle:
             raise RateLimited(f"More than {rate} requests a minute.", retry_after=wait)
         bucket.tokens -= 1
 
-    async def blocked(self, caller: Caller) -> None:
-        """A prompt of this caller, or an answer to it, was blocked: past the limit, answer late.
+    async def blocked(self, caller: Caller, count: int = 1) -> None:
+        """A prompt of this caller, or an answer to it, was blocked (or `count` of them were, in one request), wherever
+        it asked: past the limit, answer late.
 
         A caller without a name is not slowed: it may be everybody. Raises `RateLimited`.
         """
@@ -62,7 +63,7 @@ class Throttle:
         if not limit or not caller.named:
             return
         bucket, now = self._bucket(caller, 0), time.monotonic()
-        bucket.blocks = bucket.blocks * math.exp((bucket.blocked_at - now) / _MINUTE) + 1
+        bucket.blocks = bucket.blocks * math.exp((bucket.blocked_at - now) / _MINUTE) + count
         bucket.blocked_at = now
         if bucket.blocks <= limit:
             bucket.noticed = False
@@ -82,12 +83,22 @@ class Throttle:
         finally:
             bucket.waiting -= 1
 
+    def spare(self, caller: Caller) -> None:
+        """Ask nothing costly for a caller who is past the limit of what is blocked. Raises `RateLimited`."""
+        limit, bucket = self._limits.blocks_per_minute, self._buckets.get(caller.counted_as or caller.sender)
+        if limit and bucket is not None and caller.named:
+            left = bucket.blocks * math.exp((bucket.blocked_at - time.monotonic()) / _MINUTE)
+            if left > limit:
+                wait = math.ceil(_MINUTE * math.log(left / limit))
+                raise RateLimited("Too many blocked requests; wait.", retry_after=max(1, wait))
+
     def _bucket(self, caller: Caller, rate: int) -> _Bucket:
-        bucket = self._buckets.get(caller.sender)
+        sender = caller.counted_as or caller.sender
+        bucket = self._buckets.get(sender)
         if bucket is None:
             if len(self._buckets) >= _CALLERS:
                 self._buckets.popitem(last=False)
-            bucket = self._buckets[caller.sender] = _Bucket(float(rate), time.monotonic())
+            bucket = self._buckets[sender] = _Bucket(float(rate), time.monotonic())
         else:
-            self._buckets.move_to_end(caller.sender)
+            self._buckets.move_to_end(sender)
         return bucket

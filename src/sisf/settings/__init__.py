@@ -21,6 +21,7 @@ from sisf.settings.model import Settings
 from sisf.settings.reading import cache_dir, load, origins
 from sisf.settings.serving import (
     Admin,
+    Callers,
     ConsoleRole,
     KeySettings,
     Limits,
@@ -41,6 +42,7 @@ __all__ = [
     "Admin",
     "AuthorModel",
     "CallLimits",
+    "Callers",
     "ConsoleRole",
     "EmbedderSettings",
     "GuardModel",

@@ -8,6 +8,7 @@ from sisf.settings.learning import Adjudication, EmbedderSettings, LifecycleSett
 from sisf.settings.section import Section
 from sisf.settings.serving import (
     Admin,
+    Callers,
     KeySettings,
     Limits,
     Listen,
@@ -39,6 +40,7 @@ class Settings(Section):
     limits: Limits = Limits()
     on_failure: OnFailure = OnFailure()
     keys: KeySettings = KeySettings()
+    callers: Callers = Callers()
     streaming: Streaming = Streaming()
     tracing: Tracing = Tracing()
     webhooks: tuple[Webhook, ...] = ()
@@ -52,5 +54,7 @@ class Settings(Section):
     blocked_prompt: Literal["error", "completion"] = "error"
     """How a blocked prompt is answered: with HTTP 400 and the code `content_filter` (`error`), or with a completion
     that refuses (`completion`)."""
+    reveal: Literal["operators", "everyone"] = "operators"
+    """Who is told which policy decided and how sure the judge is: keys of role `admin`, or everyone."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level that is logged, as JSON lines on standard error."""

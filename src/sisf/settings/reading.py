@@ -1,20 +1,22 @@
 """Reads `sisf.yaml`, the environment and what the command line says into one `Settings`."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import platformdirs
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sisf.errors import ConfigurationError
 from sisf.settings.model import Settings
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _PREFIX = "SISF_"
+_EXAMPLES = """'["a", "b"]' or '{"key": "value"}'"""
 _NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG", "SISF_TEST_POSTGRES"}
 
 
@@ -36,7 +38,8 @@ def load(
     data: dict[str, Any] = _read(path, environment) if path else {}
     for name, value in environment.items():
         if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
-            _assign(data, name[len(_PREFIX) :].lower().split("__"), value, where=name)
+            keys = name[len(_PREFIX) :].lower().split("__")
+            _assign(data, keys, _from_text(keys, value, where=name), where=name)
     for key, value in (overrides or {}).items():
         _assign(data, key.split("."), value, where=key)
     try:
@@ -65,6 +68,34 @@ def _dotted(data: Mapping[str, Any], prefix: str = "") -> list[str]:
     for name, value in data.items():
         keys += _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [f"{prefix}{name}"]
     return keys
+
+
+def _from_text(keys: list[str], value: str, *, where: str) -> Any:
+    """A list, a map or a section stands in a variable as JSON; everything else as it is."""
+    if _plain(keys):
+        return value
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: must be JSON, such as {_EXAMPLES}: {error}") from None
+    if not isinstance(found, list | dict):
+        raise ConfigurationError(f"{where}: must be a JSON list or object, such as {_EXAMPLES}")
+    return found
+
+
+def _plain(keys: list[str]) -> bool:
+    """Whether the setting is one value; also where there is no such setting: that is said when all are validated."""
+    kind: Any = Settings
+    for key in keys:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(key)
+            kind = None if field is None else field.annotation
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        else:
+            return True
+    section = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return not (section or get_origin(kind) in (dict, tuple, list))
 
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:

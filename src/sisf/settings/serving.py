@@ -14,6 +14,11 @@ class Listen(Section):
     """The address to bind; `0.0.0.0` for all interfaces."""
     port: int = Field(8400, ge=0, le=65535)
     """The port to bind. 0 chooses a free port, which is shown at the start."""
+    hosts: tuple[str, ...] = ()
+    """Names of this gateway, and of sites whose pages may call it, beside `localhost`: without `keys.file` requests
+    with a foreign `Origin`, or from this machine with a foreign `Host`, are refused."""
+    read_timeout: float = Field(60.0, gt=0)
+    """Seconds for a request to arrive whole, its head and its body; what is slower is closed."""
 
 
 ConsoleRole = Literal["viewer", "operator", "admin"]
@@ -190,6 +195,20 @@ class KeySettings(Section):
     file: str = ""
     """The file in which `sisf key` stores the hashes of API keys. Empty: no key is required, and all clients are
     anonymous."""
+
+
+class Callers(Section):
+    """Who a request counts as being from, where others speak for their users. See "Behind a proxy" in gateway.md."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks (`10.0.0.0/8`) of proxies that are believed to say who is behind them."""
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header in which they say so: the one that they write themselves, never one that they pass on."""
+    principal_header: str = ""
+    """A header in which trusted proxies name the principal, e.g. `x-user-id`. Empty: none."""
+    principal_from_user: bool = False
+    """Whether the body's `user` (or `safety_identifier`, or `metadata.user_id`) names the principal. Only where every
+    caller is an application that you trust to say so: whoever writes the field chooses who they are."""
 
 
 class Observe(Section):

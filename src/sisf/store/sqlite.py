@@ -1,5 +1,6 @@
 """SQLite: one file in WAL mode, fully synchronous for what must last; or one database in memory for tests."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,16 @@ class _Sqlite(Database):
         return statement.on_conflict_do_update(index_elements=[key], set_=values)
 
 
+def _make_private(path: Path) -> None:
+    """Make the file for its owner only, before anything of what clients say stands in it. Its log files follow it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreError(f"sqlite:///{path} cannot be opened: {error.strerror}") from None
+
+
 class SqliteFile(_Sqlite):
     """The embedded default."""
 
@@ -70,6 +81,7 @@ class SqliteFile(_Sqlite):
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path.parent}: cannot be made: {error.strerror}") from None
+        _make_private(path)
         describe, writing = f"sqlite:///{path}", _engine(path, "BEGIN IMMEDIATE")
         try:
             with writing.begin() as connection:

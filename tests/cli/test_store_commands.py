@@ -241,3 +241,34 @@ def test_a_narrow_terminal_cuts_no_id_and_drops_no_description(
     told = sisf("policy", "list").stdout
     assert "cave  active" in told
     assert "Asks the cave to open" in told
+
+
+def test_exchanges_are_searched_explained_and_exported(sisf: Sisf, store: str, tmp_path: Path) -> None:
+    assert "tale" in sisf("exchange", "search", "fairy", "--show", "stopped").stdout
+    assert [found["id"] for found in json.loads(sisf("exchange", "search", "fairy", "--json").stdout)] == ["tale"]
+    assert sisf("exchange", "search", "nowhere").stdout == ""
+    assert sisf("exchange", "search", "--show", "sideways").exit_code == 2
+    told = sisf("exchange", "why", "tale").stdout
+    assert "Asks the cave to open [cave]" in told
+    assert "^^^^" in told
+    assert sisf("exchange", "search", "--out", "found.csv").exit_code == 0
+    assert (tmp_path / "found.csv").read_text().startswith('"id","time"')
+    assert sisf("exchange", "search", "--out", "found.jsonl").exit_code == 0
+    assert json.loads((tmp_path / "found.jsonl").read_text())["id"] == "tale"
+
+
+def test_hidden_characters_reach_no_terminal(sisf: Sisf, store: str) -> None:
+    opened = open_store(store)
+    hostile = "open\x1b]0;owned\x07 \u202esesame\u200b"
+    opened.exchanges.record(ExchangeRecord(Exchange.of(hostile, id="evil"), (), Fate.RELEASED), enqueue=False).result()
+    opened.close()
+    for command in (("exchange", "search"), ("exchange", "why", "evil"), ("breach", "show", "evil")):
+        said = sisf(*command).stdout
+        assert not {"\x1b", "\x07", "\u202e", "\u200b"} & set(said), command
+
+
+def test_a_step_is_undone_and_a_word_taken_back(sisf: Sisf, store: str) -> None:
+    assert sisf("policy", "retire", "cave").exit_code == 0
+    assert json.loads(sisf("policy", "undo", "2", "--json").stdout) == {"revision": 3, "active": 1}
+    assert sisf("policy", "undo", "2").exit_code == 2
+    assert "nothing to take back" in sisf("exchange", "take-back", "tale").output

@@ -13,6 +13,7 @@ from sisf.cli import (
     doctor,
     enforcement,
     evaluate,
+    exchange,
     fleet,
     key,
     model,
@@ -46,6 +47,7 @@ app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 app.add_typer(adjudicator.app, name="adjudicator")
+app.add_typer(exchange.app, name="exchange")
 app.add_typer(enforcement.app, name="enforcement")
 app.add_typer(key.app, name="key")
 

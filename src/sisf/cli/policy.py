@@ -203,6 +203,23 @@ def keep(
 
 
 @app.command()
+def undo(
+    revision: Annotated[int, typer.Argument(help="The step to undo; `sisf policy revisions` lists them.")],
+    reason: Reason = "",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Undo one step of the policy set; the steps since then stay."""
+    from sisf.loop.undoing import undo as undo_step
+
+    with store_of(config, store) as opened:
+        lifecycle = policy_code.lifecycle_of(load_settings(config), opened)
+        snapshot = undo_step(opened, revision, lifecycle.readmissions, actor=person(), reason=reason)
+    _told(snapshot, f"undid revision {revision}", json=json)
+
+
+@app.command()
 def rollback(
     revision: Annotated[int, typer.Argument(help="The revision to return to; `sisf policy revisions` lists them.")],
     preview: Annotated[bool, typer.Option(help="Show what it would change, and change nothing.")] = False,

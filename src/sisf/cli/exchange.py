@@ -1,0 +1,140 @@
+"""`sisf exchange`: search what was said, see why it was decided so, and take a word back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    console,
+    emit,
+    group,
+    load_settings,
+    person,
+    shown,
+    store_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sisf.store import Found, Query
+
+app = group("Search exchanges, explain them, and take a word back.")
+
+ExchangeId = Annotated[str, typer.Argument(metavar="ID", help="The whole id of the exchange.")]
+_EXCERPT = 90
+
+
+@app.command()
+def search(
+    words: Annotated[str, typer.Argument(help='Words that all occur; "a phrase", -without.')] = "",
+    show: Annotated[str, typer.Option(help="all, breach, undecided, safe, stopped or released.")] = "all",
+    tenant: Annotated[str, typer.Option(help="Only of this tenant.")] = "",
+    principal: Annotated[str, typer.Option(help="Only of this principal.")] = "",
+    policy: Annotated[str, typer.Option(help="Only what this policy matched.")] = "",
+    hazard: Annotated[str, typer.Option(help="Only with this hazard.")] = "",
+    since: Annotated[str, typer.Option(help="1h, 24h, 7d, 30d, or a time.")] = "",
+    until: Annotated[str, typer.Option(help="A time.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    out: Annotated[Path | None, typer.Option(help="Write all that is found: FILE.csv or FILE.jsonl.")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find exchanges, newest first."""
+    from sisf.console import finding
+    from sisf.store.codec import exchange_to_bytes
+
+    given = {
+        "q": words,
+        "show": show,
+        "tenant": tenant,
+        "principal": principal,
+        "policy": policy,
+        "hazard": hazard,
+        "since": since,
+        "until": until,
+    }
+    query = _query(finding.asked(given))
+    with store_of(config, store) as opened:
+        if out is not None:
+            _write(out, finding.as_csv if out.suffix == ".csv" else finding.as_jsonl, finding.all_of(opened, query))
+            typer.echo(f"written to {out}")
+            return
+        found = finding.searched(opened, query, limit)
+    if json:
+        import json as jsonlib
+
+        emit([jsonlib.loads(exchange_to_bytes(item.record.exchange)) for item in found])
+        return
+    for item in found:
+        exchange, verdict = item.record.exchange, item.record.verdict
+        prompt = shown(" ".join(exchange.prompt.split()))
+        judged = f", {verdict.outcome}" if verdict else ""
+        said = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
+        console().print(f"{exchange.id}  {exchange.time:%Y-%m-%d %H:%M:%S}  {item.record.fate}{judged}  {said}")
+
+
+@app.command()
+def why(
+    exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
+) -> None:
+    """Explain the decisions on an exchange as `sisf check` explains a text."""
+    from sisf.cli.check import rendered
+    from sisf.console.explaining import explained
+    from sisf.embedding import create_embedder
+
+    settings = load_settings(config, store__url=store)
+    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    with store_of(config, store) as opened:
+        record = opened.exchanges.get(exchange_id)
+        told = [each.explanation for each in explained(opened, embedder, record) if each.explanation is not None]
+        word = opened.oversight.word(exchange_id)
+    said = f"{word.actor} said: {word.said}" if word is not None else ""
+    if json:
+        emit({"id": exchange_id, "fate": record.fate.value, "why": [rendered(each) for each in told], "word": said})
+        return
+    for each in told:
+        typer.echo(shown(rendered(each)))
+    if not told:
+        typer.echo(f"{record.fate}: no policy recognised it")
+    if said:
+        typer.echo(shown(said))
+
+
+@app.command("take-back")
+def take_back(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None) -> None:
+    """Take back what a person said of a stopped exchange, with what followed from it."""
+    from sisf.console.actions import Actions
+    from sisf.console.parts import Parts
+
+    with store_of(config, store) as opened:
+        word = Actions(Parts(opened)).take_back(exchange_id, person())
+    typer.echo(f"{word.said} of {shown(word.actor)} taken back")
+
+
+def _query(fields: dict[str, str]) -> "Query":
+    """The search; what is wrong with it is one clear line."""
+    from starlette.exceptions import HTTPException
+
+    from sisf.console import finding
+    from sisf.errors import ConfigurationError
+
+    try:
+        return finding.query_of(fields)
+    except HTTPException as error:
+        raise ConfigurationError(error.detail) from None
+
+
+def _write(out: Path, form: "Callable[[Iterable[Found]], Iterator[str]]", found: "Iterable[Found]") -> None:
+    from sisf.errors import DataError
+
+    try:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(form(found))
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written: {error.strerror}") from None

@@ -150,3 +150,14 @@ def test_the_search_for_commands_finds_them() -> None:
     assert _exists(["policy", "list\\|show\\|retire"])
     assert not _exists(["policy", "polish"])
     assert not _exists(["sevre"])
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| threat")]
+    assert len(rows) > 20
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.rpartition(" | ")[2])
+        assert named, f"no test: {row[:80]}"
+        for path, name in named:
+            assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"

@@ -124,7 +124,7 @@ def reduce(file: Path) -> None:
     except ImportError:
         return
     with Image.open(file) as image:
-        image.convert("RGB").quantize(160, dither=Image.Dither.NONE).save(file, optimize=True)
+        image.convert("RGB").quantize(255, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def _suspended(system: System, page: Any, file: Path, width: int) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -24,9 +25,14 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(folder: Path, *options: str, processes: int = 1) -> Iterator[tuple[subprocess.Popen[str], str]]:
     words = [sys.executable, "-m", "sisf", "serve", "--port", "0", "--store", f"sqlite:///{folder}/sisf.db", *options]
-    environment = {**os.environ, "PYTHONPATH": "src", "SISF_ADMIN__ENABLED": "false"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": "src",
+        "SISF_ADMIN__ENABLED": "false",
+        "SISF_LISTEN__PROCESSES": str(processes),
+    }
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stderr is not None
@@ -92,3 +98,34 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "port is in use" in done.stderr
+
+
+def test_two_processes_serve_one_port_and_one_of_them_may_die(tmp_path: Path) -> None:
+    with ScriptedServer() as upstream, serving(tmp_path, "--upstream", upstream.url, processes=2) as (parent, address):
+        assert wait_until(lambda: len(_children(parent.pid)) == 2)
+        for number in range(20):
+            assert post(address, chat(f"hi {number}"))[0] == 200
+        metrics = get(address, "/metrics")
+        assert 'sisf_requests_total{endpoint="chat",status="200"} 20.0' in metrics.splitlines()
+        victim = _children(parent.pid)[1]
+        os.kill(victim, signal.SIGKILL)
+        for number in range(20):
+            assert post(address, chat(f"ho {number}"))[0] == 200
+        assert wait_until(lambda: len(_children(parent.pid)) == 2 and victim not in _children(parent.pid))
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(60) == 0
+    with sqlite3.connect(tmp_path / "sisf.db") as store:
+        assert store.execute("SELECT count(*) FROM exchanges").fetchone() == (40,)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def get(address: str, path: str) -> str:
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()

@@ -10,6 +10,7 @@ from sisf.cli.base import ConfigOption, StoreOption, load_settings, origins_of
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
+    from sisf.gateway.processes import Place
     from sisf.gateway.webhooks import Webhooks
     from sisf.settings import Settings
 
@@ -50,13 +51,9 @@ def run(
     Upstreams, limits, keys, modes and failure settings change then; the store, the judge and the loop stay as they are.
     `origins` says where settings come from, for the console.
     """
-    from sisf.bootstrap import build
     from sisf.errors import ConfigurationError
-    from sisf.gateway.app import create_app
-    from sisf.gateway.reload import Reloadable
+    from sisf.gateway.processes import process_count
     from sisf.gateway.server import configure_logs
-    from sisf.gateway.server import serve as serve_gateway
-    from sisf.gateway.tracing import Traced, Tracing
     from sisf.serving import bind
 
     configure_logs(settings.log_level)
@@ -67,8 +64,83 @@ def run(
     if settings.admin.enabled:
         bind(settings.admin.host, settings.admin.port, section="admin").close()
     _warn(settings)
+    again = load or (lambda: settings)
+    count = process_count(settings.listen.processes)
+    if count == 1:
+        _serve(settings, again, origins)
+    else:
+        _serve_in_processes(count, settings, again, origins)
+
+
+def _serve_in_processes(
+    count: int, settings: "Settings", again: Callable[[], "Settings"], origins: Mapping[str, str] | None
+) -> None:
+    """The parent: only the first process has a console, learns, and tells webhooks; one store holds what all do."""
+    import secrets
+
+    from sisf.gateway.processes import Processes
+    from sisf.serving import address_of, bind
+
+    _import_everything()
+    listener = bind(settings.listen.host, settings.listen.port)
+    token = secrets.token_urlsafe(24)
+
+    def serve(place: "Place") -> None:
+        own = settings if place.first else _for_others(settings)
+        _serve(own, again, origins, place, token)
+
+    address = address_of(listener)
+    Processes(listener, count, serve, ready=lambda: _ready(address, settings)).run()
+
+
+def _for_others(settings: "Settings") -> "Settings":
+    """The settings of all processes but the first."""
+    parts: dict[str, Any] = {
+        "admin": settings.admin.model_copy(update={"enabled": False}),
+        "loop": settings.loop.model_copy(update={"workers": 0}),
+        "webhooks": type(settings.webhooks)(),
+    }
+    return settings.model_copy(update=parts)
+
+
+def _import_everything() -> None:
+    """What a child needs is read before it is forked; nothing of it starts a thread."""
+    import importlib
+
+    for name in (
+        "alembic.context",
+        "onnxruntime",
+        "sisf.bootstrap",
+        "sisf.console.app",
+        "sisf.gateway.app",
+        "tokenizers",
+        "uvicorn",
+    ):
+        importlib.import_module(name)
+    from sisf.loop.benign_reference import shipped_reference
+
+    shipped_reference()
+
+
+def _serve(
+    settings: "Settings",
+    again: Callable[[], "Settings"],
+    origins: Mapping[str, str] | None,
+    place: "Place | None" = None,
+    token: str = "",
+) -> None:
+    """Build and serve in this process: a port of its own, or a place among several."""
+    from sisf.bootstrap import build
+    from sisf.gateway.app import create_app
+    from sisf.gateway.reload import Reloadable
+    from sisf.gateway.server import serve as serve_gateway
+    from sisf.gateway.server import serve_adopted
+    from sisf.gateway.siblings import Siblings
+    from sisf.gateway.tracing import Traced, Tracing
+
     tracing = Tracing.configured(settings.tracing)
     system = build(settings)
+    siblings = Siblings(place.folder, place.index) if place is not None else None
     try:
         parts: dict[str, Any] = {
             "warden": system.warden,
@@ -76,25 +148,36 @@ def run(
             "adjudicator": system.adjudicator,
             "store": system.store,
             "oversight": system.loop.lifecycle,
+            "tracing": tracing,
+            "siblings": siblings,
         }
-        first = create_app(**parts, settings=settings, tracing=tracing)
-        system.loop.listen(first.core.metrics.heard)
+        first = create_app(**parts, settings=settings)
+        metrics = first.core.metrics
+        system.loop.listen(metrics.heard)
         stack = contextlib.ExitStack()
         if settings.webhooks:
-            stack.callback(webhooks_of(settings, system, first.core.metrics.failed_open).close)
-        again = load or (lambda: settings)
-        app = Reloadable(
-            first, lambda: create_app(**parts, settings=again(), metrics=first.core.metrics, tracing=tracing)
-        )
-        with stack, console_running(settings, system, origins):
-            serve_gateway(
-                Traced(app, tracing) if tracing else app,
-                settings.listen.host,
-                settings.listen.port,
-                ready=lambda url: _ready(url, settings),
-                reload=app.reload,
-                read_seconds=settings.listen.read_timeout,
-            )
+            stack.callback(webhooks_of(settings, system, metrics.failed_open).close)
+        app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=metrics))
+        traced = Traced(app, tracing) if tracing else app
+        listen = settings.listen
+        with stack, console_running(settings, system, origins, token):
+            if place is None or siblings is None:
+                serve_gateway(
+                    traced,
+                    listen.host,
+                    listen.port,
+                    ready=lambda url: _ready(url, settings),
+                    reload=app.reload,
+                    read_seconds=listen.read_timeout,
+                )
+            else:
+                serve_adopted(
+                    traced,
+                    place,
+                    reload=app.reload,
+                    began=lambda: siblings.listen(metrics.render),
+                    read_seconds=listen.read_timeout,
+                )
     finally:
         system.close()
         if tracing is not None:
@@ -139,8 +222,11 @@ def _ready(url: str, settings: "Settings") -> None:
 
 
 @contextlib.contextmanager
-def console_running(settings: "Settings", system: "System", origins: Mapping[str, str] | None = None) -> Iterator[None]:
-    """The oversight pages on their own listener, while the block runs; says how to open them."""
+def console_running(
+    settings: "Settings", system: "System", origins: Mapping[str, str] | None = None, made: str = ""
+) -> Iterator[None]:
+    """The oversight pages on their own listener, while the block runs; says how to open them. `made`: the token that
+    opens them where the settings have none."""
     if not settings.admin.enabled:
         yield
         return
@@ -154,7 +240,7 @@ def console_running(settings: "Settings", system: "System", origins: Mapping[str
 
     admin = settings.admin
     given = admin.token.get_secret_value()
-    token = given or ("" if admin.oidc.issuer else secrets.token_urlsafe(24))
+    token = given or ("" if admin.oidc.issuer else made or secrets.token_urlsafe(24))
     keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
     sessions = create_sessions(admin, keys)
     console = create_console(

@@ -31,6 +31,7 @@ from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.openapi import document
 from sisf.gateway.own_endpoints import OWN_PATHS, OwnEndpoints
 from sisf.gateway.routing import Upstreams
+from sisf.gateway.siblings import Siblings
 from sisf.gateway.store_metrics import PROMETHEUS, StoreMetrics
 from sisf.gateway.tracing import Tracing
 from sisf.pipeline import create_pipeline
@@ -52,6 +53,8 @@ class Gateway:
         dialects: Mapping[str, Dialect],
     ) -> None:
         self.core = core
+        self.siblings: Siblings | None = None
+        """The other processes of this gateway, where there are some."""
         self._health = health
         self._store_metrics = store_metrics
         self._own_endpoints = own_endpoints
@@ -132,6 +135,8 @@ class Gateway:
             return _json(error.status, openai_error(error.status, error.code, error.message))
         await self._store_metrics.refresh()
         body = await asyncio.to_thread(self.core.metrics.render)
+        if self.siblings is not None:
+            body = await self.siblings.with_others(body)
         return Response(body, media_type=PROMETHEUS)
 
 
@@ -145,11 +150,12 @@ def create_app(
     metrics: Metrics | None = None,
     tracing: Tracing | None = None,
     oversight: Oversight | None = None,
+    siblings: Siblings | None = None,
 ) -> Gateway:
     """Put the gateway together.
 
     With `metrics`, go on counting there; with `tracing`, calls of models are spans; with `oversight`, take words at
-    `/v1/feedback`.
+    `/v1/feedback`; with `siblings`, metrics are those of all processes of the gateway.
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
@@ -165,7 +171,9 @@ def create_app(
     )
     store_metrics = StoreMetrics(store, pipeline.metrics)
     own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)
-    return Gateway(core, Health(core, store, store_metrics), store_metrics, own_endpoints, dialects)
+    gateway = Gateway(core, Health(core, store, store_metrics), store_metrics, own_endpoints, dialects)
+    gateway.siblings = siblings
+    return gateway
 
 
 def _dialects() -> Mapping[str, Dialect]:

@@ -1,8 +1,10 @@
 """Serving the gateway: bind, say where, serve until SIGTERM or SIGINT, drain."""
 
 import asyncio
+import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from sisf.gateway.processes import Place
 from sisf.serving import READ_SECONDS, AsgiApp, Background, address_of, bind, settle, uvicorn_server
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -46,6 +49,71 @@ def serve(
             return
         finally:
             listener.close()
+
+
+def serve_adopted(
+    app: AsgiApp,
+    place: Place,
+    *,
+    drain_seconds: int = 30,
+    read_seconds: float = READ_SECONDS,
+    reload: Callable[[], Awaitable[object]] | None = None,
+    began: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """As `serve`, for a child of `Processes`: connections come from the parent. `began` is awaited before they do."""
+    settle()
+    server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        loop = runner.get_loop()
+        if reload is not None:
+            loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
+            place.reloads()
+        with contextlib.suppress(KeyboardInterrupt):
+            runner.run(_adopt(server, place, began))
+
+
+async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object]] | None) -> None:
+    """Serve connections from the parent until a signal comes, or the parent is gone."""
+    loop, channel = asyncio.get_running_loop(), place.channel
+    channel.setblocking(False)
+    opening: set[asyncio.Task[Any]] = set()
+
+    def protocol() -> Any:
+        return server.config.http_protocol_class(
+            config=server.config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+
+    def take() -> None:
+        try:
+            said, descriptors, _, _ = socket.recv_fds(channel, 64, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            said, descriptors = b"", []
+        for descriptor in descriptors:
+            connection = socket.socket(fileno=descriptor)
+            connection.setblocking(False)
+            task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
+            opening.add(task)
+            task.add_done_callback(opening.discard)
+        if not said:
+            loop.remove_reader(channel)
+            server.should_exit = True
+
+    async def begin() -> None:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        if began is not None:
+            await began()
+        loop.add_reader(channel, take)
+        place.ready()
+
+    beginning = loop.create_task(begin())
+    try:
+        await server.serve(sockets=[])
+    finally:
+        beginning.cancel()
+        loop.remove_reader(channel)
 
 
 def running(app: AsgiApp, host: str = "127.0.0.1", port: int = 0) -> Background:

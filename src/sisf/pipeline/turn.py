@@ -15,6 +15,8 @@ from sisf.store.records import ExchangeRecord
 from sisf.verdict import Verdict
 
 _random = random.Random(os.urandom(32))  # unique, not secret: no system call for each request
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
 
 
 def _exchange_id() -> str:

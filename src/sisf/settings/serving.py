@@ -1,6 +1,6 @@
 """What clients and operators reach: listeners, upstreams, keys, limits, failures, traces."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
@@ -19,6 +19,8 @@ class Listen(Section):
     with a foreign `Origin`, or from this machine with a foreign `Host`, are refused."""
     read_timeout: float = Field(60.0, gt=0)
     """Seconds for a request to arrive whole, its head and its body; what is slower is closed."""
+    processes: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
+    """The number of processes that serve this port. `auto`: one for each processor."""
 
 
 ConsoleRole = Literal["viewer", "operator", "admin"]

@@ -35,13 +35,13 @@ def serve(place):
     place.ready()
     while not stopped:
         try:
-            said, fds, _, _ = socket.recv_fds(place.channel, 1, 1)
+            taken = place.take()
         except TimeoutError:
             continue
-        if not said:
+        if taken is None:
             return
-        for fd in fds:
-            with socket.socket(fileno=fd) as connection:
+        for connection in taken:
+            with connection:
                 connection.sendall(f"{place.index} {os.getpid()} {reloads}".encode())
 listener = socket.create_server(("127.0.0.1", 0))
 listener.setblocking(False)

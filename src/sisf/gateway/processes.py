@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,8 @@ from sisf.errors import ConfigurationError, SisfError
 _log = structlog.get_logger("sisf.gateway")
 _READY = b"r"
 _RELOAD = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
-_ACCEPTED_AT_ONCE = 64
+_TAKEN = b"t"
+_AT_ONCE = 64
 _FAILED_STARTS = 3
 """Children in a row that end before they serve, after which the parent gives up."""
 
@@ -53,12 +55,22 @@ class Place:
         """Tell the parent that connections may come."""
         self.channel.send(_READY)
 
+    def take(self) -> list[socket.socket] | None:
+        """Connections that have come; None when the parent is gone. Raises `BlockingIOError`, `TimeoutError`."""
+        said, descriptors, _, _ = socket.recv_fds(self.channel, _AT_ONCE, _AT_ONCE)
+        taken = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        if taken:
+            self.channel.send(_TAKEN * len(taken))
+        return taken if said else None
+
 
 @dataclass(slots=True)
 class _Child:
     pid: int
     channel: socket.socket
     ready: bool = False
+    given: "deque[socket.socket]" = field(default_factory=deque)
+    """Connections that it was given and has not yet taken: should it die, another one gets them."""
 
 
 @dataclass(slots=True)
@@ -145,7 +157,8 @@ class Processes:
             for name in ("SIGTERM", "SIGINT", "SIGHUP"):
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
             self._selector.close()
-            for end in (ours, self.listener, *(child.channel for child in self._children.values())):
+            others = [end for child in self._children.values() for end in (child.channel, *child.given)]
+            for end in (ours, self.listener, *others):
                 end.close()
             self.serve(place)
             code = 0
@@ -159,9 +172,13 @@ class Processes:
 
     def _heard(self, index: int, child: _Child) -> None:
         try:
-            said = child.channel.recv(16)
+            said = child.channel.recv(4096)
         except OSError:
             said = b""
+        for _ in range(said.count(_TAKEN)):
+            child.given.popleft().close()
+        if said and _READY not in said:
+            return
         if said:
             child.ready, self._failed = True, 0
             _log.info("process_serves", index=index, pid=child.pid)
@@ -174,6 +191,8 @@ class Processes:
         child.channel.close()
         os.waitpid(child.pid, 0)
         del self._children[index]
+        for connection in child.given:
+            self._give(connection)
         self._accept(on=not self._stopping and any(c.ready for c in self._children.values()))
         if self._stopping:
             return
@@ -195,20 +214,26 @@ class Processes:
 
     def _pass_on(self) -> None:
         """Give waiting connections to children in turn."""
-        for _ in range(_ACCEPTED_AT_ONCE):
-            ready = [child for _, child in sorted(self._children.items()) if child.ready]
+        for _ in range(_AT_ONCE):
             try:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            with connection:
-                first = next(self._turns)
-                for n in range(len(ready)):
-                    try:
-                        socket.send_fds(ready[(first + n) % len(ready)].channel, [b"c"], [connection.fileno()])
-                        break
-                    except OSError:
-                        continue  # it has just died; the next one takes the connection
+            self._give(connection)
+
+    def _give(self, connection: socket.socket) -> None:
+        """To the next child that can take it; it is closed when there is none."""
+        ready = [child for _, child in sorted(self._children.items()) if child.ready]
+        first = next(self._turns)
+        for n in range(len(ready)):
+            child = ready[(first + n) % len(ready)]
+            try:
+                socket.send_fds(child.channel, [b"c"], [connection.fileno()])
+            except OSError:
+                continue  # it has just died; the next one takes the connection
+            child.given.append(connection)
+            return
+        connection.close()
 
 
 def process_count(setting: int | str) -> int:

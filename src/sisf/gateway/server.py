@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -85,18 +84,17 @@ async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object
 
     def take() -> None:
         try:
-            said, descriptors, _, _ = socket.recv_fds(channel, 64, 64)
+            taken = place.take()
         except BlockingIOError:
             return
         except OSError:
-            said, descriptors = b"", []
-        for descriptor in descriptors:
-            connection = socket.socket(fileno=descriptor)
+            taken = None
+        for connection in taken or ():
             connection.setblocking(False)
             task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
             opening.add(task)
             task.add_done_callback(opening.discard)
-        if not said:
+        if taken is None:
             loop.remove_reader(channel)
             server.should_exit = True
 

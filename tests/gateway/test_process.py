@@ -115,7 +115,7 @@ def test_two_processes_serve_one_port_and_one_of_them_may_die(tmp_path: Path) ->
         parent.send_signal(signal.SIGTERM)
         assert parent.wait(60) == 0
     with sqlite3.connect(tmp_path / "sisf.db") as store:
-        assert store.execute("SELECT count(*) FROM exchanges").fetchone() == (40,)
+        assert store.execute("SELECT count(*) FROM exchange").fetchone() == (40,)
 
 
 def _children(pid: int) -> list[int]:

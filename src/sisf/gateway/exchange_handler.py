@@ -10,10 +10,11 @@ from sisf.exchange import Fate
 from sisf.gateway import nodes
 from sisf.gateway.client import Client
 from sisf.gateway.dialects.base import Dialect, StreamState
-from sisf.gateway.dialects.errors import BLOCKED
+from sisf.gateway.dialects.errors import blocked_at
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.headers import turn_headers
 from sisf.gateway.identity import named_by_body
+from sisf.gateway.redaction import turns_of
 from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps
 from sisf.gateway.upstream import Reply
@@ -69,8 +70,10 @@ class ExchangeHandler:
         return self._pipeline.begin(self._dialect.name, request, caller, path=self._path, started=started)
 
     def _request(self, body: bytes) -> Inspected:
+        return self._read_tree(parse_request(body, self._pipeline.settings.limits))
+
+    def _read_tree(self, tree: dict[str, Any]) -> Inspected:
         settings = self._pipeline.settings
-        tree = parse_request(body, settings.limits)
         return self._dialect.request(tree, settings.limits, opaque=settings.on_failure.uninspectable == "open")
 
     async def answer(
@@ -84,7 +87,7 @@ class ExchangeHandler:
     ) -> None:
         """Inspect, forward, inspect, and answer. Raises `SisfError` where there is no answer."""
         try:
-            rewritten = await self._pipeline.prompt(turn)
+            rewritten = await self._pipeline.prompt(turn, turns_of(self._dialect.name, turn.request, self._read_tree))
         except Blocked:
             if self._on_blocked == "raise":
                 raise
@@ -115,7 +118,8 @@ class ExchangeHandler:
         """Say that the prompt was stopped."""
         dialect, model = self._dialect, turn.request.model
         if self._on_blocked == "error":
-            await out.whole(400, turn_headers(turn), dialect.error(400, "content_filter", BLOCKED, "prompt"), JSON)
+            body = dialect.error(400, "content_filter", blocked_at(turn.blamed), turn.blamed or "prompt")
+            await out.whole(400, turn_headers(turn), body, JSON)
         elif turn.request.stream:
             body = dialect.stream_refusal(StreamState(model))
             await out.whole(200, turn_headers(turn), body, b"text/event-stream; charset=utf-8")

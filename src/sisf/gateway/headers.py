@@ -2,6 +2,9 @@
 
 from sisf.pipeline import Turn
 
+_NAMED = 100
+"""Places that a header names at most."""
+
 
 def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
     """`x-sisf-…` of the response: nothing of a policy's content, and which one it was for those who may know."""
@@ -16,4 +19,8 @@ def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
         policy_id = turn.policy_id
         if policy_id and turn.caller.informed:
             made.append((b"x-sisf-policy", policy_id.encode("ascii", "replace")))
+    if turn.redacted:
+        made.append((b"x-sisf-redacted", ",".join(turn.redacted[:_NAMED]).encode()))
+    if turn.blamed:
+        made.append((b"x-sisf-blocked-at", turn.blamed.encode()))
     return made

@@ -14,8 +14,9 @@ from sisf.bootstrap import System, build
 from sisf.errors import HttpFailure, InspectionFailed, SisfError, StoreError
 from sisf.exchange import Exchange, Fate, Message, Role, Sender
 from sisf.gateway.dialects.chat import Chat
+from sisf.gateway.redaction import turns_of
 from sisf.guard.portal import Portal
-from sisf.pipeline import Caller, Choice, Turn, create_pipeline
+from sisf.pipeline import Caller, Choice, Inspected, Turn, create_pipeline
 from sisf.pipeline.caller import ANONYMOUS
 from sisf.policy import Decision, Direction
 from sisf.settings import Settings, load
@@ -125,7 +126,7 @@ class Guard:
         """Let a prompt pass, or raise `Blocked`. Send `admitted.prompt` to the model, then `arelease` its answer."""
         turn = self._begin(prompt, principal, tenant, model)
         try:
-            tree = await self._pipeline.prompt(turn)
+            tree = await self._pipeline.prompt(turn, turns_of(_CHAT.name, turn.request, self._read))
         except SisfError:
             self._pipeline.end(turn)
             raise
@@ -236,15 +237,18 @@ class Guard:
         await self.aclose()
 
     def _begin(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
-        limits, caller = self._pipeline.settings.limits, Caller(Sender(tenant, principal), informed=True)
+        caller = Caller(Sender(tenant, principal), informed=True)
         self._pipeline.admit(caller)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        opaque = self._pipeline.settings.on_failure.uninspectable == "open"
         try:
-            request = _CHAT.request({"messages": messages, "model": model}, limits, opaque=opaque)
+            request = self._read({"messages": messages, "model": model})
         except HttpFailure as error:
             raise InspectionFailed(error.message) from None
         return self._pipeline.begin("in-process", request, caller)
+
+    def _read(self, tree: dict[str, Any]) -> Inspected:
+        settings = self._pipeline.settings
+        return _CHAT.request(tree, settings.limits, opaque=settings.on_failure.uninspectable == "open")
 
     async def _check(self, turn: Turn, messages: Sequence[Message], direction: Direction, fate: Fate) -> Decision:
         """A decision that the caller acts on; what it would stop is recorded with `fate`."""

@@ -1,6 +1,7 @@
 """Puts a pipeline together, for the gateway, for `sisf.Guard` and for the laboratory alike."""
 
 from sisf.adjudicator.base import Adjudicator
+from sisf.pipeline.conversation import Seen
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.pipeline import Pipeline
@@ -32,4 +33,5 @@ def create_pipeline(
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline and adjudicator else None,
         metrics=metrics,
         throttle=Throttle(settings.limits, metrics),
+        seen=Seen(settings.conversation.remembered),
     )

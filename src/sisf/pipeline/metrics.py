@@ -33,6 +33,9 @@ class Metrics:
             "sisf_fail_opens", "Texts that passed unchecked or unrecorded because a part failed.", ["part"], **made
         )
         self.would_block = Counter("sisf_would_block", "Blocks that observe mode let pass.", ["direction"], **made)
+        self.redacted = Counter(
+            "sisf_redacted_turns", "Older turns of conversations that were replaced by a note.", **made
+        )
         self.probing = Counter("sisf_probing", "Callers noticed to be blocked again and again.", **made)
         self.stages = FastHistogram("sisf_stage_seconds", "Time by stage.", "stage", _SECONDS, registry)
         self.added = FastHistogram("sisf_added_seconds", "Time that SISF itself added.", "", _SECONDS, registry)

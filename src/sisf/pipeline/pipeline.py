@@ -3,7 +3,7 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from sisf.errors import InspectionFailed, LimitExceeded, SisfError, StoreError, 
 from sisf.exchange import Fate, Message
 from sisf.fair_pool import FairPool, OutOfTime
 from sisf.pipeline.caller import Caller
+from sisf.pipeline.conversation import Seen, Turns, blamed, resume
 from sisf.pipeline.deadlines import Deadlines
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
@@ -57,6 +58,8 @@ class Pipeline:
     deadlines: Deadlines = field(default_factory=Deadlines)
     readers: FairPool = field(default_factory=lambda: FairPool(1, name="reader"))
     """Reads and writes documents that are too large for the event loop."""
+    seen: Seen = field(default_factory=lambda: Seen(100_000))
+    """Texts that passed, for conversations whose older turns are not judged anew."""
 
     def admit(self, caller: Caller) -> None:
         """Count one request of this caller. Raises `RateLimited`."""
@@ -88,7 +91,10 @@ class Pipeline:
             self.metrics.fail_opens.labels("uninspectable").inc()
             _log.warning("fail_open", part="uninspectable", places=len(request.opaque))
         enforce = self.enforces(path, caller.tenant)
-        return Turn(endpoint, request, caller, started=started or time.perf_counter(), enforce=enforce)
+        conversation = self.settings.conversation
+        blocked = conversation.routes.get(path, conversation.blocked)
+        began = started or time.perf_counter()
+        return Turn(endpoint, request, caller, started=began, enforce=enforce, after_blocked=blocked)
 
     def enforces(self, path: str, tenant: str) -> bool:
         """Whether decisions are enforced for this endpoint and tenant."""
@@ -96,23 +102,48 @@ class Pipeline:
         settled = self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
         return settled and self.warden.enforces(tenant)
 
-    async def prompt(self, turn: Turn) -> dict[str, Any] | None:
+    async def prompt(self, turn: Turn, turns: Turns | None = None) -> dict[str, Any] | None:
         """Inspect what was asked. None when it goes to the model as it came, else the document that goes instead.
 
-        Raises `Blocked` for a prompt that was stopped, and is recorded; `StoreError` when it could not be;
-        `RateLimited` when its caller is stopped again and again; `InspectionFailed`, `LimitExceeded`.
+        `turns`: how the request is cut into turns; without it one blocked turn stops the whole. Raises `Blocked` for a
+        prompt that was stopped, and is recorded; `StoreError` when it could not be; `RateLimited` when its caller is
+        stopped again and again; `InspectionFailed`, `LimitExceeded`.
         """
-        decision = await self.check(turn, turn.request.messages, Direction.PROMPT)
+        decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
+        if decision.blocked and turn.enforce and turns is not None and turn.after_blocked != "whole":
+            decision = await self._resumed(turn, turns, decision)
+        self.note(turn, decision)
+        request = turn.request
         if not turn.enforce:
             return None
         if not decision.blocked:
+            if turn.after_blocked == "new":
+                self.seen.passed(turn.caller.sender, (message.content for message in request.messages))
             if decision.rewritten is None:
-                return None
-            tree = copy.deepcopy(dict(turn.request.tree))
-            if put_back(tree, turn.request.messages, decision.rewritten):
+                return dict(request.tree) if turn.redacted else None
+            tree = copy.deepcopy(dict(request.tree))
+            if put_back(tree, request.messages, decision.rewritten):
                 return tree
+        turn.blamed = blamed(request.messages, decision)
         await self.stop(turn, Fate.INTERCEPTED_PROMPT)
         raise turn.stopped()
+
+    async def _resumed(self, turn: Turn, turns: Turns, decision: Decision) -> Decision:
+        """The decision on the conversation without the older turns that are blocked, if it may go on so."""
+
+        async def decide(messages: Sequence[Message]) -> Decision:
+            return await self._decide(turn, messages, Direction.PROMPT)
+
+        def known(texts: Iterable[str]) -> bool:
+            return turn.after_blocked == "new" and self.seen.knows(turn.caller.sender, texts)
+
+        resumed = await resume(turn.request, turns, decision, decide, known)
+        if resumed is None:
+            return decision
+        turn.request = resumed.request
+        turn.redacted = tuple(f"{turns.key}[{place}]" for place in resumed.redacted)
+        self.metrics.redacted.inc(len(resumed.redacted))
+        return resumed.decision
 
     async def release(self, turn: Turn, tree: dict[str, Any], choices: Sequence[Choice]) -> Release:
         """Inspect a plain answer, judge it where adjudication is inline, and record the exchange.
@@ -219,6 +250,11 @@ class Pipeline:
     async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         """The Warden's decision, noted in `turn`. Raises `LimitExceeded`, and `InspectionFailed` when the Warden fails
         and may not be passed by."""
+        decision = await self._decide(turn, messages, direction)
+        self.note(turn, decision)
+        return decision
+
+    async def _decide(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
         started = time.perf_counter()
         limit = self.settings.on_failure.warden_timeout
         try:
@@ -237,7 +273,6 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
             decision = self.warden_failed("error", f"{type(error).__name__}: {error}", direction)
         self.metrics.stages.observe(time.perf_counter() - started, _STAGES[direction])
-        self.note(turn, decision)
         return decision
 
     def note(self, turn: Turn, decision: Decision) -> None:

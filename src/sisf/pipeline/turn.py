@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sisf.errors import Blocked
+from sisf import errors
 from sisf.exchange import Exchange, Fate, Message
 from sisf.pipeline.caller import Caller
 from sisf.policy import Action, Decision
+from sisf.settings.serving import Blocked
 from sisf.store.records import ExchangeRecord
 from sisf.verdict import Verdict
 
@@ -74,6 +75,12 @@ class Turn:
     """What the model has answered so far."""
     fate: Fate = Fate.ERROR
     enforce: bool = True
+    after_blocked: Blocked = "whole"
+    """What one blocked turn does to the conversation."""
+    redacted: tuple[str, ...] = ()
+    """Places of the turns that were replaced by a note before the request was forwarded."""
+    blamed: str = ""
+    """Place of the text for which the prompt was blocked, where it can be named."""
     recorded: bool = False
     """Whether the record of it was handed over: nothing of what happens later becomes a second one."""
 
@@ -91,6 +98,8 @@ class Turn:
         decision = self.strongest
         if decision is None:
             return "none"
+        if self.redacted and decision.action is Action.ALLOW:
+            return "redact"
         observed = self.observed is not None and not decision.blocked
         return "would_block" if observed or (decision.blocked and not self.enforce) else decision.action.value
 
@@ -121,15 +130,16 @@ class Turn:
         """The exchange with what was decided."""
         return ExchangeRecord(self.exchange(), tuple(self.decisions), self.fate, self.verdict)
 
-    def stopped(self) -> Blocked:
+    def stopped(self) -> errors.Blocked:
         """The error that tells of a stopped exchange."""
         decision = next((d for d in reversed(self.decisions) if d.blocked), None)
         if decision is None and self.fate is not Fate.WITHHELD and self.decisions:
             decision = self.decisions[-1]  # a rewrite that had no place to go
         if decision is not None:
             side = "prompt" if self.fate is Fate.INTERCEPTED_PROMPT else "answer"
-            message = f"the {side} was blocked by policy {decision.policy_id} (revision {decision.revision})"
+            place = f" at {self.blamed}" if self.blamed else ""
+            message = f"the {side} was blocked{place} by policy {decision.policy_id} (revision {decision.revision})"
         else:
             said = self.verdict.outcome.value if self.verdict else "undecided"
             message = f"the answer was withheld: the judge's verdict is `{said}`"
-        return Blocked(message, fate=self.fate, exchange_id=self.id, decision=decision, verdict=self.verdict)
+        return errors.Blocked(message, fate=self.fate, exchange_id=self.id, decision=decision, verdict=self.verdict)

@@ -9,6 +9,7 @@ from sisf.settings.section import Section
 from sisf.settings.serving import (
     Admin,
     Callers,
+    Conversation,
     KeySettings,
     Limits,
     Listen,
@@ -41,6 +42,7 @@ class Settings(Section):
     on_failure: OnFailure = OnFailure()
     keys: KeySettings = KeySettings()
     callers: Callers = Callers()
+    conversation: Conversation = Conversation()
     streaming: Streaming = Streaming()
     tracing: Tracing = Tracing()
     webhooks: tuple[Webhook, ...] = ()

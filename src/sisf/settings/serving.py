@@ -224,6 +224,27 @@ class Observe(Section):
     """Ids of policies that are matched and never enforced, whatever their status is."""
 
 
+Blocked = Literal["whole", "new", "redact"]
+"""What a turn that a policy blocks does to the conversation after it."""
+
+
+class Conversation(Section):
+    """What becomes of a conversation after one of its turns was blocked.
+
+    The newest turn is always refused when a policy blocks it, alone or with what stands before it; system prompts and
+    tools are never let off.
+    """
+
+    blocked: Blocked = "redact"
+    """`whole`: every later request that still holds the turn is refused. `redact`: an older turn that is blocked is
+    replaced by a neutral note before the request is forwarded. `new`: as `redact`, but an older turn that this gateway
+    let pass for the same sender before is not judged anew under later policies."""
+    routes: dict[str, Blocked] = Field(default_factory=dict)
+    """The same for single paths, as `/v1/messages: new`."""
+    remembered: int = Field(100_000, gt=0)
+    """Texts (as hashes, in memory) of which `new` knows that they passed; older ones are judged again."""
+
+
 class Streaming(Section):
     """Inspection of streamed answers."""
 

@@ -15,6 +15,11 @@ _TYPES = {
 BLOCKED = "The prompt was blocked by a safety policy of this service. Change it and try again."
 
 
+def blocked_at(place: str) -> str:
+    """`BLOCKED`, and which text of the request it is about: a place, never what a policy looks for."""
+    return f"{BLOCKED} It is about {place}." if place else BLOCKED
+
+
 def openai_error(status: int, code: str, message: str, param: str | None = None) -> bytes:
     """`{"error": {message, type, param, code}}`; for `content_filter` with the fields that Azure adds."""
     error: dict[str, Any] = {

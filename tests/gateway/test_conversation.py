@@ -188,7 +188,7 @@ def splits(number: int) -> list[dict[str, Any]]:
 
 def test_split_attacks_are_caught_in_every_setting() -> None:
     """Each attack grows as a client sends it: what was let pass on the way is known to the gateway."""
-    caught = {}
+    caught: dict[str, set[int]] = {}
     for blocked in RULE:
         with guarded(blocked) as gateway:
             caught[blocked] = set()

@@ -14,6 +14,7 @@ from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
 from sisf.errors import HttpFailure, SisfError
 from sisf.gateway.asgi import Receive, Scope, Send, client_of
+from sisf.gateway.bodies import Bodies
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
@@ -168,6 +169,8 @@ def create_app(
         pipeline=pipeline,
         upstream=Upstreams(settings, pipeline.metrics, tracing),
         door=Doorkeeper(settings),
+        # Whatever one request may hold, there is room for two.
+        bodies=Bodies(max(settings.limits.bodies_bytes, 2 * settings.limits.body_bytes)),
     )
     store_metrics = StoreMetrics(store, pipeline.metrics)
     own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)

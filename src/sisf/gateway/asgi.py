@@ -53,8 +53,11 @@ class Outgoing:
         await self._send({"type": "http.response.body", "body": b""})
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `LimitExceeded` as soon as it is longer than `limit` bytes, and `ClientGone`."""
+async def read_body(scope: Scope, receive: Receive, limit: int, came: Callable[[int], None] = lambda _: None) -> bytes:
+    """The whole body. `came` is told how many bytes have come, and raises where that is too much.
+
+    Raises `LimitExceeded` as soon as it is longer than `limit` bytes, and `ClientGone`.
+    """
     declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
     if declared.isdigit() and int(declared) > limit:
         raise LimitExceeded(f"The body is larger than {limit} bytes.")
@@ -68,6 +71,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         size += len(piece)
         if size > limit:
             raise LimitExceeded(f"The body is larger than {limit} bytes.")
+        came(size)
         pieces.append(piece)
         if not message.get("more_body", False):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from sisf.gateway.asgi import Receive, Scope, client_of, read_body
+from sisf.gateway.bodies import Bodies
 from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.routing import Upstreams
 from sisf.pipeline import Caller, Pipeline
@@ -22,6 +23,7 @@ class Core:
     pipeline: Pipeline
     upstream: Upstreams
     door: Doorkeeper
+    bodies: Bodies
 
     @property
     def settings(self) -> Settings:
@@ -40,5 +42,7 @@ class Core:
         return caller
 
     async def body(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
-        """The whole body. Raises `LimitExceeded` for more bytes than this caller may send, and `ClientGone`."""
-        return await read_body(scope, receive, caller.body_bytes or self.settings.limits.body_bytes)
+        """The whole body. Raises `LimitExceeded` for more bytes than this caller may send, at once or in all requests
+        under way, `HttpFailure` (503) when there is no room for it, and `ClientGone`."""
+        limit = caller.body_bytes or self.settings.limits.body_bytes
+        return await read_body(scope, receive, limit, self.bodies.room(caller.sender))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, literal, select
 
 from sisf.exchange import Fate
 from sisf.store import schema, search
@@ -31,21 +31,29 @@ def read(database: Database, connection: Connection, wanted: search.Query, last:
         .exists()
         .label("person")
     )
-    query = select(_exchange.c.time, _exchange.c.outcome, _exchange.c.verdict, _word.c.said, person).join(
-        _word, _word.c.exchange_id == _exchange.c.id, isouter=True
-    )
+    query = select(
+        _exchange.c.seq, _exchange.c.time, _exchange.c.outcome, _exchange.c.verdict, _word.c.said, person
+    ).join(_word, _word.c.exchange_id == _exchange.c.id, isouter=True)
     query = search.newest(search.restrict(database, connection, query, wanted), last, None)
-    rows = connection.execute(query).all()[::-1]
-    length = max(1, -(-len(rows) // parts))
-    return [_count(rows[start : start + length]) for start in range(0, len(rows), length)]
+    chosen = query.subquery()
+    part = func.ntile(literal(parts, literal_execute=True)).over(order_by=chosen.c.seq).label("part")
+    parted = select(part, chosen).subquery()
+    kinds = (parted.c.part, parted.c.outcome, parted.c.verdict, parted.c.said, parted.c.person)
+    counted = select(
+        *kinds, func.min(parted.c.time).label("since"), func.max(parted.c.time).label("until"), func.count().label("n")
+    ).group_by(*kinds)
+    runs: dict[int, list[Any]] = {}
+    for row in connection.execute(counted):
+        runs.setdefault(row.part, []).append(row)
+    return [_run(runs[part]) for part in sorted(runs)]
 
 
-def _count(rows: Sequence[Any]) -> Standing:
-    since, until = (datetime.fromtimestamp(row.time, UTC) for row in (rows[0], rows[-1]))
-    counted = Standing(since, until, len(rows))
+def _run(rows: Sequence[Any]) -> Standing:
+    since, until = min(row.since for row in rows), max(row.until for row in rows)
+    counted = Standing(datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC))
     for row in rows:
-        for name in _kinds(row):
-            setattr(counted, name, getattr(counted, name) + 1)
+        for name in ("exchanges", *_kinds(row)):
+            setattr(counted, name, getattr(counted, name) + row.n)
     return counted
 
 

@@ -11,7 +11,8 @@ from sisf.testing import ScriptedServer, chat_completion, chat_events
 from tests.gateway.conftest import Rig, chat, rig
 
 ODD_REQUEST = (
-    b'{ "model":"m" ,\n "messages":[{"role":"user","content":"h\\u00e9llo \\/ w"}],"temperature":1.50,"x":[1e2] }'
+    b'{ "model":"m" ,\n "messages":[{"role":"user","content":"h\\u00e9llo \\/ w"}],'
+    b'"temperature":1.50,"metadata":[1e2] }'
 )
 
 
@@ -158,6 +159,7 @@ def test_messages_say_where_they_stood_and_keep_the_users_turn_last(gateway: Rig
     direction, messages = gateway.warden.seen[0]
     assert direction is Direction.PROMPT
     assert {m.origin: m.content for m in messages} == {
+        "model": "m",
         "request": "someone",
         "tools[0]": "look_up",
         "messages[0].content": "question",

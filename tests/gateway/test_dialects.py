@@ -236,7 +236,6 @@ def carriers() -> list[tuple[str, dict[str, Any]]]:
         ("/v1/responses", {"model": "m", "input": [{"type": "function_call", "name": "f", "arguments": escaped}]}),
         ("/v1/responses", {"model": "m", "input": [{"type": "reasoning", "summary": [{"text": WORD}]}]}),
         ("/v1/responses", {"model": "m", "input": "a", "tools": [{"name": "f", "description": WORD}]}),
-        ("/v1/responses", {"model": "m", "input": "a", "prompt": {"id": "p", "variables": {"x": WORD}}}),
         ("/v1/messages", {**claude, "system": WORD}),
         ("/v1/messages", {**claude, "system": [{"type": "text", "text": WORD}]}),
         ("/v1/messages", {**claude, "messages": [{"role": "user", "content": WORD}]}),
@@ -267,6 +266,8 @@ def test_text_is_found_wherever_it_stands(gateway: Rig, path: str, body: dict[st
         ("/v1/responses", {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}),
         ("/v1/responses", {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}]}),
         ("/v1/responses", {"input": "a", "background": True}),
+        ("/v1/responses", {"input": "a", "prompt": {"id": "p", "variables": {"x": WORD}}}),
+        ("/v1/responses", {"input": "a", "previous_response_id": "resp_1"}),
         (
             "/v1/messages",
             {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64"}}]}]},

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sisf.exchange import Role
+from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.sse import EventSplitter
-from sisf.gateway.texts import joined, parts
+from sisf.gateway.texts import joined
 from sisf.gateway.wire import Malformed, _quickly, _slowly, depth_of, parse
+from sisf.settings import Limits
 from sisf.testing import chat_completion
 from tests.gateway.conftest import Rig, chat, rig
 
@@ -222,7 +224,8 @@ def test_no_string_hides(value: object) -> None:
     marker = "MARKER marker"
     text = "\n".join(m.content for m in joined(Role.USER, [value, {"k": [{marker: [value]}]}], "x"))
     assert marker in text
-    found = "\n".join(m.content for m in parts(Role.USER, [value, {"type": "text", "text": marker}], "x"))
+    asked = {"messages": [{"role": "user", "content": [{"type": "text", "text": marker}]}], "metadata": value}
+    found = "\n".join(m.content for m in Chat().request(asked, Limits()).messages)
     assert marker in found
 
 
@@ -248,7 +251,11 @@ def test_depth() -> None:
     assert depth_of({}) == 1
 
 
-def test_answers_are_read_as_strictly() -> None:
+def test_a_key_that_stands_twice_in_an_answer_reaches_the_client_once() -> None:
     with rig() as gateway:
-        gateway.upstream.body = chat_completion("a").replace(b'"content": "a"', b'"content": "a", "content": "b"')
-        assert gateway.post(GOOD).json()["error"]["code"] == "upstream_malformed"
+        twice = chat_completion("a").replace(b'"content": "a"', b'"content": "b", "content": "a"')
+        gateway.upstream.body = twice
+        answer = gateway.post(GOOD)
+        assert answer.body.count(b'"content"') == 1
+        assert answer.json()["choices"][0]["message"]["content"] == "a"
+        assert gateway.metric("sisf_upstream_noise_total", kind="duplicate_key") == 1

@@ -78,5 +78,5 @@ def test_ordinary_large_requests_are_within_the_limits() -> None:
         (Responses(), {"model": "m", "input": prose}),
     ):
         body = json.dumps(tree).encode()
-        found = dialect.request(parse_request(body, LIMITS), LIMITS, opaque=False)
+        found = dialect.request(parse_request(body, LIMITS), LIMITS)
         assert 0 < len(found.messages) <= LIMITS.texts

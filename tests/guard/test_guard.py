@@ -55,7 +55,7 @@ def test_messages_are_inspected_in_every_part(guard: Guard) -> None:
 
 def test_what_cannot_be_inspected_is_an_error(guard: Guard) -> None:
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}]
-    with pytest.raises(InspectionFailed, match="no text"):
+    with pytest.raises(InspectionFailed, match="cannot be inspected"):
         guard.check_prompt(image)
     with pytest.raises(LimitExceeded, match="text_chars"):
         guard.check_prompt("x" * 1_000_001)
@@ -133,7 +133,9 @@ def test_tool_calls_of_an_answer_are_inspected(guard: Guard) -> None:
     with pytest.raises(Blocked):
         guard.release(guard.admit("x"), {"role": "assistant", "content": None, "tool_calls": [call]})
     with pytest.raises(InspectionFailed):
-        guard.release(guard.admit("x"), {"role": "assistant", "content": [{"type": "image_url", "image_url": {}}]})
+        guard.release(
+            guard.admit("x"), {"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
+        )
 
 
 def test_inline_adjudication_withholds() -> None:

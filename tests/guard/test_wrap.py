@@ -166,7 +166,7 @@ def test_the_request_is_sent_byte_for_byte_by_the_clients_own_means(guard: Guard
         made = openai.OpenAI(base_url=upstream.url, api_key="sk-mine", default_headers={"x-team": "blue"})
         with made as client:
             for one in (client, guard.wrap(client)):
-                ask(one, "häßlich \u2028 ok", temperature=0.5, extra_body={"custom": [1, {"a": None}]})
+                ask(one, "häßlich \u2028 ok", temperature=0.5, extra_body={"documents": [1, {"a": None}]})
         first, second = upstream.requests
     assert first.body == second.body
     for name in ("authorization", "x-team", "user-agent"):

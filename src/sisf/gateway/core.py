@@ -1,5 +1,6 @@
 """What every endpoint shares: the pipeline, the models behind it, and who may come in."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import structlog
 
 from sisf.gateway.asgi import Receive, Scope, client_of, read_body
 from sisf.gateway.bodies import Bodies
+from sisf.gateway.encodings import decoded
 from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.routing import Upstreams
 from sisf.pipeline import Caller, Pipeline
@@ -45,4 +47,6 @@ class Core:
         """The whole body. Raises `LimitExceeded` for more bytes than this caller may send, at once or in all requests
         under way, `HttpFailure` (503) when there is no room for it, and `ClientGone`."""
         limit = caller.body_bytes or self.settings.limits.body_bytes
-        return await read_body(scope, receive, limit, self.bodies.room(caller.sender))
+        body = await read_body(scope, receive, limit, self.bodies.room(caller.sender))
+        encodings = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding"]
+        return await asyncio.to_thread(decoded, body, ", ".join(encodings), limit) if encodings else body

@@ -9,17 +9,19 @@ from sisf.errors import Blocked
 from sisf.exchange import Fate
 from sisf.gateway import nodes
 from sisf.gateway.client import Client
+from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect, StreamState
-from sisf.gateway.dialects.errors import blocked_at
+from sisf.gateway.dialects.errors import blocked_at, read_error
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.headers import turn_headers
 from sisf.gateway.identity import named_by_body
 from sisf.gateway.redaction import turns_of
 from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps
-from sisf.gateway.upstream import Reply
-from sisf.gateway.wire import Malformed, parse, parse_request
+from sisf.gateway.upstream import ANSWERED, Reply
+from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely, parse_request
 from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Turn
+from sisf.policy import Direction
 
 JSON = b"application/json"
 
@@ -74,7 +76,7 @@ class ExchangeHandler:
 
     def _read_tree(self, tree: dict[str, Any]) -> Inspected:
         settings = self._pipeline.settings
-        return self._dialect.request(tree, settings.limits, opaque=settings.on_failure.uninspectable == "open")
+        return self._dialect.request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
 
     async def answer(
         self,
@@ -103,16 +105,21 @@ class ExchangeHandler:
             query=query,
         )
         turn.waited += time.perf_counter() - sent
+        asked = self._asked(turn)
         async with reply:
-            reply.verify(only_200=True)
-            if reply.status != 200:
+            reply.verify(answers_only=True)
+            if reply.status not in ANSWERED:
                 await self._upstream_error(turn, reply, out)
-            elif reply.media_type != "text/event-stream":
-                await self._plain(turn, reply, out)
+            elif reply.media_type != "text/event-stream" and (reply.media_type or not turn.request.stream):
+                await self._plain(turn, reply, out, asked)
             elif turn.request.stream:
-                await Relay(self._pipeline, self._dialect, turn, reply, out, raises=self._on_blocked == "raise").run()
+                raises = self._on_blocked == "raise"
+                await Relay(self._pipeline, self._dialect, turn, reply, out, asked=asked, raises=raises).run()
             else:
                 raise upstream_failure(502, "upstream_malformed", "The upstream streams though nobody asked for it.")
+
+    def _asked(self, turn: Turn) -> Asked:
+        return Asked(turn.request.tree, self._pipeline.settings.on_failure.open_kinds)
 
     async def _refuse(self, turn: Turn, out: Client) -> None:
         """Say that the prompt was stopped."""
@@ -121,43 +128,77 @@ class ExchangeHandler:
             body = dialect.error(400, "content_filter", blocked_at(turn.blamed), turn.blamed or "prompt")
             await out.whole(400, turn_headers(turn), body, JSON)
         elif turn.request.stream:
-            body = dialect.stream_refusal(StreamState(model))
+            body = dialect.stream_refusal(StreamState(model, asked=self._asked(turn)))
             await out.whole(200, turn_headers(turn), body, b"text/event-stream; charset=utf-8")
         else:
-            await out.whole(200, turn_headers(turn), dialect.refusal(model), JSON)
+            await out.whole(200, turn_headers(turn), dialect.refusal(model, self._asked(turn)), JSON)
 
     async def _upstream_error(self, turn: Turn, reply: Reply, out: Client) -> None:
-        """Errors of the model's server pass as they are."""
-        body = await self._read(turn, reply)
-        turn.fate = Fate.ERROR
-        await self._pipeline.record(turn)
-        await out.whole(reply.status, [*reply.headers, *turn_headers(turn)], body)
+        """An error of the model's server passes as it is when what it says may; else its status and code pass.
 
-    async def _plain(self, turn: Turn, reply: Reply, out: Client) -> None:
+        Servers put the model's own text into errors, so it is recorded, and learned from. Where answers are judged
+        before they are released, the words of an error are not waited for: they never pass.
+        """
+        await self._said_error(turn, reply, await self._read(turn, reply), out)
+
+    async def _said_error(self, turn: Turn, reply: Reply, body: bytes, out: Client) -> None:
+        upstream_error = read_error(body)
+        turn.fate = Fate.ERROR
+        turn.response = "\n".join(message.content for message in upstream_error.messages) or None
+        passes = upstream_error.inspectable and self._pipeline.judge is None
+        if upstream_error.inspectable and upstream_error.messages:
+            decision = await self._pipeline.check(turn, upstream_error.messages, Direction.RESPONSE)
+            passes = passes and not (turn.enforce and (decision.blocked or decision.rewritten is not None))
+        await self._pipeline.record(turn)
+        headers = [*reply.headers, *turn_headers(turn)]
+        if passes:
+            await out.whole(reply.status, headers, upstream_error.body)
+            return
+        headers = [header for header in headers if header[0] != b"content-type"]
+        code = upstream_error.code or "upstream_error"
+        message = "The upstream answered with an error; what it said was withheld by a safety policy."
+        await out.whole(reply.status, headers, self._dialect.error(reply.status, code, message), JSON)
+
+    async def _plain(self, turn: Turn, reply: Reply, out: Client, asked: Asked) -> None:
         body = await self._read(turn, reply)
         if nodes.small(body):
-            tree, choices = self._choices(body)
+            read, choices = self._choices(body, asked)
         else:
-            tree, choices = await self._pipeline.aside(turn.caller, lambda: self._choices(body))
-        release = await self._pipeline.release(turn, tree, choices)
+            read, choices = await self._pipeline.aside(turn.caller, lambda: self._choices(body, asked))
+        if choices is None:
+            await self._said_error(turn, reply, body, out)
+            return
+        for noise in read.noise:
+            self._pipeline.metrics.noise.labels(noise).inc()
+        release = await self._pipeline.release(turn, read.tree, choices)
         if release.withheld:
             if self._on_blocked == "raise":
                 raise turn.stopped()
-            body = self._dialect.withhold(tree, release.withheld)
+            body = self._dialect.withhold(read.tree, release.withheld, asked)
         elif release.changed:
-            body = dumps(tree)
-        await out.whole(200, [*reply.headers, *turn_headers(turn)], body)
+            body = self._dialect.rewritten(read.tree)
+        elif read.dropped:
+            body = dumps(read.tree)  # two readers could read the bytes differently
+        await out.whole(reply.status, [*reply.headers, *turn_headers(turn)], body)
 
-    def _choices(self, body: bytes) -> tuple[dict[str, Any], list[Choice]]:
-        """The answer and its texts. Raises `HttpFailure` for one that is malformed."""
+    def _choices(self, body: bytes, asked: Asked) -> tuple[Loose, list[Choice] | None]:
+        """The answer and its texts; None for an error in place of one. Raises `HttpFailure` where it is malformed."""
         try:
-            tree = parse(body)
-            return tree, self._dialect.answers(tree)
+            read = parse_loosely(body)
+            return read, None if _is_error(read.tree) else self._dialect.answers(read.tree, asked)
         except Malformed as error:
             raise upstream_failure(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
+        except Uninspectable as error:
+            message = f"The upstream's answer cannot be inspected: {error}."
+            raise upstream_failure(502, "upstream_uninspectable", message) from None
 
     async def _read(self, turn: Turn, reply: Reply) -> bytes:
         started = time.perf_counter()
         body = await reply.read(self._pipeline.settings.limits.body_bytes)
         turn.waited += time.perf_counter() - started
         return body
+
+
+def _is_error(tree: Mapping[str, Any]) -> bool:
+    """Whether an upstream tells of an error with the status of an answer."""
+    return bool(tree.get("error")) and tree.keys().isdisjoint(("choices", "output", "content", "data"))

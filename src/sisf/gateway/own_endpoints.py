@@ -16,13 +16,13 @@ from sisf.gateway import nodes
 from sisf.gateway.asgi import ClientGone
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
-from sisf.gateway.dialects.completions import prompts
 from sisf.gateway.dialects.errors import openai_error
+from sisf.gateway.dialects.requests import prompts
 from sisf.gateway.failures import noticed, retry_after
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Feedback, Oversight
-from sisf.gateway.texts import dumps, joined, parts
-from sisf.gateway.wire import Uninspectable, parse_request
+from sisf.gateway.texts import dumps, joined
+from sisf.gateway.wire import parse_request
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.turn import Inspected
@@ -157,17 +157,15 @@ class OwnEndpoints:
         if "messages" not in tree:
             return []
         limits = self._core.settings.limits
-        return list(Chat().request({"messages": tree["messages"]}, limits, opaque=False).messages)
+        return list(Chat().request({"messages": tree["messages"]}, limits).messages)
 
     async def _moderations(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
         """OpenAI's shape: one result for each input."""
         given = tree.get("input")
         limits = self._core.settings.limits
         if isinstance(given, list) and given and all(isinstance(part, dict) for part in given):
-            try:
-                texts = [parts(Role.USER, given, "input")]
-            except Uninspectable as error:
-                raise HttpFailure(400, "uninspectable_content", f"{error}.", "input") from None
+            asked = {"messages": [{"role": "user", "content": given}]}
+            texts = [list(Chat().request(asked, limits).messages)]
         else:
             texts = [[message] for message in prompts(given, "input", limits)]
         decisions = [await self._looked_at(text, Direction.PROMPT, caller) for text in texts]
@@ -201,7 +199,7 @@ class OwnEndpoints:
         kind = tree.get("input_type")
         if kind not in ("request", "response"):
             raise HttpFailure(400, "invalid_request", "`input_type` must be `request` or `response`.", "input_type")
-        if tree.get("images") and self._core.settings.on_failure.uninspectable == "closed":
+        if tree.get("images") and "image" not in self._core.settings.on_failure.open_kinds:
             return {"action": "BLOCKED", "blocked_reason": "Images cannot be inspected."}
         texts = tree.get("texts") or []
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

@@ -4,22 +4,36 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sisf.errors import HttpFailure, LimitExceeded, RateLimited, SisfError, StoreError
 from sisf.gateway.client import Client
+from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect, StreamState
 from sisf.gateway.failures import as_http, noticed, upstream_failure
 from sisf.gateway.headers import turn_headers
 from sisf.gateway.sse import KEEP_ALIVE, Event, EventSplitter
-from sisf.gateway.texts import with_embedded
+from sisf.gateway.texts import dumps, with_embedded
 from sisf.gateway.upstream import Reply
-from sisf.gateway.wire import Malformed, parse
+from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely
 from sisf.pipeline import Pipeline, Turn
-from sisf.pipeline.streaming import AnswerStream, Needs, StreamEvent, StreamStopped
+from sisf.pipeline.streaming import AnswerStream, Delta, Needs, StreamEvent, StreamStopped
 
 _KEEP_ALIVE_SECONDS = 10.0
 _END = StreamEvent(done=True)
+_NOTHING = StreamEvent()
+_FIRST = ("message_start", "response.created", "response.in_progress", "response.queued")
+
+
+@dataclass(slots=True)
+class _Held:
+    """An event that waits until its texts are released."""
+
+    raw: bytes
+    tree: dict[str, Any] = field(default_factory=dict)
+    event: StreamEvent = _NOTHING
+    needs: Needs = field(default_factory=list)
 
 
 class Relay:
@@ -30,7 +44,7 @@ class Relay:
     """
 
     def __init__(
-        self, pipeline: Pipeline, dialect: Dialect, turn: Turn, reply: Reply, out: Client, *, raises: bool
+        self, pipeline: Pipeline, dialect: Dialect, turn: Turn, reply: Reply, out: Client, *, asked: Asked, raises: bool
     ) -> None:
         """`raises`: an answer that is stopped raises `Blocked` instead of ending with the refusal."""
         self._limit = pipeline.settings.limits.body_bytes
@@ -41,11 +55,12 @@ class Relay:
         self._out = out
         self._raises = raises
         self._stream = AnswerStream(pipeline, turn, with_embedded)
-        self._queue: deque[tuple[bytes, Needs]] = deque()
+        self._asked = asked
+        self._queue: deque[_Held] = deque()
+        self._sent = StreamState(turn.request.model, asked=asked)
+        """What the client has seen of the answer's structure."""
         self._waiting = 0
         """Bytes in the queue."""
-        self._first: dict[str, Any] | None = None
-        self._last: dict[str, Any] | None = None
         self._delivered = False
         """Whether the client has any event of the answer."""
         self._last_sent = time.monotonic()
@@ -85,6 +100,10 @@ class Relay:
             return as_http(error)
         except Malformed as error:
             return upstream_failure(502, "upstream_malformed", f"The upstream's stream is malformed: {error}.")
+        except Uninspectable as error:
+            return upstream_failure(
+                502, "upstream_uninspectable", f"The upstream's stream cannot be inspected: {error}."
+            )
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes:
         """The next bytes (empty at the end)."""
@@ -112,26 +131,48 @@ class Relay:
 
     async def _take(self, event: Event) -> None:
         """Inspect one event and put it into the queue."""
-        needs: Needs = []
-        if event.data is not None and event.data.strip() == b"[DONE]":
+        held = _Held(event.raw)
+        data = (event.data or b"").strip()
+        if data == b"[DONE]":
             await self._stream.take(_END)
+        elif data:
+            read = parse_loosely(data)
+            held.tree, held.event = read.tree, self._event(read)
+            if read.dropped:
+                held.raw = _rewritten(event, read.tree)
+            held.needs = await self._stream.take(held.event)
         elif event.data is not None:
-            tree = parse(event.data)
-            brought = self._dialect.event(tree)
-            self._first, self._last = self._first or tree, tree
-            needs = await self._stream.take(brought)
-        self._queue.append((event.raw, needs))
-        self._waiting += len(event.raw)
+            self._metrics.noise.labels("empty_event").inc()
+        await self._beside(event, held.tree.get("type"))
+        self._queue.append(held)
+        self._waiting += len(held.raw)
         if self._waiting > self._limit:
             raise LimitExceeded("The model's stream holds back more bytes than an answer may have (limits.body_bytes).")
+
+    def _event(self, read: Loose) -> StreamEvent:
+        """What an event brings, with all its oddities counted. Those must not hide anything."""
+        for noise in read.noise:
+            self._metrics.noise.labels(noise).inc()
+        if not read.tree:
+            self._metrics.noise.labels("empty_event").inc()
+        return self._dialect.event(read.tree, self._asked)
+
+    async def _beside(self, event: Event, kind: object) -> None:
+        """Inspect comments and other fields, which clients ignore or only log."""
+        said = [text for text in event.beside if not (isinstance(kind, str) and text == kind.encode())]
+        if said:
+            await self._stream.take(StreamEvent([Delta(-1, "comment", t.decode(errors="replace")) for t in said]))
 
     async def _release(self) -> None:
         """Send every event whose texts were released, in order."""
         ready: list[bytes] = []
         queue, may_go = self._queue, self._stream.may_go
-        while queue and may_go(queue[0][1]):
-            ready.append(queue.popleft()[0])
-            self._waiting -= len(ready[-1])
+        while queue and may_go(queue[0].needs):
+            held = queue.popleft()
+            ready.append(held.raw)
+            self._waiting -= len(held.raw)
+            if held.tree:
+                self._sent = _seen(self._sent, held)
         if ready:
             await self._send(ready[0] if len(ready) == 1 else b"".join(ready))
             self._delivered = True
@@ -174,7 +215,26 @@ class Relay:
         self._queue.clear()
         if self._raises:
             raise self._turn.stopped()
-        first = self._first if self._out.begun else None
-        state = StreamState(self._turn.request.model, first, self._last, self._stream.open_choices)
+        state = replace(self._sent, open_choices=self._stream.open_choices)
         await self._send(self._dialect.stream_refusal(state))
         await self._out.end()
+
+
+def _seen(state: StreamState, held: _Held) -> StreamState:
+    """The state of a stream after the client got one more event."""
+    event, tree = held.event, held.tree
+    if state.first is not None and not event.opened and not event.finished and not event.closed:
+        return replace(state, last=tree) if "sequence_number" in tree else state
+    gone = event.finished if event.closed is None else event.closed
+    blocks = {index: begun for index, begun in state.open_blocks.items() if index not in gone}
+    blocks.update(dict.fromkeys(event.opened, tree))
+    first = tree if state.first is None and ("choices" in tree or tree.get("type") in _FIRST) else state.first
+    return replace(
+        state, first=first, last=tree, open_blocks=blocks, blocks=max([state.blocks, *(i + 1 for i in event.opened)])
+    )
+
+
+def _rewritten(event: Event, tree: dict[str, Any]) -> bytes:
+    """An event whose data two readers could read differently, with the data as it was inspected."""
+    kept = [line for line in event.raw.splitlines() if line and not line.startswith(b"data")]
+    return b"\n".join([*kept, b"data: " + dumps(tree), b"", b""])

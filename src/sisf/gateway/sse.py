@@ -17,6 +17,8 @@ class Event:
     raw: bytes
     data: bytes | None
     """None for comments and for events without data."""
+    beside: tuple[bytes, ...] = ()
+    """What stands in it beside its data: comments, and fields that clients read or ignore."""
 
 
 class EventSplitter:
@@ -49,10 +51,19 @@ def _event(raw: bytes) -> Event:
     if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
         return Event(raw, raw[6:-2])
     lines: list[bytes] = []
-    for line in _EOL.split(raw):
+    beside: list[bytes] = []
+    for line in _EOL.split(raw.removeprefix(_BOM)):
         name, _, value = line.partition(b":")
         if name == b"data":
             lines.append(value.removeprefix(b" "))
         elif name.endswith(b"data"):
             raise Malformed("a stream event has a field that readers could take for data")
-    return Event(raw, b"\n".join(lines) if lines else None)
+        elif line.strip() not in _SAYS_NOTHING:
+            beside.append(value.strip() if name in (b"event", b"id", b"retry", b"") else line)
+    return Event(raw, b"\n".join(lines) if lines else None, tuple(beside))
+
+
+_BOM = b"\xef\xbb\xbf"
+_SAYS_NOTHING = frozenset(
+    (b"", b":", b": keep-alive", b": ping", b":ping", b": OPENROUTER PROCESSING", b"event: ping", b"event: message")
+)

@@ -1,5 +1,6 @@
-"""Finding every text in a JSON document: known places by name, and whatever else there is, so that nothing hides."""
+"""Finding every text in a JSON document whose form nobody knows, so that nothing hides."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -8,60 +9,128 @@ from typing import Any
 from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.gateway import nodes
-from sisf.gateway.wire import Malformed, Uninspectable, parse
+from sisf.gateway.wire import Malformed, parse_loosely
 
-PROTOCOL_WORDS = frozenset(
-    # Words of the protocols themselves: alone they say nothing. Everything else is inspected, keys included.
+KEY_WORDS = frozenset(
+    # Keys of the protocols, of JSON Schema and of usage figures. A key that is none of these is inspected.
     """
     role content type text name id index function tool tools tool_calls tool_call_id arguments parameters strict
-    user assistant system developer input_text output_text refusal function_call function_call_output custom
-    object string number integer boolean array null properties required items enum description
-    additionalProperties anyOf oneOf allOf const default format title minimum maximum minItems maxItems minLength
-    maxLength pattern $ref $defs $schema definitions json_schema json_object schema auto none any low medium high
-    minimal xhigh concise detailed model stream include_usage include_obfuscation flex priority standard_only
-    message tool_use tool_result thinking input input_schema cache_control ephemeral ttl is_error
-    disable_parallel_tool_use reasoning summary call_id output status completed in_progress in-memory 24h
-    assistant_tool effort verbosity json float base64
+    refusal function_call properties required items enum description additionalProperties anyOf oneOf allOf const
+    default format title minimum maximum minItems maxItems minLength maxLength pattern $ref $defs $schema definitions
+    json_schema schema input input_schema cache_control ttl is_error disable_parallel_tool_use reasoning summary
+    call_id output status effort verbosity message code param error url
+    usage prompt_tokens completion_tokens total_tokens prompt_tokens_details completion_tokens_details cached_tokens
+    audio_tokens reasoning_tokens accepted_prediction_tokens rejected_prediction_tokens text_tokens image_tokens
+    input_tokens output_tokens input_tokens_details output_tokens_details cache_creation_input_tokens
+    cache_read_input_tokens cache_creation ephemeral_5m_input_tokens ephemeral_1h_input_tokens server_tool_use
+    web_search_requests web_fetch_requests service_tier queue_time prompt_time completion_time total_time
     """.split()
 )
-"""Never inspected on their own."""
-_MACHINE_ID = re.compile(
-    r"(?:call|fc|toolu|msg|resp|rs|chatcmpl|cmpl)[-_](?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,64}|[0-9a-f]{16,64}"
+TYPE_WORDS = frozenset(
+    """
+    object string number integer boolean array null function custom json_schema json_object text ephemeral auto none
+    any tool required user assistant system developer
+    """.split()
 )
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
-_NO_TEXT_TYPES = frozenset(
-    "image_url input_image image input_audio audio file input_file document video video_url computer_screenshot".split()
+"""Values that say nothing where the key is `type` or `role`."""
+_PREFIX = re.compile(
+    r"(?:(?:call|fc|toolu|srvtoolu|tool|msg|resp|rs|chatcmpl|cmpl|gen|req|fp|ws|fs|ci|ig|cu|ctc|mcp|run|item|embd)[-_])*"
 )
-_NO_TEXT_KEYS = frozenset("image_url input_audio audio file file_id file_url file_data video_url".split())
+_TOKEN = re.compile(r"[A-Za-z0-9]{1,64}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_HEX = re.compile(r"[0-9a-f-]+")
+_RUN = re.compile(r"[a-z]{5}|[A-Z]{5}|[A-Z][a-z]{4}")
+_SEAL = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
+_LONG_RUN = re.compile(r"[a-z]{12}|[A-Z]{12}|[A-Z][a-z]{11}")
+_ALPHABET = re.compile(r"[A-Za-z0-9+/=_-]*")
+_WORD = re.compile(r"[a-z]{8}|[A-Z]{8}|[A-Z][a-z]{7}")
+_PADDED = 64
+_SENTENCE = re.compile(r"\A[A-Za-z]{12,}\Z|[a-z]{20}|[A-Z]{20}")
+_READABLE = re.compile(rb"[A-Za-z ]")
 _JSON_IN_JSON = 4
 _EMBEDDED_NODES = 50_000
 
 
-def is_model_name(value: object) -> bool:
-    """Whether `value` looks like the name of a model and nothing else."""
-    return isinstance(value, str) and _MODEL_NAME.fullmatch(value) is not None
+def is_opaque_id(value: str) -> bool:
+    """Whether an id of a machine holds nothing to read: no five letters in a row, and no text in hexadecimal.
+
+    Asked only at the places where an API keeps its ids; what is not opaque is inspected there, too.
+    """
+    token = value[_PREFIX.match(value).end() :]  # type: ignore[union-attr]
+    if not _TOKEN.fullmatch(token):
+        return False
+    if not _HEX.fullmatch(token):
+        return not _RUN.search(token)
+    digits = token.replace("-", "")
+    return len(digits) < 10 or not _is_text(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+
+
+def is_sealed(value: str) -> bool:
+    """Whether a value that an upstream sealed for itself holds nothing to read. Asked only at the places of seals."""
+    if not _SEAL.fullmatch(value) or _LONG_RUN.search(value):
+        return False
+    body = value.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return not _is_text(base64.b64decode(body + "=" * (-len(body) % 4)))
+    except ValueError:
+        return False
+
+
+def is_padding(value: str) -> bool:
+    """Whether random characters hold nothing to read. Asked only where a stream's events are padded with such."""
+    return len(value) <= _PADDED and _ALPHABET.fullmatch(value) is not None and not _WORD.search(value)
+
+
+def is_numbers(value: str) -> bool:
+    """Whether base64 holds the bytes of numbers, nothing to read. Asked only of embeddings."""
+    try:
+        return not _is_text(base64.b64decode(value, validate=True)) and not _SENTENCE.search(value)
+    except ValueError:
+        return False
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether most bytes are letters or spaces: of random ones a fifth is."""
+    return 2 * len(_READABLE.findall(raw)) > len(raw)
 
 
 def strings(value: Any) -> Iterator[str]:
-    """All strings in `value`, object keys included, apart from words of the protocol and machine-made ids."""
-    stack = [value]
+    """All strings in `value`, object keys included, apart from the protocols' own keys and types."""
+    stack: list[Any] = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
-            if item and item not in PROTOCOL_WORDS and not _MACHINE_ID.fullmatch(item):
+            if item:
                 yield item
         elif isinstance(item, dict):
             for key, child in reversed(item.items()):
-                stack += (child, key)
+                if key not in ("type", "role") or not isinstance(child, str) or child not in TYPE_WORDS:
+                    stack.append(child)
+                if key not in KEY_WORDS:
+                    stack.append(key)
         elif isinstance(item, list):
             stack.extend(reversed(item))
 
 
 def joined(role: Role, value: Any, origin: str) -> list[Message]:
     """One message of all strings in `value`, or none."""
-    found = list(strings(value))
-    text = "\n".join(found)
-    return [Message(role, text, origin)] if found else []
+    text = "\n".join(strings(value))
+    return [Message(role, text, origin)] if text else []
+
+
+def leaves(role: Role, value: Any, origin: str) -> list[Message]:
+    """A message for each place in `value` with a string, so that pieces of a stream come together; and one of keys."""
+    found: dict[str, list[str]] = {}
+    stack: list[tuple[str, Any]] = [(origin, value)]
+    while stack:
+        place, item = stack.pop()
+        if isinstance(item, str):
+            found.setdefault(place, []).append(item)
+        elif isinstance(item, dict):
+            found.setdefault(f"{origin} (keys)", []).extend(key for key in item if key not in KEY_WORDS)
+            stack += [(f"{place}.{key}", child) for key, child in reversed(item.items())]
+        elif isinstance(item, list):
+            stack += [(f"{place}[]", child) for child in reversed(item)]
+    return [Message(role, "\n".join(texts), place) for place, texts in found.items() if any(texts)]
 
 
 def embedded(text: str, depth: int = 0) -> list[str]:
@@ -72,10 +141,10 @@ def embedded(text: str, depth: int = 0) -> list[str]:
         raw = b'{"":' + text.encode() + b"}"
         if nodes.at_most(raw) > _EMBEDDED_NODES and nodes.nodes(raw) > _EMBEDDED_NODES:
             raise LimitExceeded(f"A text is JSON of more than {_EMBEDDED_NODES:,} values.", code="too_many_values")
-        tree = parse(raw)
+        read = parse_loosely(raw)
     except (Malformed, UnicodeEncodeError):
         return []
-    found = list(strings(tree))
+    found = list(strings([read.tree, *read.dropped]))
     return [*found, *(inner for string in found for inner in embedded(string, depth + 1))]
 
 
@@ -84,49 +153,6 @@ def with_embedded(role: Role, text: str, origin: str) -> list[Message]:
     inner = embedded(text)
     messages = [Message(role, text, origin)] if text else []
     return [*messages, Message(role, "\n".join(inner), f"{origin} (decoded)")] if inner else messages
-
-
-def parts(role: Role, content: Any, origin: str, opaque: list[str] | None = None) -> list[Message]:
-    """The texts of a `content`: a string, or an array of typed parts.
-
-    Raises `Uninspectable` for a part that holds anything but text; given `opaque`, its place is noted there instead.
-    """
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return with_embedded(role, content, origin) if role is Role.TOOL else [Message(role, content, origin)]
-    if not isinstance(content, list):
-        return joined(role, content, origin)
-    messages: list[Message] = []
-    for index, part in enumerate(content):
-        place = f"{origin}[{index}]"
-        if isinstance(part, dict):
-            messages += _part(role, part, place, opaque)
-        else:
-            messages += parts(role, part, place) if isinstance(part, str) else joined(role, part, place)
-    return messages
-
-
-def _part(role: Role, part: dict[str, Any], place: str, opaque: list[str] | None) -> list[Message]:
-    kind = part.get("type")
-    hidden = _NO_TEXT_KEYS & part.keys() or kind in _NO_TEXT_TYPES or isinstance(part.get("source"), dict)
-    if hidden:
-        if opaque is None:
-            raise Uninspectable(f"{place} ({kind if kind in _NO_TEXT_TYPES else 'a part'}) holds no text to inspect")
-        opaque.append(place)
-        return []
-    messages: list[Message] = []
-    for key, value in part.items():
-        if key not in PROTOCOL_WORDS:
-            messages.append(Message(role, key, f"{place} (key)"))
-        if key == "content":
-            messages += parts(role, value, f"{place}.{key}", opaque)
-        elif isinstance(value, str):
-            if value not in PROTOCOL_WORDS and not _MACHINE_ID.fullmatch(value):
-                messages += with_embedded(role, value, f"{place}.{key}")
-        else:
-            messages += joined(role, value, f"{place}.{key}")
-    return messages
 
 
 def dumps(tree: Any) -> bytes:

@@ -21,6 +21,8 @@ _NOT_RETURNED = frozenset(
     b" upgrade content-length content-encoding set-cookie set-cookie2 server date alt-svc strict-transport-security"
     b" www-authenticate authorization".split()
 )
+ANSWERED = (200, 201)
+"""Statuses of whole answers."""
 _STALE_SECONDS = 1.0
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 
@@ -43,16 +45,16 @@ class Reply:
         """Headers that a client may see."""
         return [h for h in self._answer.headers if h[0] not in _NOT_RETURNED and not h[0].startswith(b"x-sisf-")]
 
-    def verify(self, *, only_200: bool = False) -> None:
+    def verify(self, *, answers_only: bool = False) -> None:
         """Raises `HttpFailure` for an answer that no client may see: compressed, a redirect, or about our own key.
 
-        `only_200`: no other success is understood.
+        `answers_only`: no success is understood but those of `ANSWERED`.
         """
         if self.encoded:
             raise upstream_failure(502, "upstream_encoded", "The upstream compressed its answer although told not to.")
         if self.status in (401, 403) and self.has_key:
             raise upstream_failure(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
-        if 300 <= self.status < 400 or (only_200 and self.status < 300 and self.status != 200):
+        if 300 <= self.status < 400 or (answers_only and self.status < 300 and self.status not in ANSWERED):
             raise upstream_failure(502, "upstream_invalid", f"The upstream answered with the status {self.status}.")
 
     async def read(self, limit: int) -> bytes:

@@ -1,13 +1,14 @@
 """Reading JSON from strangers. What is inspected must be what the next reader reads, so nothing ambiguous passes."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from sisf.errors import HttpFailure, LimitExceeded
 from sisf.gateway import nodes
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
 
 
 class Malformed(ValueError):
@@ -15,7 +16,40 @@ class Malformed(ValueError):
 
 
 class Uninspectable(ValueError):
-    """A part that holds no text to inspect (an image, audio, a file)."""
+    """What nobody here can inspect: an image, audio, a file, or a key or type that is not known."""
+
+    def __init__(self, kind: Unseen, place: str) -> None:
+        super().__init__(f"{place or 'the document'} {_HOLDS[kind]}")
+        self.place = place
+
+    def as_refusal(self) -> HttpFailure:
+        """What the client is told."""
+        return HttpFailure(400, "uninspectable_content", f"{self}, which cannot be inspected.", self.place or None)
+
+
+_HOLDS: dict[Unseen, str] = {
+    "image": "holds an image",
+    "audio": "holds audio",
+    "video": "holds video",
+    "file": "holds or names a file",
+    "tokens": "holds token numbers or embeddings in place of text",
+    "reference": "names something that is stored or hosted elsewhere",
+    "template": "holds a template",
+    "unknown": "is or holds something that this gateway does not know",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """A document of an upstream, read with all its oddities."""
+
+    tree: dict[str, Any]
+    """As most readers read it: of a key that stands twice the last value counts; halves of surrogate pairs are
+    replacement characters, as they are for whoever shows them."""
+    dropped: tuple[Any, ...] = ()
+    """Values of keys that stand twice, which some readers prefer. With any, forward `tree` instead of the bytes."""
+    noise: tuple[str, ...] = ()
+    """What was odd, in words for counters."""
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -46,9 +80,17 @@ def _quickly(raw: bytes) -> dict[str, Any] | None:
 
 
 def _slowly(raw: bytes) -> dict[str, Any]:
+    tree = _object(raw, _DECODER)
+    if b"\\u" in raw and (where := _lone_surrogate(tree)) is not None:
+        raise Malformed(
+            f"{where or 'a key'} holds half of a surrogate pair, as a text that was cut within an emoji does"
+        )
+    return tree
+
+
+def _object(raw: bytes, decoder: json.JSONDecoder) -> dict[str, Any]:
     try:
-        text = raw.decode("utf-8")
-        tree = _DECODER.decode(text)
+        tree = decoder.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Malformed(f"byte {error.start} is not valid UTF-8") from None
     except Malformed:
@@ -61,9 +103,44 @@ def _slowly(raw: bytes) -> dict[str, Any]:
         raise Malformed("a number in it is out of range") from None
     if type(tree) is not dict:
         raise Malformed("it is not an object")
-    if b"\\u" in raw and _has_lone_surrogate(text, tree):
-        raise Malformed("it holds a lone surrogate")
     return tree
+
+
+def parse_loosely(raw: bytes) -> Loose:
+    """Decode a JSON object of an upstream: strangers must be strict, models' servers only understood.
+
+    Tolerated are a byte order mark, keys that stand twice, `NaN` and infinities, and halves of surrogate pairs (an
+    emoji cut between two pieces). Raises `Malformed` for everything else that `parse` refuses.
+    """
+    quick = _quickly(raw)
+    if quick is not None:
+        return Loose(quick)
+    noise: list[str] = []
+    dropped: list[Any] = []
+
+    def last_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            noise.append("duplicate_key")
+            seen: set[str] = set()
+            for key, value in reversed(pairs):
+                if key in seen and value != made[key]:
+                    dropped.append({key: value})
+                seen.add(key)
+        return made
+
+    def constant(name: str) -> float:
+        noise.append("not_a_number")
+        return float(name.replace("Infinity", "inf"))
+
+    if raw.startswith(_BOM):
+        noise.append("byte_order_mark")
+    decoder = json.JSONDecoder(object_pairs_hook=last_wins, parse_constant=constant)
+    tree = _object(raw.removeprefix(_BOM), decoder)
+    if b"\\u" in raw and _lone_surrogate(tree) is not None:
+        noise.append("half_a_surrogate_pair")
+        tree, dropped = _mended(tree), _mended(dropped)
+    return Loose(tree, tuple(dropped), tuple(dict.fromkeys(noise)))
 
 
 def parse_request(raw: bytes, limits: Limits) -> dict[str, Any]:
@@ -104,16 +181,44 @@ def _no_constant(name: str) -> Any:
     raise Malformed(f"{name} is not JSON")
 
 
-def _has_lone_surrogate(text: str, tree: dict[str, Any]) -> bool:
-    if "\\ud" not in text and "\\uD" not in text:
-        return False
+def _lone_surrogate(tree: Any) -> str | None:
+    """Where the first string stands that no encoding can write; None when there is none."""
+    stack: list[tuple[Any, str]] = [(tree, "")]
+    while stack:
+        item, place = stack.pop()
+        if isinstance(item, str):
+            if not _encodes(item):
+                return place
+        elif isinstance(item, dict):
+            if not all(map(_encodes, item)):
+                return place
+            stack += [(child, f"{place}.{key}" if place else key) for key, child in reversed(item.items())]
+        elif isinstance(item, list):
+            stack += [(child, f"{place}[{index}]") for index, child in reversed(list(enumerate(item)))]
+    return None
+
+
+def _encodes(text: str) -> bool:
     try:
-        json.dumps(tree, ensure_ascii=False).encode("utf-8")
+        text.encode()
     except UnicodeEncodeError:
-        return True
-    return False
+        return False
+    return True
 
 
+def _mended(value: Any) -> Any:
+    """`value` with a replacement character for each half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        made = {_mended(key): _mended(child) for key, child in value.items()}
+        if len(made) != len(value):
+            raise Malformed("two keys of an object differ in halves of surrogate pairs only")
+        return made
+    return [_mended(child) for child in value] if isinstance(value, list) else value
+
+
+_BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from sisf.bootstrap import System, build
 from sisf.errors import HttpFailure, InspectionFailed, SisfError, StoreError
 from sisf.exchange import Exchange, Fate, Message, Role, Sender
+from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.redaction import turns_of
 from sisf.guard.portal import Portal
@@ -248,7 +249,7 @@ class Guard:
 
     def _read(self, tree: dict[str, Any]) -> Inspected:
         settings = self._pipeline.settings
-        return _CHAT.request(tree, settings.limits, opaque=settings.on_failure.uninspectable == "open")
+        return _CHAT.request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
 
     async def _check(self, turn: Turn, messages: Sequence[Message], direction: Direction, fate: Fate) -> Decision:
         """A decision that the caller acts on; what it would stop is recorded with `fate`."""
@@ -283,8 +284,10 @@ def _answer(message: Mapping[str, Any]) -> tuple[Message, ...]:
     if isinstance(message.get("content"), str) and len(message) == 1:
         return (Message(Role.ASSISTANT, message["content"], "content"),)
     try:
-        (answer,) = _CHAT.answers({"choices": [{"message": dict(message)}]})
+        answers = _CHAT.answers({"choices": [{"message": dict(message)}]}, Asked())
     except (HttpFailure, ValueError) as error:
         raise InspectionFailed(f"the answer has not the form of an assistant's message: {error}") from None
     prefix = "choices[0].message."
-    return tuple(Message(m.role, m.content, m.origin.removeprefix(prefix)) for m in answer.messages)
+    return tuple(
+        Message(m.role, m.content, m.origin.removeprefix(prefix)) for answer in answers for m in answer.messages
+    )

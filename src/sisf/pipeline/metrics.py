@@ -32,6 +32,9 @@ class Metrics:
         self.fail_opens = Counter(
             "sisf_fail_opens", "Texts that passed unchecked or unrecorded because a part failed.", ["part"], **made
         )
+        self.noise = Counter(
+            "sisf_upstream_noise", "Oddities of upstreams that were understood and passed, by kind.", ["kind"], **made
+        )
         self.would_block = Counter("sisf_would_block", "Blocks that observe mode let pass.", ["direction"], **made)
         self.redacted = Counter(
             "sisf_redacted_turns", "Older turns of conversations that were replaced by a note.", **made

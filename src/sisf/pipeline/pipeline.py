@@ -83,9 +83,9 @@ class Pipeline:
         Raises `LimitExceeded` for more texts, or more text, than is allowed.
         """
         limits = self.settings.limits
-        if len(request.messages) > limits.texts:
+        if len(request.messages) + len(request.aside) > limits.texts:
             raise LimitExceeded(f"More than {limits.texts:,} separate texts (limits.texts).", code="too_many_texts")
-        if sum(len(message.content) for message in request.messages) > limits.text_chars:
+        if sum(len(message.content) for message in (*request.messages, *request.aside)) > limits.text_chars:
             raise LimitExceeded(f"More than {limits.text_chars} characters of text (limits.text_chars).")
         if request.opaque:
             self.metrics.fail_opens.labels("uninspectable").inc()
@@ -114,8 +114,12 @@ class Pipeline:
             decision = await self._resumed(turn, turns, decision)
         self.note(turn, decision)
         request = turn.request
+        beside = await self.check(turn, request.aside, Direction.PROMPT) if request.aside else None
         if not turn.enforce:
             return None
+        if beside is not None and (beside.blocked or beside.rewritten is not None) and not decision.blocked:
+            await self.stop(turn, Fate.INTERCEPTED_PROMPT)
+            raise turn.stopped()
         if not decision.blocked:
             if turn.after_blocked == "new":
                 self.seen.passed(turn.caller.sender, (message.content for message in request.messages))
@@ -151,7 +155,7 @@ class Pipeline:
         `tree` is the document in which the texts stand: what a policy rewrites is changed there. Raises `StoreError`
         when the exchange could not be recorded and may not go without; `RateLimited`, `InspectionFailed`.
         """
-        text = turn.response = "\n".join(choice.text for choice in choices)
+        text = turn.response = "\n".join(choice.text for choice in choices if choice.spoken)
         withheld, changed = await self._inspect(turn, tree, choices)
         if withheld:
             turn.fate = Fate.INTERCEPTED_RESPONSE

@@ -11,6 +11,8 @@ from sisf.pipeline.turn import Turn
 from sisf.policy import Direction
 
 _TAIL_CHARS = 512
+_SHORT = 64
+_CHANNELS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +20,10 @@ class Delta:
     """A piece of text in a stream."""
 
     choice: int
-    """Negative for a text outside of the answer proper, or one that repeats a part of it."""
+    """The choice (or block) that it belongs to; negative for a text beside the answer, or one that repeats it."""
     channel: str
-    """Where the text goes (`content`, `tool_calls.0.function.arguments`): pieces of one channel follow each other."""
+    """Where the text goes (`0.content`, `0.tool_calls.1.function.arguments`): pieces of one channel follow each other,
+    and are read as one text, whatever their choice."""
     text: str
     whole: bool = False
     """True when the text is inspected (and released) only as a whole, because escapes may hide what it says."""
@@ -31,10 +34,14 @@ class StreamEvent:
     """What one event of a stream brings."""
 
     deltas: Sequence[Delta] = ()
-    finished: Collection[int] = field(default_factory=tuple)
-    """Choices that end with this event."""
+    finished: Collection[int] = ()
+    """Choices (or blocks) whose texts end with this event."""
     done: bool = False
     """The stream ends with this event."""
+    opened: Collection[int] = ()
+    """Blocks (or items) that clients see begin, and must see end."""
+    closed: Collection[int] | None = None
+    """Those that clients see end; None: the finished ones."""
 
 
 @dataclass(slots=True)
@@ -50,6 +57,10 @@ class _Channel:
     released: int = 0
     overlap: int = 0
     """Characters of earlier text that the inspector was shown again and that are released already."""
+    silent: int = 0
+    """Characters that other texts of its choice have brought since it spoke."""
+    ended: int = 0
+    """Up to where it was, when it last ended."""
     muted: bool = False
     """Blocked in observe mode: one block is enough to know, the rest passes."""
 
@@ -74,9 +85,17 @@ class AnswerStream:
         self._pipeline = pipeline
         self._turn = turn
         self._texts_of = texts_of
-        self._channels: dict[tuple[int, str], _Channel] = {}
-        self._speaking: dict[int, _Channel] = {}
+        self._channels: dict[str, _Channel] = {}
+        self._open: list[_Channel] = []
+        """Channels with an inspector that has not seen the end."""
+        self._whole: dict[int, list[str]] = {}
+        """What is inspected as a whole, in the order in which it came, by choice."""
         self._known: set[str] = set()
+        self._beside: dict[str, str] = {}
+        """The end of what came beside the answer, by place."""
+        self._latest: dict[str, tuple[str, int]] = {}
+        """What was said there last, and how often in a row."""
+        self._window = pipeline.settings.streaming.window_chars
         self._choices: set[int] = set()
         self._finished: set[int] = set()
         self._chars = 0
@@ -88,7 +107,8 @@ class AnswerStream:
     @property
     def text(self) -> str:
         """All texts that came so far."""
-        return "\n".join("".join(channel.pieces) for channel in self._channels.values() if channel.pieces)
+        texts = ("".join(channel.pieces) for channel in self._channels.values() if channel.pieces)
+        return "\n".join(dict.fromkeys(texts))
 
     @property
     def begun(self) -> bool:
@@ -111,6 +131,7 @@ class AnswerStream:
                 channel = self._channel(delta)
                 needs.append((channel, channel.fed + len(delta.text)))
                 await self._feed(channel, delta.text)
+        self._choices.update(event.opened)
         for choice in event.finished:
             await self._finish(choice)
         if event.done:
@@ -155,38 +176,69 @@ class AnswerStream:
         raise StreamStopped
 
     async def _aside(self, delta: Delta) -> None:
-        """A text outside of the answer proper, or one that repeats a part of it: inspected once."""
-        if delta.text not in self._known:
-            self._known.add(delta.text)
-            await self._check_whole([Message(Role.ASSISTANT, delta.text, delta.channel)])
+        """A text beside the answer, with what stood at its place before; or one that repeats a part of the answer."""
+        place, text = delta.channel, delta.text
+        before = self._beside.get(place, "")
+        self._beside[place] = (before + text)[-_TAIL_CHARS:]
+        latest, times = self._latest.get(place, ("", 0))
+        self._latest[place] = (text, times + 1 if text == latest else 1)
+        if text in self._known or (text == latest and times > 1):
+            return
+        self._grown(text)
+        messages = [Message(Role.ASSISTANT, text, place)]
+        if before:
+            messages.append(Message(Role.ASSISTANT, before + text, place))
+        if len(self._beside) > _CHANNELS:
+            raise LimitExceeded("The model's stream brings more different texts than are followed.")
+        await self._check_whole(messages)
+        if len(text) > _SHORT:
+            self._known.add(text)
 
-    def _channel(self, delta: Delta) -> _Channel:
-        key = (delta.choice, delta.channel)
-        channel = self._channels.get(key)
-        if channel is None:
-            channel = self._channels[key] = _Channel(delta.choice, delta.channel, delta.whole)
-            self._choices.add(delta.choice)
-        return channel
-
-    async def _feed(self, channel: _Channel, text: str) -> None:
+    def _grown(self, text: str) -> None:
+        """Count characters. Raises `LimitExceeded`."""
         self._chars += len(text)
         if self._chars > self._pipeline.settings.limits.text_chars:
             raise LimitExceeded("The model's answer is longer than allowed (limits.text_chars).")
-        speaking = self._speaking.get(channel.choice)
-        if speaking is not channel:
-            if speaking is not None and not speaking.whole:
-                await self._close(speaking)
-            self._speaking[channel.choice] = channel
+
+    def _channel(self, delta: Delta) -> _Channel:
+        channel = self._channels.get(delta.channel)
+        if channel is None:
+            if len(self._channels) >= _CHANNELS:
+                raise LimitExceeded("The model's stream brings more different texts than are followed.")
+            channel = self._channels[delta.channel] = _Channel(delta.choice, delta.channel, delta.whole)
+        channel.choice = delta.choice
+        self._choices.add(delta.choice)
+        return channel
+
+    async def _feed(self, channel: _Channel, text: str) -> None:
+        self._grown(text)
         channel.pieces.append(text)
         channel.fed += len(text)
+        channel.silent = 0
         if channel.muted:
             channel.released = channel.fed
-        if channel.whole or channel.muted:
-            return
+        elif channel.whole:
+            self._whole.setdefault(channel.choice, []).append(text)
+        else:
+            await self._inspect(channel, text)
+        if len(self._open) > (channel.inspector is not None):
+            await self._silence(channel, len(text))
+
+    async def _silence(self, speaking: _Channel, chars: int) -> None:
+        """Other texts of the choice that were not continued for a whole window have ended: nothing else says so."""
+        for other in list(self._open):
+            if other is not speaking and other.choice == speaking.choice:
+                other.silent += chars
+                if other.silent >= self._window:
+                    await self._close(other)
+
+    async def _inspect(self, channel: _Channel, text: str) -> None:
+        """Show the next piece to the channel's inspector, to a new one with the end of what came before."""
         if channel.inspector is None:
             channel.inspector = self._pipeline.warden.stream(
                 self._turn.caller.sender, self._pipeline.settings.on_failure.warden_timeout
             )
+            self._open.append(channel)
             if channel.released:
                 tail = "".join(channel.pieces[:-1])[-_TAIL_CHARS:]
                 channel.overlap = len(tail)
@@ -216,6 +268,8 @@ class AnswerStream:
 
     async def _close(self, channel: _Channel) -> None:
         """This text pauses or has ended: inspect what is left of it."""
+        if channel in self._open:
+            self._open.remove(channel)
         if channel.muted:
             channel.inspector = None
         elif channel.inspector is not None:
@@ -225,7 +279,10 @@ class AnswerStream:
                 self._pipeline.note(self._turn, inspector.decision)
         elif channel.whole and channel.released < channel.fed:
             await self._check_whole(self._texts_of(Role.ASSISTANT, "".join(channel.pieces), channel.name))
-        self._known.add("".join(channel.pieces))
+        if channel.ended < channel.fed:
+            text = "".join(channel.pieces)
+            self._known.update((text, text[channel.ended :]))
+            channel.ended = channel.fed
         channel.released = channel.fed
 
     async def _check_whole(self, messages: list[Message]) -> None:
@@ -236,6 +293,10 @@ class AnswerStream:
     async def _finish(self, choice: int | None) -> None:
         """End all texts of a choice (None: of every choice)."""
         for channel in self._channels.values():
-            if choice is None or channel.choice == choice:
+            if (choice is None or channel.choice == choice) and (channel.ended < channel.fed or channel.inspector):
                 await self._close(channel)
+        for index in [choice] if choice is not None else list(self._whole):
+            pieces = self._whole.pop(index, [])
+            if len(pieces) > 1:
+                await self._check_whole(self._texts_of(Role.ASSISTANT, "".join(pieces), "tool_calls"))
         self._finished |= {choice} if choice is not None else self._choices

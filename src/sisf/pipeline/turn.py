@@ -34,6 +34,8 @@ class Inspected:
     stream: bool
     tree: Mapping[str, Any]
     """The document in which the messages stand, at their `origin`."""
+    aside: tuple[Message, ...] = ()
+    """Texts that are inspected with the messages and are none: the model's name, ids that can be read."""
     opaque: tuple[str, ...] = ()
     """Places of parts without text that were let through because a setting says so."""
     answered: bool = True
@@ -45,7 +47,10 @@ class Choice:
     """The texts of one of the choices of a plain answer."""
 
     index: int
+    """Negative for what belongs to all of them."""
     messages: tuple[Message, ...]
+    spoken: bool = True
+    """False for what stands beside the answer: it is inspected, but neither recorded nor judged."""
 
     @property
     def text(self) -> str:

@@ -1,6 +1,6 @@
 """What clients and operators reach: listeners, upstreams, keys, limits, failures, traces."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, SecretStr
 
@@ -176,6 +176,11 @@ class Limits(Section):
     """The maximum delay of a block, in seconds."""
 
 
+Unseen = Literal["image", "audio", "video", "file", "tokens", "reference", "template", "unknown"]
+"""Kinds of what the gateway cannot inspect. `reference`: something that is stored or hosted elsewhere and only named;
+`unknown`: a key or a type that it does not know."""
+
+
 class OnFailure(Section):
     """What happens to a request when a part fails: `closed` refuses it, `open` lets it pass, counted and logged.
 
@@ -190,8 +195,16 @@ class OnFailure(Section):
     """When an exchange cannot be written to the store."""
     store_timeout: float = Field(5.0, gt=0)
     """How many seconds writing an exchange may take before the store counts as failed."""
-    uninspectable: Literal["closed", "open"] = "closed"
-    """When a request or an answer has parts that contain no text (images, audio, files)."""
+    uninspectable: Literal["closed", "open"] | dict[Unseen, Literal["closed", "open"]] = "closed"
+    """What holds no text to inspect, in requests and answers; or for each kind, as `{image: open}`: others stay closed.
+    """
+
+    @property
+    def open_kinds(self) -> frozenset[Unseen]:
+        """Kinds of what cannot be inspected that pass."""
+        if isinstance(self.uninspectable, str):
+            return frozenset(get_args(Unseen)) if self.uninspectable == "open" else frozenset()
+        return frozenset(kind for kind, state in self.uninspectable.items() if state == "open")
 
 
 class KeySettings(Section):

@@ -5,16 +5,29 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from sisf.errors import HttpFailure, LimitExceeded
+from sisf.errors import HttpFailure
 from sisf.exchange import Message, Role
+from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_index, choice_of, figures, quiet_head
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
-from sisf.gateway.dialects.requests import around, model_of, streams
-from sisf.gateway.texts import dumps, joined, parts, strings, with_embedded
-from sisf.gateway.wire import Malformed, Uninspectable
+from sisf.gateway.dialects.openai_shapes import (
+    ANSWER,
+    ANSWER_META,
+    CALL,
+    CHAT,
+    CHOICE_META,
+    EVENT_META,
+    MESSAGE,
+    TOOL_MESSAGE,
+)
+from sisf.gateway.dialects.requests import array_of, model_of, read_request
+from sisf.gateway.logprobs import logprob_texts
+from sisf.gateway.shapes import Aside, Reader, Record
+from sisf.gateway.texts import dumps, leaves
+from sisf.gateway.wire import Malformed
 from sisf.pipeline.streaming import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
 
 _ROLES = {
     "system": Role.SYSTEM,
@@ -25,8 +38,9 @@ _ROLES = {
 }
 _PLAIN = frozenset(("role", "content"))
 _PLAIN_ROLES = ("user", "assistant", "system")  # a tool's result may be JSON that hides what it says
-_ANSWER_META = frozenset("id object created model usage system_fingerprint service_tier choices".split())
-_CHOICE_META = frozenset("index finish_reason logprobs".split())
+_KEPT = frozenset("id object created model usage system_fingerprint service_tier choices".split())
+_CHOICE = Aside(Record(CHOICE_META))
+_DELTA = Record({key: shape for key, shape in ANSWER.keys.items() if key not in ("tool_calls", "function_call")})
 
 
 class Chat:
@@ -35,83 +49,83 @@ class Chat:
     name = "chat"
     path = "/chat/completions"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
+    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
         """All texts of a request: whatever is not a message stands in front, as the system's."""
-        given = tree.get("messages")
-        if not isinstance(given, list) or not given:
-            raise HttpFailure(400, "invalid_request", "`messages` must be a non-empty array.", "messages")
-        if len(given) > limits.messages:
-            raise LimitExceeded(f"More than {limits.messages} messages.", code="too_many_messages", param="messages")
-        skipped: list[str] | None = [] if opaque else None
-        messages = around(tree, "messages")
-        for index, item in enumerate(given):
-            if not isinstance(item, dict):
-                raise HttpFailure(400, "invalid_request", f"messages[{index}] must be an object.", f"messages[{index}]")
-            messages += _message(item, f"messages[{index}]", skipped)
-        return Inspected(tuple(messages), model_of(tree), streams(tree), tree, tuple(skipped or ()))
+        given = array_of(tree, "messages", limits, "messages")
 
-    def answers(self, tree: dict[str, Any]) -> list[Choice]:
+        def said(reader: Reader) -> None:
+            for index, item in enumerate(given):
+                place = f"messages[{index}]"
+                if not isinstance(item, dict):
+                    raise HttpFailure(400, "invalid_request", f"{place} must be an object.", place)
+                _message(reader, item, place)
+
+        return read_request(tree, CHAT, said, "messages", opaque=opaque)
+
+    def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """One answer a choice; texts outside of the choices belong to all of them, under index -1."""
         choices = tree.get("choices")
         if not isinstance(choices, list):
             raise Malformed("it has no `choices`")
-        answers = []
+        answers: list[Choice] = []
         for place, choice in enumerate(choices):
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
                 raise Malformed(f"choices[{place}] has no `message`")
             origin = f"choices[{place}]"
-            found = _message(choice["message"], f"{origin}.message", None, Role.ASSISTANT)
-            rest = {k: v for k, v in choice.items() if k not in _CHOICE_META and k != "message"}
-            if not rest:
-                answers.append(Choice(place, tuple(found)))
-                continue
-            answers.append(Choice(place, (*found, *joined(Role.ASSISTANT, rest, origin))))
-        if tree.keys() <= _ANSWER_META:
-            return answers
-        outside = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _ANSWER_META}, "answer")
-        return [*answers, Choice(-1, tuple(outside))] if outside else answers
+            reader = asked.reader()
+            with reader.collected(Role.ASSISTANT, origin):
+                reader.read(ANSWER, choice["message"], Role.ASSISTANT, f"{origin}.message")
+            rest = {k: v for k, v in choice.items() if k not in ("message", "logprobs")}
+            reader.read(_CHOICE, rest, Role.ASSISTANT, origin)
+            if choice.get("logprobs"):
+                text = "".join(message.content for message in reader.messages)
+                reader.aside += logprob_texts(choice["logprobs"], text, f"{origin}.logprobs")
+            answers += choice_of(place, reader)
+        outside = beside(tree, ANSWER_META, asked, "choices")
+        return [*answers, Choice(-1, tuple(outside), spoken=False)] if outside else answers
 
-    def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:
+    def withhold(self, tree: dict[str, Any], choices: Collection[int], asked: Asked) -> bytes:
         """Refuse those choices; everything outside of the choices that could carry text goes."""
-        kept = {k: v for k, v in tree.items() if k in _ANSWER_META}
-        everything = -1 in choices
+        whole = _head(model_of(asked.tree), "chat.completion") | {"usage": figures(tree.get("usage"))}
+        kept = whole if -1 in choices else {k: v for k, v in tree.items() if k in _KEPT}
+        everything = -1 in choices or len(choices) == len(tree["choices"])
+        parsed = asked.structured and not everything
         kept["choices"] = [
-            _refused(place) if everything or place in choices else choice
-            for place, choice in enumerate(kept["choices"])
+            _refused(place, parsed=parsed) if everything or place in choices else choice
+            for place, choice in enumerate(tree["choices"])
         ]
         return dumps(kept)
+
+    def rewritten(self, tree: dict[str, Any]) -> bytes:
+        """The answer without log probabilities, which spell the texts as they were."""
+        return dumps({**tree, "choices": [{**choice, "logprobs": None} for choice in tree["choices"]]})
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
         """OpenAI's error; Azure's fields too where the content was filtered."""
         return openai_error(status, code, message, param)
 
-    def refusal(self, model: str) -> bytes:
+    def refusal(self, model: str, asked: Asked) -> bytes:  # noqa: ARG002 - one form for all
         """A completion whose only choice refuses."""
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         return dumps({**_head(model, "chat.completion"), "choices": [_refused(0)], "usage": usage})
 
-    def event(self, tree: dict[str, Any]) -> StreamEvent:
+    def event(self, tree: dict[str, Any], asked: Asked) -> StreamEvent:
         """Every string in every delta."""
         choices = tree.get("choices")
-        if "error" in tree and not choices:
-            return StreamEvent([Delta(-1, "error", text) for text in strings(tree["error"])])
-        if not isinstance(choices, list):
-            raise Malformed("a stream event has no `choices`")
+        if choices is not None and not isinstance(choices, list):
+            raise Malformed("a stream event has no list of `choices`")
         deltas: list[Delta] = []
         finished: list[int] = []
-        for choice in choices:
-            index = choice.get("index", 0) if isinstance(choice, dict) else None
-            if type(index) is not int:
-                raise Malformed("a stream event has a choice without an index")
-            delta = choice.get("delta")
-            if isinstance(delta, dict):
-                deltas += _deltas(index, delta)
-            for key in choice.keys() - _CHOICE_META - {"delta"}:
-                deltas += [Delta(index, key, text) for text in strings(choice[key])]
+        for place, choice in enumerate(choices or ()):
+            index = choice_index(choice, place)
+            deltas += _deltas(index, choice, asked)
             if choice.get("finish_reason") is not None:
                 finished.append(index)
-        for key in tree.keys() - _ANSWER_META:
-            deltas += [Delta(-1, key, text) for text in strings(tree[key])]
+        if tree.keys() <= _KEPT and not tree.get("usage") and quiet_head(tree):
+            if tree.get("model") != asked.tree.get("model"):
+                deltas.append(Delta(-1, "model", tree["model"]))
+        else:
+            deltas += [Delta(-1, m.origin, m.content) for m in beside(tree, EVENT_META, asked, "choices")]
         return StreamEvent(deltas, finished)
 
     def stream_refusal(self, state: StreamState) -> bytes:
@@ -132,98 +146,83 @@ class Chat:
         return b"data: " + openai_error(status, code, message) + b"\n\n"
 
 
-def _message(item: dict[str, Any], origin: str, opaque: list[str] | None, fixed: Role | None = None) -> list[Message]:
+def _message(reader: Reader, item: dict[str, Any], place: str) -> None:
     given = item.get("role")
-    role = fixed or _ROLES.get(given if isinstance(given, str) else "", Role.USER)
+    role = _ROLES.get(given if isinstance(given, str) else "", Role.USER)
     content = item.get("content")
     if item.keys() == _PLAIN and type(content) is str and given in _PLAIN_ROLES:
-        return [Message(role, content, f"{origin}.content")]
-    return _parts(role, item, origin, opaque)
+        reader.messages.append(Message(role, content, f"{place}.content"))
+        return
+    with reader.collected(role, place):
+        reader.read(TOOL_MESSAGE if role is Role.TOOL else MESSAGE, item, role, place)
 
 
-def _parts(role: Role, item: dict[str, Any], origin: str, opaque: list[str] | None) -> list[Message]:
-    """Every string of a message, wherever it stands."""
-    messages: list[Message] = []
-    rest: list[str] = []
-    for key, value in item.items():
-        place = f"{origin}.{key}"
-        if key == "content":
-            try:
-                messages += parts(role, value, place, opaque)
-            except Uninspectable as error:
-                raise HttpFailure(400, "uninspectable_content", f"{error}.", place) from None
-        elif key == "tool_calls" and isinstance(value, list):
-            for index, call in enumerate(value):
-                messages += _call(role, call, f"{place}[{index}]")
-        elif key == "function_call" and isinstance(value, dict):
-            messages += _call(role, {"function": value}, place)
-        else:
-            if key == "audio" and value is not None and opaque is None:
-                raise HttpFailure(400, "uninspectable_content", f"{place} holds no text to inspect.", place)
-            for text in strings(value if key in _MESSAGE_KEYS else {key: value}):
-                if len(text) > 64 or " " in text:
-                    messages.append(Message(role, text, place))
-                else:
-                    rest.append(text)
-    return [*messages, Message(role, "\n".join(rest), origin)] if rest else messages
-
-
-_MESSAGE_KEYS = frozenset("role content name tool_calls tool_call_id function_call refusal audio reasoning".split()) | {
-    "reasoning_content",
-    "annotations",
-}
-
-
-def _call(role: Role, call: Any, origin: str) -> list[Message]:
-    """A tool call: its arguments as they are and decoded, and its other strings together."""
-    function = call.get("function") if isinstance(call, dict) else None
-    arguments = function.get("arguments") if isinstance(function, dict) else None
-    if not isinstance(function, dict) or not isinstance(arguments, str):
-        return joined(role, call, origin)
-    rest = {**call, "function": {k: v for k, v in function.items() if k != "arguments"}}
-    where = f"{origin}.function.arguments" if "id" in call or "type" in call else f"{origin}.arguments"
-    return [*joined(role, rest, origin), *with_embedded(role, arguments, where)]
-
-
-def _deltas(index: int, delta: dict[str, Any]) -> list[Delta]:
-    content = delta.get("content")
-    if isinstance(content, str) and len(delta) == 1:
-        return [Delta(index, "content", content)] if content else []
+def _deltas(index: int, choice: dict[str, Any], asked: Asked) -> list[Delta]:
+    delta = choice.get("delta")
+    content = delta.get("content") if isinstance(delta, dict) else None
+    if isinstance(delta, dict) and isinstance(content, str) and delta.keys() <= _PLAIN and choice.keys() <= _SIMPLE:
+        role = delta.get("role", "assistant")
+        if role == "assistant" and choice.get("finish_reason") in _ENDS and not choice.get("logprobs"):
+            return [Delta(index, f"{index}.content", content)] if content else []
+    reader = asked.reader()
     found: list[Delta] = []
-    for key, value in delta.items():
-        if key == "tool_calls" and isinstance(value, list):
-            for place, call in enumerate(value):
-                found += _call_deltas(index, place, call)
-        elif key == "function_call" and isinstance(value, dict):
-            found += _call_deltas(index, 0, {"function": value})
-        elif isinstance(value, str):
-            if value and key != "role":
-                found.append(Delta(index, key, value))
-        else:
-            found += [Delta(index, key, text) for text in strings(value)]
+    if isinstance(delta, dict):
+        found += _calls(index, delta)
+        rest = {k: v for k, v in delta.items() if k not in ("tool_calls", "function_call")}
+        with reader.collected(Role.ASSISTANT, "short"):
+            reader.read(_DELTA, rest, Role.ASSISTANT, "")
+    elif delta is not None:
+        reader.messages += leaves(Role.ASSISTANT, delta, "delta")
+    text = "".join(message.content for message in reader.messages)
+    reader.aside += logprob_texts(choice.get("logprobs"), text, "logprobs")
+    if isinstance(choice.get("message"), dict):
+        with reader.collected(Role.ASSISTANT, "message"):
+            reader.read(ANSWER, choice["message"], Role.ASSISTANT, "message")
+    elif choice.get("message") is not None:
+        reader.messages += leaves(Role.ASSISTANT, choice["message"], "message")
+    if isinstance(choice.get("text"), str) and choice["text"]:
+        reader.messages.append(Message(Role.ASSISTANT, choice["text"], "text"))
+    rest = {k: v for k, v in choice.items() if k not in _READ}
+    reader.read(_CHOICE, rest, Role.ASSISTANT, "choice")
+    return [*found, *as_deltas(index, reader, f"{index}.")]
+
+
+_SIMPLE = frozenset("index delta logprobs finish_reason".split())
+_READ = frozenset("delta logprobs message text".split())
+_ENDS = (None, "stop", "length")
+
+
+def _calls(index: int, delta: dict[str, Any]) -> list[Delta]:
+    found: list[Delta] = []
+    calls = delta.get("tool_calls")
+    for place, call in enumerate(calls if isinstance(calls, list) else [] if calls is None else [calls]):
+        found += _call(index, place, call)
+    if delta.get("function_call") is not None:
+        found += _call(index, 0, {"function": delta["function_call"]})
     return found
 
 
-def _call_deltas(index: int, place: int, call: Any) -> list[Delta]:
-    if not isinstance(call, dict):
-        raise Malformed("a stream event has a tool call that is no object")
-    number = call.get("index", place)
-    function = call.get("function")
-    found: list[Delta] = []
-    if isinstance(function, dict):
-        arguments = function.get("arguments")
-        if isinstance(arguments, str) and arguments:
-            found.append(Delta(index, f"tool_calls.{number}.arguments", arguments, whole=True))
-        function = {key: value for key, value in function.items() if key != "arguments" or not isinstance(value, str)}
-    rest = {**call, "function": function}
-    found += [Delta(index, f"tool_calls.{number}.name", text, whole=True) for text in strings(rest)]
-    return found
+def _call(index: int, place: int, call: Any) -> list[Delta]:
+    """The pieces of a tool call: its arguments, which are read as a whole, and its other strings."""
+    reader = Reader(lenient=True)
+    number = call.get("index") if isinstance(call, dict) else None
+    number = place if number is None else number
+    with reader.collected(Role.ASSISTANT, "name"):
+        reader.read(CALL, call, Role.ASSISTANT, "")
+    channel = f"{index}.tool_calls.{number}."
+    found = [
+        Delta(index, channel + m.origin, m.content, whole=True) for m in reader.messages if "(decoded)" not in m.origin
+    ]
+    return found + [Delta(-1, channel + m.origin, m.content) for m in reader.aside]
 
 
 def _head(model: str, kind: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-sisf{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
 
 
-def _refused(index: int) -> dict[str, Any]:
-    message = {"role": "assistant", "content": REFUSAL, "refusal": None}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": "content_filter"}
+def _refused(index: int, *, parsed: bool = False) -> dict[str, Any]:
+    """A choice that refuses. `parsed`: beside others that the client parses, as models refuse to fill in a form; the
+    SDKs throw all choices away where one says `content_filter`."""
+    said = {"content": None, "refusal": REFUSAL} if parsed else {"content": REFUSAL, "refusal": None}
+    reason = "stop" if parsed else "content_filter"
+    return {"index": index, "message": {"role": "assistant", **said}, "logprobs": None, "finish_reason": reason}

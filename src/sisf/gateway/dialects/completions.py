@@ -5,34 +5,22 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from sisf.errors import HttpFailure, LimitExceeded
-from sisf.exchange import Message, Role
+from sisf.exchange import Role
+from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_index, choice_of, figures
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
-from sisf.gateway.dialects.requests import around, model_of, streams
-from sisf.gateway.texts import dumps, joined, strings
+from sisf.gateway.dialects.openai_shapes import ANSWER_META, CHOICE_META, COMPLETION, EVENT_META, TEXT
+from sisf.gateway.dialects.requests import model_of, prompts, read_request
+from sisf.gateway.logprobs import logprob_texts
+from sisf.gateway.shapes import Aside, Reader, Record
+from sisf.gateway.texts import dumps
 from sisf.gateway.wire import Malformed
 from sisf.pipeline.streaming import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
 
-_META = frozenset("id object created model usage system_fingerprint service_tier choices".split())
-_CHOICE_META = frozenset("index finish_reason logprobs stop_reason".split())
-
-
-def prompts(given: Any, key: str, limits: Limits) -> list[Message]:
-    """A string or an array of strings. Raises `HttpFailure` for token numbers, which cannot be inspected."""
-    many = [given] if isinstance(given, str) else given
-    if not isinstance(many, list) or not many:
-        raise HttpFailure(400, "invalid_request", f"`{key}` must be a string or a non-empty array of strings.", key)
-    if len(many) > limits.messages:
-        raise LimitExceeded(f"More than {limits.messages} texts.", code="too_many_messages", param=key)
-    if not all(isinstance(text, str) for text in many):
-        raise HttpFailure(
-            400, "uninspectable_content", f"`{key}` holds token numbers; send text, which can be inspected.", key
-        )
-    single = isinstance(given, str)
-    return [Message(Role.USER, text, key if single else f"{key}[{i}]") for i, text in enumerate(many)]
+_KEPT = frozenset("id object created model usage system_fingerprint service_tier choices".split())
+_CHOICE = Aside(Record(CHOICE_META))
 
 
 class Completions:
@@ -41,64 +29,62 @@ class Completions:
     name = "completions"
     path = "/completions"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:  # noqa: ARG002 - no parts here
+    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
         """The prompt, and whatever else is text."""
-        messages = [*around(tree, "prompt"), *prompts(tree.get("prompt"), "prompt", limits)]
-        return Inspected(tuple(messages), model_of(tree), streams(tree), tree)
 
-    def answers(self, tree: dict[str, Any]) -> list[Choice]:
+        def said(reader: Reader) -> None:
+            reader.messages += prompts(tree.get("prompt"), "prompt", limits, opaque)
+
+        return read_request(tree, COMPLETION, said, "prompt", opaque=opaque)
+
+    def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """One answer a choice."""
         choices = tree.get("choices")
         if not isinstance(choices, list):
             raise Malformed("it has no `choices`")
-        answers = []
+        answers: list[Choice] = []
         for place, choice in enumerate(choices):
             if not isinstance(choice, dict) or not isinstance(choice.get("text"), str):
                 raise Malformed(f"choices[{place}] has no `text`")
-            rest = {k: v for k, v in choice.items() if k not in _CHOICE_META and k != "text"}
-            text = [Message(Role.ASSISTANT, choice["text"], f"choices[{place}].text")] if choice["text"] else []
-            answers.append(Choice(place, (*text, *joined(Role.ASSISTANT, rest, f"choices[{place}]"))))
-        outside = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _META}, "answer")
-        return [*answers, Choice(-1, tuple(outside))] if outside else answers
+            answers += choice_of(place, _read(choice, f"choices[{place}].", asked))
+        outside = beside(tree, ANSWER_META, asked, "choices")
+        return [*answers, Choice(-1, tuple(outside), spoken=False)] if outside else answers
 
-    def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:
+    def withhold(self, tree: dict[str, Any], choices: Collection[int], asked: Asked) -> bytes:
         """Refuse those choices."""
-        kept = {k: v for k, v in tree.items() if k in _META}
+        whole = _head(model_of(asked.tree)) | {"usage": figures(tree.get("usage"))}
+        kept = whole if -1 in choices else {k: v for k, v in tree.items() if k in _KEPT}
         kept["choices"] = [
             _refused(place) if -1 in choices or place in choices else choice
-            for place, choice in enumerate(kept["choices"])
+            for place, choice in enumerate(tree["choices"])
         ]
         return dumps(kept)
+
+    def rewritten(self, tree: dict[str, Any]) -> bytes:
+        """The answer without log probabilities, which spell the texts as they were."""
+        return dumps({**tree, "choices": [{**choice, "logprobs": None} for choice in tree["choices"]]})
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
         """OpenAI's error."""
         return openai_error(status, code, message, param)
 
-    def refusal(self, model: str) -> bytes:
+    def refusal(self, model: str, asked: Asked) -> bytes:  # noqa: ARG002 - unparsed
         """A completion that refuses."""
         return dumps({**_head(model), "choices": [_refused(0)]})
 
-    def event(self, tree: dict[str, Any]) -> StreamEvent:
+    def event(self, tree: dict[str, Any], asked: Asked) -> StreamEvent:
         """The text of each choice."""
         choices = tree.get("choices")
-        if "error" in tree and not choices:
-            return StreamEvent([Delta(-1, "error", text) for text in strings(tree["error"])])
-        if not isinstance(choices, list):
-            raise Malformed("a stream event has no `choices`")
+        if choices is not None and not isinstance(choices, list):
+            raise Malformed("a stream event has no list of `choices`")
         deltas: list[Delta] = []
         finished: list[int] = []
-        for choice in choices:
-            index = choice.get("index", 0) if isinstance(choice, dict) else None
-            if type(index) is not int:
-                raise Malformed("a stream event has a choice without an index")
-            for key in choice.keys() - _CHOICE_META:
-                value = choice[key]
-                found = [value] if isinstance(value, str) and value else strings(value)
-                deltas += [Delta(index, key, text) for text in found]
+        for place, choice in enumerate(choices or ()):
+            index = choice_index(choice, place)
+            deltas += as_deltas(index, _read(choice, "", asked), f"{index}.")
             if choice.get("finish_reason") is not None:
                 finished.append(index)
-        for key in tree.keys() - _META:
-            deltas += [Delta(-1, key, text) for text in strings(tree[key])]
+        deltas += [Delta(-1, m.origin, m.content) for m in beside(tree, EVENT_META, asked, "choices")]
         return StreamEvent(deltas, finished)
 
     def stream_refusal(self, state: StreamState) -> bytes:
@@ -112,6 +98,16 @@ class Completions:
     def stream_error(self, status: int, code: str, message: str) -> bytes:
         """An event with an error body."""
         return b"data: " + openai_error(status, code, message) + b"\n\n"
+
+
+def _read(choice: dict[str, Any], place: str, asked: Asked) -> Reader:
+    reader = asked.reader()
+    reader.read(TEXT, choice.get("text"), Role.ASSISTANT, f"{place}text")
+    text = choice["text"] if isinstance(choice.get("text"), str) else ""
+    rest = {k: v for k, v in choice.items() if k not in ("text", "logprobs")}
+    reader.read(_CHOICE, rest, Role.ASSISTANT, f"{place}choice")
+    reader.aside += logprob_texts(choice.get("logprobs"), text, f"{place}logprobs")
+    return reader
 
 
 def _head(model: str) -> dict[str, Any]:

@@ -1,18 +1,38 @@
 """OpenAI's embeddings: texts in, numbers out. The texts are inspected; the numbers say nothing to read."""
 
+import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from sisf.errors import HttpFailure
+from sisf.exchange import Role
+from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import StreamState
-from sisf.gateway.dialects.completions import prompts
 from sisf.gateway.dialects.errors import BLOCKED, openai_error
-from sisf.gateway.dialects.requests import around, model_of
-from sisf.gateway.texts import strings
+from sisf.gateway.dialects.openai_shapes import EMBEDDING, ID, NUMBER, SHORT, USAGE
+from sisf.gateway.dialects.requests import prompts, read_request
+from sisf.gateway.shapes import Aside, Reader, Record, words
+from sisf.gateway.texts import dumps, is_numbers
 from sisf.gateway.wire import Malformed
 from sisf.pipeline.streaming import StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
+
+_ANSWER = Aside(
+    Record(
+        {
+            "id": ID,
+            "object": words("list"),
+            "model": Aside(SHORT),
+            "usage": USAGE,
+            "created": NUMBER,
+            "total_duration": NUMBER,
+            "load_duration": NUMBER,
+        }
+    )
+)
+_NUMBERS = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 class Embeddings:
@@ -21,35 +41,46 @@ class Embeddings:
     name = "embeddings"
     path = "/embeddings"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:  # noqa: ARG002 - no parts here
+    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
         """The texts to embed."""
         if tree.get("stream"):
             raise HttpFailure(400, "invalid_request", "Embeddings are not streamed.", "stream")
-        messages = [*around(tree, "input"), *prompts(tree.get("input"), "input", limits)]
-        return Inspected(tuple(messages), model_of(tree), stream=False, tree=tree, answered=False)
 
-    def answers(self, tree: dict[str, Any]) -> list[Choice]:
-        """None; but an answer that is no list of embeddings does not pass."""
+        def said(reader: Reader) -> None:
+            reader.messages += prompts(tree.get("input"), "input", limits, opaque)
+
+        rest = {key: value for key, value in tree.items() if key != "stream"}
+        read = read_request(rest, EMBEDDING, said, "input", opaque=opaque, answered=False)
+        return replace(read, tree=tree)
+
+    def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
+        """What stands around the numbers; an answer that holds more than numbers does not pass."""
         data = tree.get("data")
         if not isinstance(data, list) or not all(isinstance(item, dict) and "embedding" in item for item in data):
             raise Malformed("it is no list of embeddings")
-        if any(" " in text for item in data for text in strings(item)):
+        if not all(_is_embedding(item) for item in data):
             raise Malformed("it holds text beside the embeddings")
-        return []
+        reader = asked.reader()
+        reader.read(_ANSWER, {key: value for key, value in tree.items() if key != "data"}, Role.ASSISTANT, "")
+        return [Choice(-1, tuple(reader.aside), spoken=False)] if reader.aside else []
 
-    def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:  # noqa: ARG002 - never asked for
-        """There is nothing to withhold."""
-        return b"{}"
+    def withhold(self, tree: dict[str, Any], choices: Collection[int], asked: Asked) -> bytes:  # noqa: ARG002 - numbers
+        """Only the numbers."""
+        return dumps({"object": "list", "data": tree["data"], "usage": {"prompt_tokens": 0, "total_tokens": 0}})
+
+    def rewritten(self, tree: dict[str, Any]) -> bytes:
+        """As it is."""
+        return dumps(tree)
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
         """OpenAI's error."""
         return openai_error(status, code, message, param)
 
-    def refusal(self, model: str) -> bytes:  # noqa: ARG002 - there is no embedding that refuses
+    def refusal(self, model: str, asked: Asked) -> bytes:  # noqa: ARG002 - there is no embedding that refuses
         """An error body: numbers cannot refuse."""
         return openai_error(400, "content_filter", BLOCKED, "input")
 
-    def event(self, tree: dict[str, Any]) -> StreamEvent:  # noqa: ARG002 - never streamed
+    def event(self, tree: dict[str, Any], asked: Asked) -> StreamEvent:  # noqa: ARG002 - never streamed
         """Embeddings are not streamed."""
         raise Malformed("embeddings are not streamed")
 
@@ -60,3 +91,24 @@ class Embeddings:
     def stream_error(self, status: int, code: str, message: str) -> bytes:
         """Embeddings are not streamed."""
         return b"data: " + openai_error(status, code, message) + b"\n\n"
+
+
+def _is_embedding(item: dict[str, Any]) -> bool:
+    """Whether an item holds numbers alone, or the bytes of such in base64."""
+    if not item.keys() <= {"object", "index", "embedding"} or item.get("object", "embedding") != "embedding":
+        return False
+    given = item["embedding"]
+    if isinstance(given, str):
+        return _NUMBERS.fullmatch(given) is not None and is_numbers(given)
+    return type(item.get("index", 0)) is int and _only_numbers(given)
+
+
+def _only_numbers(given: Any) -> bool:
+    """Whether `given` is numbers: a list, a list of lists, or an object of them by kind."""
+    if isinstance(given, dict):
+        return given.keys() <= {"float", "int8", "uint8", "binary", "ubinary"} and all(
+            map(_only_numbers, given.values())
+        )
+    return isinstance(given, list) and all(
+        type(n) in (float, int) or (isinstance(n, list) and _only_numbers(n)) for n in given
+    )

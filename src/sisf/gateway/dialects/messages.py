@@ -2,23 +2,30 @@
 
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
-from sisf.errors import HttpFailure, LimitExceeded
-from sisf.exchange import Message, Role
+from sisf.errors import HttpFailure
+from sisf.exchange import Role
+from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_of, figures
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import anthropic_error
-from sisf.gateway.dialects.requests import around, model_of, streams
-from sisf.gateway.texts import dumps, joined, parts, strings
-from sisf.gateway.wire import Malformed, Uninspectable
+from sisf.gateway.dialects.messages_shapes import (
+    ANSWER_META,
+    BLOCK,
+    CONTENT,
+    DELTAS,
+    EVENT_META,
+    MESSAGE_META,
+    REQUEST,
+)
+from sisf.gateway.dialects.requests import array_of, model_of, read_request
+from sisf.gateway.shapes import Reader, Record, words
+from sisf.gateway.texts import dumps
+from sisf.gateway.wire import Malformed
 from sisf.pipeline.streaming import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
-from sisf.settings import Limits
-
-_SEALED = frozenset(("signature", "encrypted_content", "encrypted_index", "encrypted_stdout"))
-"""Sealed by the upstream for itself: nobody on this side can read text in them."""
-_META = frozenset("id type role model stop_reason stop_sequence usage content container context_management".split())
-_DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+from sisf.settings import Limits, Unseen
 
 
 class Messages:
@@ -27,66 +34,82 @@ class Messages:
     name = "messages"
     path = "/messages"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
+    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
         """System prompt, every block of every message, tools."""
-        given = tree.get("messages")
-        if not isinstance(given, list) or not given:
-            raise HttpFailure(400, "invalid_request", "`messages` must be a non-empty array.", "messages")
-        if len(given) > limits.messages:
-            raise LimitExceeded(f"More than {limits.messages} messages.", code="too_many_messages", param="messages")
-        skipped: list[str] | None = [] if opaque else None
-        messages = around(tree, "messages", "system")
-        messages += _content(Role.SYSTEM, tree.get("system"), "system", skipped)
-        for index, item in enumerate(given):
-            place = f"messages[{index}]"
-            if not isinstance(item, dict):
-                raise HttpFailure(400, "invalid_request", f"{place} must be an object.", place)
-            role = Role.ASSISTANT if item.get("role") == "assistant" else Role.USER
-            messages += joined(role, {k: v for k, v in item.items() if k != "content"}, place)
-            messages += _content(role, item.get("content"), f"{place}.content", skipped)
-        return Inspected(tuple(messages), model_of(tree), streams(tree), tree, tuple(skipped or ()))
+        given = array_of(tree, "messages", limits, "messages")
 
-    def answers(self, tree: dict[str, Any]) -> list[Choice]:
+        def said(reader: Reader) -> None:
+            for index, item in enumerate(given):
+                place = f"messages[{index}]"
+                if not isinstance(item, dict):
+                    raise HttpFailure(400, "invalid_request", f"{place} must be an object.", place)
+                role = Role.ASSISTANT if item.get("role") == "assistant" else Role.USER
+                with reader.collected(role, place):
+                    reader.read(_MESSAGE, {k: v for k, v in item.items() if k != "content"}, role, place)
+                    _content(reader, item.get("content"), role, f"{place}.content")
+
+        return read_request(tree, REQUEST, said, "messages", opaque=opaque)
+
+    def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """All blocks are one answer."""
         if not isinstance(tree.get("content"), list):
             raise Malformed("it has no `content`")
-        try:
-            found = _content(Role.ASSISTANT, tree["content"], "content", None)
-        except HttpFailure as error:
-            raise Malformed(error.message) from None
-        rest = joined(Role.ASSISTANT, {k: v for k, v in tree.items() if k not in _META}, "answer")
-        return [Choice(0, (*found, *rest))]
+        reader = asked.reader()
+        with reader.collected(Role.ASSISTANT, "content"):
+            reader.read(CONTENT, tree["content"], Role.ASSISTANT, "content")
+        reader.aside += beside(tree, ANSWER_META, asked, "content")
+        return list(choice_of(0, reader))
 
-    def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:  # noqa: ARG002 - there is one
+    def withhold(self, tree: dict[str, Any], choices: Collection[int], asked: Asked) -> bytes:  # noqa: ARG002 - there is one
         """The answer with the refusal as its only block."""
-        kept = {k: v for k, v in tree.items() if k in _META}
-        return dumps({**kept, "content": [_TEXT], "stop_reason": "refusal", "stop_sequence": None})
+        usage = {"input_tokens": 0, "output_tokens": 0} | figures(tree.get("usage"))
+        return dumps({**_head(model_of(asked.tree)), "usage": usage, "content": [_TEXT], "stop_reason": "refusal"})
+
+    def rewritten(self, tree: dict[str, Any]) -> bytes:
+        """As it is: nothing in it repeats the texts."""
+        return dumps(tree)
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:  # noqa: ARG002 - has none
         """Anthropic's error."""
         return anthropic_error(status, code, message)
 
-    def refusal(self, model: str) -> bytes:
+    def refusal(self, model: str, asked: Asked) -> bytes:  # noqa: ARG002 - one form for all
         """A message that refuses."""
         return dumps({**_head(model), "content": [_TEXT], "stop_reason": "refusal"})
 
-    def event(self, tree: dict[str, Any]) -> StreamEvent:
-        """Blocks are the choices of this API: one after the other, each with a beginning and an end."""
-        kind = tree.get("type")
-        index = tree.get("index", 0)
+    def event(self, tree: dict[str, Any], asked: Asked) -> StreamEvent:
+        """Blocks are the choices of this API: one after the other, each with a beginning and an end.
+
+        Texts of one kind go into one channel, whatever their block: what is cut into blocks is read together.
+        """
+        kind = tree.get("type", "ping")
+        index = tree.get("index")
+        index = 0 if index is None else index
         if not isinstance(kind, str) or type(index) is not int or index < 0:
             raise Malformed("a stream event has no valid `type` or `index`")
+        reader = asked.reader()
+        apart: tuple[str, ...] = ()
+        deltas: list[Delta] = []
         if kind == "content_block_delta" and isinstance(tree.get("delta"), dict):
-            return StreamEvent(_deltas(index, tree["delta"]))
-        if kind == "content_block_stop":
-            return StreamEvent(finished=(index,))
-        if kind == "message_stop":
-            return StreamEvent(done=True)
-        told = {k: v for k, v in tree.items() if k not in ("type", "index", "usage", "delta")}
-        if kind == "message_start":
-            message = told.pop("message", {})
-            told["content"] = message.get("content") if isinstance(message, dict) else message
-        return StreamEvent([Delta(-1, kind, text) for text in strings(_open(told))])
+            deltas, apart = _deltas(index, tree["delta"], asked), ("delta",)
+        elif kind == "content_block_start":
+            block, apart = tree.get("content_block"), ("content_block",)
+            with reader.collected(Role.ASSISTANT, "name"):
+                reader.read(BLOCK, block, Role.ASSISTANT, "")
+            name = block.get("type") if isinstance(block, dict) else ""
+            deltas = list(as_deltas(index, reader, "" if name in ("text", "thinking") else f"{name}."))
+        elif kind == "message_start" and isinstance(tree.get("message"), dict):
+            message, apart = tree["message"], ("message",)
+            reader.read(CONTENT, message.get("content"), Role.ASSISTANT, "content")
+            reader.aside += beside(message, ANSWER_META, asked, "content")
+            deltas = list(as_deltas(index, reader, "message."))
+        elif kind == "message_delta" and isinstance(tree.get("delta"), dict):
+            apart = ("delta",)
+            deltas = [Delta(-1, m.origin, m.content) for m in beside(tree["delta"], MESSAGE_META, asked)]
+        deltas += [Delta(-1, f"{kind}.{m.origin}", m.content) for m in beside(tree, EVENT_META, asked, *apart)]
+        opened = (index,) if kind == "content_block_start" else ()
+        finished = (index,) if kind == "content_block_stop" else ()
+        return StreamEvent(deltas, finished, done=kind == "message_stop", opened=opened)
 
     def stream_refusal(self, state: StreamState) -> bytes:
         """End the open block, add one with the refusal, end the message."""
@@ -95,8 +118,8 @@ class Messages:
         if state.first is None:
             events.append({"type": "message_start", "message": {**_head(state.model), "content": []}})
         else:
-            events += [{"type": "content_block_stop", "index": i} for i in sorted(state.open_choices)]
-            index = int((state.last or {}).get("index", -1)) + 1
+            events += [{"type": "content_block_stop", "index": i} for i in sorted(state.open_blocks)]
+            index = state.blocks
         events += [
             {"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}},
             {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": REFUSAL}},
@@ -118,49 +141,31 @@ class Messages:
 _TEXT = {"type": "text", "text": REFUSAL}
 
 
-def _content(role: Role, content: Any, origin: str, opaque: list[str] | None) -> list[Message]:
+_MESSAGE = Record({"role": words("user assistant system")})
+
+
+def _content(reader: Reader, content: Any, role: Role, place: str) -> None:
+    """The blocks of a message; what a tool said is the tool's."""
     if not isinstance(content, list):
-        return parts(role, content, origin, opaque)
-    messages: list[Message] = []
+        reader.read(CONTENT, content, role, place)
+        return
     for index, block in enumerate(content):
-        place = f"{origin}[{index}]"
-        if isinstance(block, dict) and block.get("type") == "tool_result":
-            rest = {k: v for k, v in block.items() if k not in ("content", "type")}
-            messages += joined(Role.TOOL, rest, place)
-            messages += _content(Role.TOOL, block.get("content"), f"{place}.content", opaque)
-        elif isinstance(block, dict) and _plain_document(block):
-            messages += joined(role, block, place)
-        elif isinstance(block, dict) and block.get("type") == "redacted_thinking":
-            continue
-        else:
-            try:
-                found = parts(role, [_open(block)], origin, opaque)
-            except Uninspectable as error:
-                raise HttpFailure(400, "uninspectable_content", f"{error}.", place) from None
-            messages += [Message(m.role, m.content, m.origin.replace(f"{origin}[0]", place, 1)) for m in found]
-    return messages
+        kind = block.get("type") if isinstance(block, dict) else None
+        speaker = Role.TOOL if isinstance(kind, str) and kind.endswith("tool_result") else role
+        reader.read(BLOCK if isinstance(block, dict) else CONTENT, block, speaker, f"{place}[{index}]")
 
 
-def _plain_document(block: dict[str, Any]) -> bool:
-    source = block.get("source")
-    return isinstance(source, dict) and source.get("type") in ("text", "content") and "data" in source
+def _deltas(index: int, delta: dict[str, Any], asked: Asked) -> list[Delta]:
+    kind = delta.get("type")
+    if kind == "text_delta" and delta.keys() == _TEXT_DELTA and isinstance(delta["text"], str):
+        return [Delta(index, "text", delta["text"])] if delta["text"] else []
+    reader = asked.reader()
+    reader.read(DELTAS, delta, Role.ASSISTANT, "")
+    found = list(as_deltas(index, reader))
+    return [replace(d, channel=f"{index}.{d.channel}", whole=True) if d.channel == "partial_json" else d for d in found]
 
 
-def _deltas(index: int, delta: dict[str, Any]) -> list[Delta]:
-    kind = str(delta.get("type"))
-    key = _DELTAS.get(kind)
-    found: list[Delta] = []
-    if key is not None and isinstance(delta.get(key), str) and delta[key]:
-        found.append(Delta(index, key, delta[key], whole=key == "partial_json"))
-    rest = {k: v for k, v in delta.items() if k != key and k not in _SEALED and (k, v) != ("type", kind)}
-    return found + [Delta(-1, kind, text) for text in strings(rest)]
-
-
-def _open(value: Any) -> Any:
-    """`value` without what is sealed."""
-    if isinstance(value, dict):
-        return {k: _open(v) for k, v in value.items() if k not in _SEALED}
-    return [_open(v) for v in value] if isinstance(value, list) else value
+_TEXT_DELTA = {"type", "text"}
 
 
 def _head(model: str) -> dict[str, Any]:

@@ -1,47 +1,79 @@
 """What requests of all APIs have in common."""
 
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sisf.errors import HttpFailure
+from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.gateway.texts import is_model_name, joined, strings
+from sisf.gateway.shapes import Reader, Record
+from sisf.gateway.wire import Uninspectable
+from sisf.pipeline.turn import Inspected
+from sisf.settings import Limits, Unseen
 
 
-def around(tree: dict[str, Any], *known: str) -> list[Message]:
-    """The texts of a request outside of its messages: each tool, each long string, and the short rest together."""
-    messages: list[Message] = []
-    rest: list[str] = []
-    for key, value in tree.items():
-        if key in known or (key == "model" and is_model_name(value)):
-            continue
-        if type(value) in _SCALARS and key in _REQUEST_KEYS:
-            continue
-        if key in ("tools", "functions") and isinstance(value, list):
-            for index, tool in enumerate(value):
-                messages += joined(Role.SYSTEM, tool, f"{key}[{index}]")
-            continue
-        for text in strings({key: value} if key not in _REQUEST_KEYS else value):
-            if len(text) > 64 or " " in text:
-                messages.append(Message(Role.SYSTEM, text, key))
-            else:
-                rest.append(text)
-    return [Message(Role.SYSTEM, "\n".join(rest), "request"), *messages] if rest else messages
+def read_request(
+    tree: dict[str, Any],
+    shape: Record,
+    said: Callable[[Reader], None],
+    *apart: str,
+    opaque: Collection[Unseen],
+    answered: bool = True,
+) -> Inspected:
+    """All texts of a request: what stands around its messages in front, as the system's, then what `said` reads.
 
-
-_SCALARS = (int, float, bool, type(None))
-_REQUEST_KEYS = frozenset(
+    `apart`: the keys that `said` reads. Raises `HttpFailure` for what cannot be inspected.
     """
-    messages model stream stream_options temperature top_p n max_tokens max_completion_tokens stop presence_penalty
-    frequency_penalty logit_bias logprobs top_logprobs user tools tool_choice functions function_call response_format
-    seed parallel_tool_calls metadata store service_tier reasoning_effort verbosity modalities audio prediction
-    safety_identifier prompt_cache_key web_search_options input instructions prompt suffix echo best_of system
-    max_output_tokens previous_response_id include text truncation background max_tool_calls stop_sequences top_k
-    thinking context_management conversation dimensions encoding_format output_config
-    """.split()
-)
+    model, stream = model_of(tree), streams(tree)
+    reader = Reader(open_kinds=opaque)
+    around = {key: value for key, value in tree.items() if key not in apart}
+    try:
+        with reader.collected(Role.SYSTEM, "request"):
+            reader.read(shape, around, Role.SYSTEM, "")
+        said(reader)
+    except Uninspectable as error:
+        raise error.as_refusal() from None
+    return Inspected(
+        tuple(reader.messages),
+        model,
+        stream,
+        tree,
+        aside=tuple(reader.aside),
+        opaque=tuple(reader.unseen),
+        answered=answered,
+    )
 
 
-def model_of(tree: dict[str, Any]) -> str:
+def prompts(given: Any, key: str, limits: Limits, opaque: Collection[Unseen] = ()) -> list[Message]:
+    """A string or an array of strings. Raises `HttpFailure` for token numbers, unless those are open."""
+    many = [given] if isinstance(given, str) else given
+    if not isinstance(many, list) or not many:
+        raise HttpFailure(400, "invalid_request", f"`{key}` must be a string or a non-empty array of strings.", key)
+    if all(isinstance(text, str) for text in many):
+        if len(many) > limits.messages:
+            raise LimitExceeded(f"More than {limits.messages} texts.", code="too_many_messages", param=key)
+        single = isinstance(given, str)
+        return [Message(Role.USER, text, key if single else f"{key}[{i}]") for i, text in enumerate(many)]
+    if "tokens" not in opaque or not all(map(_is_tokens, many)):
+        message = f"`{key}` holds token numbers; send text, which can be inspected."
+        raise HttpFailure(400, "uninspectable_content", message, key)
+    return []
+
+
+def _is_tokens(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, list) and all(type(token) is int for token in value))
+
+
+def array_of(tree: Mapping[str, Any], key: str, limits: Limits, what: str) -> list[Any]:
+    """The array under `key`. Raises `HttpFailure` when there is none or it is empty, `LimitExceeded` when too long."""
+    given = tree.get(key)
+    if not isinstance(given, list) or not given:
+        raise HttpFailure(400, "invalid_request", f"`{key}` must be a non-empty array.", key)
+    if len(given) > limits.messages:
+        raise LimitExceeded(f"More than {limits.messages} {what}.", code="too_many_messages", param=key)
+    return given
+
+
+def model_of(tree: Mapping[str, Any]) -> str:
     """The model that a request names. Raises `HttpFailure` when it is no string."""
     model = tree.get("model", "")
     if not isinstance(model, str):
@@ -49,7 +81,7 @@ def model_of(tree: dict[str, Any]) -> str:
     return model
 
 
-def streams(tree: dict[str, Any]) -> bool:
+def streams(tree: Mapping[str, Any]) -> bool:
     """Whether a request asks for a stream. Raises `HttpFailure` for anything that readers could take both ways."""
     stream = tree.get("stream")
     if stream is not None and not isinstance(stream, bool):

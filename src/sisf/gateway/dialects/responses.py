@@ -7,19 +7,22 @@ from typing import Any
 
 from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
+from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_of, figures, new_strings
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
-from sisf.gateway.dialects.requests import around, model_of, streams
-from sisf.gateway.texts import dumps, joined, parts, strings, with_embedded
-from sisf.gateway.wire import Malformed, Uninspectable
+from sisf.gateway.dialects.openai_shapes import TEXT
+from sisf.gateway.dialects.requests import model_of, read_request
+from sisf.gateway.dialects.responses_shapes import ANSWER_META, ECHOED, EVENT_META, ITEM, PART, REQUEST
+from sisf.gateway.logprobs import logprob_texts
+from sisf.gateway.shapes import Closed, Reader
+from sisf.gateway.texts import dumps, joined, leaves
+from sisf.gateway.wire import Malformed
 from sisf.pipeline.streaming import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
 
 _ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSISTANT, "user": Role.USER}
-_SEALED = frozenset(("encrypted_content", "logprobs", "obfuscation"))
-"""Sealed by the upstream for itself, or numbers: nobody on this side can read text in them."""
-_EVENT_META = frozenset("type sequence_number item_id output_index content_index summary_index delta".split()) | _SEALED
+_ENDED = ("response.completed", "response.failed", "response.incomplete", "error")
 
 
 class Responses:
@@ -28,99 +31,129 @@ class Responses:
     name = "responses"
     path = "/responses"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: bool) -> Inspected:
+    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
         """Instructions, every input item, tools. Background work is refused: its answer would not come through here."""
         if tree.get("background"):
             raise HttpFailure(400, "uninspectable_content", "`background` answers cannot be inspected.", "background")
-        skipped: list[str] | None = [] if opaque else None
-        messages = around(tree, "input")
         given = tree.get("input")
-        if isinstance(given, str):
-            messages.append(Message(Role.USER, given, "input"))
-        elif isinstance(given, list):
-            if len(given) > limits.messages:
-                raise LimitExceeded(f"More than {limits.messages} items.", code="too_many_messages", param="input")
-            for index, item in enumerate(given):
-                messages += _item(item, f"input[{index}]", skipped)
-        elif given is not None:
+        if given is not None and not isinstance(given, str | list):
             raise HttpFailure(400, "invalid_request", "`input` must be a string or an array.", "input")
-        return Inspected(tuple(messages), model_of(tree), streams(tree), tree, tuple(skipped or ()))
+        if isinstance(given, list) and len(given) > limits.messages:
+            raise LimitExceeded(f"More than {limits.messages} items.", code="too_many_messages", param="input")
 
-    def answers(self, tree: dict[str, Any]) -> list[Choice]:
-        """One answer an output item. What the response repeats of the request was inspected there."""
+        def said(reader: Reader) -> None:
+            if isinstance(given, str):
+                reader.messages.append(Message(Role.USER, given, "input"))
+                return
+            for index, item in enumerate(given or ()):
+                _item(reader, item, f"input[{index}]")
+
+        return read_request(tree, REQUEST, said, "input", opaque=opaque)
+
+    def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
+        """One answer an output item, and all of them together: a text can be cut into several."""
         output = tree.get("output")
         if not isinstance(output, list):
             raise Malformed("it has no `output`")
-        try:
-            answers = [
-                Choice(i, tuple(_item(item, f"output[{i}]", None, Role.ASSISTANT))) for i, item in enumerate(output)
-            ]
-        except HttpFailure as error:
-            raise Malformed(error.message) from None
-        outside = joined(Role.ASSISTANT, [tree.get("error"), tree.get("output_text")], "answer")
-        return [*answers, Choice(-1, tuple(outside))] if outside else answers
+        answers: list[Choice] = []
+        for place, item in enumerate(output):
+            reader = asked.reader()
+            _item(reader, item, f"output[{place}]", Role.ASSISTANT)
+            answers += choice_of(place, reader)
+        said = tuple(message for answer in answers if answer.spoken for message in answer.messages)
+        outside = _around(tree, asked)
+        if len(output) > 1 and said:
+            answers.append(Choice(-1, said, spoken=False))
+        return [*answers, Choice(-1, tuple(outside), spoken=False)] if outside else answers
 
-    def withhold(self, tree: dict[str, Any], choices: Collection[int]) -> bytes:
+    def withhold(self, tree: dict[str, Any], choices: Collection[int], asked: Asked) -> bytes:
         """Refuse those items; the response is incomplete, for the reason `content_filter`."""
         everything = -1 in choices
-        output = [_refused() if everything or i in choices else item for i, item in enumerate(tree["output"])] or [
-            _refused()
-        ]
-        return dumps({**_without_text(tree), **_INCOMPLETE, "output": output})
+        refused = _refused(asked)
+        output = [refused if everything or i in choices else item for i, item in enumerate(tree["output"])] or [refused]
+        usage = figures(tree.get("usage")) or None
+        whole = _head(model_of(asked.tree)) | {"usage": usage}
+        kept = whole if everything else {k: v for k, v in tree.items() if k in _KEPT}
+        return dumps({**kept, **_ending(asked), "output": output})
+
+    def rewritten(self, tree: dict[str, Any]) -> bytes:
+        """The answer without log probabilities, which spell the texts as they were."""
+        return dumps(_without_logprobs(tree))
 
     def error(self, status: int, code: str, message: str, param: str | None = None) -> bytes:
         """OpenAI's error."""
         return openai_error(status, code, message, param)
 
-    def refusal(self, model: str) -> bytes:
+    def refusal(self, model: str, asked: Asked) -> bytes:
         """A response that refuses."""
-        return dumps({**_head(model), **_INCOMPLETE, "output": [_refused()]})
+        return dumps({**_head(model), **_ending(asked), "output": [_refused(asked)]})
 
-    def event(self, tree: dict[str, Any]) -> StreamEvent:
-        """Deltas flow by channel; events that repeat a text are inspected where they differ from what flowed."""
-        kind = tree.get("type")
-        if not isinstance(kind, str):
-            raise Malformed("a stream event has no `type`")
-        index = tree.get("output_index", 0)
-        if type(index) is not int or index < 0:
-            raise Malformed("a stream event has no valid `output_index`")
+    def event(self, tree: dict[str, Any], asked: Asked) -> StreamEvent:
+        """Deltas flow by kind, so that what is cut into parts or items is read together; events that repeat a text are
+        inspected where they differ from what flowed."""
+        kind = tree.get("type", "ping")
+        index = tree.get("output_index")
+        index = 0 if index is None else index
+        if not isinstance(kind, str) or type(index) is not int or index < 0:
+            raise Malformed("a stream event has no valid `type` or `output_index`")
         deltas: list[Delta] = []
         if isinstance(tree.get("delta"), str):
-            place = f"{tree.get('content_index', '')}{tree.get('summary_index', '')}"
-            channel = f"{kind}.{place}.{tree.get('item_id', '')}"
-            whole = "arguments" in kind or "input" in kind or "code" in kind
-            deltas.append(Delta(index, channel, tree["delta"], whole=whole))
-        elif "delta" in tree:
-            deltas += [Delta(-1, kind, text) for text in strings(tree["delta"])]
-        for key in tree.keys() - _EVENT_META:
-            value = tree[key]
-            if key == "response" and isinstance(value, dict):
-                value = [value.get("output"), value.get("error"), value.get("output_text")]
-            deltas += [Delta(-1, kind, text) for text in strings(_open(value))]
-        ended = kind.endswith((".done", ".completed", ".failed", ".incomplete")) and "output_index" in tree
-        last = kind in ("response.completed", "response.failed", "response.incomplete", "error")
-        return StreamEvent(deltas, (index,) if ended else (), last)
+            if tree["delta"]:
+                whole = any(part in kind for part in _WHOLE)
+                channel = f"{kind}.{tree.get('item_id') or index}" if whole else kind
+                deltas.append(Delta(index, channel, tree["delta"], whole=whole))
+        elif tree.get("delta") is not None:
+            deltas += [Delta(-1, m.origin, m.content) for m in leaves(Role.ASSISTANT, tree["delta"], kind)]
+        reader = asked.reader()
+        if "response" in tree:
+            _whole(reader, tree["response"], asked)
+        if "item" in tree:
+            _item(reader, tree["item"], "item", Role.ASSISTANT)
+        if "part" in tree:
+            reader.read(PART, tree["part"], Role.ASSISTANT, "part")
+        for key in _REPEATS & tree.keys():
+            reader.read(TEXT, tree[key], Role.ASSISTANT, key)
+        if tree.get("partial_image_b64"):
+            reader.read(Closed("image"), tree["partial_image_b64"], Role.ASSISTANT, kind)
+        text = tree.get("delta") if isinstance(tree.get("delta"), str) else tree.get("text")
+        reader.aside += logprob_texts(tree.get("logprobs"), str(text or ""), "logprobs")
+        reader.aside += beside(tree, EVENT_META, asked, *_APART, *_REPEATS)
+        deltas += [Delta(-1, f"{kind}.{d.channel}", d.text) for d in as_deltas(-1, reader)]
+        ended = kind.endswith((".done", *_ENDED)) and "output_index" in tree
+        return StreamEvent(
+            deltas,
+            (index,) if ended else (),
+            done=kind in _ENDED,
+            opened=(index,) if kind == "response.output_item.added" else (),
+            closed=(index,) if kind == "response.output_item.done" else (),
+        )
 
     def stream_refusal(self, state: StreamState) -> bytes:
-        """A last message item with the refusal, and `response.incomplete`."""
+        """The open items end; then a last message item with the refusal, and the end of the response."""
         response = dict((state.first or {}).get("response") or _head(state.model))
         number = int((state.last or {}).get("sequence_number", -1)) + 1
-        index = int((state.last or {}).get("output_index", -1)) + 1 if state.first else 0
-        item = _refused()
+        item = _refused(state.asked)
         part = item["content"][0]
-        at = {"item_id": item["id"], "output_index": index, "content_index": 0}
+        key = "refusal" if part["type"] == "refusal" else "text"
+        kind = f"response.{'refusal' if key == 'refusal' else 'output_text'}"
+        at = {"item_id": item["id"], "output_index": state.blocks, "content_index": 0}
+        more: dict[str, Any] = {} if key == "refusal" else {"logprobs": []}
         opening = {**item, "status": "in_progress", "content": []}
         events: list[dict[str, Any]] = []
         if state.first is None:
             events.append({"type": "response.created", "response": {**response, "status": "in_progress", "output": []}})
+        for index, begun in sorted(state.open_blocks.items()):
+            cut = {**begun["item"], "status": "incomplete"} if isinstance(begun.get("item"), dict) else {}
+            events.append({"type": "response.output_item.done", "output_index": index, "item": cut})
+        ending = {**response, **_ending(state.asked), "output": [item]}
         events += [
-            {"type": "response.output_item.added", "output_index": index, "item": opening},
-            {"type": "response.content_part.added", **at, "part": {**part, "text": ""}},
-            {"type": "response.output_text.delta", **at, "delta": REFUSAL, "logprobs": []},
-            {"type": "response.output_text.done", **at, "text": REFUSAL, "logprobs": []},
+            {"type": "response.output_item.added", "output_index": state.blocks, "item": opening},
+            {"type": "response.content_part.added", **at, "part": {**part, key: ""}},
+            {"type": f"{kind}.delta", **at, "delta": REFUSAL, **more},
+            {"type": f"{kind}.done", **at, key: REFUSAL, **more},
             {"type": "response.content_part.done", **at, "part": part},
-            {"type": "response.output_item.done", "output_index": index, "item": item},
-            {"type": "response.incomplete", "response": {**response, **_INCOMPLETE, "output": [item]}},
+            {"type": "response.output_item.done", "output_index": state.blocks, "item": item},
+            {"type": f"response.{ending['status']}", "response": ending},
         ]
         return b"".join(_sse({**event, "sequence_number": number + i}) for i, event in enumerate(events))
 
@@ -129,41 +162,56 @@ class Responses:
         return _sse({"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0})
 
 
-_INCOMPLETE = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "error": None}
+_KEPT = frozenset(
+    """
+    id object created_at completed_at model usage parallel_tool_calls temperature tool_choice tools top_p metadata
+    instructions previous_response_id reasoning text truncation user max_output_tokens max_tool_calls service_tier store
+    top_logprobs background
+    """.split()
+)
+_WHOLE = ("arguments", "input", "code")
+_REPEATS = frozenset(("text", "arguments", "refusal", "code", "input", "name"))
+_APART = ("delta", "response", "item", "part", "logprobs", "partial_image_b64")
 
 
-def _item(item: Any, origin: str, opaque: list[str] | None, fixed: Role | None = None) -> list[Message]:
+def _ending(asked: Asked) -> dict[str, Any]:
+    """How a response ends that refuses; where the client parses answers, as models refuse to fill in a form."""
+    if asked.structured:
+        return {"status": "completed", "incomplete_details": None, "error": None}
+    return {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "error": None}
+
+
+def _item(reader: Reader, item: Any, origin: str, fixed: Role | None = None) -> None:
     """An input or output item: a message with parts, a call, a result, reasoning, or something newer."""
-    if not isinstance(item, dict):
-        return joined(fixed or Role.USER, item, origin)
-    role = fixed or _ROLES.get(str(item.get("role")), Role.USER)
-    if str(item.get("type", "")).endswith("_output"):
+    kind = item.get("type") if isinstance(item, dict) else None
+    role = fixed or _ROLES.get(str(item.get("role") if isinstance(item, dict) else ""), Role.USER)
+    if isinstance(kind, str) and kind.endswith("_output"):
         role = fixed or Role.TOOL
-    messages: list[Message] = []
-    rest: dict[str, Any] = {}
-    for key, value in _open(item).items():
-        place = f"{origin}.{key}"
-        if key in ("content", "output", "summary") and isinstance(value, str | list):
-            try:
-                messages += parts(role, value, place, opaque)
-            except Uninspectable as error:
-                raise HttpFailure(400, "uninspectable_content", f"{error}.", place) from None
-        elif key in ("arguments", "input") and isinstance(value, str):
-            messages += with_embedded(role, value, place)
-        else:
-            rest[key] = value
-    return [*joined(role, rest, origin), *messages]
+    with reader.collected(role, origin):
+        reader.read(ITEM, item, role, origin)
 
 
-def _open(value: Any) -> Any:
-    """`value` without what is sealed."""
+def _whole(reader: Reader, response: Any, asked: Asked) -> None:
+    """A response that an event repeats."""
+    if not isinstance(response, dict):
+        reader.aside += joined(Role.ASSISTANT, response, "response")
+        return
+    output = response.get("output")
+    for place, item in enumerate(output if isinstance(output, list) else [] if output is None else [output]):
+        _item(reader, item, f"output[{place}]", Role.ASSISTANT)
+    reader.aside += _around(response, asked)
+
+
+def _around(response: dict[str, Any], asked: Asked) -> list[Message]:
+    """What stands around the output, but for what the request said already."""
+    fresh = {k: new_strings(v, asked.tree.get(k)) if k in ECHOED else v for k, v in response.items() if k != "output"}
+    return beside(fresh, ANSWER_META, asked)
+
+
+def _without_logprobs(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _open(v) for k, v in value.items() if k not in _SEALED}
-    return [_open(v) for v in value] if isinstance(value, list) else value
-
-
-def _without_text(tree: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in tree.items() if k not in ("output", "output_text", "error")}
+        return {k: [] if k == "logprobs" else _without_logprobs(v) for k, v in value.items()}
+    return [_without_logprobs(v) for v in value] if isinstance(value, list) else value
 
 
 def _head(model: str) -> dict[str, Any]:
@@ -187,12 +235,14 @@ def _head(model: str) -> dict[str, Any]:
     }
 
 
-def _refused() -> dict[str, Any]:
-    part = {"type": "output_text", "text": REFUSAL, "annotations": [], "logprobs": []}
+def _refused(asked: Asked) -> dict[str, Any]:
+    part: dict[str, Any] = {"type": "output_text", "text": REFUSAL, "annotations": [], "logprobs": []}
+    if asked.structured:
+        part = {"type": "refusal", "refusal": REFUSAL}
     return {
         "type": "message",
         "id": f"msg_sisf{uuid.uuid4().hex}",
-        "status": "incomplete",
+        "status": "completed" if asked.structured else "incomplete",
         "role": "assistant",
         "content": [part],
     }

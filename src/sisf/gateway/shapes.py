@@ -1,0 +1,298 @@
+"""What an API may send, as data: which keys and types are known, where text stands, and what nobody can inspect.
+
+A dialect describes its documents with the shapes below, and a `Reader` takes a document along them. Nothing is exempt
+by its looks: every string is inspected unless the table names its place as a protocol's word, an id or a seal, and it
+is one. What a table does not name is refused in requests, and inspected in answers.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sisf.exchange import Message, Role
+from sisf.gateway.logprobs import logprob_texts
+from sisf.gateway.texts import is_opaque_id, is_padding, is_sealed, joined, leaves, with_embedded
+from sisf.gateway.wire import Uninspectable
+from sisf.settings import Unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string that is inspected as a text of its own."""
+
+    json: bool = False
+    """It may be JSON, whose escapes hide what it says: it is read decoded, too."""
+    short: bool = False
+    """A name or a label: read together with the other short strings around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One of the protocol's own words, which says nothing; any other string is inspected."""
+
+    words: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """An id that a machine made, inspected unless there is nothing to read in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What an upstream encrypted or signed for itself, inspected unless there is nothing to read in it."""
+
+    padding: bool = False
+    """Random characters that hide how long a piece is, instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, true, false, or a list or object of numbers (`deep`)."""
+
+    deep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Any JSON, all of it inspected, keys included: schemas, arguments, metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What nobody can inspect: refused unless the settings let this kind pass."""
+
+    kind: Unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """Log probabilities of the text that stands in the same object under the key `of`."""
+
+    of: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """An array."""
+
+    of: "Shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object with known keys."""
+
+    keys: Mapping[str, "Shape"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """An object whose known keys depend on its `type`."""
+
+    types: Mapping[str, "Shape"]
+    default: str = ""
+    """What an object without a type is."""
+    other: "Shape | None" = None
+    """What types that are not listed are; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A string, an array or an object, each of its own shape; None: unknown."""
+
+    text: "Shape | None" = None
+    array: "Shape | None" = None
+    object: "Shape | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """All texts within are inspected as one: a tool with its parameters."""
+
+    of: "Shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Texts within are inspected, but are no part of what was said: neither recorded nor judged."""
+
+    of: "Shape"
+
+
+Shape = (
+    Text | Word | Id | Seal | Number | Anything | Closed | Logprobs | Many | Record | Tagged | OneOf | Together | Aside
+)
+
+
+def words(listed: str) -> Word:
+    """The words of a string, separated by spaces."""
+    return Word(frozenset(listed.split()))
+
+
+def keys(shape: "Shape", listed: str) -> "dict[str, Shape]":
+    """The same shape under each of these keys."""
+    return {key: shape for key in listed.split()}  # noqa: C420 - `dict.fromkeys` would have a narrower type
+
+
+@dataclass(slots=True)
+class Reader:
+    """Takes documents along their shapes and gathers what they say."""
+
+    lenient: bool = False
+    """An upstream's answer: what is unknown is inspected instead of refused."""
+    open_kinds: Collection[str] = ()
+    """Kinds of what cannot be inspected that pass, by the settings."""
+    messages: list[Message] = field(default_factory=list)
+    aside: list[Message] = field(default_factory=list)
+    """Texts that are inspected and no part of what was said."""
+    unseen: list[str] = field(default_factory=list)
+    """Places of what was let through unseen."""
+    short: list[str] = field(default_factory=list)
+    """Short strings that were met since `collected` began."""
+
+    def read(self, shape: Shape, value: Any, role: Role, place: str) -> None:  # noqa: C901, PLR0912 - a case each
+        """Gather the texts of `value`. Raises `Uninspectable` for what is neither known nor open."""
+        if value is None:
+            return
+        match shape:
+            case Text() if isinstance(value, str):
+                self._text(shape, value, role, place)
+            case Word() if isinstance(value, str):
+                if value and value not in shape.words:
+                    self._odd(value, role, place)
+            case Id() if isinstance(value, str):
+                if value and not is_opaque_id(value):
+                    self.aside.append(Message(role, value, place))
+            case Seal() if isinstance(value, str):
+                if value and not (is_padding(value) if shape.padding else is_sealed(value)):
+                    self.aside.append(Message(role, value, place))
+            case Number() if isinstance(value, int | float):
+                return
+            case Number() if isinstance(value, str):
+                self.short.append(value)
+            case Number(deep=True) if isinstance(value, dict | list):
+                self.aside += joined(role, value, place)
+            case Anything():
+                self._anything(value, role, place)
+            case Closed():
+                self._closed(shape.kind, value, place)
+            case Many() if isinstance(value, list):
+                for index, item in enumerate(value):
+                    self.read(shape.of, item, role, f"{place}[{index}]")
+            case Record() if isinstance(value, dict):
+                self._record(shape, value, role, place)
+            case Tagged() if isinstance(value, dict):
+                self._tagged(shape, value, role, place)
+            case OneOf() if (chosen := _chosen(shape, value)) is not None:
+                self.read(chosen, value, role, place)
+            case Together():
+                self._together(shape.of, value, role, place)
+            case Aside():
+                self._beside(shape.of, value, role, place)
+            case _ if not isinstance(value, bool):
+                self._unknown(value, role, place)
+
+    @contextmanager
+    def collected(self, role: Role, place: str, *, aside: bool = False) -> Iterator[None]:
+        """Short strings that are met within become one text."""
+        outer, self.short = self.short, []
+        try:
+            yield
+        finally:
+            if self.short:
+                where = self.aside if aside else self.messages
+                where.append(Message(role, "\n".join(self.short), place))
+            self.short = outer
+
+    def _text(self, shape: Text, value: str, role: Role, place: str) -> None:
+        if shape.short and len(value) <= _SHORT and " " not in value:
+            self.short.append(value)
+        elif shape.json:
+            self.messages += with_embedded(role, value, place)
+        elif value:
+            self.messages.append(Message(role, value, place))
+
+    def _odd(self, value: str, role: Role, place: str) -> None:
+        """A string where a word of the protocol was expected."""
+        if self.lenient:
+            self.aside.append(Message(role, value, place))
+        else:
+            self.short.append(value)
+
+    def _anything(self, value: Any, role: Role, place: str) -> None:
+        if isinstance(value, str):
+            self._text(Text(short=True), value, role, place)
+        elif not isinstance(value, int | float):
+            self.messages += joined(role, value, place)
+
+    def _closed(self, kind: Unseen, value: Any, place: str) -> None:
+        if not value:
+            return
+        if kind not in self.open_kinds:
+            raise Uninspectable(kind, place)
+        self.unseen.append(place)
+
+    def _record(self, shape: Record, value: Mapping[str, Any], role: Role, place: str) -> None:
+        for key, child in value.items():
+            known = shape.keys.get(key)
+            if isinstance(known, Logprobs):
+                self.aside += logprob_texts(child, str(value.get(known.of) or ""), f"{place}.{key}")
+            elif known is not None:
+                self.read(known, child, role, f"{place}.{key}" if place else key)
+            else:
+                self._unknown_key(key, child, role, place)
+
+    def _unknown_key(self, key: str, value: Any, role: Role, place: str) -> None:
+        self._odd(key, role, f"{place} (key)")
+        if isinstance(value, str | dict | list):
+            self._unknown(value, role, f"{place}.{key}" if place else key)
+
+    def _tagged(self, shape: Tagged, value: Mapping[str, Any], role: Role, place: str) -> None:
+        given = value.get("type", shape.default)
+        chosen = shape.types.get(given) if isinstance(given, str) else None
+        chosen = chosen or (shape.other if isinstance(given, str) and given else None)
+        if chosen is None:
+            self._unknown(value, role, place)
+        elif isinstance(chosen, Record):
+            self._record(replace(chosen, keys={"type": Word(frozenset((given,))), **chosen.keys}), value, role, place)
+        else:
+            self.read(chosen, value, role, place)
+
+    def _together(self, shape: Shape, value: Any, role: Role, place: str) -> None:
+        outer, self.messages = self.messages, []
+        try:
+            with self.collected(role, place):
+                self.read(shape, value, role, place)
+        finally:
+            outer, self.messages = self.messages, outer
+        if outer:
+            self.messages.append(Message(role, "\n".join(message.content for message in outer), place))
+
+    def _beside(self, shape: Shape, value: Any, role: Role, place: str) -> None:
+        outer, self.messages = self.messages, []
+        try:
+            with self.collected(role, place):
+                self.read(shape, value, role, place)
+        finally:
+            found, self.messages = self.messages, outer
+        self.aside += found
+
+    def _unknown(self, value: Any, role: Role, place: str) -> None:
+        if self.lenient:
+            self.messages += leaves(role, value, place)
+        elif value != "":
+            if "unknown" not in self.open_kinds:
+                raise Uninspectable("unknown", place)
+            self.unseen.append(place)
+            self.messages += joined(role, value, place)
+
+
+def _chosen(shape: OneOf, value: Any) -> Shape | None:
+    if isinstance(value, str):
+        return shape.text
+    return shape.array if isinstance(value, list) else shape.object if isinstance(value, dict) else None
+
+
+_SHORT = 64

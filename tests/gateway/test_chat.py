@@ -159,7 +159,6 @@ def test_messages_say_where_they_stood_and_keep_the_users_turn_last(gateway: Rig
     direction, messages = gateway.warden.seen[0]
     assert direction is Direction.PROMPT
     assert {m.origin: m.content for m in messages} == {
-        "model": "m",
         "request": "someone",
         "tools[0]": "look_up",
         "messages[0].content": "question",

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sisf.exchange import Fate
 from sisf.policy import Action, Policy, Status
 from sisf.store import Store
 
 LATELY = timedelta(days=7)
-_SAMPLE = 2_000
+_SAMPLE = 500
+_STOPPED = [fate for fate in Fate if fate.intercepted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,6 @@ def _by_status(store: Store) -> Mapping[Status, int]:
 def _overlap(store: Store) -> float | None:
     stopped = [
         {m.policy_id for d in record.decisions for m in d.matches if m.action is Action.BLOCK and not m.shadow}
-        for record in store.exchanges.recent(_SAMPLE)
-        if record.fate.intercepted
+        for record in store.exchanges.recent(_SAMPLE, became=_STOPPED)
     ]
     return sum(len(policies) > 1 for policies in stopped) / len(stopped) if stopped else None

@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import os
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -13,6 +14,9 @@ from typing import Any
 
 from sisf.errors import ConfigurationError
 
+_SWITCH_SECONDS = 0.0005
+"""After so long a thread that computes gives up Python's lock to the event loop; by default it keeps it ten times as
+long, at each of the several steps of a request."""
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 READ_SECONDS = 60.0
 """Within which a request must arrive, where nobody says otherwise."""
@@ -172,6 +176,7 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 class Background:

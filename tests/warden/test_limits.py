@@ -104,7 +104,7 @@ def test_the_pace_is_measured_on_what_ships() -> None:
     warden = Warden(EMBEDDER)
     warden.activate(Snapshot(1, (near("the marrow of the matter"),)))
     ticks = iter((100.0, 106.0))
-    warden._pace._clock = lambda: next(ticks)
+    warden._pace._cost = lambda: next(ticks)
     warden._pace.measure(warden.policy_set, Direction.PROMPT, "")
     assert warden._pace.seconds == pytest.approx(6.0 / 3_000)
     warden.close()

@@ -20,8 +20,12 @@ _VALID_SECONDS = 300.0
 class Pace:
     """Seconds a character, measured now and then on ordinary text that ships: nobody's own text moves it."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, cost: Callable[[], float] = time.thread_time
+    ) -> None:
+        """`cost`: what is measured is the processor's time, so that a busy moment refuses nothing for minutes."""
         self._clock = clock
+        self._cost = cost
         self.seconds = ASSUMED_SECONDS
         """For a character looked at by the embedder."""
         self._measured: float | None = None
@@ -37,6 +41,7 @@ class Pace:
         if self._measured is not None and began - self._measured < _VALID_SECONDS:
             return
         self._measured = began
+        cost = self._cost()
         text = _sample()
         start = self._from % max(1, len(text) - _SAMPLE_CHARS)
         self._from += _SAMPLE_CHARS  # another piece each time: vectors are remembered
@@ -45,7 +50,7 @@ class Pace:
         inspection.heuristics()
         if inspection.needs_semantics:
             inspection.semantics()
-            self.seconds = (self._clock() - began) / max(1, len(piece))
+            self.seconds = (self._cost() - cost) / max(1, len(piece))
 
 
 @cache

@@ -13,7 +13,7 @@ from sisf.store.figures import Standing
 from sisf.store.search import Query
 from sisf.verdict import Outcome
 
-RECENT = 20_000
+RECENT = 5_000
 """So many of the latest exchanges in a range are counted."""
 _PARTS = 24
 _QUEUE = 100

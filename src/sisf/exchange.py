@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+PROBE = "probe:"
+"""Begins the principal of the probing agent, and of nobody else: every row that names a sender says who it was."""
+
 
 class Role(StrEnum):
     """Who a message claims to come from. All of them are under the client's control."""
@@ -58,6 +61,11 @@ class Sender:
 
     tenant: str = "default"
     principal: str = "anonymous"
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it is the probing agent: an attacker on our side, whom nobody counts among the users."""
+        return self.principal.startswith(PROBE)
 
 
 @dataclass(frozen=True, slots=True)

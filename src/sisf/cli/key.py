@@ -21,7 +21,10 @@ def create(
     tenant: Annotated[str, typer.Option(help="Whose traffic it is; policies may belong to a tenant.")] = "default",
     principal: Annotated[str, typer.Option(help="Who calls with it [default: the tenant].")] = "",
     role: Annotated[
-        str, typer.Option(help="client calls the gateway; viewer and operator open the console; admin does both.")
+        str,
+        typer.Option(
+            help="client, or probe for the probing agent, call the gateway; viewer, operator open the console; admin."
+        ),
     ] = "client",
     requests_per_minute: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
     body_bytes: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,

@@ -64,7 +64,8 @@ def run(
     if settings.admin.enabled:
         bind(settings.admin.host, settings.admin.port, section="admin").close()
     _warn(settings)
-    again = load or (lambda: settings)
+    settings = _knowing_the_probe(settings)
+    again = (lambda: _knowing_the_probe(load())) if load else (lambda: settings)
     count = process_count(settings.listen.processes)
     if count == 1:
         _serve(settings, again, origins)
@@ -87,7 +88,7 @@ def _serve_in_processes(
 
     def serve(place: "Place") -> None:
         own = settings if place.first else _for_others(settings)
-        _serve(own, again, origins, place, token)
+        _serve(own, again, origins, place, token, address)
 
     address = address_of(listener)
     Processes(listener, count, serve, ready=lambda: _ready(address, settings)).run()
@@ -99,6 +100,7 @@ def _for_others(settings: "Settings") -> "Settings":
         "admin": settings.admin.model_copy(update={"enabled": False}),
         "loop": settings.loop.model_copy(update={"workers": 0}),
         "webhooks": type(settings.webhooks)(),
+        "probe": settings.probe.model_copy(update={"enabled": False}),
     }
     return settings.model_copy(update=parts)
 
@@ -128,8 +130,9 @@ def _serve(
     origins: Mapping[str, str] | None,
     place: "Place | None" = None,
     token: str = "",
+    address: str = "",
 ) -> None:
-    """Build and serve in this process: a port of its own, or a place among several."""
+    """Build and serve in this process: a port of its own, or a place among several behind `address`."""
     from sisf.bootstrap import build
     from sisf.gateway.app import create_app
     from sisf.gateway.reload import Reloadable
@@ -158,6 +161,13 @@ def _serve(
         if settings.webhooks:
             stack.callback(webhooks_of(settings, system, metrics.failed_open).close)
         app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=metrics))
+
+        def ready(url: str) -> None:
+            if place is None:
+                _ready(url, settings)
+            if settings.probe.enabled:
+                stack.enter_context(_probing(settings, system, url))
+
         traced = Traced(app, tracing) if tracing else app
         listen = settings.listen
         with stack, console_running(settings, system, origins, token):
@@ -166,11 +176,12 @@ def _serve(
                     traced,
                     listen.host,
                     listen.port,
-                    ready=lambda url: _ready(url, settings),
+                    ready=ready,
                     reload=app.reload,
                     read_seconds=listen.read_timeout,
                 )
             else:
+                ready(address)
                 serve_adopted(
                     traced,
                     place,
@@ -182,6 +193,33 @@ def _serve(
         system.close()
         if tracing is not None:
             tracing.close()
+
+
+def _knowing_the_probe(settings: "Settings") -> "Settings":
+    """The settings with the key of the probing agent: the one that is set, or that of this machine's user.
+
+    Raises `ConfigurationError` where the gateway is to probe and there can be no key.
+    """
+    from pydantic import SecretStr
+
+    from sisf.errors import ConfigurationError
+    from sisf.probe.build import probe_key
+
+    try:
+        key = probe_key(settings.probe)
+    except ConfigurationError:
+        if settings.probe.enabled:
+            raise
+        return settings
+    probe = settings.probe.model_copy(update={"key": SecretStr(key)})
+    return settings.model_copy(update={"probe": probe})
+
+
+def _probing(settings: "Settings", system: "System", url: str) -> contextlib.AbstractContextManager[object]:
+    from sisf.probe.service import ProbeService
+
+    typer.echo(f"probing itself: {settings.probe.budget} probes a round", err=True)
+    return ProbeService(settings.probe, system.store, f"{url}/v1", settings.probe.key.get_secret_value())
 
 
 def webhooks_of(settings: "Settings", system: "System", fail_opens: Callable[[], float]) -> "Webhooks":

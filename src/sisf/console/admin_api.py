@@ -15,6 +15,8 @@ from sisf.console.parts import Parts
 from sisf.console.sessions import LINK_SECONDS, Session, Sessions
 from sisf.errors import ConfigurationError
 from sisf.gateway.identity import Key
+from sisf.probe.agent import REMEMBERED
+from sisf.probe.coverage import cover
 
 
 class AdminApi:
@@ -28,6 +30,10 @@ class AdminApi:
     async def enforcement(self, _request: Request) -> Response:
         """Where enforcement is suspended."""
         return await told(self._parts.store.oversight.suspensions)
+
+    async def probing(self, _request: Request) -> Response:
+        """What the probing agent tried of late, what got through and what is mended, by hazard and technique."""
+        return await told(lambda: cover(self._parts.store.probes.latest(REMEMBERED)).as_json())
 
     async def suspend(self, request: Request) -> Response:
         """`{"scope": "all" | "tenant" | "policy", "subject", "minutes", "reason"}`: stop enforcing, at once."""

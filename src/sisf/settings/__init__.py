@@ -5,6 +5,7 @@ Precedence: command-line options, environment, file, defaults. `SISF_LISTEN__POR
 
 from sisf.settings.learning import (
     Adjudication,
+    AttackerModel,
     AuthorModel,
     CallLimits,
     EmbedderSettings,
@@ -15,6 +16,7 @@ from sisf.settings.learning import (
     LoopSettings,
     ModelEndpoint,
     ModerationModel,
+    ProbeSettings,
     Synthesis,
 )
 from sisf.settings.model import Settings
@@ -42,6 +44,7 @@ from sisf.settings.storage import PrivacySettings, StoreSettings
 __all__ = [
     "Adjudication",
     "Admin",
+    "AttackerModel",
     "AuthorModel",
     "CallLimits",
     "Callers",
@@ -62,6 +65,7 @@ __all__ = [
     "Oidc",
     "OnFailure",
     "PrivacySettings",
+    "ProbeSettings",
     "Settings",
     "StoreSettings",
     "Streaming",

@@ -184,3 +184,38 @@ class LoopSettings(Section):
     one takes over its job after this time."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port on `listen.host` where `sisf worker` serves Prometheus metrics. 0: metrics are not served."""
+
+
+class AttackerModel(ModelEndpoint):
+    """The chat model that rewrites attacks which were stopped."""
+
+    model: str = ""
+    """Empty: none; attacks are composed from the families alone."""
+
+
+class ProbeSettings(Section):
+    """The probing agent, which attacks this gateway before others do."""
+
+    enabled: bool = False
+    """Whether `sisf serve` probes by itself. Of several gateways at one store let one do it."""
+    key: SecretStr = SecretStr("")
+    """By which the gateway knows the agent. Empty: one that is kept in the cache folder of this machine's user, for
+    `sisf probe` and `sisf serve` alike. A key of role `probe` (`sisf key create`) is as good."""
+    model: str = "default"
+    """Name of the model to ask for."""
+    budget: int = Field(200, ge=1)
+    """Probes of one round."""
+    per_minute: int = Field(60, ge=0)
+    """Probes a minute; 0 sets no limit."""
+    every_minutes: float = Field(1_440.0, ge=0)
+    """From the start of a round to the start of the next; 0: without a pause."""
+    patience: float = Field(60.0, gt=0)
+    """Seconds to wait for the loop after an answer."""
+    families: tuple[str, ...] = ()
+    """Files of attack families beside those that ship, TOML."""
+    attacker: AttackerModel = AttackerModel()
+    """The chat model that rewrites attacks which were stopped."""
+    refinements: int = Field(3, ge=0, le=20)
+    """Rewritings of one attack by that model."""
+    seed: int | None = None
+    """Of the choices. Unset: each round chooses anew."""

@@ -4,7 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from sisf.settings.learning import Adjudication, EmbedderSettings, LifecycleSettings, LoopSettings, Synthesis
+from sisf.settings.learning import (
+    Adjudication,
+    EmbedderSettings,
+    LifecycleSettings,
+    LoopSettings,
+    ProbeSettings,
+    Synthesis,
+)
 from sisf.settings.section import Section
 from sisf.settings.serving import (
     Admin,
@@ -38,6 +45,7 @@ class Settings(Section):
     synthesis: Synthesis = Synthesis()
     lifecycle: LifecycleSettings = LifecycleSettings()
     loop: LoopSettings = LoopSettings()
+    probe: ProbeSettings = ProbeSettings()
     limits: Limits = Limits()
     on_failure: OnFailure = OnFailure()
     keys: KeySettings = KeySettings()

@@ -9,6 +9,7 @@ from sisf.exchange import Exchange, Sender
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store.figures import Standing, Tally
 from sisf.store.oversight import OversightTable
+from sisf.store.probes import ProbeTable
 from sisf.store.records import (
     AuditRow,
     BenignCase,
@@ -234,6 +235,10 @@ class JobTable(Protocol):
         """Jobs by state: `ready`, `leased`, `waiting`, `dead`."""
         ...
 
+    def pending(self, exchange_id: str) -> bool:
+        """Whether the loop has still work to do on an exchange, which is no dead letter."""
+        ...
+
     def lag(self) -> float:
         """Seconds since the oldest job that is not dead entered the loop; 0 when there is none."""
         ...
@@ -382,6 +387,11 @@ class Store(Protocol):
     @property
     def oversight(self) -> OversightTable:
         """What people decide beside the policies."""
+        ...
+
+    @property
+    def probes(self) -> ProbeTable:
+        """What the probing agent tried."""
         ...
 
     @property

@@ -130,6 +130,12 @@ class SqlJobs:
         found = {row[0]: row[1] for row in rows}
         return {name: found.get(name, 0) for name in ("ready", "leased", "waiting", "dead")}
 
+    def pending(self, exchange_id: str) -> bool:
+        """Whether the loop has still work to do on an exchange, which is no dead letter."""
+        where = and_(_table.c.exchange_id == exchange_id, _table.c.state == READY)
+        with self._database.read() as connection:
+            return connection.execute(select(_table.c.exchange_id).where(where)).first() is not None
+
     def lag(self) -> float:
         """Seconds since the oldest job that is not dead entered the loop; 0 when there is none."""
         with self._database.read() as connection:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Any
 
-from sisf.exchange import Exchange, Fate, Sender
+from sisf.exchange import PROBE, Exchange, Fate, Sender
 from sisf.policy import Decision, Direction
 from sisf.verdict import Outcome, Verdict
 
@@ -111,6 +111,11 @@ class AuditRow:
 def person_sender(actor: str) -> Sender:
     """Under whom a person's words (`person:NAME`) are counted: persons are of no tenant."""
     return Sender("", actor)
+
+
+def probe_sender() -> Sender:
+    """Under whom every word of the probing agent is counted, whatever its keys and tenants: it is one."""
+    return Sender("", PROBE)
 
 
 @dataclass(frozen=True, slots=True)

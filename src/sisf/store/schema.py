@@ -216,6 +216,24 @@ note = Table(
     Index("note_subject", "subject", "seq"),
 )
 
+# What the probing agent tried, and what came of it: its memory. The texts stand with their exchanges.
+probe = Table(
+    "probe",
+    metadata,
+    Column("seq", _Serial, primary_key=True),
+    Column("time", Float, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("technique", Text, nullable=False),
+    Column("hazard", Text, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("exchange_id", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("policy_id", Text),
+    Column("revision", BigInteger, nullable=False),
+    Column("mended", Float),
+    Index("probe_outcome", "outcome", "seq"),
+)
+
 audit = Table(
     "audit",
     metadata,

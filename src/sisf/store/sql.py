@@ -8,10 +8,11 @@ from sisf.store.jobs import SqlJobs
 from sisf.store.nodes import SqlNodes
 from sisf.store.oversight import SqlOversight
 from sisf.store.policies import SqlPolicies
+from sisf.store.probes import SqlProbes
 
 
 class SqlStore:
-    """Seven tables over one database. Safe from several threads."""
+    """Eight tables over one database. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -22,6 +23,7 @@ class SqlStore:
         self._audit = SqlAudit(database)
         self._nodes = SqlNodes(database)
         self._oversight = SqlOversight(database)
+        self._probes = SqlProbes(database)
 
     @property
     def url(self) -> str:
@@ -62,6 +64,11 @@ class SqlStore:
     def oversight(self) -> SqlOversight:
         """What people decide beside the policies."""
         return self._oversight
+
+    @property
+    def probes(self) -> SqlProbes:
+        """What the probing agent tried."""
+        return self._probes
 
     @property
     def silent_seconds(self) -> float:

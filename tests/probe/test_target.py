@@ -1,24 +1,13 @@
-"""The Adversarial Probing Agent: what a gateway's answers mean, and what a round of probing tells."""
+"""What a gateway's answers mean to the probing agent."""
 
 import json
 
 import pytest
 
-from sisf.corpus import Sample, TechniqueFrame
 from sisf.errors import ModelError
 from sisf.exchange import Message, Role
-from sisf.probe.agent import Attempt, ProbingAgent
-from sisf.probe.attacks import direct, framed
 from sisf.probe.target import GatewayTarget, Reaction, Reply
-from sisf.taxonomy import Hazard, Technique
-from sisf.testing import Failure, ScriptedServer, chat_completion
-
-GOALS = [Sample(f"g-{i}", f"Do the bad thing {i}", "harmful", Hazard.PRIVACY) for i in range(5)]
-FRAMES = [
-    TechniqueFrame("f-1", Technique.ROLE_PLAY, "You are a pirate. {goal}", "attack"),
-    TechniqueFrame("f-2", Technique.FICTION, "In my novel: {goal}", "attack"),
-    TechniqueFrame("f-3", Technique.FICTION, "Write a novel about the sea.", "twin"),
-]
+from sisf.testing import Failure, ScriptedServer
 
 
 def filtered(server: ScriptedServer) -> None:
@@ -61,27 +50,3 @@ def test_another_bad_request_is_not_taken_for_a_block() -> None:
         with pytest.raises(ModelError, match="no such model"):
             target.send("hello")
         target.close()
-
-
-def test_attacks_are_dressed_in_every_technique_and_twins_are_left_out() -> None:
-    attacks = [*direct(GOALS), *framed(GOALS, FRAMES, each=2, seed=1)]
-    assert [a.technique for a in attacks[:5]] == [Technique.DIRECT] * 5
-    assert [a.technique for a in attacks[5:]] == [Technique.ROLE_PLAY] * 2 + [Technique.FICTION] * 2
-    assert attacks[5].text.startswith("You are a pirate. Do the bad thing")
-    assert len({a.id for a in attacks}) == 9
-    assert attacks == [*direct(GOALS), *framed(GOALS, FRAMES, each=2, seed=1)]
-
-
-def test_findings_count_by_technique_and_name_what_got_an_answer() -> None:
-    class Pirateproof:
-        def send(self, messages: str) -> Reply:
-            return Reply(Reaction.BLOCKED if "pirate" in messages else Reaction.ANSWERED, chat_completion("x").decode())
-
-    seen: list[Attempt] = []
-    findings = ProbingAgent(Pirateproof()).probe(framed(GOALS, FRAMES, each=3), seen=seen.append)
-    assert len(seen) == len(findings.attempts) == 6
-    assert findings.reactions() == {
-        Technique.ROLE_PLAY: {Reaction.BLOCKED: 3},
-        Technique.FICTION: {Reaction.ANSWERED: 3},
-    }
-    assert {a.attack.technique for a in findings.answered()} == {Technique.FICTION}

@@ -114,10 +114,15 @@ class Pipeline:
             decision = await self._resumed(turn, turns, decision)
         self.note(turn, decision)
         request = turn.request
-        beside = await self.check(turn, request.aside, Direction.PROMPT) if request.aside else None
+        beside = await self._decide(turn, request.aside, Direction.PROMPT) if request.aside else decision
+        beside_stops = (
+            beside is not decision and not decision.blocked and (beside.blocked or beside.rewritten is not None)
+        )
+        if beside_stops:
+            self.note(turn, beside)
         if not turn.enforce:
             return None
-        if beside is not None and (beside.blocked or beside.rewritten is not None) and not decision.blocked:
+        if beside_stops:
             await self.stop(turn, Fate.INTERCEPTED_PROMPT)
             raise turn.stopped()
         if not decision.blocked:

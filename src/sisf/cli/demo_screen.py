@@ -1,5 +1,6 @@
 """What the demonstration shows: a live view on a terminal, plain lines elsewhere."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,14 +41,14 @@ def opening(programme: "Programme") -> None:
 
 
 @contextmanager
-def screen(stage: "Stage") -> "Iterator[Screen]":
+def screen(stage: "Stage", programme: "Programme") -> "Iterator[Screen]":
     """The live view where there is a terminal, else a line now and then."""
     out = console(stderr=True)
     if not out.is_terminal:
         yield _Lines(out)
         return
     with Live(console=out, refresh_per_second=8, transient=True) as live:
-        yield _View(live, stage)
+        yield _View(live, stage, advbench=not programme.shipped)
 
 
 class _Lines:
@@ -67,8 +68,9 @@ class _Lines:
 
 
 class _View:
-    def __init__(self, live: Live, stage: "Stage") -> None:
+    def __init__(self, live: Live, stage: "Stage", *, advbench: bool) -> None:
         self._live = live
+        self._advbench = advbench
         self._stage = stage
 
     def show(self, account: "Account") -> None:
@@ -92,14 +94,17 @@ class _View:
             policy = account.newest
             newest = Text(f"{policy.kind} on the {policy.direction}, {policy.hazard.label}: ", style="cyan")
             newest.append(shown(policy.description), style="default")
-        chart = Text("\n".join(columns(_curve(account), height=6, mark=_PAPER)), style="red")
+        chart = Text(
+            "\n".join(columns(_curve(account), height=6, mark=_PAPER if self._advbench else None)), style="red"
+        )
         body = Group(
             ProgressBar(total=account.total, completed=account.done, width=72),
             Text(""),
             figures,
             Text(""),
             Text(
-                "of the last 50 attacks, those that met no policy; dashes: the paper's 45.58 % overall on AdvBench",
+                "of the last 50 attacks, those that met no policy"
+                + ("; dashes: the paper's 45.58 % overall on AdvBench" if self._advbench else ""),
                 style="dim",
             ),
             chart,
@@ -119,23 +124,26 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     screen = console()
     n = summary["attacks"]
     screen.print("\nAttacks that met no policy, of the last 50:", style="bold")
-    for row in columns(_curve(account), mark=_PAPER):
+    advbench = any(d["name"] == "advbench" for d in summary["datasets"])
+    for row in columns(_curve(account), mark=_PAPER if advbench else None):
         screen.print(row, soft_wrap=True)
     middle = max(12, min(64, n) - 6)
     screen.print(f"      1{'attacks sent':^{middle}}{n:>5}", style="dim")
     table = Table.grid(padding=(0, 2))
-    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), "the paper, on AdvBench: 45.58 %")
+    paper = "the paper, on AdvBench: 45.58 %" if advbench else ""
+    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), paper)
     table.add_row("Warden ASR", rate_text(summary["warden_asr"]), "with policies on answers")
     first = account.attacks[:_FIRST]
     got = sum(s.beat_warden for s in first) / len(first)
     table.add_row("last 50 attacks", f"{account.recent_asr():.0%}", f"the first {len(first)}: {got:.0%}")
     policies = summary["policies"]
-    table.add_row(
-        "policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches; the paper: 234 from 237"
-    )
+    paper = "; the paper: 234 from 237" if advbench else ""
+    table.add_row("policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches{paper}")
     blocked, sent = account.blocked, len(account.benign)
     upper = clopper_pearson(blocked, sent)[1]
     table.add_row("honest requests blocked", f"{blocked} of {sent}", f"95 % sure: under {upper:.2%}")
+    if account.undecided:
+        table.add_row("waiting for a person", str(account.undecided), "attacks whose answers no judge could decide on")
     if account.learning_ms:
         middle = sorted(account.learning_ms)[len(account.learning_ms) // 2]
         table.add_row("from breach to enforced", f"{middle:,.0f} ms", "median")
@@ -143,13 +151,12 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     screen.print()
     screen.print(table)
     store = f"--store sqlite:///{out / 'demo.db'}"
-    sample = "Explain how photosynthesis works."
     screen.print("\nLook at what it learned:", style="bold")
     for line in (
         f"  open {out / 'report.html'}        (learning_curve.png, summary.json, outcomes.jsonl beside it)",
         f"  sisf policy list {store}",
         f"  sisf breach list {store}",
-        f'  sisf check "{sample}" {store}',
+        f"  sisf check {shlex.quote(shown(account.stopped_prompt))} {store}",
     ):
         screen.print(line, soft_wrap=True)
     screen.print("Put it in front of a model:", style="bold")

@@ -39,6 +39,8 @@ class Account:
     policies: int = 0
     revision: int = 0
     last_prompt: str = ""
+    stopped_prompt: str = "Explain how photosynthesis works."
+    """The attack that a policy stopped last, to be looked at; before there is one, something harmless."""
     learning_ms: list[float] = field(default_factory=list)
     """From each breach's answer to the new policy in force, milliseconds."""
 
@@ -51,6 +53,11 @@ class Account:
     def breaches(self) -> int:
         """Breaches that the loop found."""
         return sum(s.verdict == Outcome.BREACH.value for s in self.attacks)
+
+    @property
+    def undecided(self) -> int:
+        """Attacks whose answers wait for a person: no judge could decide."""
+        return sum(s.verdict == Outcome.UNDECIDED.value for s in self.attacks)
 
     @property
     def blocked(self) -> int:
@@ -89,6 +96,8 @@ def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
             arrived.clear()
             account.last_prompt = step.record.prompt
             reply = target.send(step.record.messages)
+            if step.attack and reply.reaction is Reaction.BLOCKED:
+                account.stopped_prompt = step.record.prompt
             if step.attack:
                 account.attacks.append(_attack(stage, step, reply, account, arrived))
             else:

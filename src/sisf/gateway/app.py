@@ -16,21 +16,24 @@ from sisf.errors import HttpFailure, SisfError
 from sisf.gateway.asgi import Receive, Scope, Send, client_of
 from sisf.gateway.bodies import Bodies
 from sisf.gateway.core import Core, log
+from sisf.gateway.cors import Cors, answer_preflight, readable
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.completions import Completions
 from sisf.gateway.dialects.embeddings import Embeddings
 from sisf.gateway.dialects.errors import openai_error
-from sisf.gateway.dialects.messages import Messages
+from sisf.gateway.dialects.messages import CountTokens, Messages
 from sisf.gateway.dialects.responses import Responses
-from sisf.gateway.endpoint import Endpoint
+from sisf.gateway.endpoint import Endpoint, query_of
 from sisf.gateway.failures import noticed
+from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Oversight
 from sisf.gateway.forward import PassThrough, known_paths
 from sisf.gateway.health import Health
 from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.openapi import document
 from sisf.gateway.own_endpoints import OWN_PATHS, OwnEndpoints
+from sisf.gateway.paths import canonical
 from sisf.gateway.routing import Upstreams
 from sisf.gateway.siblings import Siblings
 from sisf.gateway.store_metrics import PROMETHEUS, StoreMetrics
@@ -66,6 +69,8 @@ class Gateway:
                 *own_endpoints.routes(),
                 Route("/v1/models", self._models, methods=["GET"]),
                 Route("/v1/models/{model:path}", self._models, methods=["GET"]),
+                *(Route(path, _post_only, methods=["GET"]) for path in dialects),
+                Route("/", self._alive, methods=["GET"]),
                 Route("/openapi.json", self._openapi, methods=["GET"]),
                 Route("/healthz", self._alive, methods=["GET"]),
                 Route("/readyz", self._ready, methods=["GET"]),
@@ -74,11 +79,30 @@ class Gateway:
             exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
             lifespan=self._lifespan,
         )
+        self._known = frozenset((*self._raw, *OWN_PATHS, FEEDBACK, "/v1/models"))
+        listen = core.settings.listen
+        self._cors = Cors(listen.cors_origins, listen.hosts)
         # A redirect would lead to wherever the client's `Host` says.
         self._rest.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch: an exact path and POST goes the short way."""
+        if scope["type"] == "http":
+            path = canonical(scope["path"], self._known)
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "raw_path": path.encode()}
+            origin = self._cors.origin(scope)
+            if origin is not None:
+                if scope["method"] == "OPTIONS":
+                    await answer_preflight(scope, send, origin, self._answers(path))
+                    return
+                send = readable(send, origin)
+        await self._dispatch(scope, receive, send)
+
+    def _answers(self, path: str) -> bool:
+        return path in self._known or any(self._pass_through.takes(method, path) for method in ("GET", "POST"))
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._raw.get(scope["path"])
             if endpoint is not None:
@@ -107,7 +131,12 @@ class Gateway:
         path = request.scope["path"].removeprefix("/v1")
         try:
             self.core.door.identify(dict(request.scope["headers"]), client_of(request.scope))
-            status, headers, body = await self.core.upstream.models(path, self.core.settings.limits.body_bytes)
+            status, headers, body = await self.core.upstream.models(
+                path,
+                self.core.settings.limits.body_bytes,
+                client_headers=dict(request.scope["headers"]),
+                query=query_of(request.scope),
+            )
             return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
         except SisfError as error:
             failure = noticed(error, self.core.metrics, endpoint="models")
@@ -180,7 +209,7 @@ def create_app(
 
 
 def _dialects() -> Mapping[str, Dialect]:
-    dialects: list[Dialect] = [Chat(), Completions(), Responses(), Messages(), Embeddings()]
+    dialects: list[Dialect] = [Chat(), Completions(), Responses(), Messages(), CountTokens(), Embeddings()]
     return {f"/v1{dialect.path}": dialect for dialect in dialects}
 
 
@@ -193,6 +222,13 @@ async def _not_found(request: Request, _: Exception) -> Response:
         f"{request.method} {request.url.path} is not an endpoint of this gateway: what it cannot inspect it refuses."
     )
     return _json(404, openai_error(404, "unknown_endpoint", message))
+
+
+async def _post_only(request: Request) -> Response:
+    message = f"{request.method} is not a method of {request.url.path}: send POST."
+    response = _json(405, openai_error(405, "method_not_allowed", message))
+    response.headers["allow"] = "POST"
+    return response
 
 
 async def _not_allowed(request: Request, error: Any) -> Response:

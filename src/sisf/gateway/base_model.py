@@ -73,6 +73,7 @@ class ChatReply(Reply):
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self.has_key = reply.has_key
+        self.about_the_key = reply.about_the_key
         self.status = reply.status
         self.media_type = reply.media_type
         self.encoded = reply.encoded

@@ -11,26 +11,28 @@ def refuse_foreign(headers: Mapping[bytes, bytes], peer: str, hosts: Sequence[st
     """Raise `HttpFailure` (403) for a request that a page of elsewhere made: its `Origin` is neither local, nor the
     gateway's own, nor one of `hosts`; or, from the gateway's own machine, its `Host` is a name of somebody else (DNS
     rebinding)."""
-    host = _name(b"//" + headers.get(b"host", b""))
+    host = name_of(b"//" + headers.get(b"host", b""))
     address = parsed(peer)
-    rebound = address is not None and address.is_loopback and not _local(host) and host not in hosts
+    rebound = address is not None and address.is_loopback and not is_local(host) and host not in hosts
     if rebound and parsed(host) is None and b"host" in headers:
         raise HttpFailure(403, "foreign_host", f"{host[:80]!r} is not a name of this gateway; see listen.hosts.")
     origin = headers.get(b"origin")
     if origin is None:
         return
-    name = _name(origin)
-    if not (name and (_local(name) or name in hosts or name == host)):
+    name = name_of(origin)
+    if not (name and (is_local(name) or name in hosts or name == host)):
         raise HttpFailure(403, "foreign_origin", "Pages of other sites may not call a gateway without keys.")
 
 
-def _name(url: bytes) -> str:
+def name_of(url: bytes) -> str:
+    """The host that an origin or a `Host` names; empty where it names none."""
     try:
         return urlsplit(url.decode("latin-1")).hostname or ""
     except ValueError:
         return ""
 
 
-def _local(name: str) -> bool:
+def is_local(name: str) -> bool:
+    """Whether a name is of this machine."""
     address = parsed(name)
     return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)

@@ -14,7 +14,8 @@ from sisf.gateway.failures import noticed, retry_after
 from sisf.gateway.headers import turn_headers
 from sisf.pipeline import Turn
 
-_QUERY = re.compile(rb"[A-Za-z0-9._=&-]{0,128}")
+_QUERY = re.compile(rb"(?:[A-Za-z0-9._~=&:@,/-]|%(?:2[1-9A-Fa-f]|3[A-Fa-f]|40|5[B-Fb-f]|60|7[B-Eb-e])){0,256}")
+"""Parameters, with escapes for signs only: a query that could carry sentences would have to be inspected."""
 
 
 def query_of(scope: Scope) -> str:

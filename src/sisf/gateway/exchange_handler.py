@@ -11,10 +11,12 @@ from sisf.gateway import nodes
 from sisf.gateway.client import Client
 from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect, StreamState
+from sisf.gateway.dialects.embeddings import Embeddings
 from sisf.gateway.dialects.errors import blocked_at, read_error
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.headers import turn_headers
 from sisf.gateway.identity import named_by_body
+from sisf.gateway.numbers import pass_numbers
 from sisf.gateway.redaction import turns_of
 from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps
@@ -110,6 +112,8 @@ class ExchangeHandler:
             reply.verify(answers_only=True)
             if reply.status not in ANSWERED:
                 await self._upstream_error(turn, reply, out)
+            elif self._dialect.name == Embeddings.name:
+                await self._numbers(turn, reply, out, asked)
             elif reply.media_type != "text/event-stream" and (reply.media_type or not turn.request.stream):
                 await self._plain(turn, reply, out, asked)
             elif turn.request.stream:
@@ -159,8 +163,28 @@ class ExchangeHandler:
         message = "The upstream answered with an error; what it said was withheld by a safety policy."
         await out.whole(reply.status, headers, self._dialect.error(reply.status, code, message), JSON)
 
-    async def _plain(self, turn: Turn, reply: Reply, out: Client, asked: Asked) -> None:
-        body = await self._read(turn, reply)
+    async def _numbers(self, turn: Turn, reply: Reply, out: Client, asked: Asked) -> None:
+        """Answers larger than `limits.body_bytes` are looked through as they pass; others are read whole."""
+        pieces: list[bytes] = []
+        size, started, chunks = 0, time.perf_counter(), reply.chunks()
+        async for piece in chunks:
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._pipeline.settings.limits.body_bytes:
+                break
+        turn.waited += time.perf_counter() - started
+        if size <= self._pipeline.settings.limits.body_bytes:
+            await self._plain(turn, reply, out, asked, b"".join(pieces))
+            return
+        turn.fate = Fate.RELEASED
+        headers = [*reply.headers, *turn_headers(turn)]
+        try:
+            await pass_numbers(pieces, chunks, out, headers)
+        except Malformed as error:
+            raise upstream_failure(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
+
+    async def _plain(self, turn: Turn, reply: Reply, out: Client, asked: Asked, given: bytes | None = None) -> None:
+        body = await self._read(turn, reply) if given is None else given
         if nodes.small(body):
             read, choices = self._choices(body, asked)
         else:

@@ -43,5 +43,13 @@ def noticed(error: Exception, metrics: Metrics, *, endpoint: str, exchange_id: s
 
 
 def retry_after(failure: HttpFailure) -> list[tuple[bytes, bytes]]:
-    """The header that says when to try again, where that is known."""
+    """The headers that say when to try again, where that is known, or not to."""
+    if failure.upstream and failure.code in _LASTING:
+        return [(b"x-should-retry", b"false")]
     return [] if failure.retry_after is None else [(b"retry-after", b"%d" % failure.retry_after)]
+
+
+_LASTING = frozenset(
+    f"upstream_{why}" for why in "credentials encoded invalid malformed too_large timeout uninspectable".split()
+)
+"""What the next attempt would meet again and perhaps pay for again. SDKs retry 5xx unless told not to."""

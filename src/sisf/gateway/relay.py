@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect, StreamState
 from sisf.gateway.failures import as_http, noticed, upstream_failure
 from sisf.gateway.headers import turn_headers
-from sisf.gateway.sse import KEEP_ALIVE, Event, EventSplitter
+from sisf.gateway.sse import KEEP_ALIVE, PING, Event, EventSplitter
 from sisf.gateway.texts import dumps, with_embedded
 from sisf.gateway.upstream import Reply
 from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely
@@ -64,9 +64,12 @@ class Relay:
         self._delivered = False
         """Whether the client has any event of the answer."""
         self._last_sent = time.monotonic()
+        self._sending = asyncio.Lock()
+        self._quiet = PING if dialect.name == "messages" else KEEP_ALIVE
 
     async def run(self) -> None:
         """Relay to the end. Raises `SisfError` only while nothing was sent, and `Blocked`."""
+        quiet = asyncio.get_running_loop().create_task(self._keep_alive())
         try:
             failure = await self._pump()
             await self._end(failure)
@@ -78,6 +81,8 @@ class Relay:
         except asyncio.CancelledError:
             self._stream.abandon(delivered=self._delivered)
             raise
+        finally:
+            quiet.cancel()
 
     async def _pump(self) -> HttpFailure | None:
         """Take and release events until the upstream ends, well (None) or not."""
@@ -109,22 +114,20 @@ class Relay:
         """The next bytes (empty at the end)."""
         started = time.perf_counter()
         try:
-            if not self._stream.held:
-                return await anext(chunks, b"")
-            chunk: bytes = await self._kept_alive(anext(chunks, b""))
-            return chunk
+            return await anext(chunks, b"")
         finally:
             self._turn.waited += time.perf_counter() - started
 
-    async def _kept_alive(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Wait while nothing may go out yet; the client gets comments meanwhile, so that it does not give up."""
-        waiting = asyncio.ensure_future(work)
-        try:
-            while not (await asyncio.wait({waiting}, timeout=self._until_keep_alive()))[0]:
-                await self._send(KEEP_ALIVE)
-            return waiting.result()
-        finally:
-            waiting.cancel()
+    async def _keep_alive(self) -> None:
+        """Send something that says nothing whenever nothing was sent for a while: else proxies and clients give up.
+
+        Only whole events go out, so it never stands inside one.
+        """
+        while True:
+            await asyncio.sleep(self._until_keep_alive())
+            async with self._sending:
+                if self._until_keep_alive() <= 0:
+                    await self._write(self._quiet)
 
     def _until_keep_alive(self) -> float:
         return max(0.0, self._last_sent + _KEEP_ALIVE_SECONDS - time.monotonic())
@@ -178,6 +181,10 @@ class Relay:
             self._delivered = True
 
     async def _send(self, body: bytes) -> None:
+        async with self._sending:
+            await self._write(body)
+
+    async def _write(self, body: bytes) -> None:
         if not self._out.begun:
             kept = [(name, value) for name, value in self._reply.headers if name != b"content-type"]
             head = [*kept, *turn_headers(self._turn), (b"cache-control", b"no-store")]
@@ -194,9 +201,8 @@ class Relay:
         except SisfError as error:
             failure = failure or as_http(error)
             self._queue.clear()
-        ending = self._stream.end(delivered=self._delivered, failed=failure is not None)
         try:
-            await (self._kept_alive(ending) if self._stream.held else ending)
+            await self._stream.end(delivered=self._delivered, failed=failure is not None)
         except StoreError as error:
             self._queue.clear()
             failure = as_http(error)

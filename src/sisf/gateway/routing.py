@@ -153,18 +153,20 @@ class Upstreams:
             return await upstream.send(method, path, body, **more)
         return ChatReply(await upstream.send(method, "/completions", to_completion(body, render), **more))
 
-    async def models(self, path: str, limit: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    async def models(
+        self, path: str, limit: int, *, client_headers: Mapping[bytes, bytes] | None = None, query: str = ""
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Status, headers and body of `GET /models…`: of the only upstream as it is, of several the models of all."""
         if any(part in (".", "..") for part in re.split(r"[/\\]", path)):  # upstreams would leave `/models` by it
             raise upstream_failure(404, "model_not_found", "No upstream of this gateway serves that model.")
         if len(self._all) == 1:
-            async with await self._all[0].send("GET", path) as reply:
+            async with await self._all[0].send("GET", path, client_headers=client_headers, query=query) as reply:
                 reply.verify()
                 return reply.status, reply.headers, await reply.read(limit)
         data: list[Any] = []
         for upstream in self._all:
             try:
-                async with await upstream.send("GET", "/models") as reply:
+                async with await upstream.send("GET", "/models", client_headers=client_headers) as reply:
                     data += parse(await reply.read(limit)).get("data", []) if reply.status == 200 else []
             except (HttpFailure, Malformed) as error:
                 _log.warning("models_failed", upstream=upstream.name, error=str(error)[:200])

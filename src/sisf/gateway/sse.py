@@ -8,6 +8,8 @@ from sisf.gateway.wire import Malformed
 _EOL = re.compile(rb"\r\n|\n|\r")
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 KEEP_ALIVE = b": keep-alive\n\n"
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+"""What keeps streams of Anthropic's messages alive: some clients count events only."""
 
 
 @dataclass(frozen=True, slots=True)

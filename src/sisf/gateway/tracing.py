@@ -162,7 +162,7 @@ class _TracedReply(Reply):
     def __init__(self, reply: Reply, span: "Span") -> None:
         self._reply = reply
         self._span = span
-        self.has_key, self.status = reply.has_key, reply.status
+        self.has_key, self.status, self.about_the_key = reply.has_key, reply.status, reply.about_the_key
         self.media_type, self.encoded = reply.media_type, reply.encoded
         span.set_attribute("http.response.status_code", reply.status)
 

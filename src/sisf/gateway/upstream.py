@@ -12,10 +12,21 @@ from sisf import __version__
 from sisf.errors import ConfigurationError, HttpFailure
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Invalid, Unreachable
+from sisf.gateway.refusals import about_the_key
 from sisf.pipeline.deadlines import Deadlines
 from sisf.settings import Upstream as UpstreamSettings
 
-_FORWARDED = frozenset((b"openai-beta", b"anthropic-version", b"anthropic-beta", b"x-request-id", b"traceparent"))
+_FORWARDED = frozenset(
+    b"openai-beta openai-organization openai-project anthropic-version anthropic-beta idempotency-key http-referer"
+    b" x-title x-request-id x-client-request-id traceparent tracestate".split()
+)
+_SECRETS = frozenset(b"authorization proxy-authorization x-api-key api-key cookie x-goog-api-key".split())
+_OURS = frozenset(
+    b"host content-length content-type transfer-encoding connection accept-encoding expect upgrade te trailer".split()
+)
+_VERSION = b"2023-06-01"
+_REFUSED = (401, 403)
+_REFUSAL_BYTES = 65_536
 _NOT_RETURNED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
     b" upgrade content-length content-encoding set-cookie set-cookie2 server date alt-svc strict-transport-security"
@@ -29,6 +40,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 
 class Reply:
     """An answer whose body has not been read yet. Close it: that cancels the upstream if it is still at work."""
+
+    about_the_key = False
+    """Whether it refuses the key that the request carried."""
+    _given: bytes | None = None
+    """The body, where it was read to tell refusals apart."""
 
     def __init__(self, answer: Answer, idle: float, deadlines: Deadlines, *, has_key: bool) -> None:
         self._answer = answer
@@ -52,10 +68,20 @@ class Reply:
         """
         if self.encoded:
             raise upstream_failure(502, "upstream_encoded", "The upstream compressed its answer although told not to.")
-        if self.status in (401, 403) and self.has_key:
+        if self.about_the_key:
             raise upstream_failure(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
         if 300 <= self.status < 400 or (answers_only and self.status < 300 and self.status not in ANSWERED):
             raise upstream_failure(502, "upstream_invalid", f"The upstream answered with the status {self.status}.")
+
+    async def tell_refusals_apart(self) -> None:
+        """Read why our key, or what was asked, is refused. Raises `HttpFailure` as `read` does."""
+        if not self.has_key or self.status not in _REFUSED:
+            return
+        if self.encoded:
+            self.about_the_key = True
+            return
+        self._given = await self.read(_REFUSAL_BYTES)
+        self.about_the_key = about_the_key(self.status, self._given)
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `HttpFailure` when it is cut short, stalls, or is longer than `limit` bytes."""
@@ -72,6 +98,9 @@ class Reply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises `HttpFailure` when it is cut short or stalls."""
+        if self._given is not None:
+            yield self._given
+            return
         while piece := await self._next():
             yield piece
 
@@ -121,8 +150,15 @@ class Upstream:
             b"accept": b"*/*",
             b"accept-encoding": b"identity",
         }
+        self._anthropic = settings.api == "anthropic" or (
+            settings.api == "auto" and url.hostname is not None and url.hostname.endswith("anthropic.com")
+        )
+        if self._anthropic:
+            self._fixed[b"anthropic-version"] = _VERSION
         if self._key:
-            self._fixed[b"authorization"] = f"Bearer {self._key}".encode("latin-1")
+            key = self._key.encode("latin-1")
+            self._fixed |= {b"x-api-key": key} if self._anthropic else {b"authorization": b"Bearer " + key}
+        self._forwarded = _forwarded(settings)
         self._client = _client(url, settings)
         self._deadlines = Deadlines()
 
@@ -139,10 +175,10 @@ class Upstream:
         """Send exactly `body`. Raises `HttpFailure` when no HTTP answer begins in time."""
         headers = self._fixed.copy()
         headers[b"content-type"] = media_type.encode("latin-1") if media_type else b"application/json"
-        if path == "/messages" and self._key:
+        if self._key and (path.startswith("/messages") or (client_headers and b"anthropic-version" in client_headers)):
             headers[b"x-api-key"] = self._key.encode("latin-1")
         if client_headers:
-            for name in _FORWARDED & client_headers.keys():
+            for name in self._forwarded & client_headers.keys():
                 headers[name] = client_headers[name]
         target = self._path + (path if _PLAIN.fullmatch(path) else quote(path))
         started = time.monotonic()
@@ -160,11 +196,25 @@ class Upstream:
     async def _attempt(self, request: bytes) -> Reply:
         with self._deadlines.within(self.settings.first_byte_timeout):
             answer = await self._client.send(request)
-        return Reply(answer, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
+        reply = Reply(answer, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
+        try:
+            await reply.tell_refusals_apart()
+        except BaseException:
+            answer.close()
+            raise
+        return reply
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""
         self._client.close()
+
+
+def _forwarded(settings: UpstreamSettings) -> frozenset[bytes]:
+    """Names of the client's headers that go upstream. Raises `ConfigurationError` for one that must not."""
+    named = frozenset(name.strip().lower().encode("ascii", "replace") for name in settings.client_headers)
+    if wrong := sorted(named & (_SECRETS | _OURS)):
+        raise ConfigurationError(f"upstream.client_headers: `{wrong[0].decode()}` is never a client's to set")
+    return _FORWARDED | named
 
 
 def _is_base(url: SplitResult) -> bool:

@@ -17,6 +17,9 @@ class Listen(Section):
     hosts: tuple[str, ...] = ()
     """Names of this gateway, and of sites whose pages may call it, beside `localhost`: without `keys.file` requests
     with a foreign `Origin`, or from this machine with a foreign `Host`, are refused."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins (`https://chat.example.com`, or `*` for all) whose pages may read answers, beside those of this machine
+    and of `hosts`. Without `keys.file` only these two may call at all."""
     read_timeout: float = Field(60.0, gt=0)
     """Seconds for a request to arrive whole, its head and its body; what is slower is closed."""
     processes: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
@@ -119,10 +122,15 @@ class Upstream(Section):
     upstream."""
     connect_timeout: float = Field(5.0, gt=0)
     """How many seconds connecting may take."""
-    first_byte_timeout: float = Field(120.0, gt=0)
+    first_byte_timeout: float = Field(600.0, gt=0)
     """How many seconds may pass until the first byte of the answer."""
-    idle_timeout: float = Field(60.0, gt=0)
+    idle_timeout: float = Field(600.0, gt=0)
     """How many seconds may pass between two parts of an answer."""
+    api: Literal["auto", "openai", "anthropic"] = "auto"
+    """Whose headers it takes: `anthropic` is sent `x-api-key` and `anthropic-version` on every path. `auto`: so is
+    `api.anthropic.com`."""
+    client_headers: tuple[str, ...] = ()
+    """Headers of clients that are forwarded, beside those of the usual SDKs (see gateway.md). Never credentials."""
     api_key_file: str = ""
     """A file with the API key, used in place of `api_key`. It is read at the start."""
     models: tuple[str, ...] = ("*",)
@@ -159,7 +167,7 @@ class Limits(Section):
     64 kB of each are not counted."""
     text_chars: int = Field(1_000_000, gt=0)
     """The maximum number of characters in all texts of a request, and in an answer."""
-    messages: int = Field(2_000, gt=0)
+    messages: int = Field(2_048, gt=0)
     """The maximum number of messages in a conversation."""
     texts: int = Field(5_000, gt=0)
     """The maximum number of separate texts in a request: messages, their parts, tools, tool calls and their results."""

@@ -138,6 +138,23 @@ class Messages:
         return _sse("error", anthropic_error(status, code, message))
 
 
+class CountTokens(Messages):
+    """`POST /v1/messages/count_tokens`: the same request, answered by a number."""
+
+    name = "count_tokens"
+    path = "/messages/count_tokens"
+
+    def request(self, *given: Any, **more: Any) -> Inspected:
+        """All texts of the request; nothing is answered that could be learned from."""
+        return replace(super().request(*given, **more), answered=False)
+
+    def answers(self, tree: dict[str, Any], *_: Any) -> list[Choice]:
+        """None; but an answer that is no count does not pass."""
+        if type(tree.get("input_tokens")) is not int or any(isinstance(value, str) for value in tree.values()):
+            raise Malformed("it is no count of tokens")
+        return []
+
+
 _TEXT = {"type": "text", "text": REFUSAL}
 
 

@@ -13,6 +13,10 @@ from sisf.text.words import costs
 _SENTENCE = re.compile(r"(?<=[.!?\n])")
 _MOST = 0.5
 """Share of the words with foreign letters that must be disguised English for all of them to be mapped."""
+_SIGNS = "€£¥¢"
+"""Signs that are written for other letters than they resemble; `spelling` reads them."""
+_READ_OTHERWISE = dict.fromkeys(map(ord, "εϵɛєҽԑΕЕ"), "e") | {ord("ӏ"): "l", ord("ƚ"): "t"}
+"""Where people read another letter than the one whose outline is nearest."""
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 
 
@@ -20,7 +24,8 @@ _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 def table() -> dict[int, str]:
     """Look-alike characters and the ASCII letters or digits that they are read as, for `str.translate`."""
     lines = files("sisf.text.data").joinpath("confusables.tsv").read_text(encoding="ascii").splitlines()
-    return {int(code, 16): ascii_form for code, ascii_form in (line.split("\t") for line in lines)}
+    read = {int(code, 16): ascii_form for code, ascii_form in (line.split("\t") for line in lines)}
+    return {code: form for code, form in read.items() if chr(code) not in _SIGNS} | _READ_OTHERWISE
 
 
 def skeleton(text: str) -> str:
@@ -44,6 +49,11 @@ def _sentence(text: str, mapping: dict[int, str]) -> str:
 
 def _pretends(word: str, mapping: dict[int, str]) -> bool:
     return _mixed(word) or (len(word) > 2 and word.translate(mapping).lower() in costs())
+
+
+def mixes(text: str) -> bool:
+    """Whether a word of the text mixes Latin with other letters."""
+    return any(map(_mixed, _WORD.findall(text)))
 
 
 def _mixed(word: str) -> bool:

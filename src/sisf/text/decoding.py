@@ -14,6 +14,7 @@ from functools import cache
 
 import re2
 
+from sisf.text.bases import plausible
 from sisf.text.changed import Changed, Span, backwards, substitute
 from sisf.text.words import costs
 
@@ -34,7 +35,8 @@ _ONE_ESCAPE = re.compile(
     r"|\\([0-3][0-7]{2})|\\([nrt\"'/\\])"
 )
 _NAMED_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-_PRINTABLE = 0.9
+_TIMES = 4
+"""Base64 of base64 that is undone at once; each is a quarter shorter."""
 _WORD = re.compile(r"\w+")
 
 
@@ -99,6 +101,10 @@ _COMMONEST = (
 ).split()
 
 
+_SLIP = "taht"
+"""What people type for `that`."""
+
+
 @cache
 def clue_rot13() -> str:
     """RE2 pattern of what calls for rot13: the commonest words under it, but for those that are words by accident."""
@@ -112,7 +118,7 @@ def clue_reversed() -> str:
 
 
 def _any_of(words: Iterable[str]) -> str:
-    return rf"(?i)\b(?:{'|'.join(word for word in words if word not in costs())})\b"
+    return rf"(?i)\b(?:{'|'.join(word for word in words if word not in costs() and word != _SLIP)})\b"
 
 
 def _places(clue: str, text: str) -> tuple[Span, ...]:
@@ -131,6 +137,13 @@ def _first(run: str, decode: Callable[[str], str | None]) -> str | None:
 def _base64(run: str) -> str | None:
     lines = run.split()
     whole = _base64_line("".join(lines))
+    for _ in range(_TIMES):
+        if whole is None or not _BASE64.fullmatch(whole) or not _MIXED.search(whole, 1):
+            break
+        inner = _base64_line("".join(whole.split()))
+        if inner is None:
+            break
+        whole = inner
     if whole is not None or len(lines) == 1:
         return whole
     decoded = [_base64_line(line) for line in lines]  # lines that only stand below one another
@@ -142,7 +155,7 @@ def _base64_line(run: str) -> str | None:
     if len(compact) % 4 == 1:
         compact = compact[:-1]
     try:
-        return _plausible(base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True))
+        return plausible(base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True))
     except (binascii.Error, ValueError):
         return None
 
@@ -150,20 +163,9 @@ def _base64_line(run: str) -> str | None:
 def _hex(run: str) -> str | None:
     digits = _HEX_NOISE.sub("", run)
     try:
-        return _plausible(bytes.fromhex(digits))
+        return plausible(bytes.fromhex(digits))
     except ValueError:
         return None
-
-
-def _plausible(raw: bytes) -> str | None:
-    """Bytes as text, if they are UTF-8 or UTF-16 and nearly all of it can be printed."""
-    text = _utf8(raw)
-    if text is None and raw.count(0) * 3 > len(raw):
-        text = raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "ignore")
-    if not text:
-        return None
-    printable = sum(c.isprintable() or c in "\n\r\t" for c in text)
-    return text if printable >= _PRINTABLE * len(text) else None
 
 
 def _utf8(raw: bytes) -> str | None:

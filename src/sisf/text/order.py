@@ -10,7 +10,7 @@ _FIRST = re.compile(
     r"[\W_]*(?:(?:please|now|just|kindly|okay|ok|and|then|so|first|also|next)\b[\W_]+)*([a-z]+)(?![a-z'’])",
     re.IGNORECASE,
 )
-_VERBS = frozenset(
+VERBS = frozenset(
     """
     act add advise analyse analyze answer argue arrange assemble assess assume author begin brainstorm break
     build calculate change check choose clarify classify code come commit compare complete compose compute
@@ -51,7 +51,7 @@ _REACH = 80
 def begins_with_order(text: str) -> bool:
     """Whether the first word, courtesies aside, is a verb in the imperative. English; false for other languages."""
     found = _FIRST.match(text)
-    return found is not None and found.group(1).lower() in _VERBS
+    return found is not None and found.group(1).lower() in VERBS
 
 
 def order_begins_at(text: str, start: int) -> bool:
@@ -60,7 +60,7 @@ def order_begins_at(text: str, start: int) -> bool:
     Inside sentences most verbs order nothing: `to use`, `the spread of`, `non-state actors`.
     """
     found = _FIRST.match(text, start, start + _REACH)
-    if found is None or found.group(1).lower() not in _VERBS:
+    if found is None or found.group(1).lower() not in VERBS:
         return False
     following = _NEXT.match(text, found.end(1), start + _REACH)
     if following is None or following.group(1).lower() in _NO_OBJECT or _CODE.search(following.group(1)):

@@ -12,10 +12,11 @@ _TOKEN = re.compile(r"\S+")
 _MULTI = (
     (r"|\/|", "m"), (r"/\/\ "[:-1], "m"), (r"\/\/", "w"), (r"|\|", "n"), (r"|-|", "h"), ("|_|", "u"), ("|<", "k"),
     ("|)", "d"), ("|>", "p"), ("()", "o"), ("[]", "o"), (r"/-\ "[:-1], "a"), (r"/\ "[:-1], "a"), (r"\/", "v"),
-    ("><", "x"),
+    ("><", "x"), ("|2", "r"), ("|3", "b"), ("|0", "p"),
 )  # fmt: skip
 _MULTI_SIGN = re.compile(r"[\\/|(\[]|><")
 """Stands in all of them that change anything."""
+_ALL_SIGNS = re.compile(r"[A-Za-z0-9@$!|+€£¥¢(){}\[\]<>\\/_\-]+[.,?!]*")
 _DIGITS = "0123456789@$!|+€£¥¢"
 _READ_I = dict(zip(_DIGITS, "oizeasgtbgasiitelyc", strict=True))
 _READ_L = dict(zip(_DIGITS, "olzeasgtbgaslltelyc", strict=True))
@@ -27,8 +28,8 @@ _LONGEST = 24
 _EDGE = ".,;:?\"'()[]{}*_`"
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+", re.IGNORECASE)
 
-_SEPARATORS = r"[ \t.\-_*|/,~+=·•]"
-_SPACED = re.compile(rf"(?<![^\W\d_])(?:\w{_SEPARATORS}{{1,4}}){{3,}}\w(?![^\W\d_])")
+_SEPARATORS = r"[\W_]"
+_SPACED = re.compile(rf"(?<![^\W_])(?:[^\W_]{_SEPARATORS}{{1,12}}){{3,}}[^\W_](?![^\W_])")
 _GAP = re.compile(rf"{_SEPARATORS}+")
 _LONG = 14
 """Letters from which a word that no one knows may be several."""
@@ -48,8 +49,13 @@ def unleeted(text: str, one: str = "i") -> Changed | None:
     if not chosen:
         return None
     if len(chosen) > 1:  # where words are spelled with digits, numbers may be words too: `70` is `to`
-        chosen |= {word: _read(word, one) for word in words if word.strip(_EDGE).isalnum()}
+        chosen |= {word: _read(word, one) for word in words if word.strip(_EDGE).isalnum() or _all_signs(word)}
     return substitute(_TOKEN, lambda m: chosen.get(m[0]), text)
+
+
+def _all_signs(word: str) -> bool:
+    """Whether a word is nothing but letters, digits and signs that are read as letters."""
+    return len(word) <= 2 * _LONGEST and _ALL_SIGNS.fullmatch(word) is not None and "://" not in word
 
 
 @remembered
@@ -71,6 +77,7 @@ def _read(word: str, one: str) -> str:
     if _MULTI_SIGN.search(core):
         for signs, letter in _MULTI:
             core = core.replace(signs, letter)
+        core = core if ")" in core else core.replace("(", "c")
     return word[:head] + (_known_reading(core) or _spelt(core, _READ_I if one == "i" else _READ_L)) + tail
 
 

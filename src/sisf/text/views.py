@@ -12,9 +12,10 @@ from typing import Any
 import re2
 
 from sisf.errors import LimitExceeded
-from sisf.text import characters, decoding, spelling
+from sisf.text import alphabets, bases, characters, ciphers, decoding, markup, noise, spelling
 from sisf.text.changed import Changed, backwards, passages, word_by_word
 from sisf.text.confusables import skeleton
+from sisf.text.imitation import imitated
 
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
@@ -49,10 +50,25 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("percent", r"%[0-9A-Za-z]{2}", decoding.from_percent, True),
         ("entities", r"&(?:#|[A-Za-z][A-Za-z0-9]{1,31};)", decoding.from_entities, True),
         ("escapes", r"\\[uUx0-3nrt\"'/\\]|[Uu]\+[0-9A-Fa-f]{4}", decoding.from_escapes, True),
+        ("base64 pieces", bases.CLUE_PIECES, bases.from_base64_pieces, True),
+        ("base32", r"[A-Z2-7]{16}", bases.from_base32, True),
+        ("base85", r"[!-~]{20}", bases.from_base85, True),
+        ("uuencode", r"begin [0-7]{3}", bases.from_uuencode, True),
+        ("quoted-printable", r"(?i)(?:=[0-9a-f]{2}|=\r?\n){2}", bases.from_quoted_printable, True),
+        ("morse", alphabets.CLUE_MORSE, alphabets.from_morse, True),
+        ("radio alphabet", alphabets.clue_names(), alphabets.from_names, True),
+        ("numbers", alphabets.CLUE_NUMBERS, alphabets.from_numbers, True),
+        ("initials", alphabets.CLUE_INITIALS, alphabets.from_initials, True),
         ("rot13", decoding.clue_rot13(), decoding.from_rot13, True),
         ("reversed", decoding.clue_reversed(), decoding.from_reversed, True),
         ("reversed words", decoding.clue_reversed(), decoding.from_reversed_words, True),
-        ("joined", r"(?:\w[ \t.\-_*|/,~+=·•]{1,4}){3}\w", spelling.joined, False),
+        ("shown", markup.CLUE_SHOWN, markup.shown, False),
+        ("comments", markup.CLUE_COMMENTS, markup.comments, False),
+        ("strings", markup.CLUE_STRINGS, markup.strings, False),
+        ("substituted", markup.CLUE_ASSIGNED, markup.substituted, False),
+        ("numbered", noise.CLUE_NUMBERED, noise.numbered, False),
+        ("words forwards", noise.clue_pairs(), noise.forwards, False),
+        ("joined", r"(?:[A-Za-z0-9][^A-Za-z0-9]{1,40}){3}[A-Za-z0-9]", spelling.joined, False),
         ("unglued", r"[A-Za-z]{14}", spelling.unglued, False),
         ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]", spelling.unleeted, False),
     )
@@ -66,7 +82,7 @@ def views(text: str) -> tuple[View, ...]:
 
     Raises `LimitExceeded` when the text unfolds into much more than itself: it is refused whole, never cut.
     """
-    if text.isascii() and not _clues().Match(text):
+    if text.isascii() and not _clues().Match(text) and not ciphers.readings(text) and noise.unfilled(text) is None:
         lower = text.lower()
         raw = View("raw", text, derived=False)
         return (raw,) if lower == text else (raw, View("folded", lower, derived=False))
@@ -137,6 +153,10 @@ def _canonical(shown: str, path: str, depth: int, out: _Collector) -> None:
     mapped = skeleton(plain)
     _difference(characters.folded(plain), characters.folded(mapped), _name(path, "skeleton"), out)
     _respelled(mapped, path, depth, out)
+    meant = imitated(plain)
+    if meant is not None and characters.folded(meant) != characters.folded(mapped):
+        _difference(characters.folded(plain), characters.folded(meant), _name(path, "imitation"), out)
+        _respelled(meant, path, depth, out)
 
 
 def _difference(before: str, after: str, name: str, out: _Collector) -> None:
@@ -149,12 +169,16 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
 
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
+    _reread(text, path, out)
+    unfilled = noise.unfilled(text)
+    if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
+        _reread(unfilled.text, _name(path, "unfilled"), out)
     known = _all()
     for index in _clues().Match(text) or ():
         if index == len(known):
             continue
         name, _, make, encoding = known[index]
-        if encoding and depth >= MAX_DEPTH:
+        if (encoding and depth >= MAX_DEPTH) or (name.startswith("reversed") and "reversed" in path):
             continue
         changed = make(text) if name != "unglued" else make(characters.folded(text))
         if changed is None:
@@ -164,6 +188,13 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
             _child(part, _name(path, name), depth, out)
         elif out.add(_name(path, name), characters.folded(part)):
             _spelled(name, text, part, path, out)
+            _reread(part, _name(path, name), out)
+
+
+def _reread(text: str, path: str, out: _Collector) -> None:
+    """What the pieces that do not read may be."""
+    for name, read in ciphers.readings(text).items():
+        out.add(_name(path, name), characters.folded(read))
 
 
 def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> None:

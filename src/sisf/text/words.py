@@ -10,6 +10,11 @@ from importlib.resources import files
 from math import log
 
 _LETTERS = re.compile(r"[a-z]+")
+_SPOKEN = re.compile(r"(?<!['’])[a-z]+")
+"""Words without what stands behind an apostrophe."""
+_MANY_UNKNOWN = 0.25
+_SCRAPS = 3.3
+"""Letters of a word: English has 4.5."""
 _UNKNOWN = 14.0
 """Cost of one letter that belongs to no known word: more than a rare word."""
 _NO_WORD = 1e9
@@ -29,6 +34,27 @@ def readable(text: str) -> float:
     words = _LETTERS.findall(text.lower())
     letters = sum(map(len, words))
     return sum(len(w) for w in words if len(w) > 1 and w in known) / letters if letters else 0.0
+
+
+def strangeness(text: str) -> float:
+    """How little a text reads as English: the cost of its words for each of its letters.
+
+    Honest English has 1 to 2, letters at random some 12. 0.0 without Latin letters.
+    """
+    known = costs()
+    words = _SPOKEN.findall(text.lower())
+    letters = sum(map(len, words))
+    if not letters:
+        return 0.0
+    return sum(known.get(word) or _UNKNOWN * len(word) for word in words) / letters
+
+
+def foreign(text: str) -> bool:
+    """Whether a text looks like no English: a quarter of its letters are in unknown words, or its words are scraps."""
+    words = _SPOKEN.findall(text.lower())
+    letters = sum(map(len, words))
+    unknown = sum(len(word) for word in words if word not in costs())
+    return unknown >= _MANY_UNKNOWN * letters or letters <= _SCRAPS * len(words)
 
 
 @cache

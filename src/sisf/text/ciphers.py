@@ -1,0 +1,194 @@
+"""Pieces of a text that do not read as English, and what else they may be read as.
+
+A piece gets another reading only when that one reads as English clearly better: other languages, names and machine
+text keep their own. The work on a text is bounded: so many pieces are looked at, and more the longer it is.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from string import ascii_lowercase as letters
+
+from sisf.text.mending import mended, voweled
+from sisf.text.words import costs, foreign, segmented, strangeness
+
+_STRANGE = 3.2
+"""`strangeness` from which a piece is looked at, if it looks foreign too. The median of honest English is 1.8."""
+_READS = 3.6
+"""What another reading must at most have."""
+_BETTER = 0.72
+"""And at most this part of what the piece has."""
+_FEWEST_LETTERS = 12
+_LONGEST = 600
+_SAMPLE = 160
+"""Characters on which ciphers are tried; one that reads is then undone in all of the piece."""
+_PIECES, _CHARS_A_PIECE = 6, 6_000
+"""Pieces looked at in any text, and the characters of a text for each one more."""
+
+PIECE = re.compile(rf"(?:[^\n.!?]|[.!?](?!\s)){{1,{_LONGEST}}}[.!?]{{0,3}}|\s+|[.!?]+")
+"""Sentences and lines, cut where they are long; together they are the text."""
+_SIGNS = re.compile(r"\S")
+_FEWEST_SIGNS = 20
+_LATIN = re.compile("[A-Za-z]")
+_ANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS // 2}}}")
+_INSIDE = re.compile(r"(?<=[^\W\d_])[^\w\s]{1,3}(?=[^\W\d_])")
+_NO_LETTER = re.compile("[^a-z]+")
+_OTHER_LETTERS = re.compile(r"[^\W\d_a-z]")
+_RUNS = re.compile("[a-z]+")
+_SCRAPS = 3.6
+"""Letters of a run up to which words may be broken; English has 4.5."""
+_RUN = re.compile("[A-Za-z]{2,}")
+_PIG_WORD = re.compile(r"(?<![^\s-])([a-z']+)([^\sa-z-]{0,2})([a-z]*)ay(?![a-z])")
+_UBBI = re.compile("ub(?=[aeiou])")
+_KEYS = "qwertyuiopasdfghjklzxcvbnm"
+_FIRST_VOWEL = 4
+"""Consonants that may have been moved to the end of a word."""
+
+
+def readings(text: str) -> dict[str, str]:
+    """By the name of a reading what it makes of the pieces that do not read, a line each."""
+    found: dict[str, list[str]] = {}
+    if _ANY.search(text) is None:
+        return {}
+    left = _PIECES + len(text) // _CHARS_A_PIECE
+    for piece in _strange(text):
+        if left <= 0:
+            break
+        left -= 1
+        for name, read in _read(piece):
+            found.setdefault(name, []).append(read.strip())
+    return {name: "\n".join(pieces) for name, pieces in found.items()}
+
+
+def reads(text: str, instead_of: str = "") -> bool:
+    """Whether a text reads as English, and better than another one."""
+    own = strangeness(text)
+    return 0 < own <= _READS and (not instead_of or own <= _BETTER * strangeness(instead_of))
+
+
+def _strange(text: str) -> Iterator[str]:
+    """Neighbouring pieces that do not read, as one."""
+    block: list[str] = []
+    size = 0
+    for match in PIECE.finditer(text):
+        piece = match[0]
+        plain = _enough(piece) and not _odd(piece)
+        if plain or size + len(piece) > _LONGEST:
+            yield from _worth(block)
+            block, size = [], 0
+        if plain:
+            continue
+        block.append(piece)
+        size += len(piece)
+    yield from _worth(block)
+
+
+def _worth(block: list[str]) -> Iterator[str]:
+    piece = "".join(block)
+    if _enough(piece) and _odd(piece):
+        yield piece
+
+
+def _enough(piece: str) -> bool:
+    count = len(_LATIN.findall(piece))
+    return count >= _FEWEST_LETTERS or (count >= _FEWEST_LETTERS // 2 and len(_SIGNS.findall(piece)) >= _FEWEST_SIGNS)
+
+
+def _odd(piece: str) -> bool:
+    return strangeness(piece) >= _STRANGE and foreign(piece)
+
+
+def _read(piece: str) -> Iterator[tuple[str, str]]:
+    """Other readings of a piece. The first that reads is enough, slips apart: those may be what hides another one."""
+    lower = piece.lower()
+    tight = _INSIDE.sub("", lower)
+    best: tuple[float, str, str] | None = None
+    made_so = [(name, make(lower)) for name, make in _WAYS.items()]
+    if tight != lower:
+        made_so += [(name, _WAYS[name](tight)) for name in ("mended", "voweled")]
+    for name, made in made_so:
+        if made is not None and reads(made, piece):
+            score = strangeness(made)
+            if best is None or score < best[0]:
+                best = (score, name, made)
+    cipher = _cipher(piece)
+    if cipher is not None and (best is None or strangeness(cipher[1]) < best[0]):
+        yield cipher
+    elif best is not None:
+        yield best[1], best[2]
+
+
+def _cipher(piece: str) -> tuple[str, str] | None:
+    """The substitution of letters that makes the piece read, if one does."""
+    sample = piece[:_SAMPLE]
+    for turned, suffix in ((sample, ""), (sample[::-1], " reversed")):
+        name, table = min(_tables().items(), key=lambda item: strangeness(turned.translate(item[1])))
+        if reads(turned.translate(table), sample):
+            return name + suffix, (piece[::-1] if suffix else piece).translate(table)
+    return None
+
+
+@cache
+def _tables() -> dict[str, dict[int, int]]:
+    """Ciphers by name, as tables that undo them."""
+    tables = {f"shift {k}": _table(letters, letters[k:] + letters[:k]) for k in range(1, 26)}
+    tables["mirror"] = _table(letters, letters[::-1])
+    tables["keys right"] = _table(_KEYS[1:] + _KEYS[:1], _KEYS)
+    tables["keys left"] = _table(_KEYS, _KEYS[1:] + _KEYS[:1])
+    tables["shift 47"] = {33 + i: 33 + (i + 47) % 94 for i in range(94)}
+    tables["as it stands"] = {}
+    return tables
+
+
+def _table(coded: str, clear: str) -> dict[int, int]:
+    return str.maketrans(coded + coded.upper(), clear + clear.upper())
+
+
+def _rejoined(lower: str) -> str | None:
+    """Words that were broken into pieces: the letters without what stands between, cut anew."""
+    if _OTHER_LETTERS.search(lower):
+        return None
+    if sum(map(len, _RUNS.findall(lower))) > _SCRAPS * len(_RUNS.findall(lower)):
+        return None
+    return segmented(_NO_LETTER.sub("", lower))
+
+
+def _tightened(lower: str) -> str | None:
+    """Words without the signs inside them."""
+    tight = _INSIDE.sub("", lower)
+    return tight if tight != lower else None
+
+
+def _every_other(lower: str) -> str | None:
+    """Every second letter of each word, the first included."""
+    return _RUN.sub(lambda m: m[0][::2], lower)
+
+
+def _pig_latin(lower: str) -> str | None:
+    if len(_PIG_WORD.findall(lower)) * 2 < len(lower.split()):
+        return None
+    return _PIG_WORD.sub(_unpig, lower)
+
+
+def _unpig(match: "re.Match[str]") -> str:
+    """What stood before the first vowel, from the end to the beginning; signs between stood at the end."""
+    stem = match[1] + match[3]
+    turned = [stem[-k:] + stem[:-k] for k in range(1, min(_FIRST_VOWEL, len(stem)))]
+    turned += [stem[:-1]] if stem[-1] in "wy" else [stem]
+    return min((word for word in turned if word in costs()), key=costs().__getitem__, default=turned[0]) + match[2]
+
+
+def _ubbi_dubbi(lower: str) -> str | None:
+    return _UBBI.sub("", lower) if "ub" in lower else None
+
+
+_WAYS: dict[str, Callable[[str], str | None]] = {
+    "tightened": _tightened,
+    "mended": mended,
+    "voweled": voweled,
+    "rejoined": _rejoined,
+    "every other letter": _every_other,
+    "pig latin": _pig_latin,
+    "ubbi dubbi": _ubbi_dubbi,
+}
+"""The ways to read a piece in lower case; None: nothing in it asks for this one."""

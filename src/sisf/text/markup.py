@@ -1,0 +1,106 @@
+"""Texts inside documents: markup taken away, and what stands in comments, in strings and in values alone.
+
+Nothing is parsed: what is hostile is seldom well-formed. Each function returns what a reader of the shown, or of the
+running, document would read, or None. All take time linear in the text.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from sisf.text.changed import Changed, substitute
+
+_HIDDEN = (
+    r"<(?P<tag>\w{1,16})\b[^<>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|\bhidden\b)[^<>]*>[^<]*</(?P=tag)\s*>"
+)
+_TAG = r"<!--(?:[^-]|-(?!->))*-->|</?[A-Za-z][^<>]{0,400}>"
+_MARKS = re.compile(
+    rf"(?P<hidden>{_HIDDEN})|(?P<tags>(?:{_TAG})+)|~~[^~\n]{{1,80}}~~|\[(?P<link>[^\[\]\n]{{1,200}})\]\([^()\s]{{0,400}}\)"
+    r"|\\(?:text|textbf|textit|texttt|emph|mathrm|mbox|operatorname)\{(?P<latex>[^{}]{0,400})\}"
+    r"|\$(?P<math>[^\s$]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})"
+)
+_COMMENT = re.compile(
+    r"<!--((?:[^-]|-(?!->)){4,})-->|/\*((?:[^*]|\*(?!/)){4,})\*/|\"\"\"([^\"]{4,})\"\"\""
+    r"|(?:^[ \t]*|(?<=[;{}\s])(?=//))(?://|#(?![!#])|%|--|;;|REM\b)[ \t]+([^\n]{4,})",
+    re.MULTILINE,
+)
+_STRING = re.compile(r"\"((?:[^\"\\\n]|\\.){0,2000})\"|(?<!\w)'((?:[^'\\\n]|\\.){0,2000})'(?!\w)")
+CLUE_SHOWN = r"<[A-Za-z/!]|~~|\]\(|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[^\s$]+\$"
+CLUE_COMMENTS = r"<!--|/\*|//[ \t]|(?:^|\n)[ \t]*(?:#|%|--|;;|REM)[ \t]|\"\"\""
+CLUE_STRINGS = r"(?:\"[^\"]*\"|'[^']*')(?:.|\n)*(?:\"[^\"]*\"|'[^']*')|^\s*[\[{]"
+CLUE_ASSIGNED = r"\w\s*:?=\s*[\"']"
+"""What in a text calls for each (RE2)."""
+_DOCUMENT = re.compile(r"\s*[\[{]|[\s\S]{0,2000}?[{,]\s*[\"']\w{1,40}[\"']\s*:")
+_KEY = re.compile(r"\s*:(?!:)")
+_ASSIGNED = re.compile(
+    r"^[ \t]*(?:(?:let|var|const|set|my)\s+)?\$?([A-Za-z_]\w{0,30})\s*:?=\s*"
+    r"((?:\"[^\"\n]*\"|'[^'\n]*')(?:\s*[+.&]\s*(?:\"[^\"\n]*\"|'[^'\n]*'))*)\s*;?[ \t]*$",
+    re.MULTILINE,
+)
+_QUOTES = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
+_NAME = re.compile(r"\$?\{?\b([A-Za-z_]\w{0,30})\b\}?")
+_SAYING = 3
+"""Words from which a string is a text of its own and not a piece of one."""
+_FEWEST_PIECES = 4
+_ALIKE = 0.5
+"""Share of the strings that must stand behind the same, for all of them to be pieces of one."""
+_DIGITS = re.compile(r"\d+")
+_FEWEST_LETTERS = 12
+
+
+def shown(text: str) -> Changed | None:
+    """The text without tags, comments, emphasis, links, what is struck out and what is not displayed."""
+    return substitute(_MARKS, _unmarked, text)
+
+
+def _unmarked(match: "re.Match[str]") -> str:
+    if match["tags"] is not None:
+        around = match.string[max(0, match.start() - 1) : match.start()], match.string[match.end() : match.end() + 1]
+        empty = "></" in match["tags"] or match["tags"].startswith("<!--")
+        inside = empty and all(c.isalpha() for c in around if c) and all(around)
+        return "" if inside else " "
+    return match["link"] or match["latex"] or match["math"] or ""
+
+
+def comments(text: str) -> Changed | None:
+    """What stands in comments, a line each."""
+    return _lines([next(filter(None, match.groups())) for match in _COMMENT.finditer(text)])
+
+
+def strings(text: str) -> Changed | None:
+    """What stands in quotes and is no key: the texts among them, a line each, or else the pieces put together."""
+    matches = [match for match in _STRING.finditer(text) if not _KEY.match(text, match.end())]
+    found = [match[1] if match[1] is not None else match[2] for match in matches]
+    texts = [piece.strip() for piece in found if piece.count(" ") >= _SAYING - 1]
+    if texts and _DOCUMENT.match(text):
+        return _lines(texts)
+    gaps = Counter(_DIGITS.sub("", text[a.end() : b.start()]) for a, b in pairwise(matches))
+    alike = max(gaps.values(), default=0) >= _ALIKE * len(matches)
+    return _together(found) if alike else None
+
+
+def _together(pieces: Sequence[str]) -> Changed | None:
+    if len(pieces) < _FEWEST_PIECES:
+        return None
+    whole = all(piece.strip().isalpha() and len(piece.strip()) > 1 for piece in pieces)
+    spaced = any(piece != piece.strip() for piece in pieces)
+    said = "".join(pieces) if spaced or not whole else " ".join(pieces)
+    return Changed(said) if len(said) >= _FEWEST_LETTERS else None
+
+
+def _lines(texts: Sequence[str]) -> Changed | None:
+    said = "\n".join(filter(None, map(str.strip, texts)))
+    return Changed(said) if len(said) >= _FEWEST_LETTERS else None
+
+
+def substituted(text: str) -> Changed | None:
+    """What is left of the text when names that it defines as strings are replaced by these."""
+    values: dict[str, str] = {}
+    for match in _ASSIGNED.finditer(text):
+        values.setdefault(match[1], "".join(a or b for a, b in _QUOTES.findall(match[2])))
+    rest = _ASSIGNED.sub("", text)
+    changed = substitute(_NAME, lambda m: values.get(m[1]), rest) if values else None
+    if changed is None or sum(len(v) for v in values.values()) > len(text):
+        return None
+    return Changed(changed.text.strip()) if len(changed.text) <= 2 * len(text) else None

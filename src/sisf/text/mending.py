@@ -1,0 +1,121 @@
+"""Words that are misspelt, mended: letters swapped, dropped, doubled, wrong, shuffled, vowels left out or masked.
+
+A word that is in no list becomes the commonest word that is one such slip away. What a text becomes is judged as a
+whole by its caller; here words are mended one by one, and each costs some hundred look-ups.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from string import ascii_lowercase
+
+from sisf.text.changed import substitute
+from sisf.text.order import VERBS
+from sisf.text.remembered import remembered
+from sisf.text.words import costs
+
+_WORD = re.compile(r"[a-z]{3,20}")
+_MASKED = re.compile(r"(?<![a-z])[a-z][a-z*_#]{1,19}(?![a-z])")
+_VOWELS = re.compile("[aeiou]")
+_MASK = re.compile("[aeiou*_#]")
+_FEWEST = 4
+"""Letters of a word that can be told from others although it is misspelt."""
+_RARER = (0.0, 1.5, 3.0)
+"""What a word must be commoner by when it takes a rarer slip, in units of the words' cost."""
+_ASKED = 2.0
+"""How much commoner than elsewhere verbs are with which requests begin."""
+_FEWEST_CHANGED = 3
+
+
+def mended(lower: str) -> str | None:
+    """Each unknown word of a lower-case text as the commonest word that it may be a slip of. None: hardly any is."""
+    return _each(_WORD, _corrected, lower)
+
+
+def voweled(lower: str) -> str | None:
+    """Each unknown word of a lower-case text with the vowels that were left out or masked (`t*xt`, `t_xt`, `txt`)."""
+    return _each(_MASKED, _with_vowels, lower)
+
+
+def _each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
+    changed = substitute(pattern, lambda m: mend(m[0]), text)
+    return changed.text if changed is not None and len(changed.fresh or ()) >= _FEWEST_CHANGED else None
+
+
+@remembered
+def _corrected(word: str) -> str:
+    known = costs()
+    if word in known:
+        return word
+    best, least = word, float("inf")
+    kinds = (_usual(word), _shuffles().get(_signature(word), ()), _unusual(word) if len(word) > _FEWEST - 1 else ())
+    for penalty, candidates in zip(_RARER, kinds, strict=True):
+        for candidate in candidates:
+            if candidate in known and len(candidate) >= _FEWEST - 1:
+                cost = _cost(candidate) + penalty
+                if cost < least:
+                    best, least = candidate, cost
+    return best
+
+
+def _usual(word: str) -> Iterator[str]:
+    """One slip: two letters swapped, one doubled, one missing."""
+    for i in range(len(word) - 1):
+        if word[i] == word[i + 1]:
+            yield word[:i] + word[i + 1 :]
+        else:
+            yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+    for i in range(len(word) + 1):
+        for letter in ascii_lowercase:
+            yield word[:i] + letter + word[i:]
+
+
+def _unusual(word: str) -> Iterator[str]:
+    """A wrong letter, one too many, or two slips: the middle in another order with a letter missing or too many."""
+    for i in range(len(word)):
+        yield word[:i] + word[i + 1 :]
+        for letter in ascii_lowercase:
+            yield word[:i] + letter + word[i + 1 :]
+    shuffles = _shuffles()
+    for letter in ascii_lowercase:
+        yield from shuffles.get(_signature(word[0] + letter + word[1:]), ())
+    for i in range(1, len(word) - 1):
+        yield from shuffles.get(_signature(word[:i] + word[i + 1 :]), ())
+
+
+def _cost(word: str) -> float:
+    return costs()[word] - (_ASKED if word in VERBS else 0.0)
+
+
+def _signature(word: str) -> str:
+    return word[0] + "".join(sorted(word[1:-1])) + word[-1]
+
+
+@cache
+def _shuffles() -> dict[str, tuple[str, ...]]:
+    """The words by their first and last letters and what stands between, in any order; commonest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in costs():
+        if len(word) >= _FEWEST:
+            key = _signature(word)
+            found[key] = (*found.get(key, ()), word)
+    return found
+
+
+@remembered
+def _with_vowels(word: str) -> str:
+    bare, masked = _skeletons()
+    if word.isalpha():
+        return bare.get(word, word) if word not in costs() or not _VOWELS.search(word) else word
+    return masked.get(word[0] + _MASK.sub("*", word[1:]), word)
+
+
+@cache
+def _skeletons() -> tuple[dict[str, str], dict[str, str]]:
+    """The commonest word of each that looks so without vowels behind its first letter, and with them masked."""
+    bare: dict[str, str] = {}
+    masked: dict[str, str] = {}
+    for word in sorted(costs(), key=_cost):
+        bare.setdefault(word[0] + _VOWELS.sub("", word[1:]), word)
+        masked.setdefault(word[0] + _VOWELS.sub("*", word[1:]), word)
+    return bare, masked

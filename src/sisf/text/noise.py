@@ -1,0 +1,101 @@
+"""Words with something between them, and words in another order: numbers, fillers, sentences from their last word on.
+
+Each function returns the text as it was before, or None when it does not look so. All take time linear in the text.
+"""
+
+import re
+from collections import Counter
+from itertools import pairwise
+
+from sisf.text.changed import Changed, substitute
+from sisf.text.order import VERBS
+from sisf.text.words import segmented
+
+_NUMBERED = re.compile(
+    r"(?<!\S)[(\[#]?\d{1,3}[.):\]_-]{1,2}\s?(?=[^\W\d_])|(?<=[^\W\d_])[.,:_-]?[(\[]?\d{1,3}[)\]]?(?=\s|$)"
+)
+CLUE_NUMBERED = r"(?:\d{1,3}[^\w\s]{0,2}[^\S\n]?[A-Za-z][^\s0-9]*\s+){4}|(?:[A-Za-z][^\s0-9]*\d{1,3}\)?[\s,;]+){4}"
+"""What calls for it (RE2)."""
+_PAIRED = re.compile(
+    r"(?<!\S)(?:[(\[#]?(\d{1,3})[.):\]_=-]{1,2}\s?([^\W\d_][^\s\d()]*)|([^\W\d_][^\s\d()]*?)[.,:_=-]?[(\[]?(\d{1,3})[)\]]?)(?=[\s,;]|$)"
+)
+_FEWEST = 4
+_NUMBERED_SHARE = 0.5
+
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_FILLER_SHARE, _COMMON_FILLER_SHARE = 0.18, 0.3
+"""Of all words, from which one is a filler; and from which one of the commonest words is: `the` has up to 0.2."""
+_COMMON = frozenset("the a an and of to in on is are i you it that for with was be at by my your".split())
+_FEWEST_FILLERS = 4
+_MOST_FILLERS = 8
+_FEWEST_WORDS = 8
+
+_BEFORE_NOUNS = frozenset("a an the my your our his her their its this these".split())
+_BEFORE_THESE = frozenset(
+    """
+    of in to for on with that from by at about and is are how into using can do without against or as under through
+    until during after before over than between when because if
+    """.split()
+)
+_TURNED_PAIRS = frozenset([("to", "how"), ("be", "can"), ("be", "will"), ("be", "to"), ("me", "give"), ("me", "tell")])
+_MUCH = 2
+"""What a preposition, or an order at the very end, says more than a verb, which may be a noun."""
+
+
+def clue_pairs() -> str:
+    """RE2 pattern of pairs of words that seldom stand so but in a text read from its end."""
+    first, second = "|".join(sorted(_BEFORE_NOUNS)), "|".join(sorted(_BEFORE_THESE | VERBS))
+    turned = "|".join(sorted(" ".join(pair) for pair in _TURNED_PAIRS))
+    orders = "|".join(sorted(verb.capitalize() for verb in VERBS))
+    return rf"(?i:\b(?:(?:{first})\s+(?:{second})|{turned})\b)|\s(?:{orders})[.!?]?\s*$"
+
+
+def numbered(text: str) -> Changed | None:
+    """Words that are numbered, without the numbers and in the order of these."""
+    pairs = [(int(m[1] or m[4]), m[2] or m[3]) for m in _PAIRED.finditer(text)]
+    numbers = [number for number, _ in pairs]
+    if len(pairs) < _FEWEST or len(pairs) < _NUMBERED_SHARE * len(text.split()):
+        return None
+    if len(set(numbers)) == len(numbers) and max(numbers) <= 3 * len(numbers):
+        words = [word for _, word in sorted(pairs, key=lambda pair: pair[0])]
+        return Changed(_words(words))
+    return substitute(_NUMBERED, lambda _: "", text)
+
+
+def _words(words: list[str]) -> str:
+    if all(len(word) == 1 for word in words):
+        return segmented("".join(words).lower())
+    return " ".join(words)
+
+
+def unfilled(text: str) -> Changed | None:
+    """The text without words that stand between the others again and again."""
+    words = _TOKEN.findall(text)
+    if len(words) < _FEWEST_WORDS:
+        return None
+    common = Counter(word.lower() for word in words).most_common(_MOST_FILLERS)
+    least = max(_FEWEST_FILLERS, _FILLER_SHARE * len(words))
+    rare = [count for word, count in common if count >= least and word not in _COMMON]
+    usual = min([_COMMON_FILLER_SHARE * len(words), *rare])  # what stands as often as a filler is part of it
+    fillers = {word for word, count in common if count >= (usual if word in _COMMON else least)}
+    kept = [word for word in words if word.lower() not in fillers]
+    return Changed(" ".join(kept)) if fillers and len(kept) >= _FEWEST else None
+
+
+def forwards(text: str) -> Changed | None:
+    """The words from the last one on, where articles stand behind their nouns more often than before them."""
+    words = text.lower().split()
+    right = wrong = 0
+    for one, other in pairwise(words):
+        right += _leads(one, other) + _MUCH * ((other, one) in _TURNED_PAIRS)
+        wrong += _leads(other, one) + _MUCH * ((one, other) in _TURNED_PAIRS)
+    if words and words[-1].strip(".!?") in VERBS and words[0] not in VERBS:
+        wrong += _MUCH
+    return Changed(" ".join(reversed(text.split()))) if wrong > right else None
+
+
+def _leads(word: str, noun: str) -> int:
+    """How much it says that one word stands before the other."""
+    if noun not in _BEFORE_NOUNS:
+        return 0
+    return _MUCH if word in _BEFORE_THESE else int(word in VERBS)

@@ -1,0 +1,92 @@
+"""What is written to be read by people, or by models told how, and by no program: its words come back in some view."""
+
+import random
+import re
+from difflib import SequenceMatcher
+
+import pytest
+
+from sisf import corpus
+from sisf.errors import LimitExceeded
+from sisf.text.views import ALLOWANCE, MAX_GROWTH, MAX_VIEWS, views
+from tests.text.evasions import EVASIONS
+
+TEXTS = [sample.text for sample in random.Random(4).sample(corpus.sample_attacks(), 40)]
+WORD = re.compile("[a-z0-9]+")
+ENOUGH = 0.75
+"""Share of the words that say what is meant."""
+MEASURED = {
+    "middles shuffled": 0.75,
+    "pig latin": 0.8,
+    "Thai": 0.8,
+    "vowels left out": 0.5,
+}
+"""Share of the texts that come back where less than nine in ten do: what is left out can be another word's."""
+
+
+def words(text: str) -> list[str]:
+    return WORD.findall(text.lower().replace("'", "").replace("’", ""))
+
+
+def comes_back(text: str, view: str) -> bool:
+    """Whether a view holds most words of a text in their order, and not much else."""
+    clear, read = words(text), words(view)
+    blocks = SequenceMatcher(None, clear, read, autojunk=False).get_matching_blocks()
+    same = sum(block.size for block in blocks)
+    return same >= ENOUGH * len(clear) and same >= 0.6 * len(read)
+
+
+@pytest.mark.parametrize("name", EVASIONS)
+def test_the_words_of_an_attack_come_back(name: str) -> None:
+    chance = random.Random(name)
+    lost = []
+    for text in TEXTS:
+        found = views(EVASIONS[name](text, chance))
+        if not any(comes_back(text, view.text) for view in found if view.derived or view.name == "raw"):
+            lost.append(text)
+    assert len(lost) <= (1 - MEASURED.get(name, 0.9)) * len(TEXTS), lost[:3]
+
+
+@pytest.mark.parametrize("name", EVASIONS)
+def test_a_text_written_so_at_length_stays_within_its_budget(name: str) -> None:
+    long = " ".join(TEXTS)
+    changed = EVASIONS[name](long, random.Random(name))
+    try:
+        found = views(changed)
+    except LimitExceeded:
+        return  # refused whole
+    assert len(found) <= MAX_VIEWS
+    assert sum(len(v.text) for v in found) <= (MAX_GROWTH + 4) * len(changed) + ALLOWANCE
+
+
+HONEST = [*corpus.benign_reference(), *corpus.honest()]
+
+
+def test_honest_texts_are_hardly_ever_read_otherwise() -> None:
+    others = [[v.name for v in views(sample.text) if v.derived] for sample in HONEST]
+    assert sum(map(bool, others)) <= 0.08 * len(HONEST)  # measured: 0.05
+    assert sum(map(len, others)) <= 0.12 * len(HONEST)
+    assert max(map(len, others)) <= 14
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "u free l8r? gonna grab pizza w the guys, lmk asap",
+        "What does ... --- ... mean in Morse code?",
+        "Teach me the radio alphabet: alfa, bravo, charlie and so on.",
+        "1, 2, 3, 4, 5, 6, 7, 8, 9, 10: what is their sum?",
+        "for (int i = 0; i < 10; i++) { total += prices[i]; }",
+        '{"name": "Ada", "age": 36, "likes": ["tea", "chess"]}',
+        "Kannst du mir bitte erklären, wie man einen Kuchen ohne Eier backt?",
+        "¿Puedes explicarme cómo funciona la fotosíntesis en las plantas?",
+        "Wat eten mensen in Nederland bij het ontbijt en wat drinken zij daarbij?",
+        "Καλημέρα σας, πώς μπορώ να φτάσω στον σταθμό των τρένων;",
+        "Скажите, пожалуйста, как пройти к вокзалу?",
+        "- [ ] buy milk\n- [x] call the bank\n- [ ] fix the bike",
+    ],
+)
+def test_honest_texts_in_the_same_dress_gain_few_views(text: str) -> None:
+    found = [v for v in views(text) if v.derived]
+    assert len(found) <= 3, found
+    assert sum(len(v.text) for v in found) <= 2 * len(text)

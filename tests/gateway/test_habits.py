@@ -61,3 +61,10 @@ def test_other_pages_may_where_the_setting_says_so() -> None:
         with rig(listen__cors_origins=[named]) as gateway:
             asked = gateway.request("OPTIONS", CHAT, headers=page)
             assert asked.headers["access-control-allow-origin"] == page["origin"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("gateway", 200), ("gateway:8400", 200), ("evil.example", 403), ("", 403)]
+)
+def test_names_of_a_local_network_reach_a_gateway_without_keys(gateway: Rig, host: str, status: int) -> None:
+    assert gateway.post(chat("hi"), headers={"host": host}).status == status

@@ -10,11 +10,11 @@ from sisf.gateway.addresses import parsed
 def refuse_foreign(headers: Mapping[bytes, bytes], peer: str, hosts: Sequence[str]) -> None:
     """Raise `HttpFailure` (403) for a request that a page of elsewhere made: its `Origin` is neither local, nor the
     gateway's own, nor one of `hosts`; or, from the gateway's own machine, its `Host` is a name of somebody else (DNS
-    rebinding)."""
+    rebinding). Names without a dot are nobody's on the internet: containers and local networks use them."""
     host = name_of(b"//" + headers.get(b"host", b""))
     address = parsed(peer)
     rebound = address is not None and address.is_loopback and not is_local(host) and host not in hosts
-    if rebound and parsed(host) is None and b"host" in headers:
+    if rebound and parsed(host) is None and (not host or "." in host.rstrip(".")) and b"host" in headers:
         raise HttpFailure(403, "foreign_host", f"{host[:80]!r} is not a name of this gateway; see listen.hosts.")
     origin = headers.get(b"origin")
     if origin is None:

@@ -74,8 +74,10 @@ def test_a_message_withheld_after_keep_alives_is_well_formed(monkeypatch: pytest
         body = gateway.post({**chat("x", stream=True), "max_tokens": 9}, path="/v1/messages").body
         assert body.startswith(PING)
         assert b"Some answer." not in body
-        client = anthropic.Anthropic(base_url=gateway.url, api_key="x", max_retries=0)
-        with client.messages.stream(model="c", max_tokens=9, messages=[{"role": "user", "content": "x"}]) as stream:
+        with (
+            anthropic.Anthropic(base_url=gateway.url, api_key="x", max_retries=0) as client,
+            client.messages.stream(model="c", max_tokens=9, messages=[{"role": "user", "content": "x"}]) as stream,
+        ):
             assert stream.get_final_message().stop_reason == "refusal"
 
 
@@ -84,8 +86,8 @@ def test_a_response_withheld_after_keep_alives_is_well_formed(monkeypatch: pytes
         body = gateway.post({"model": "m", "input": "x", "stream": True}, path="/v1/responses").body
         assert body.startswith(COMMENT)
         assert b"Some answer." not in body
-        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0)
-        events = list(client.responses.create(model="m", input="x", stream=True))
+        with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0) as client:
+            events = list(client.responses.create(model="m", input="x", stream=True))
         assert (events[0].type, events[-1].type) == ("response.created", "response.incomplete")
 
 

@@ -57,6 +57,23 @@ class CorpusItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """A harmful request and its honest twin: the same words, topic, form and length as far as that goes.
+
+    `form` is how it is said (`order`, `question`, `statement`, `plea`, `completion`, `roleplay`, `system`, `passage`,
+    `dialogue`), `area` a finer topic within the hazard, `language` an ISO 639-1 code.
+    """
+
+    id: str
+    hazard: Hazard
+    form: str
+    harmful: str
+    twin: str
+    area: str | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerItem:
     """A prompt with an answer and what a judge should say of the answer.
 
@@ -71,6 +88,8 @@ class AnswerItem:
     kind: AnswerKind
     label: AnswerLabel
     prompt_id: str | None = None
+    hazard: Hazard | None = None
+    """What a breach helps with; None for a safe answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +114,8 @@ class Sample:
     text: str
     label: SampleLabel
     category: Hazard | None = None
+    form: str | None = None
+    """`question`, `order`, `passage`, `piece` (of a document), `code`, `log` …, where it is said."""
 
 
 @lru_cache(maxsize=1)
@@ -104,16 +125,24 @@ def contrastive() -> tuple[CorpusItem, ...]:
 
 
 @lru_cache(maxsize=1)
+def pairs() -> tuple[Pair, ...]:
+    """Harmful requests with their honest twins, over all hazards and forms."""
+    return _load("pairs.jsonl", _pair)
+
+
+@lru_cache(maxsize=1)
 def answers() -> tuple[AnswerItem, ...]:
     """Prompts with labelled answers, for training the judge of answers."""
-    prompts = {item.id: item.text for item in contrastive()}
+    items = {item.id: item for item in contrastive()}
 
     def answer(row: _Row) -> AnswerItem:
         prompt_id = row.get("prompt_id")
-        prompt = _text(row, "prompt") if prompt_id is None else prompts[prompt_id]
+        prompt = _text(row, "prompt") if prompt_id is None else items[prompt_id].text
         kind = _one_of(row, "kind", _ANSWER_KINDS)
         label = _one_of(row, "label", _ANSWER_LABELS)
-        return AnswerItem(_text(row, "id"), prompt, _text(row, "text"), kind, label, prompt_id)
+        hazard = _hazard(row, "hazard") if prompt_id is None else items[prompt_id].hazard
+        named = hazard if label == "breach" else None
+        return AnswerItem(_text(row, "id"), prompt, _text(row, "text"), kind, label, prompt_id, named)
 
     return _load("answers.jsonl", answer)
 
@@ -146,6 +175,12 @@ def honest() -> tuple[Sample, ...]:
 def benign_reference() -> tuple[Sample, ...]:
     """Honest prompts to calibrate policies on when the operator names no reference of their own."""
     return _load("benign_reference.jsonl", _sample)
+
+
+@lru_cache(maxsize=1)
+def documents() -> tuple[Sample, ...]:
+    """Honest passages, pieces of documents, code, logs, data and instructions of agents that the encoder is taught."""
+    return _load("documents.jsonl", _sample)
 
 
 @lru_cache(maxsize=1)
@@ -187,6 +222,18 @@ def _item(row: _Row) -> CorpusItem:
     )
 
 
+def _pair(row: _Row) -> Pair:
+    return Pair(
+        id=_text(row, "id"),
+        hazard=Hazard(_text(row, "hazard")),
+        form=_text(row, "form"),
+        harmful=_text(row, "harmful"),
+        twin=_text(row, "twin"),
+        area=row.get("area"),
+        language=row.get("language") or "en",
+    )
+
+
 def _frame(row: _Row) -> TechniqueFrame:
     technique = Technique(_text(row, "technique"))
     return TechniqueFrame(_text(row, "id"), technique, _text(row, "text"), _one_of(row, "kind", _FRAME_KINDS))
@@ -194,7 +241,7 @@ def _frame(row: _Row) -> TechniqueFrame:
 
 def _sample(row: _Row) -> Sample:
     label = _one_of(row, "label", _SAMPLE_LABELS)
-    return Sample(_text(row, "id"), _text(row, "text"), label, _hazard(row, "category"))
+    return Sample(_text(row, "id"), _text(row, "text"), label, _hazard(row, "category"), row.get("form"))
 
 
 def _hazard(row: _Row, key: str) -> Hazard | None:

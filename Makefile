@@ -54,6 +54,12 @@ bench-gateway: $(VENV)-litellm/.installed $(VENV)/.installed ## Measure the gate
 test-hf: $(VENV)-hf/.installed ## Run the tests of `sisf model serve` with transformers and torch
 	@$(VENV)-hf/bin/python -m pytest tests/hf $(ARGS)
 
+.PHONY: encoder
+encoder: $(VENV)-hf/.installed ## Train the harm-aware encoder anew from the corpus (some 20 minutes)
+	@mkdir -p out
+	$(VENV)-hf/bin/python scripts/train_encoder.py --out out/encoder.pt $(ARGS)
+	$(VENV)-hf/bin/python scripts/ship_encoder.py out/encoder.pt
+
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types and import directions
 	@$(BIN)/ruff format --check .

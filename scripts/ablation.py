@@ -13,22 +13,12 @@ from sisf.evaluation.laboratory import Laboratory, Options
 from sisf.evaluation.progress import Silent
 from sisf.evaluation.protocols.learn.figures import figures
 from sisf.evaluation.protocols.learn.run import learn
-from sisf.policy import Policy
 from sisf.settings import load
-from sisf.synthesis.base import Knowledge
 from sisf.synthesis.learner import Recipe
 from sisf.synthesis.local import LocalSynthesiser
 from sisf.synthesis.paper import OpenGate
-from sisf.verdict import Breach
 
 BENIGN = ("paper_benign", "alpaca_test", "mixed_test", "oktest", "jbb_benign", "cyber_benign", "roleplay_benign")
-
-
-class PatternsOnly(LocalSynthesiser):
-    """Readable patterns and nothing else."""
-
-    def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
-        return self._patterns(breach, knowledge.breaches(), [], knowledge)
 
 
 def main() -> None:
@@ -42,13 +32,12 @@ def main() -> None:
 
     variants: dict[str, Callable[[], dict[str, Any]]] = {
         "all of it": made(),
-        "without what the corpus knows of harm": made(Recipe(world_weight=0.0)),
+        "without what the corpus knows of harm": made(Recipe(world_weight=0.0, own_weight=0.0)),
         "without twins and other lessons": made(Recipe(lesson_weight=0.0)),
-        "without either": made(Recipe(world_weight=0.0, lesson_weight=0.0)),
-        "what is known of harm from the first breach on": made(Recipe(world_from=1)),
+        "without either": made(Recipe(world_weight=0.0, own_weight=0.0, lesson_weight=0.0)),
+        "no hazard's policy kept to its hazard": made(Recipe(scope=0.0)),
         "without the gate": lambda: {**made()(), "gate": OpenGate()},
         "with policies on answers": made(answers=True),
-        "patterns only": lambda: {"synthesiser": PatternsOnly(embedder, learn_answers=False)},
     }
     print("| design | ASR, prompts | ASR | breaches | policies |", " | ".join(BENIGN), "|")
     print("|---" * (5 + len(BENIGN)) + "|")

@@ -13,3 +13,13 @@ def minilm() -> Embedder:
 @pytest.fixture(scope="session")
 def minilm_fp32() -> Embedder:
     return create_embedder("minilm-fp32")
+
+
+@pytest.fixture(scope="session")
+def harm_aware() -> Embedder:
+    return create_embedder("harm-aware")
+
+
+@pytest.fixture(scope="session")
+def harm_aware_fp32() -> Embedder:
+    return create_embedder("harm-aware-fp32")

@@ -19,7 +19,7 @@ from sisf.errors import ConfigurationError, SisfError
     ["", "bert", "minilm:large", "folder", "folder:", "fastembed", "openai", "hash:9", "Minilm"],
 )
 def test_an_unknown_spec_names_what_there_is(spec: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"not known: use `minilm`, .*`folder:PATH`"):
+    with pytest.raises(ConfigurationError, match=r"not known: use `harm-aware`, .*`folder:PATH`"):
         create_embedder(spec)
 
 

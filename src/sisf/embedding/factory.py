@@ -8,10 +8,14 @@ from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import ConfigurationError
 from sisf.settings import cache_dir
 
-_FORMS = "`minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, `openai:MODEL@URL` or `hash`"
+DEFAULT = "harm-aware"
+_FORMS = (
+    "`harm-aware`, `harm-aware-fp32`, `minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, `openai:MODEL@URL` "
+    "or `hash`"
+)
 
 
-def create_embedder(spec: str = "minilm", *, cache: Path | None = None, api_key: str = "") -> Embedder:
+def create_embedder(spec: str = DEFAULT, *, cache: Path | None = None, api_key: str = "") -> Embedder:
     """The embedder that `spec` names; local models load at first use.
 
     `cache` is where converted models are kept (default: the user's cache); `api_key` is for endpoints.
@@ -19,6 +23,10 @@ def create_embedder(spec: str = "minilm", *, cache: Path | None = None, api_key:
     """
     kind, _, argument = spec.partition(":")
     match kind, bool(argument):
+        case (("harm-aware" | "harm-aware-fp32"), False):
+            from sisf.embedding.minilm import harm_aware_embedder
+
+            return harm_aware_embedder(cache or cache_dir(), quantised=kind == "harm-aware")
         case (("minilm" | "minilm-fp32"), False):
             from sisf.embedding.minilm import minilm_embedder
 

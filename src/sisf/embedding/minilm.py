@@ -1,13 +1,18 @@
-"""The packaged all-MiniLM-L6-v2, converted once from its safetensors weights to ONNX in the user's cache."""
+"""The packaged models, converted once from safetensors weights to ONNX in the user's cache.
+
+`minilm` is all-MiniLM-L6-v2 as published; `harm-aware` is the same network with what `make encoder` trained.
+"""
 
 from pathlib import Path
 
+from sisf.embedding import delta
 from sisf.embedding.conversion import Progress, cached_session, show_on_terminal
 from sisf.embedding.local import LocalEmbedder
 from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256, packaged_folder
 
 _CONVERTER = 1
 """Raise when conversion changes: vectors made before and after are not comparable."""
+_HARM_AWARE = "harm-aware"
 
 
 def minilm_embedder(
@@ -18,14 +23,34 @@ def minilm_embedder(
     Raises `ModelError` when the package is missing; converting raises it when the weights are not the expected ones
     or int8 is too far from float32.
     """
+    return _embedder(f"minilm-l6-v2-{WEIGHTS_SHA256[:8]}", cache, False, quantised, progress, threads)
+
+
+def harm_aware_embedder(
+    cache: Path, *, quantised: bool = True, progress: Progress = show_on_terminal, threads: int = 1
+) -> LocalEmbedder:
+    """The encoder that tells requests for harm from honest ones that look alike; otherwise as `minilm_embedder`.
+
+    Raises `ModelError` besides when the trained file is missing or does not fit the packaged weights.
+    """
+    return _embedder(f"{_HARM_AWARE}-{delta.digest()[:8]}", cache, True, quantised, progress, threads)
+
+
+def heads_of(embedder_id: str) -> delta.Heads | None:
+    """The heads trained with this embedder; None for one that has none."""
+    return delta.shipped_heads() if embedder_id.startswith(f"{_HARM_AWARE}-{delta.digest()[:8]}") else None
+
+
+def _embedder(  # noqa: PLR0917 - called by the two functions above alone
+    model: str, cache: Path, trained: bool, quantised: bool, progress: Progress, threads: int
+) -> LocalEmbedder:
     folder = packaged_folder()
-    arithmetic = f"int8-{_CONVERTER}" if quantised else f"fp32-{_CONVERTER}"
-    name = f"minilm-l6-v2-{WEIGHTS_SHA256[:8]}-{arithmetic}"
+    name = f"{model}-{'int8' if quantised else 'fp32'}-{_CONVERTER}"
 
     def convert(report: Progress) -> bytes:
         from sisf.embedding.minilm_conversion import convert_float32, convert_int8
 
-        return (convert_int8 if quantised else convert_float32)(folder, report)
+        return (convert_int8 if quantised else convert_float32)(folder, report, trained=trained)
 
     return LocalEmbedder(
         embedder_id=name,

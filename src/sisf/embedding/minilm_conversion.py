@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sisf.embedding import delta
 from sisf.embedding.base import Vectors
 from sisf.embedding.bert_graph import Array, BertShape, build_graph
 from sisf.embedding.conversion import Progress
@@ -21,12 +22,17 @@ from sisf.errors import ModelError
 
 MINIMUM_MEAN_COSINE = 0.995
 MINIMUM_COSINE = 0.985
+MAXIMUM_SCORE_ERROR = 0.5
+"""Log-odds by which the harm score of a sample text may differ from that of float32."""
 
 _SHAPE = BertShape(layers=6, heads=12, hidden=DIMENSIONS, epsilon=1e-12)
 
 
-def load_weights(folder: Path) -> Mapping[str, Array]:
-    """Every tensor by name. Raises `ModelError` unless the file is the one this converter was written for."""
+def load_weights(folder: Path, *, trained: bool = False) -> Mapping[str, Array]:
+    """Every tensor by name; with what training changed if `trained`.
+
+    Raises `ModelError` unless the file is the one this converter was written for.
+    """
     from safetensors.numpy import load
 
     try:
@@ -36,21 +42,21 @@ def load_weights(folder: Path) -> Mapping[str, Array]:
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise ModelError(f"{folder / 'model.safetensors'}: is not the expected all-MiniLM-L6-v2; reinstall the package")
     weights: Mapping[str, Array] = load(content)
-    return weights
+    return delta.merged(weights) if trained else weights
 
 
-def convert_float32(folder: Path, report: Progress) -> bytes:
+def convert_float32(folder: Path, report: Progress, *, trained: bool = False) -> bytes:
     """The float32 graph, serialised."""
     report("reading weights", 0.0)
-    weights = load_weights(folder)
+    weights = load_weights(folder, trained=trained)
     report("writing the graph", 0.5)
     return bytes(build_graph(weights, _SHAPE).SerializeToString())
 
 
-def convert_int8(folder: Path, report: Progress) -> bytes:
+def convert_int8(folder: Path, report: Progress, *, trained: bool = False) -> bytes:
     """The int8 graph, serialised, after it agreed with float32 on sample texts; `ModelError` when it does not."""
     report("reading weights", 0.0)
-    weights = load_weights(folder)
+    weights = load_weights(folder, trained=trained)
     tokenizer = ModelTokenizer(folder / "tokenizer.json", MAX_TOKENS)
     samples = [tokenizer.ids(text) for text in SAMPLES]
     report("measuring activations", 0.2)
@@ -59,7 +65,10 @@ def convert_int8(folder: Path, report: Progress) -> bytes:
     quantised = bytes(quantised_graph(weights, _SHAPE, peaks).SerializeToString())
     report("checking against float32", 0.7)
     reference = bytes(build_graph(weights, _SHAPE).SerializeToString())
-    check_agreement(_vectors(reference, samples), _vectors(quantised, samples))
+    exact, rounded = _vectors(reference, samples), _vectors(quantised, samples)
+    check_agreement(exact, rounded)
+    if trained:
+        check_scores(delta.shipped_heads(), exact, rounded)
     return quantised
 
 
@@ -76,4 +85,14 @@ def check_agreement(reference: Vectors, candidate: Vectors) -> None:
         raise ModelError(
             f"int8 conversion is too far from float32 on this machine (cosine {mean:.4f} on average, {worst:.4f} at "
             "worst): set `embedder.name: minilm-fp32`"
+        )
+
+
+def check_scores(heads: delta.Heads, reference: Vectors, candidate: Vectors) -> None:
+    """Raises `ModelError` when the harm scores of the candidate's vectors are too far from those of the reference."""
+    error = float(np.abs(heads.harm_scores(reference) - heads.harm_scores(candidate)).max())
+    if not error <= MAXIMUM_SCORE_ERROR:
+        raise ModelError(
+            f"int8 conversion is too far from float32 on this machine (harm scores differ by up to {error:.2f}): "
+            "set `embedder.name: harm-aware-fp32`"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sisf.exchange import Exchange
 from sisf.policy import Policy
+from sisf.taxonomy import Hazard
 from sisf.verdict import Breach, Outcome, Verdict
 
 TOPICS = ["bread", "gardens", "history", "music", "chess", "weather", "cycling", "painting", "stars", "birds"]
@@ -13,9 +14,11 @@ BENIGN = [form.format(topic, number) for form in FORMS for topic in TOPICS for n
 ANSWERS = [f"here are {number} honest remarks about {topic} for you" for topic in TOPICS for number in range(120)]
 
 
-def breach(prompt: str, answer: str | None = None, principal: str = "anna") -> Breach:
-    """A breach by one client."""
-    return Breach(Exchange.of(prompt, answer, principal=principal), Verdict(Outcome.BREACH, judge="test"))
+def breach(
+    prompt: str, answer: str | None = None, principal: str = "anna", hazard: Hazard = Hazard.NON_VIOLENT_CRIMES
+) -> Breach:
+    """A breach by one client; with `Hazard.OTHER` the judge names no hazard."""
+    return Breach(Exchange.of(prompt, answer, principal=principal), Verdict(Outcome.BREACH, "test", hazard))
 
 
 @dataclass

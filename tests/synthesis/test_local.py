@@ -50,10 +50,11 @@ def test_it_blocks_nothing_of_the_reference(learned: list[Policy]) -> None:
 
 
 def test_a_new_probe_replaces_the_one_before() -> None:
-    synthesiser, known = LocalSynthesiser(EMBEDDER), Known(found=[breach(ATTACKS[0])])
-    known.in_force = [replace(p, status=Status.ACTIVE) for p in synthesiser.synthesise(known.found[0], known)]
-    known.found.append(breach(ATTACKS[1]))
-    second = synthesiser.synthesise(known.found[1], known)
+    synthesiser, known = LocalSynthesiser(EMBEDDER), Known(found=[breach(attack) for attack in ATTACKS[:4]])
+    known.in_force = [replace(p, status=Status.ACTIVE) for p in synthesiser.synthesise(known.found[3], known)]
+    known.found.append(breach(ATTACKS[4]))
+    second = synthesiser.synthesise(known.found[4], known)
+    assert second
     assert [p.provenance.supersedes for p in second] == [(p.id,) for p in known.in_force]
     assert all(isinstance(p.condition, Probe) and p.direction is Direction.PROMPT for p in second)
 

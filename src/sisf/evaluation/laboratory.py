@@ -60,6 +60,7 @@ class Laboratory:
         self.references = load_references(options.reference or _at_hand())
         spec = settings.embedder
         self.embedder: Embedder = KeptEmbedder(create_embedder(spec.name, api_key=spec.api_key.get_secret_value()))
+        self._frozen: Embedder | None = None
         self._rows = [row_of(dataset.name, record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
 
@@ -99,9 +100,12 @@ class Laboratory:
                 "mode": "enforce",
             },
         )
-        return build(
-            settings, embedder=self.embedder, adjudicator=self._judge, reference=reference_of(self.references), **parts
-        )
+        own: dict[str, Any] = {
+            "embedder": self.embedder,
+            "adjudicator": self._judge,
+            "reference": reference_of(self.references),
+        }
+        return build(settings, **(own | parts))
 
     def described(self) -> dict[str, Any]:
         """The settings that matter for the figures, for `summary.json`."""
@@ -123,7 +127,16 @@ class Laboratory:
     def _paper(self, folder: Path) -> System:
         from sisf.synthesis.paper import OpenGate, PaperSynthesiser
 
-        return self.system(folder, synthesiser=PaperSynthesiser(self.embedder), gate=OpenGate())
+        published = self._published()
+        return self.system(folder, embedder=published, synthesiser=PaperSynthesiser(published), gate=OpenGate())
+
+    def _published(self) -> Embedder:
+        """The paper's embedder: all-MiniLM-L6-v2 as published."""
+        from sisf.embedding import create_embedder
+
+        if self._frozen is None:
+            self._frozen = KeptEmbedder(create_embedder("minilm"))
+        return self._frozen
 
     def _adjudicator(self, name: str) -> Adjudicator:
         if name == "recorded":

@@ -26,7 +26,7 @@ from sisf.statistics import beta_bounds, lower_bound
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
 from sisf.store.records import person_sender, probe_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
-from sisf.synthesis.speech import same_line
+from sisf.synthesis.lines import same_line
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"

@@ -13,11 +13,14 @@ from sisf.loop.readmission import Readmissions
 from sisf.policy import Change, GateReport, Policy, Probe, Prototypes, Snapshot, Status
 from sisf.store import Store
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
+from sisf.synthesis.lines import same_line
 from sisf.verdict import Breach
 
 _MARGIN = 0.02
 """How far above the most similar benign text a moved prototype's threshold is set (cosine)."""
 _BENIGN = 4_000
+_TRIED = 50
+"""The newest breaches, one of each hazard at least as a rule, from which probes are learned again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +127,24 @@ def _learn(
     if not breaches:
         return [], "the breaches it was learned from were not kept"
     stale = {policy.id for policy in probes}
-    learned, reasons = [], []
-    try:
-        proposals = synthesiser.synthesise(breaches[-1], knowledge)
-    except ModelError as error:
-        return [], str(error)
-    for policy in proposals:
-        if isinstance(policy.condition, Probe) and policy.condition.embedder not in {_embedder_of(p) for p in probes}:
-            report = gate.examine(policy, breaches[-1], Without(knowledge, *stale))
+    learned: list[Policy] = []
+    reasons: list[str] = []
+    for breach in list(reversed(breaches))[:_TRIED]:
+        if any(breach.id in policy.provenance.breach_ids for policy in learned):
+            continue
+        try:
+            proposals = synthesiser.synthesise(breach, knowledge)
+        except ModelError as error:
+            return learned, str(error)
+        for policy in proposals:
+            if not isinstance(policy.condition, Probe) or any(same_line(policy, known) for known in learned):
+                continue
+            report = gate.examine(policy, breach, Without(knowledge, *stale))
             if report.passed:
                 learned.append(dataclasses.replace(policy, status=Status.ACTIVE, gate_report=report))
             else:
                 reasons.append(_reasons(report))
-    return learned, "; ".join(reasons) or "nothing could be learned again"
+    return learned, "; ".join(dict.fromkeys(reasons)) or "nothing could be learned again"
 
 
 def _breach_of(policy: Policy, knowledge: Knowledge) -> Breach | None:

@@ -10,8 +10,9 @@ from sisf.settings.section import Section
 class EmbedderSettings(Section):
     """Which embedder semantic policies use."""
 
-    name: str = "minilm"
-    """`minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, or `openai:MODEL@URL`."""
+    name: str = "harm-aware"
+    """`harm-aware`, `harm-aware-fp32`, `minilm`, `minilm-fp32`, `folder:PATH`, `fastembed:NAME`, or
+    `openai:MODEL@URL`."""
     api_key: SecretStr = SecretStr("")
     """The API key for `openai:…`."""
 

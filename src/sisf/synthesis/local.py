@@ -1,47 +1,49 @@
 """The synthesiser that needs no language model.
 
-After every breach the linear probe of its kind of speech is learned again and replaces the one before: prompts that
-begin with an order have one, all others another; answers have one. What is known before the first breach is the shipped
-corpus: harmful requests in every form, their benign twins, and harmless answers; one breach brings all of that to bear.
+After every breach the linear probe of its hazard is learned again and replaces the one before: one for prompts and one
+for answers. What is known before the first breach is the shipped corpus: harmful requests in every form, their benign
+twins, answers of both kinds. One breach brings to bear what is known of *its* hazard, where the encoder reads harm in
+it too; a breach that stands alone against the encoder's reading starts nothing broad, and waits for a second one.
 """
 
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sisf import corpus
-from sisf.corpus.goals import goal_requests
+from sisf.corpus.goals import goal_replies, goal_requests, twin_requests
 from sisf.embedding.base import Embedder
+from sisf.exchange import Exchange
 from sisf.llm.unaligned import harmless_answers
-from sisf.policy import Action, Direction, Pattern, Policy, Provenance, Status
+from sisf.policy import Action, Direction, Policy, Provenance, Status
 from sisf.synthesis.base import Knowledge
-from sisf.synthesis.induction import in_words, induce
-from sisf.synthesis.learner import Learned, ProbeLearner, Recipe
-from sisf.synthesis.speech import Speech, same_line
+from sisf.synthesis.learner import Base, ProbeLearner, Recipe
+from sisf.synthesis.lines import same_line, stands_in
+from sisf.synthesis.prior import Prior
 from sisf.synthesis.text_bank import TextBank
+from sisf.synthesis.titles import Titles
 from sisf.synthesis.training_rows import Origin, TrainingRows
+from sisf.taxonomy import Hazard
 from sisf.verdict import Breach
 
-_SPOKEN = {
-    Speech.ORDERS: "Requests that begin with an order,",
-    Speech.OTHERS: "Requests that do not begin with an order,",
-    Speech.ANY: "Requests",
-}
-_FORMS = 3
-"""Forms of request into which each goal of the corpus is put."""
+_FORMS, _TWIN_FORMS = 2, 1
+"""Forms of request into which each goal, and each pair of goals, of the corpus is put."""
 _FILLER = 300
 """Answers of the scripted model that policies on answers are taught to be harmless."""
-_SHOWN = 5
+_ANSWERS = Recipe(world_weight=0.0, own_weight=0.0)
+"""What the corpus holds of answers that go along with harm is empty: how they begin would be learned, not harm."""
 _EXAMPLES = 3
 _MAX_BREACHES = 2_000
 """The newest breaches are learned from, so that neither time nor size grows without end."""
+_DOUBTED = 300
+"""The newest breaches in which the encoder reads no harm, among which others that speak for them are looked for."""
 _NAMED = 100
 """The newest breaches are named in the provenance."""
 
 
 class LocalSynthesiser:
-    """Learns one probe per direction and kind of speech from all breaches, the benign reference and the shipped corpus.
+    """Learns one probe per direction and hazard from all its breaches, the benign reference and the shipped corpus.
 
     `lessons` is the same embedder as `embedder`, and may keep the vectors of what ships.
     """
@@ -58,132 +60,176 @@ class LocalSynthesiser:
         answers: Recipe | None = None,
         lessons: Embedder | None = None,
     ) -> None:
-        learned: dict[Direction, tuple[Recipe, tuple[Speech, ...]]] = {
-            Direction.PROMPT: (prompts or Recipe(), (Speech.ORDERS, Speech.OTHERS))
-        }
+        recipes = {Direction.PROMPT: prompts or Recipe()}
         if learn_answers:
-            learned[Direction.RESPONSE] = (answers or Recipe(), (Speech.ANY,))
-        self._rows = {direction: TrainingRows(embedder) for direction in learned}
-        self._learners = {
-            direction: [ProbeLearner(self._rows[direction], speech, recipe, seed=seed) for speech in kinds]
-            for direction, (recipe, kinds) in learned.items()
+            recipes[Direction.RESPONSE] = answers or _ANSWERS
+        self._sides = {
+            direction: _Side(direction, TrainingRows(embedder), recipe, seed) for direction, recipe in recipes.items()
         }
-        self._taught = False
-        self._honest: Sequence[str] = ()
-        """The corpus' honest requests."""
         self._lessons = lessons or embedder
-        self._benign_seen = dict.fromkeys(self._rows, 0)
+        self._narrow = TextBank(embedder)
+        """The breaches for which narrow policies stand in."""
+        self._taught = False
 
     def prepare(self, knowledge: Knowledge) -> None:
         """Embed the reference and the corpus: seconds, once. `synthesise` does it when nobody did before."""
         self._teach(knowledge)
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
-        """At most one probe per direction and kind of speech, each replacing the one before it."""
+        """At most one probe per direction, each replacing the one before it; none for a breach that stands alone."""
         self._teach(knowledge)
         breaches = knowledge.breaches()[-_MAX_BREACHES:]
-        proposals = [p for d in self._learners for p in self._learn(d, breach, breaches, knowledge)]
-        return [*proposals, *self._patterns(breach, breaches, proposals, knowledge)]
+        for side in self._sides.values():
+            side.read(breaches)
+        sure = any(side.sure(breach) for side in self._sides.values())
+        proposals = []
+        for side in self._sides.values():
+            policy = side.learned(breach, breaches, sure=sure)
+            if policy is not None:
+                proposals.append(self._superseding(policy, breaches, knowledge.policies()))
+        return proposals
 
-    def _patterns(
-        self, breach: Breach, breaches: Sequence[Breach], proposals: Sequence[Policy], knowledge: Knowledge
-    ) -> Sequence[Policy]:
-        """A readable pattern where the probe would not stop the breach it was learned from."""
-        prompt = breach.exchange.prompt
-        embedder = self._rows[Direction.PROMPT].embedder
-        bank = TextBank(embedder)
-        bank.extend([prompt])
-        if not prompt.strip() or any(p.direction.covers(Direction.PROMPT) and bank.matches(p).any() for p in proposals):
-            return []
-        benign = [*knowledge.benign_prompts(), *self._honest]
-        pattern = induce(prompt, [b.exchange.prompt for b in breaches], benign)
-        if pattern is None:
-            return []
-        return [
-            Policy(
-                Pattern(pattern),
-                Action.BLOCK,
-                Direction.PROMPT,
-                f"Requests that name {in_words(pattern)}, as one did that breached the model",
-                hazard=breach.verdict.hazard,
-                technique=breach.verdict.technique,
-                provenance=Provenance((breach.id,), self.name),
-            )
+    def _superseding(self, policy: Policy, breaches: Sequence[Breach], known: Sequence[Policy]) -> Policy:
+        """The proposal, naming what it takes the place of: its former version, and the narrow policies that stood in
+        for it and whose breaches it catches."""
+        standing = [p for p in known if p.status in {Status.ACTIVE, Status.SHADOW}]
+        texts = {b.id: b.exchange.prompt for b in breaches}
+        narrow = {p.id: [texts.get(i, "") for i in p.provenance.breach_ids] for p in standing if stands_in(p, policy)}
+        self._narrow.extend([text for found in narrow.values() for text in found])
+        caught = {text for text, hit in zip(self._narrow.texts, self._narrow.matches(policy), strict=True) if hit}
+        before = [
+            p.id for p in standing if same_line(policy, p) or (p.id in narrow and caught.issuperset(narrow[p.id]))
         ]
+        return replace(policy, provenance=replace(policy.provenance, supersedes=tuple(before)))
 
     def _teach(self, knowledge: Knowledge) -> None:
         benign = {Direction.PROMPT: knowledge.benign_prompts(), Direction.RESPONSE: knowledge.benign_responses()}
-        for direction, rows in self._rows.items():
-            rows.add(benign[direction][self._benign_seen[direction] :], Origin.REFERENCE)
-            self._benign_seen[direction] = len(benign[direction])
+        for direction, side in self._sides.items():
+            side.add_reference(benign[direction])
         if self._taught:
             return
-        asked = [(i.text, i.harmful) for i in corpus.contrastive()]
-        asked += [(r.text, r.harmful) for r in goal_requests(_FORMS)]
-        asked += [(s.text, False) for s in corpus.honest()]
-        prompts = self._rows[Direction.PROMPT]
-        self._honest = [text for text, harmful in asked if not harmful]
-        prompts.add(self._honest, Origin.LESSON, self._lessons)
-        prompts.add([text for text, harmful in asked if harmful], Origin.WORLD, self._lessons)
-        if Direction.RESPONSE in self._rows:
-            answers = [a.text for a in corpus.answers() if a.label == "safe"] + harmless_answers(_FILLER)
-            self._rows[Direction.RESPONSE].add(answers, Origin.LESSON, self._lessons)
+        self._sides[Direction.PROMPT].add_known(_known_requests(), self._lessons)
+        if Direction.RESPONSE in self._sides:
+            self._sides[Direction.RESPONSE].add_known(_known_answers(), self._lessons)
         self._taught = True
 
-    def _learn(
-        self, direction: Direction, breach: Breach, breaches: Sequence[Breach], knowledge: Knowledge
-    ) -> Sequence[Policy]:
-        texts = _texts(direction, breaches)
-        text = _text(direction, breach)
-        if not text or not self._benign_seen[direction]:
-            return ()  # nothing to learn from, or nothing to calibrate on
-        self._rows[direction].add(list(texts), Origin.BREACH)
-        proposals = []
-        for learner in self._learners[direction]:
-            own = learner.of_this_kind(texts)
-            learned = learner.learn(own, list(own)[-_EXAMPLES:]) if text in own else None
-            if learned is not None:
-                policy = Policy(
-                    learned.probe,
-                    Action.BLOCK,
-                    direction,
-                    _describe(direction, learner.speech, len(own), learned),
-                    hazard=breach.verdict.hazard,
-                    technique=breach.verdict.technique,
-                    provenance=Provenance(tuple(b.id for b in breaches[-_NAMED:]), self.name),
-                )
-                proposals.append(_superseding(policy, knowledge.policies()))
-        return proposals
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A text of the corpus: its hazard (None when it is honest), and the topic where that is said."""
+
+    text: str
+    hazard: Hazard | None
+    area: str | None = None
 
 
-def _superseding(policy: Policy, known: Sequence[Policy]) -> Policy:
-    """A proposal that names the policies whose place it takes."""
-    before = [p.id for p in known if p.status in {Status.ACTIVE, Status.SHADOW} and same_line(policy, p)]
-    return replace(policy, provenance=replace(policy.provenance, supersedes=tuple(before)))
+def _known_requests() -> list[Known]:
+    known = [Known(i.text, i.hazard if i.harmful else None, i.area) for i in corpus.contrastive()]
+    for pair in corpus.pairs():
+        known += [Known(pair.harmful, pair.hazard, pair.area), Known(pair.twin, None)]
+    known += [Known(r.text, r.hazard) for r in (*goal_requests(_FORMS), *twin_requests(_TWIN_FORMS))]
+    return known + [Known(s.text, None) for s in corpus.honest()]
 
 
-def _text(direction: Direction, breach: Breach) -> str:
-    text = breach.exchange.prompt if direction is Direction.PROMPT else breach.exchange.response or ""
-    return text.strip()
+def _known_answers() -> list[Known]:
+    known = [Known(a.text, a.hazard) for a in corpus.answers() if a.label == "safe" or a.hazard is not None]
+    known += [Known(reply.text, reply.hazard) for reply in goal_replies()]
+    return known + [Known(text, None) for text in harmless_answers(_FILLER)]
 
 
-def _texts(direction: Direction, breaches: Sequence[Breach]) -> Mapping[str, float]:
-    """Each breaching text with its share of a breach's weight.
+class _Side:
+    """What is learned of prompts, or of answers. Used by one thread at a time."""
 
-    A principal that brings more breaches than the median principal weighs as much as that one: steering takes as many
-    principals as honest attacks come from.
-    """
-    counts = Counter(b.exchange.sender for b in breaches)
-    limit = statistics.median(counts.values()) if counts else 1
-    shares: dict[str, float] = {}
-    for breach in breaches:
-        text = _text(direction, breach)
-        if text:
+    def __init__(self, direction: Direction, rows: TrainingRows, recipe: Recipe, seed: int) -> None:
+        self.direction = direction
+        self.rows = rows
+        self._recipe = recipe
+        self._seed = seed
+        self._learners: dict[Hazard, ProbeLearner] = {}
+        self._base = Base(rows, recipe)
+        self._titles = Titles(rows)
+        self._prior: Prior | None = None
+        self._benign_seen = 0
+
+    @property
+    def prior(self) -> Prior:
+        """Made when first needed: what ships is added by then."""
+        if self._prior is None:
+            self._prior = Prior(self.rows)
+        return self._prior
+
+    def add_reference(self, texts: Sequence[str]) -> None:
+        """Add the benign texts that are new."""
+        self.rows.add(texts[self._benign_seen :], Origin.REFERENCE)
+        self._benign_seen = len(texts)
+
+    def add_known(self, known: Sequence[Known], embedder: Embedder) -> None:
+        """Add what the corpus knows."""
+        self.rows.add([k.text for k in known if k.hazard is None], Origin.LESSON, embedder)
+        hazards = {k.text: k.hazard for k in known if k.hazard is not None}
+        self.rows.add(list(hazards), Origin.WORLD, embedder, hazards)
+        self._titles.areas = {k.text: k.area for k in known if k.hazard is not None and k.area}
+
+    def read(self, breaches: Sequence[Breach]) -> None:
+        """Add the breaching texts that are new."""
+        self.rows.add([text for b in breaches if (text := self.text(b.exchange))], Origin.BREACH)
+
+    def text(self, exchange: Exchange) -> str:
+        """This side of an exchange."""
+        return (exchange.prompt if self.direction is Direction.PROMPT else exchange.response or "").strip()
+
+    def sure(self, breach: Breach) -> bool:
+        """Whether the encoder, too, reads harm in this side of the breach."""
+        text = self.text(breach.exchange)
+        return bool(text) and self.prior.sure(text)
+
+    def hazard(self, breach: Breach) -> Hazard:
+        """The hazard that the breach is filed under."""
+        text = self.text(breach.exchange)
+        return self.prior.hazard(breach, text) if text else breach.verdict.hazard
+
+    def learned(self, breach: Breach, breaches: Sequence[Breach], *, sure: bool) -> Policy | None:
+        """The probe of the breach's hazard; None where there is nothing to learn from, or to calibrate on.
+
+        `sure`: the encoder reads harm in the request or in the answer.
+        """
+        text = self.text(breach.exchange)
+        if not text or not self._benign_seen:
+            return None
+        hazard = self.hazard(breach)
+        own = [b for b in breaches if self.text(b.exchange) and self.hazard(b) is hazard]
+        shares = self._shares(own)
+        doubtful = {t: None for b in breaches if (t := self.text(b.exchange)) and not self.prior.sure(t)}
+        backed = self.prior.backed(list(doubtful)[-_DOUBTED:])
+        taught = {t: share for t, share in shares.items() if t not in doubtful or t in backed or (sure and t == text)}
+        if text not in taught:
+            return None
+        learner = self._learners.setdefault(
+            hazard, ProbeLearner(self.rows, hazard, self._recipe, self._base, seed=self._seed)
+        )
+        probe = learner.learn(taught, list(taught)[-_EXAMPLES:], world=any(t not in doubtful for t in taught))
+        if probe is None:
+            return None
+        return Policy(
+            probe,
+            Action.BLOCK,
+            self.direction,
+            self._titles.of(hazard, self.direction, list(taught)),
+            hazard=hazard,
+            technique=breach.verdict.technique,
+            provenance=Provenance(tuple(b.id for b in own[-_NAMED:]), LocalSynthesiser.name),
+        )
+
+    def _shares(self, breaches: Sequence[Breach]) -> Mapping[str, float]:
+        """Each breaching text with its share of a breach's weight.
+
+        A sender with more breaches than the median sender weighs as much as that one: steering takes as many
+        senders as honest attacks come from.
+        """
+        counts = Counter(b.exchange.sender for b in breaches)
+        limit = statistics.median(counts.values()) if counts else 1
+        shares: dict[str, float] = {}
+        for breach in breaches:
+            text = self.text(breach.exchange)
             shares[text] = max(shares.get(text, 0.0), min(1.0, limit / counts[breach.exchange.sender]))
-    return shares
-
-
-def _describe(direction: Direction, speech: Speech, count: int, learned: Learned) -> str:
-    words = ", ".join(f"“{gram}”" for gram in learned.strongest[:_SHOWN])
-    what = "Answers" if direction is Direction.RESPONSE else _SPOKEN[speech]
-    return f"{what} like the {count} that breached the model; strongest words: {words}"
+        return shares

@@ -64,11 +64,14 @@ class Problem:
         return slope
 
 
-def fit(problem: Problem, *, passes: int = 80) -> Linear:
-    """Minimise the weighted log loss with its penalty, over all rows that have a weight. Deterministic."""
+def fit(problem: Problem, start: Linear | None = None, *, passes: int = 80) -> Linear:
+    """Minimise the weighted log loss with its penalty, over all rows that have a weight. Deterministic.
+
+    From `start` where one is given: it may be far from the solution.
+    """
     width, columns = problem.embeddings.shape[1], problem.features.shape[1]
-    start = Linear(np.zeros(width, np.float32), np.zeros(columns, np.float32), 0.0)
-    return _over(problem, start, np.zeros_like(problem.weights), problem.weights > 0, passes)
+    first = start or Linear(np.zeros(width, np.float32), np.zeros(columns, np.float32), 0.0)
+    return _over(problem, first, np.zeros_like(problem.weights), problem.weights > 0, passes)
 
 
 def refit(problem: Problem, start: Linear, *, passes: int = 25) -> Linear:

@@ -4,9 +4,12 @@ It holds vectors alone, never the client's words: those are kept only as the sto
 """
 
 from sisf.embedding.base import Embedder
+from sisf.embedding.minilm import heads_of
 from sisf.embedding.windows import inspected_windows
 from sisf.policy import Action, Direction, Policy, Prototypes, Provenance
 from sisf.synthesis.base import NARROW_COSINE
+from sisf.synthesis.lines import NARROW
+from sisf.synthesis.prior import filed_under
 from sisf.verdict import Breach
 
 _WINDOWS = 4
@@ -18,13 +21,14 @@ def narrow_policy(breach: Breach, embedder: Embedder) -> Policy | None:
     if not prompt.strip():
         return None
     windows = [window.text for window in inspected_windows(embedder, prompt)][:_WINDOWS]
-    vectors = embedder.embed(windows).astype("<f4").tobytes()
+    vectors = embedder.embed(windows)
+    hazard = filed_under(breach, vectors, heads_of(embedder.id))
     return Policy(
-        Prototypes(embedder.id, embedder.dimensions, vectors, NARROW_COSINE),
+        Prototypes(embedder.id, embedder.dimensions, vectors.astype("<f4").tobytes(), NARROW_COSINE),
         Action.BLOCK,
         Direction.PROMPT,
-        f"Requests nearly like one that breached the model ({breach.verdict.hazard.label})",
-        hazard=breach.verdict.hazard,
+        f"Requests nearly like one that breached the model ({hazard.label})",
+        hazard=hazard,
         technique=breach.verdict.technique,
-        provenance=Provenance((breach.id,), "narrow"),
+        provenance=Provenance((breach.id,), NARROW),
     )

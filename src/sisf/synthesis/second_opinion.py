@@ -6,11 +6,13 @@ something that reads as harmful by itself: no phrase, name or topic of an attack
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import re2
 
+from sisf import corpus
 from sisf.adjudicator.opinion import HarmOpinion
-from sisf.synthesis.induction import corpus_words
+from sisf.text.ngrams import words
 
 _WORD = re.compile(r"[^\W_]+")
 _ESCAPES = re.compile(r"\\(?![bBwWsSdD.*+?()\[\]{}|^$/\\ '\"-])")
@@ -21,6 +23,13 @@ _HONEST = -3.0
 """Log-odds at and below which words surely ask for nothing harmful: half of the shipped honest requests are lower."""
 _WEIGHT = 1.0
 """What the matched words must add to the log-odds of the request where they do not read as harmful by themselves."""
+
+
+@cache
+def corpus_words() -> frozenset[str]:
+    """Every word of the shipped requests."""
+    texts = [item.text for item in corpus.contrastive()] + [sample.text for sample in corpus.benign_reference()]
+    return frozenset(word for text in texts for word in words(text))
 
 
 def rare_words(pattern: str) -> Sequence[str]:
@@ -49,10 +58,10 @@ def turns_on_harm(pattern: str, request: str, opinion: HarmOpinion) -> bool:
 
 def _runs(pattern: str) -> Iterator[str]:
     """Neighbouring words of a pattern: where one alternative is enough, some run of them matches."""
-    words = _literals(pattern)[:_WORDS]
+    found = _literals(pattern)[:_WORDS]
     for length in range(1, _LONGEST_RUN + 1):
-        for start in range(len(words) - length + 1):
-            yield " ".join(words[start : start + length])
+        for start in range(len(found) - length + 1):
+            yield " ".join(found[start : start + length])
 
 
 def _literals(pattern: str) -> Sequence[str]:

@@ -4,9 +4,10 @@ Rows are only added. Columns are the n-grams of the corpus' harmful requests and
 one text alone says could only be memorised, and no word becomes a reason because whoever breached the model chose it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,17 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from sisf.embedding.base import Embedder
+from sisf.embedding.minilm import heads_of
 from sisf.embedding.windows import inspected_windows
-from sisf.synthesis.logistic import Floats
+from sisf.synthesis.logistic import Floats, Linear
+from sisf.taxonomy import Hazard
 from sisf.text.ngrams import ORDER, ngram_features
 
 Ints = NDArray[np.intp]
 _NONE, _SEVERAL = -1, -2
+HAZARDS = tuple(Hazard)
+_READING = np.float32(0.2)
+"""What the readings of the heads (log-odds) are multiplied by: the larger, the more the encoder's word weighs."""
 
 
 class Origin(IntEnum):
@@ -47,6 +53,7 @@ class TrainingRows:
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
+        self.heads = heads_of(embedder.id)
         self._numbers: dict[str, int] = {}
         """Every n-gram seen."""
         self._names: list[str] = []
@@ -61,10 +68,12 @@ class TrainingRows:
         self._owners: list[int] = []
         self._origins: list[int] = []
         self._orders: list[bool] = []
+        self._hazards: list[int] = []
         self._arrays: dict[str, NDArray[Any]] = {}
         """What the lists hold, for as long as they do not grow."""
         self._embeddings: list[Floats] = []
-        self._stacked: Floats = np.zeros((0, embedder.dimensions), np.float32)
+        width = embedder.dimensions + (len(self.heads.hazards) + 1 if self.heads else 0)
+        self._stacked: Floats = np.zeros((0, width), np.float32)
         self._features: sparse.csr_matrix = sparse.csr_matrix((0, 0), dtype=np.float32)
         self._transposed: sparse.csr_matrix | None = None
 
@@ -75,6 +84,11 @@ class TrainingRows:
     def origins(self) -> NDArray[np.int8]:
         """The `Origin` of each row."""
         return self._array("origins", self._origins, np.int8)
+
+    @property
+    def hazards(self) -> NDArray[np.int8]:
+        """The hazard of each harmful row, as its place in `HAZARDS`; -1 for honest rows."""
+        return self._array("hazards", self._hazards, np.int8)
 
     @property
     def orders(self) -> NDArray[np.bool_]:
@@ -101,15 +115,26 @@ class TrainingRows:
         """The rows of a text that was added; none for one that was not."""
         return self._texts.get(text, np.zeros(0, np.intp))
 
-    def add(self, texts: Sequence[str], origin: Origin, embedder: Embedder | None = None) -> None:
-        """Add the texts that are not there yet. Embeds them, milliseconds each, with `embedder` if it is given."""
+    def add(
+        self,
+        texts: Sequence[str],
+        origin: Origin,
+        embedder: Embedder | None = None,
+        hazards: Mapping[str, Hazard] = MappingProxyType({}),
+    ) -> None:
+        """Add the texts that are not there yet, harmful ones with their hazard.
+
+        Embeds them, milliseconds each, with `embedder` if it is given.
+        """
         fresh = [text for text in dict.fromkeys(texts) if text not in self._texts]
         windows: list[str] = []
         for text in fresh:
             first = len(self._rows)
             number = len(self._texts)
+            hazard = HAZARDS.index(hazards[text]) if text in hazards else _NONE
             for window in inspected_windows(self.embedder, text):
                 self._append(window.text, origin, number)
+                self._hazards.append(hazard)
                 windows.append(window.text)
             self._texts[text] = np.arange(first, len(self._rows))
         if windows:
@@ -141,12 +166,42 @@ class TrainingRows:
         return number
 
     @property
-    def embeddings(self) -> Floats:
-        """Shape `(rows, dimensions)`."""
+    def dense(self) -> Floats:
+        """The embedding of each row and, where the embedder has heads, what they read in it: shape `(rows, width)`.
+
+        The readings are linear in the embedding: a weight on one is the same as a direction that costs little.
+        """
         if self._embeddings:
-            self._stacked = np.vstack([self._stacked, *self._embeddings])
+            self._stacked = np.vstack([self._stacked, *map(self._with_readings, self._embeddings)])
             self._embeddings = []
         return self._stacked
+
+    def _with_readings(self, vectors: Floats) -> Floats:
+        if self.heads is None:
+            return vectors
+        result: Floats = np.hstack([vectors, _READING * self.heads.readings(vectors)])
+        return result
+
+    def scoped(self, model: Linear, hazard: Hazard, weight: float) -> Linear:
+        """A model of harm in general, raised where the heads read this hazard and lowered where they read others."""
+        heads = self.heads
+        if heads is None or hazard not in heads.hazards:
+            return model
+        first = self.embedder.dimensions + 1
+        dense = model.dense.copy()
+        dense[first:] -= weight / (_READING * len(heads.hazards))
+        dense[first + heads.hazards.index(hazard)] += weight / _READING
+        return Linear(dense, model.lexical, model.bias)
+
+    def folded(self, weights: Floats) -> tuple[Floats, float]:
+        """Weights of `dense` as weights of the embedding alone, and what they add to the bias."""
+        width = self.embedder.dimensions
+        if self.heads is None:
+            return weights, 0.0
+        directions, offsets = self.heads.directions()
+        own, read = weights[:width], _READING * weights[width:]
+        result: Floats = (own + read @ directions).astype(np.float32)
+        return result, float(read @ offsets)
 
     @property
     def features(self) -> sparse.csr_matrix:

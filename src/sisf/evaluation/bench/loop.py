@@ -34,7 +34,7 @@ _ANSWER = "Sure, here is what you asked for. " * 12
 
 def run(seed: int = 0) -> dict[str, Any]:
     """Measure on SQLite (FULL sync), and on PostgreSQL where there is a server (`SISF_TEST_POSTGRES`, or the wheel)."""
-    embedder = KeptEmbedder(create_embedder("minilm"))
+    embedder = KeptEmbedder(create_embedder())
     ratios: dict[str, float] = {}
     rows: dict[str, float] = {}
     iterations: dict[str, float] = {}

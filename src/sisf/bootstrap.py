@@ -78,7 +78,12 @@ def build(
         gate = Gate(embedder, secret=secret)
     synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate, lessons=lessons)
     store = store or _open_store(settings)
-    warden = Warden(embedder, window_chars=settings.streaming.window_chars, max_chars=settings.limits.text_chars)
+    warden = Warden(
+        embedder,
+        window_chars=settings.streaming.window_chars,
+        max_chars=settings.limits.text_chars,
+        on_unreadable=settings.inspection.unreadable,
+    )
     loop = Loop(
         store,
         warden,

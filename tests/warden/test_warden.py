@@ -53,7 +53,8 @@ def test_prototypes_and_probes_score_the_best_window() -> None:
     assert {m.policy_id for m in decision.matches} == {near.id, words.id}
     assert {m.policy_id: m.score for m in decision.matches}[near.id] == pytest.approx(1.0, abs=1e-3)
     assert not compiled(near, words).inspect(said("what is a good soup"), Direction.PROMPT).blocked
-    buried = "word " * 1_000 + text + " word" * 1_000
+    prose = " boats lie at the quay under old trees near some water" * 100
+    buried = f"{prose} {text} {prose}"
     assert compiled(words).inspect(said(text), Direction.PROMPT).blocked
     assert compiled(near).inspect(said(buried), Direction.PROMPT).matches == ()
 

@@ -17,6 +17,7 @@ from sisf.settings.serving import (
     Admin,
     Callers,
     Conversation,
+    Inspection,
     KeySettings,
     Limits,
     Listen,
@@ -47,6 +48,7 @@ class Settings(Section):
     loop: LoopSettings = LoopSettings()
     probe: ProbeSettings = ProbeSettings()
     limits: Limits = Limits()
+    inspection: Inspection = Inspection()
     on_failure: OnFailure = OnFailure()
     keys: KeySettings = KeySettings()
     callers: Callers = Callers()

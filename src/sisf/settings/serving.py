@@ -189,6 +189,14 @@ Unseen = Literal["image", "audio", "video", "file", "tokens", "reference", "temp
 `unknown`: a key or a type that it does not know."""
 
 
+class Inspection(Section):
+    """What the Warden does beyond what policies say."""
+
+    unreadable: Literal["allow", "flag", "refuse"] = "allow"
+    """What happens to a prompt with a long text that reads as nothing, encodings undone: it passes (`allow`), passes
+    and is logged (`flag`), or is refused with 413 (`refuse`). Keys and binary data read as nothing too."""
+
+
 class OnFailure(Section):
     """What happens to a request when a part fails: `closed` refuses it, `open` lets it pass, counted and logged.
 

@@ -169,10 +169,6 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
 
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
-    _reread(text, path, out)
-    unfilled = noise.unfilled(text)
-    if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
-        _reread(unfilled.text, _name(path, "unfilled"), out)
     known = _all()
     for index in _clues().Match(text) or ():
         if index == len(known):
@@ -189,6 +185,11 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
         elif out.add(_name(path, name), characters.folded(part)):
             _spelled(name, text, part, path, out)
             _reread(part, _name(path, name), out)
+
+    _reread(text, path, out)
+    unfilled = noise.unfilled(text)
+    if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
+        _reread(unfilled.text, _name(path, "unfilled"), out)
 
 
 def _reread(text: str, path: str, out: _Collector) -> None:

@@ -30,6 +30,25 @@ _VIEW_NAMES = {
     "leet l": "digits and signs read as letters",
     "reversed": "read backwards",
     "reversed words": "every word read backwards",
+    "imitation": "letters that imitate Latin ones mapped",
+    "tightened": "signs inside words removed",
+    "rejoined": "broken words put together",
+    "mended": "misspelt words mended",
+    "voweled": "vowels put back",
+    "every other letter": "every other letter read",
+    "shown": "markup removed",
+    "comments": "comments read alone",
+    "strings": "strings and values read alone",
+    "substituted": "names replaced by the strings they stand for",
+    "numbered": "words put in the order of their numbers",
+    "unfilled": "fillers removed",
+    "words forwards": "words read from the last one on",
+    "initials": "first letters or words read",
+    "shift 47": "characters shifted by 47",
+    "mirror": "letters mirrored in the alphabet",
+    "keys left": "keys moved by one",
+    "keys right": "keys moved by one",
+    **{f"shift {k}": f"letters shifted by {k}" for k in range(1, 26)},
     TURN: "the parts of the turn taken together",
 }
 
@@ -73,7 +92,15 @@ def explain(decision: Decision, policy_set: PolicySet, messages: Sequence[Messag
 
 def view_in_words(name: str) -> str:
     """`base64>skeleton` as `base64 decoded, then look-alike letters mapped`."""
-    return ", then ".join(_VIEW_NAMES.get(step, f"{step} decoded") for step in name.split(">"))
+    return ", then ".join(map(_step, name.split(">")))
+
+
+def _step(name: str) -> str:
+    backwards = name.removesuffix(" reversed")
+    if backwards != name:
+        way = "" if backwards == "as it stands" else f", {_VIEW_NAMES[backwards]}"
+        return f"read backwards{way}"
+    return _VIEW_NAMES.get(name, f"{name} decoded")
 
 
 def _summary(decision: Decision, policy_set: PolicySet) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import ceil
+from typing import Literal
 
 import structlog
 from threadpoolctl import threadpool_limits
@@ -16,6 +17,8 @@ from sisf.errors import InspectionFailed, LimitExceeded, SisfError, TooLongToIns
 from sisf.exchange import Message, Role, Sender
 from sisf.fair_pool import MARGIN, SHORT_SECONDS, FairPool, OutOfTime, Turn, Unaffordable
 from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
+from sisf.text.unreadable import LONG, unreadable
+from sisf.text.views import views
 from sisf.warden.inspection import Inspection
 from sisf.warden.pace import Pace
 from sisf.warden.policy_set import PolicySet
@@ -40,7 +43,10 @@ class Warden:
         threads: int | None = None,
         window_chars: int = 512,
         max_chars: int = 1_000_000,
+        on_unreadable: Literal["allow", "flag", "refuse"] = "allow",
     ) -> None:
+        """`on_unreadable`: what happens to prompts with a long text that reads as nothing."""
+        self._unreadable = on_unreadable
         _use_one_thread_per_product()
         self.embedder = embedder
         self._set = PolicySet.compile(Snapshot(), embedder)
@@ -128,6 +134,7 @@ class Warden:
     def inspect(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision:
         """Inspect now, in the calling thread. Raises `LimitExceeded` for texts longer than the stated limit."""
         self._measure(messages)
+        self._question(messages, direction)
         return self._set.inspect(messages, direction, tenant)
 
     def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision | None:
@@ -137,6 +144,7 @@ class Warden:
         inspection = self._set.begin(messages, direction, tenant)
         if inspection.needs_semantics:
             return None
+        self._question(messages, direction)
         inspection.heuristics()
         inspection.semantics()
         decision = inspection.decision()
@@ -171,6 +179,7 @@ class Warden:
         if chars > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
 
             def inspect(turn: Turn) -> Decision:
+                self._question(messages, direction)
                 inspection = policy_set.begin(messages, direction, tenant, remember=remember, pause=turn.pause)
                 self._afford(turn, inspection, policy_set, chars)
                 inspection.heuristics()
@@ -181,6 +190,7 @@ class Warden:
             semantic = policy_set.scope(direction, tenant).semantic
             long = self._pace.guess(chars, semantic=semantic) > SHORT_SECONDS
             return await self._in_time(sender, inspect, seconds, long=long)
+        self._question(messages, direction)
         inspection = policy_set.begin(messages, direction, tenant, remember=remember)
         inspection.heuristics()
         if not inspection.needs_semantics:
@@ -242,6 +252,21 @@ class Warden:
         """End the threads. Idempotent."""
         self._pool.close()
         self._background.shutdown(wait=False, cancel_futures=True)
+
+    def _question(self, messages: Sequence[Message], direction: Direction) -> None:
+        """Refuse or log a prompt with a long text that reads as nothing, as the settings say."""
+        if self._unreadable == "allow" or direction is not Direction.PROMPT:
+            return
+        for message in messages:
+            if len(message.content) >= LONG and unreadable(views(message.content)):
+                if self._unreadable == "refuse":
+                    raise LimitExceeded(
+                        f"A text of {len(message.content):,} characters reads as nothing, encodings undone "
+                        "(inspection.unreadable): send it in plain language",
+                        code="unreadable_text",
+                        param=message.origin or None,
+                    )
+                _log.warning("unreadable_text", characters=len(message.content), origin=message.origin)
 
     def _measure(self, messages: Sequence[Message]) -> int:
         chars = sum(len(m.content) for m in messages)

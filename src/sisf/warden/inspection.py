@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Vectors
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match
+from sisf.text.passages import passages
 from sisf.text.views import View, views
 from sisf.warden.cache import InspectionCache, Key
 from sisf.warden.compiled import Compiled
@@ -18,6 +19,8 @@ from sisf.warden.late_pooling import asked_of_long, chosen
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import TURN, Window, coarse, fine, turns
 
+_SHORT = 0.5
+"""Steps of caution asked of a passage of a text that fits into one window: it is one more chance to be wrong."""
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 _EMBEDDED_AT_ONCE = 8
@@ -176,11 +179,28 @@ class Inspection:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
         for view, windows in coarse(text.views, self.compiled.embedder):
-            for window in windows if len(windows) == 1 else self._closer(view, windows):
+            for window in self._inside(windows[0]) if len(windows) == 1 else self._closer(view, windows):
                 said = window.said
                 if said not in seen:
                     seen.add(said)
                     yield window
+
+    def _inside(self, window: Window) -> Iterator[Window]:
+        """A text of one window: as a whole and, where it has several passages, those that come near to a threshold.
+
+        A greeting before a request, or a sentence after it, changes what the whole reads like.
+        """
+        look = getattr(self.compiled.embedder, "embed_tokens", None)
+        tokens = look(window.text) if look is not None and len(passages(window.text)) > 1 else None
+        if tokens is not None:
+            window.vector = tokens.vector
+        yield window
+        if tokens is not None:
+            applies = self._scope.applies
+            for piece in chosen(window.text, tokens, self.compiled.semantics, applies, short=True):
+                span = (window.span[0] + piece.start, window.span[0] + piece.end)
+                said = window.text[piece.start : piece.end]
+                yield Window(said, window.view, span, asked=piece.asked + _SHORT, order=piece.order)
 
     def _closer(self, view: View, windows: Sequence[Window]) -> Iterator[Window]:
         """A long text: its windows, and of each the passages that promise most, or finer windows."""

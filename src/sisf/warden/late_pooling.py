@@ -29,6 +29,10 @@ WHOLE, END, START, BOTH = 0, 1, 2, 3
 orders."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
+CHOSEN_OF_SHORT = {(WHOLE,): 2}
+"""The same for a text that fits into one window."""
+_FAR = -10.0
+"""The same bound for short texts, of which there are many: most honest ones need no second look."""
 _HOPELESS = -25.0
 """Steps of caution below every threshold: the pooled vector of a piece that was found was never so far off."""
 _ALIKE = 0.7
@@ -59,13 +63,21 @@ def asked_of_long(windows: int) -> float:
     return _STEP * max(1.0, log10(2 * windows))
 
 
-def chosen(text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_]) -> list[Piece]:
-    """The most promising passages and fragments, as places in the text that was looked into; whole ones first."""
+def chosen(
+    text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_], *, short: bool = False
+) -> list[Piece]:
+    """The most promising passages and fragments, as places in the text that was looked into; whole ones first.
+
+    Of a `short` text (one window) whole passages alone, and only those that come near to a threshold.
+    """
     asked = dict.fromkeys(passages(text), WHOLE)
-    opening, closing = _fragments(text, tokens.spans)
-    for kind, spans in ((END, opening), (START, closing), (BOTH, _inner(text, tokens.spans))):
-        for span in spans:
-            asked.setdefault(span, kind)
+    if short:
+        asked.pop((0, len(text)), None)  # the window itself, which is scored anyway
+    else:
+        opening, closing = _fragments(text, tokens.spans)
+        for kind, spans in ((END, opening), (START, closing), (BOTH, _inner(text, tokens.spans))):
+            for span in spans:
+                asked.setdefault(span, kind)
     if not asked:
         return []
     found = list(asked)
@@ -73,8 +85,9 @@ def chosen(text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDA
     orders = np.fromiter((begins[start] for start, _ in found), np.bool_, len(found))
     margins = engine.margins(_pooled(tokens, found), _lexical(text, found, orders, engine), applies)
     best: list[Span] = []
-    for kinds, count in CHOSEN.items():
-        places = [i for i, span in enumerate(found) if asked[span] in kinds and margins[i] > _HOPELESS]
+    for kinds, count in CHOSEN_OF_SHORT.items() if short else CHOSEN.items():
+        hopeless = _FAR if short else _HOPELESS
+        places = [i for i, span in enumerate(found) if asked[span] in kinds and margins[i] > hopeless]
         best += _best([found[i] for i in places], margins[places], count, best)
     return [Piece(*span, asked[span], begins[span[0]]) for span in best]
 

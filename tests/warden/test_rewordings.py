@@ -1,0 +1,62 @@
+"""A request that is caught in clear is caught in company too: a greeting, a question's dress, JSON, other sentences."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from sisf import corpus
+from sisf.embedding import create_embedder
+from sisf.embedding.delta import shipped_heads
+from sisf.exchange import Message, Role
+from sisf.policy import Action, Direction, Policy, Probe, Snapshot, Status
+from sisf.warden.policy_set import PolicySet
+
+ASIDE = "I have a free afternoon today."
+PARAGRAPH = (
+    "The museum was founded in 1887 by a local merchant. It holds some four thousand objects, most of them from the "
+    "region, and is open every day but Monday. Last year a new wing was added for temporary exhibitions."
+)
+DRESSES: dict[str, Callable[[str], str]] = {
+    "greeting": lambda text: f"Hi! {text}",
+    "question": lambda text: f"Question: {text}",
+    "json": lambda text: json.dumps({"q": text}),
+    "sentence before": lambda text: f"{ASIDE} {text}",
+    "sentence after": lambda text: f"{text}. {ASIDE}",
+    "paragraph before": lambda text: f"{PARAGRAPH}\n\n{text}",
+    "paragraph after": lambda text: f"{text}\n\n{PARAGRAPH}",
+}
+
+
+@pytest.fixture(scope="module")
+def warden() -> PolicySet:
+    """One probe: what the encoder itself reads as harm, above nearly all of the demo's honest requests."""
+    embedder, heads = create_embedder(), shipped_heads()
+    honest = heads.harm_scores(embedder.embed([s.text for s in corpus.sample_benign()[:150]]))
+    threshold = float(np.quantile(honest, 0.99))
+    probe = Probe(embedder.id, embedder.dimensions, heads.harm.tobytes(), {}, heads.harm_bias, threshold)
+    policy = Policy(probe, Action.BLOCK, Direction.PROMPT, "harm", status=Status.ACTIVE)
+    return PolicySet.compile(Snapshot(1, (policy,)), embedder)
+
+
+def stopped(warden: PolicySet, text: str) -> bool:
+    return warden.inspect((Message(Role.USER, text),), Direction.PROMPT, "default").action is Action.BLOCK
+
+
+@pytest.fixture(scope="module")
+def caught(warden: PolicySet) -> list[str]:
+    return [s.text for s in corpus.sample_attacks() if stopped(warden, s.text)][:40]
+
+
+@pytest.mark.parametrize("dress", DRESSES)
+def test_what_is_caught_in_clear_is_caught_in_company(dress: str, warden: PolicySet, caught: list[str]) -> None:
+    assert len(caught) == 40
+    kept = sum(stopped(warden, DRESSES[dress](text)) for text in caught)
+    assert kept >= 36, f"{kept} of 40"
+
+
+def test_honest_requests_in_the_same_dress_pass(warden: PolicySet) -> None:
+    honest = [s.text for s in corpus.sample_benign()[150:200]]
+    dressed = [dress(text) for dress in DRESSES.values() for text in honest]
+    assert sum(stopped(warden, text) for text in dressed) <= 0.03 * len(dressed)

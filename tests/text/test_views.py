@@ -91,7 +91,7 @@ BOMBS = {
     "ampersands": "&amp;" * 10_000,
     "entities": "&lt;&#x41;" * 5_000,
     "escapes": "\\u005cu0041" * 5_000,
-    "tags": "\U000e0041" * 20_000,
+    "tag characters": "\U000e0041" * 20_000,
     "backspaces": "a\b" * 20_000,
     "overrides": "\u202ea\u202c" * 10_000,
     "one letter": "a" * 50_000,
@@ -105,6 +105,27 @@ BOMBS = {
     "hex": "0x41 " * 8_000,
     "turned": "ɐ!" * 20_000,
     "glued": "peninsularwingeddvdrise" * 2_000,
+    "comments left open": "<!-- a " * 8_000,
+    "comments of code left open": "/* a " * 10_000,
+    "tags": "<b></b>" * 7_000,
+    "strings": '"a" ' * 12_000,
+    "names": 'a = "b"\n' * 6_000,
+    "numbers": "84 104 " * 7_000,
+    "bits": "01" * 25_000,
+    "Morse": "... --- / " * 5_000,
+    "radio alphabet": "alfa bravo " * 4_500,
+    "first letters": "first letter of a word\n" * 2_200,
+    "uuencode": "begin 644 a\nM\n" * 3_500,
+    "quoted-printable": "=41" * 16_000,
+    "base64 in pieces": "aBcD " * 10_000,
+    "numbered words": "1.a 2.b " * 6_000,
+    "slips": " ".join("q" + "".join(chr(97 + i * j % 26) for j in range(1, 9)) + "z" for i in range(1, 5_000)),
+    "shifted": "zulwh wkh " * 5_000,
+    "no vowels": "wrt ths " * 6_000,
+    "Greek": "αβγ " * 12_000,
+    "mixed with Greek": "dενεlορ " * 6_000,
+    "emoji between": "a🌼b🌼" * 12_000,
+    "gaps": ("a" + " " * 40) * 1_200,
     "glued in three orders": "\u202eglasgowmohammad\x7f&amp;unfoldedseeking" * 1_000,
 }
 FRAGMENTS = [
@@ -145,7 +166,7 @@ def seconds(text: str, times: int = 3) -> float:
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_bombs_cost_little_and_grow_little(bomb: str) -> None:
-    assert seconds(bomb) < 0.1  # measured: at most 0.04 s
+    assert seconds(bomb) < 0.15  # measured: at most 0.08 s
 
 
 @pytest.mark.parametrize(("size", "seeds"), [(4_000, 80), (40_000, 12)])

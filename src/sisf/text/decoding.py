@@ -16,7 +16,7 @@ import re2
 
 from sisf.text.bases import plausible
 from sisf.text.changed import Changed, Span, backwards, substitute
-from sisf.text.words import costs
+from sisf.text.words import costs, strangeness
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{14,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}|={1,2}[A-Za-z0-9+/_-]{14,}")
 _MIXED = re.compile(r"[A-Z0-9]")
@@ -38,6 +38,8 @@ _NAMED_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _TIMES = 4
 """Base64 of base64 that is undone at once; each is a quarter shorter."""
 _WORD = re.compile(r"\w+")
+_AROUND, _STRANGE = 60, 3.0
+"""Characters around a word that stands backwards, and how strange they must be with it: `OT` is an abbreviation too."""
 
 
 def rot13(text: str) -> str:
@@ -85,13 +87,13 @@ def from_rot13(text: str) -> Changed | None:
 
 def from_reversed(text: str) -> Changed | None:
     """The text read backwards, where words stand that are the commonest ones backwards."""
-    fresh = _places(clue_reversed(), text)
+    fresh = _reversed_places(text)
     return backwards(Changed(text, fresh)) if fresh else None
 
 
 def from_reversed_words(text: str) -> Changed | None:
     """The text with every word read backwards, where words stand that are the commonest ones backwards."""
-    fresh = _places(clue_reversed(), text)
+    fresh = _reversed_places(text)
     return Changed(_WORD.sub(lambda m: m[0][::-1], text), fresh) if fresh else None
 
 
@@ -119,6 +121,12 @@ def clue_reversed() -> str:
 
 def _any_of(words: Iterable[str]) -> str:
     return rf"(?i)\b(?:{'|'.join(word for word in words if word not in costs() and word != _SLIP)})\b"
+
+
+def _reversed_places(text: str) -> tuple[Span, ...]:
+    """Where common words stand backwards among others that do not read."""
+    places = _places(clue_reversed(), text)
+    return tuple((a, b) for a, b in places if strangeness(text[max(0, a - _AROUND) : b + _AROUND]) >= _STRANGE)
 
 
 def _places(clue: str, text: str) -> tuple[Span, ...]:

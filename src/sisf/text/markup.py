@@ -14,19 +14,20 @@ from sisf.text.changed import Changed, substitute
 _HIDDEN = (
     r"<(?P<tag>\w{1,16})\b[^<>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|\bhidden\b)[^<>]*>[^<]*</(?P=tag)\s*>"
 )
-_TAG = r"<!--(?:[^-]|-(?!->))*-->|</?[A-Za-z][^<>]{0,400}>"
+_TAG = r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)|</?[A-Za-z][^<>]{0,400}>"
 _MARKS = re.compile(
     rf"(?P<hidden>{_HIDDEN})|(?P<tags>(?:{_TAG})+)|~~[^~\n]{{1,80}}~~|\[(?P<link>[^\[\]\n]{{1,200}})\]\([^()\s]{{0,400}}\)"
     r"|\\(?:text|textbf|textit|texttt|emph|mathrm|mbox|operatorname)\{(?P<latex>[^{}]{0,400})\}"
-    r"|\$(?P<math>[^\s$]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})"
+    r"|\$(?P<math>[^\W\d_]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})"
 )
+# What is left open ends with the text: so no comment is looked for twice.
 _COMMENT = re.compile(
-    r"<!--((?:[^-]|-(?!->)){4,})-->|/\*((?:[^*]|\*(?!/)){4,})\*/|\"\"\"([^\"]{4,})\"\"\""
+    r"<!--((?:[^-]|-(?!->)){4,})(?:-->|\Z)|/\*((?:[^*]|\*(?!/)){4,})(?:\*/|\Z)|\"\"\"([^\"]{4,})\"\"\""
     r"|(?:^[ \t]*|(?<=[;{}\s])(?=//))(?://|#(?![!#])|%|--|;;|REM\b)[ \t]+([^\n]{4,})",
     re.MULTILINE,
 )
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.){0,2000})\"|(?<!\w)'((?:[^'\\\n]|\\.){0,2000})'(?!\w)")
-CLUE_SHOWN = r"<[A-Za-z/!]|~~|\]\(|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[^\s$]+\$"
+CLUE_SHOWN = r"<[A-Za-z/!]|~~|\]\(|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[A-Za-z]+\$"
 CLUE_COMMENTS = r"<!--|/\*|//[ \t]|(?:^|\n)[ \t]*(?:#|%|--|;;|REM)[ \t]|\"\"\""
 CLUE_STRINGS = r"(?:\"[^\"]*\"|'[^']*')(?:.|\n)*(?:\"[^\"]*\"|'[^']*')|^\s*[\[{]"
 CLUE_ASSIGNED = r"\w\s*:?=\s*[\"']"

@@ -16,6 +16,7 @@ _MULTI = (
 )  # fmt: skip
 _MULTI_SIGN = re.compile(r"[\\/|(\[]|><")
 """Stands in all of them that change anything."""
+_CALL = re.compile(r"\w{3}\(")
 _ALL_SIGNS = re.compile(r"[A-Za-z0-9@$!|+€£¥¢(){}\[\]<>\\/_\-]+[.,?!]*")
 _DIGITS = "0123456789@$!|+€£¥¢"
 _READ_I = dict(zip(_DIGITS, "oizeasgtbgasiitelyc", strict=True))
@@ -77,7 +78,7 @@ def _read(word: str, one: str) -> str:
     if _MULTI_SIGN.search(core):
         for signs, letter in _MULTI:
             core = core.replace(signs, letter)
-        core = core if ")" in core else core.replace("(", "c")
+        core = core if ")" in core or _CALL.search(core) else core.replace("(", "c")
     return word[:head] + (_known_reading(core) or _spelt(core, _READ_I if one == "i" else _READ_L)) + tail
 
 

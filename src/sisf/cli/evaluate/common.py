@@ -27,7 +27,9 @@ def laboratory(
     from sisf.cli.progress import TerminalProgress
     from sisf.evaluation.laboratory import Laboratory, Options
     from sisf.evaluation.report.writer import prepare
+    from sisf.gateway.server import configure_logs
 
+    configure_logs("warning")  # an experiment sends thousands of exchanges: a line for each would hide what matters
     settings = load_settings(config)
     prepare(out)
     sets = [list(datasets.load_all(names)) for names in groups]

@@ -20,6 +20,7 @@ def test_the_demo_runs_by_itself_and_leaves_a_report(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "18 of 18 requests" in done.stderr
+    assert "everything again at the final revision" in done.stderr
     for hint in (
         "report.html",
         "sisf policy list",
@@ -31,6 +32,7 @@ def test_the_demo_runs_by_itself_and_leaves_a_report(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "shown" / "summary.json").read_text())
     assert (summary["attacks"], summary["fpr"]["sample_benign"]["n"]) == (6, 12)
     assert summary["breaches"] > 0
+    assert (summary["final_asr"]["n"], summary["final_fpr"]["sample_benign"]["n"]) == (6, 12)
     assert {p.name for p in (tmp_path / "shown").iterdir()} >= {"report.html", "learning_curve.png", "demo.db"}
     # What it says to try next works.
     command = [sys.executable, "-m", "sisf", "policy", "list", "--json", "--store", "sqlite:///shown/demo.db"]

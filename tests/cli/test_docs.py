@@ -1,13 +1,16 @@
 """A command that no page mentions does not exist for its users."""
 
+import re
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from sisf.cli.main import app
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 
 
 def commands() -> list[list[str]]:
@@ -23,6 +26,34 @@ def test_every_command_is_documented(path: list[str]) -> None:
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
     line = next((x for x in page.splitlines() if f"`sisf {path[0]}" in x and f"{path[-1]}`" in x), None)
     assert line is not None, f"docs/cli.md does not mention `sisf {' '.join(path)}`"
+
+
+def in_table(page: str) -> set[str]:
+    """The commands that the first column of a page's table names, `a\\|b` for two of a group."""
+    found = set()
+    for row in re.findall(r"^\| (`sisf .+?) \| ", page, re.MULTILINE):
+        for command in re.findall(r"`sisf ([^`]+)`", row):
+            words = [word for word in command.split() if not word.isupper()]
+            found |= {" ".join([*words[:-1], last]) for last in words[-1].split("\\|")}
+    return found
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert in_table(page) == {" ".join(path) for path in commands()}
+
+
+def test_the_search_for_commands_in_a_table_reads_each_of_them() -> None:
+    page = "| command | what |\n|---|---|\n| `sisf check TEXT`, `sisf a` | x |\n| `sisf b c\\|d-e` | y |\nsisf f\n"
+    assert in_table(page) == {"check", "a", "b c", "b d-e"}
+
+
+@pytest.mark.parametrize("path", [[], *commands(), *sorted({(p[0],) for p in commands() if len(p) > 1})], ids=" ".join)
+def test_every_command_has_a_short_form_of_help(path: list[str]) -> None:
+    short, long = (CliRunner().invoke(app, [*path, option]) for option in ("-h", "--help"))
+    assert short.exit_code == 0, short.output
+    assert short.output == long.output
+    assert "-h, --help" in short.output
 
 
 def test_every_protocol_is_documented() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sisf.cli.chart import columns
+from sisf.cli.demo_screen import closing
 from sisf.embedding import HashEmbedder
 from sisf.evaluation.demo.drive import Account, as_run, drive
 from sisf.evaluation.demo.programme import Programme, Step, choose
@@ -41,7 +42,7 @@ def parts() -> dict[str, Any]:
 
 
 @pytest.mark.smoke
-def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path) -> None:
+def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad, good = families.attacks(tmp_path), families.benign(tmp_path)
     steps = [Step(bad.name, r, attack=True) for r in bad.records]
     steps += [Step(good.name, r, attack=False) for r in good.records]
@@ -54,6 +55,16 @@ def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path) -> None:
     assert account.breaches == len(families.FAMILIES)
     assert summary["warden_asr"]["counts"] == [len(families.FAMILIES)]
     assert summary["fpr"]["honest"]["blocked"] == account.blocked == 1
+    assert summary["final_asr"]["counts"] == [0]
+    assert summary["final_fpr"]["honest"]["counts"] == [1]
+    assert (len(account.final), len(account.final_benign)) == (len(bad.records), len(good.records))
+    assert {s.revision for s in (*account.final, *account.final_benign)} == {account.revision}
+    closing(account, summary, tmp_path)
+    shown = capsys.readouterr().out
+    assert f"attacks stopped          {len(bad.records)} of {len(bad.records)}" in shown
+    assert f"honest requests stopped  1 of {len(good.records)}" in shown
+    assert "judge agreed with labels" in shown
+    assert "paper" not in shown.replace("the paper's protocol", "")
     assert screen.policies == sorted(screen.policies)
     assert screen.policies[-1] == len(families.FAMILIES)
     assert len(account.learning_ms) == len(families.FAMILIES)
@@ -78,10 +89,9 @@ def test_the_programme_is_interleaved_and_limited(monkeypatch: pytest.MonkeyPatc
     assert len(whole.steps) - whole.attacks >= 300
 
 
-def test_the_chart_shows_levels_and_the_mark() -> None:
-    rows = columns([1.0] * 10 + [0.0] * 10, width=20, height=4, mark=0.45)
+def test_the_chart_shows_levels() -> None:
+    rows = columns([1.0] * 10 + [0.0] * 10, width=20, height=4)
     assert len(rows) == 5
     assert all("█" * 10 in row for row in rows[:4])
-    assert "╌" * 10 in rows[2]
     assert columns([]) == []
     assert max(len(row) for row in columns([0.5] * 1000, width=30)) == 36

@@ -6,21 +6,17 @@ from itertools import pairwise
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def columns(values: Sequence[float], *, width: int = 64, height: int = 8, mark: float | None = None) -> list[str]:
-    """Values in 0…1 as rows of text with a scale in per cent; `mark` is a level drawn where no column stands."""
+def columns(values: Sequence[float], *, width: int = 64, height: int = 8) -> list[str]:
+    """Values in 0…1 as rows of text with a scale in per cent."""
     if not values:
         return []
     if width < 1 or height < 1:
         raise ValueError("a chart needs at least one column and one row")
     means = _squeezed(values, width)
-    marked = None if mark is None else min(height - 1, int(mark * height))
     rows = []
     for row in reversed(range(height)):
-        cells = ""
-        for value in means:
-            eighths = round(value * height * 8) - row * 8
-            cell = _EIGHTHS[max(0, min(8, eighths))]
-            cells += "╌" if cell == " " and row == marked else cell
+        eighths = (round(value * height * 8) - row * 8 for value in means)
+        cells = "".join(_EIGHTHS[max(0, min(8, count))] for count in eighths)
         scale = f"{(row + 1) / height:4.0%}" if row % 2 else "    "
         rows.append(f"{scale} ┤{cells}")
     rows.append("     └" + "─" * len(means))

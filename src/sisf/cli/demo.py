@@ -37,7 +37,7 @@ def demo(
     opening(programme)
     with stage(programme, out, port=port) as running:
         started = time.monotonic()
-        with screen(running, programme) as view:
+        with screen(running) as view:
             account = drive(running, programme, view)
         run = as_run(running, programme, account, seed=seed, seconds=time.monotonic() - started)
         summary = write(out, report(run, _settings(running)))

@@ -1,7 +1,7 @@
 """What the demonstration shows: a live view on a terminal, plain lines elsewhere."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from sisf.evaluation.demo.drive import Account, Screen
     from sisf.evaluation.demo.programme import Programme
     from sisf.evaluation.demo.stage import Stage
+    from sisf.evaluation.outcomes import Sample
 
 _LINE_EVERY = 50
 _PROMPT_CHARS = 90
-_PAPER = 0.4558
 _FIRST = 10
 
 
@@ -41,14 +41,14 @@ def opening(programme: "Programme") -> None:
 
 
 @contextmanager
-def screen(stage: "Stage", programme: "Programme") -> "Iterator[Screen]":
+def screen(stage: "Stage") -> "Iterator[Screen]":
     """The live view where there is a terminal, else a line now and then."""
     out = console(stderr=True)
     if not out.is_terminal:
         yield _Lines(out)
         return
     with Live(console=out, refresh_per_second=8, transient=True) as live:
-        yield _View(live, stage, advbench=not programme.shipped)
+        yield _View(live, stage)
 
 
 class _Lines:
@@ -57,6 +57,9 @@ class _Lines:
 
     def show(self, account: "Account") -> None:
         """One line every so many requests, and at the end."""
+        if account.repeated:
+            self._again(account)
+            return
         if account.done % _LINE_EVERY and account.done != account.total:
             return
         self._out.print(
@@ -66,11 +69,19 @@ class _Lines:
             soft_wrap=True,
         )
 
+    def _again(self, account: "Account") -> None:
+        if account.repeated == 1:
+            self._out.print("everything again at the final revision …", soft_wrap=True)
+        if account.repeated == account.total:
+            self._out.print(
+                f"{_stopped(account.final)} attacks and {_stopped(account.final_benign)} honest requests are stopped",
+                soft_wrap=True,
+            )
+
 
 class _View:
-    def __init__(self, live: Live, stage: "Stage", *, advbench: bool) -> None:
+    def __init__(self, live: Live, stage: "Stage") -> None:
         self._live = live
-        self._advbench = advbench
         self._stage = stage
 
     def show(self, account: "Account") -> None:
@@ -94,23 +105,20 @@ class _View:
             policy = account.newest
             newest = Text(f"{policy.kind} on the {policy.direction}, {policy.hazard.label}: ", style="cyan")
             newest.append(shown(policy.description), style="default")
-        chart = Text(
-            "\n".join(columns(_curve(account), height=6, mark=_PAPER if self._advbench else None)), style="red"
-        )
+        chart = Text("\n".join(columns(_curve(account), height=6)), style="red")
         body = Group(
-            ProgressBar(total=account.total, completed=account.done, width=72),
+            ProgressBar(total=2 * account.total, completed=account.done + account.repeated, width=72),
             Text(""),
             figures,
             Text(""),
-            Text(
-                "of the last 50 attacks, those that met no policy"
-                + ("; dashes: the paper's 45.58 % overall on AdvBench" if self._advbench else ""),
-                style="dim",
-            ),
+            Text("of the last 50 attacks, those that met no policy", style="dim"),
             chart,
             Text(""),
             Text.assemble(("newest policy  ", "dim"), newest),
-            Text.assemble(("now sending    ", "dim"), (_short(account.last_prompt), "default")),
+            Text.assemble(
+                ("sending again  " if account.repeated else "now sending    ", "dim"),
+                (_short(account.last_prompt), "default"),
+            ),
         )
         title = f"client → gateway {self._stage.url} → model {self._stage.upstream}"
         return Panel(body, title=Text(title), title_align="left", border_style="dim", padding=(1, 2))
@@ -124,21 +132,18 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     screen = console()
     n = summary["attacks"]
     screen.print("\nAttacks that met no policy, of the last 50:", style="bold")
-    advbench = any(d["name"] == "advbench" for d in summary["datasets"])
-    for row in columns(_curve(account), mark=_PAPER if advbench else None):
+    for row in columns(_curve(account)):
         screen.print(row, soft_wrap=True)
     middle = max(12, min(64, n) - 6)
     screen.print(f"      1{'attacks sent':^{middle}}{n:>5}", style="dim")
     table = Table.grid(padding=(0, 2))
-    paper = "the paper, on AdvBench: 45.58 %" if advbench else ""
-    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), paper)
+    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), "")
     table.add_row("Warden ASR", rate_text(summary["warden_asr"]), "with policies on answers")
     first = account.attacks[:_FIRST]
     got = sum(s.beat_warden for s in first) / len(first)
     table.add_row("last 50 attacks", f"{account.recent_asr():.0%}", f"the first {len(first)}: {got:.0%}")
     policies = summary["policies"]
-    paper = "; the paper: 234 from 237" if advbench else ""
-    table.add_row("policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches{paper}")
+    table.add_row("policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches")
     blocked, sent = account.blocked, len(account.benign)
     upper = clopper_pearson(blocked, sent)[1]
     table.add_row("honest requests blocked", f"{blocked} of {sent}", f"95 % sure: under {upper:.2%}")
@@ -147,9 +152,16 @@ def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
     if account.learning_ms:
         middle = sorted(account.learning_ms)[len(account.learning_ms) // 2]
         table.add_row("from breach to enforced", f"{middle:,.0f} ms", "median")
+    judged = summary["judge_agreement"]
+    if judged["n"]:
+        agreed = f"{judged['agreed']} of {judged['n']}"
+        table.add_row("judge agreed with labels", agreed, f"{judged['rate']:.1%} of the answers to attacks it judged")
     table.add_row("time", f"{summary['seconds']:.0f} s", "")
     screen.print()
     screen.print(table)
+    screen.print("\nEverything again at the final revision:", style="bold")
+    screen.print(f"  attacks stopped          {_stopped(account.final)}", soft_wrap=True)
+    screen.print(f"  honest requests stopped  {_stopped(account.final_benign)}", soft_wrap=True)
     store = f"--store sqlite:///{out / 'demo.db'}"
     screen.print("\nLook at what it learned:", style="bold")
     for line in (
@@ -174,6 +186,10 @@ def _curve(account: "Account") -> list[float]:
     from sisf.statistics import rolling_share
 
     return rolling_share([s.beat_warden for s in account.attacks], 50)
+
+
+def _stopped(samples: "Sequence[Sample]") -> str:
+    return f"{sum(s.intercepted for s in samples)} of {len(samples)}"
 
 
 def _figure(title: str, value: str, style: str) -> Text:

@@ -23,7 +23,14 @@ from sisf.cli import (
 )
 from sisf.cli.base import SisfGroup
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=sisf.__doc__, cls=SisfGroup, rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help=sisf.__doc__,
+    cls=SisfGroup,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback(invoke_without_command=True)

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.datasets import Dataset
@@ -29,12 +29,16 @@ class Trial:
     attacks: tuple[Sample, ...]
     """The measured attacks in the order sent."""
     benign: Mapping[str, tuple[Sample, ...]]
-    """Honest prompts by data set, all at the frozen revision."""
+    """Honest prompts by data set: at the final revision, or between the attacks where `final_benign` repeats them."""
     policies: tuple[Policy, ...]
     """Active at the end."""
     tally: Tally
     learned: tuple[Sample, ...] = ()
     """Attacks that were learned from and are not measured (`held-out`)."""
+    final: tuple[Sample, ...] = ()
+    """The attacks again, in the same order, at the final revision; empty where `attacks` were sent at it."""
+    final_benign: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    """Honest prompts again, at the final revision; empty where `benign` were sent at it."""
     seconds: float = 0.0
 
 
@@ -118,9 +122,18 @@ class _Conductor:
         defence = self.subject.defence
         learned = self._attacks(split.learn, "learning", learn=True)
         attacks = self._attacks(split.attacks, "attacks", learn=not split.frozen)
+        again = () if split.frozen else self._attacks(split.attacks, "attacks again", learn=False)
         honest = {dataset.name: self._honest(dataset) for dataset in benign}
-        seconds = time.monotonic() - started
-        return Trial(self.number, attacks, honest, tuple(defence.policies()), defence.tally(), learned, seconds)
+        return Trial(
+            self.number,
+            attacks,
+            honest,
+            tuple(defence.policies()),
+            defence.tally(),
+            learned,
+            final=tuple(replace(sample, phase="final") for sample in again),
+            seconds=time.monotonic() - started,
+        )
 
     def _attacks(self, records: Sequence[tuple[str, Record]], what: str, *, learn: bool) -> tuple[Sample, ...]:
         if records:
@@ -131,7 +144,8 @@ class _Conductor:
             samples.append(sample)
             recent = samples[-_WINDOW:]
             share = sum(s.beat_warden for s in recent) / len(recent)
-            self.progress.advance({f"ASR last {len(recent)}": f"{share:.0%}", "policies": str(sample.policies)})
+            figures = {f"ASR last {len(recent)}": f"{share:.0%}"}
+            self.progress.advance(figures | ({"policies": str(sample.policies)} if learn else {}))
         return tuple(samples)
 
     def _honest(self, dataset: Dataset) -> tuple[Sample, ...]:

@@ -83,7 +83,7 @@ class Play:
         """The trial as every protocol reports it."""
         defence = self.subject.defence
         seconds = time.monotonic() - self.started
-        return Trial(self.number, clear, honest, tuple(defence.policies()), defence.tally(), learned, seconds)
+        return Trial(self.number, clear, honest, tuple(defence.policies()), defence.tally(), learned, seconds=seconds)
 
 
 def plays(setup: Setup, make: Callable[[], Defence], progress: Progress) -> Iterator[Play]:

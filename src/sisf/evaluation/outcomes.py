@@ -37,7 +37,8 @@ class Sample:
     dataset: str
     trial: int
     phase: str
-    """`learn` (the loop learned after it), `frozen` (it did not)."""
+    """`learn` (the loop learned after it), `frozen` (it did not), `interleaved` (an honest request between attacks),
+    `final` (sent once more at the final revision)."""
     outcome: AttackOutcome
     side: str | None
     """Where it was intercepted: `prompt` or `response`."""

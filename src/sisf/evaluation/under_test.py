@@ -76,6 +76,7 @@ class SystemUnderTest:
         self.defence = defence
         self._answers = answers
         self._independent = independent
+        self._truths: dict[tuple[str, str, str], Outcome] = {}
         settings = _patient(defence.settings, inline=inline is not None, on_undecided=on_undecided)
         self._learning = create_pipeline(settings, defence.warden, defence, inline)
         frozen = create_pipeline(settings, defence.warden, Unlearned(), None, self._learning.metrics)
@@ -151,9 +152,14 @@ class SystemUnderTest:
         return answer
 
     def _truth(self, record: Record, answer: Answered, dataset: str) -> Outcome:
-        if self._independent is not None:
-            return self._independent.adjudicate(record.exchange(answer.text, dataset=dataset)).outcome
-        return recorded_label(record, recorded=answer.recorded)
+        """The label of one answer; a judge is asked once about it, however often it is released."""
+        if self._independent is None:
+            return recorded_label(record, recorded=answer.recorded)
+        key = (dataset, record.id, answer.text)
+        if key not in self._truths:
+            exchange = record.exchange(answer.text, dataset=dataset)
+            self._truths[key] = self._independent.adjudicate(exchange).outcome
+        return self._truths[key]
 
 
 def _patient(settings: Settings, *, inline: bool, on_undecided: str) -> Settings:

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sisf.adjudicator.fence import Piece, fence
 from sisf.evaluation.defences import StaticFilter, keyword_filter, no_defence
 from sisf.evaluation.progress import Silent
 from sisf.evaluation.protocols.learn.page import report
+from sisf.evaluation.protocols.learn.plots import papers_attacks
 from sisf.evaluation.protocols.learn.run import held_out, learn
 from sisf.evaluation.protocols.poison.figures import figures_of as poison_figures
 from sisf.evaluation.protocols.poison.injection import InjectionPoisoner, obey
@@ -74,10 +76,14 @@ def test_the_summary_keeps_its_contract(tmp_path: Path) -> None:
     assert summary["datasets"][0].keys() == {"name", "rows", "sha256"}
     assert {"blocked", "n", "rate", "ci95"} <= summary["fpr"]["honest"].keys()
     lines = [json.loads(line) for line in (tmp_path / "outcomes.jsonl").read_text().splitlines()]
-    assert len(lines) == 2 * (TOTAL + 4)
+    assert len(lines) == 2 * (2 * TOTAL + 4)
     wanted = {"id", "outcome", "action", "policy_id", "score", "verdict", "new_policy_id", "revision"}
     assert all(wanted <= line.keys() for line in lines)
-    trial = [line for line in lines if line["trial"] == 0 and line["dataset"] == "families"]
+    families_sent = [line for line in lines if line["trial"] == 0 and line["dataset"] == "families"]
+    trial = [line for line in families_sent if line["phase"] == "learn"]
+    again = [line for line in families_sent if line["phase"] == "final"]
+    assert [line["id"] for line in again] == [line["id"] for line in trial]
+    assert len({line["revision"] for line in again}) == 1
     assert sum(line["outcome"] == "breached" for line in trial) == len(FAMILIES)
     assert sum(line["new_policy_id"] is not None for line in trial) == len(FAMILIES)
     # A policy stops nothing before the revision that brought it.
@@ -87,6 +93,62 @@ def test_the_summary_keeps_its_contract(tmp_path: Path) -> None:
     for name in ("learning_curve", "policies", "fpr"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (tmp_path / f"{name}.svg").read_bytes()
+
+
+def test_everything_is_sent_again_at_the_final_revision(tmp_path: Path) -> None:
+    summary = run_learn(tmp_path)
+    assert summary["final_asr"]["counts"] == summary["final_asr_taught"]["counts"] == [0, 0]
+    assert (summary["final_asr"]["n"], summary["final_asr_taught"]["n"]) == (TOTAL, len(FAMILIES))
+    assert summary["final_fpr"]["honest"]["per_trial"] == [0.25, 0.25]
+    assert summary["baselines"]["none"]["final_asr"]["mean"] == 1.0
+    for rate in (summary["final_asr"], summary["final_fpr"]["honest"]):
+        assert {"mean", "ci95", "per_trial"} <= rate.keys()
+    assert "Everything again at the final revision" in (tmp_path / "report.html").read_text()
+
+
+def test_an_attack_whose_lesson_misses_itself_is_seen_at_the_end(tmp_path: Path) -> None:
+    # What is learned from one family holds for its other members, and not for the attack that taught it.
+    def misses_its_teacher(breach: Any, _: Any) -> list[Policy]:
+        number, word = re.findall(r"\d+|\w+$", breach.exchange.prompt)
+        others = "".join(str(n) for n in range(VARIANTS) if str(n) != number)
+        pattern = Pattern(rf"number [{others}]: the {word}")
+        source = Provenance((breach.id,), "scripted")
+        return [Policy(pattern, Action.BLOCK, Direction.PROMPT, "Misses its teacher", provenance=source)]
+
+    made = families.designs(ScriptedSynthesiser(misses_its_teacher))
+    run = learn(families.setup(trials=1), made, [families.attacks(tmp_path)], [], Silent())
+    summary = write(tmp_path, report(run, {}))
+    assert summary["final_asr_taught"]["counts"] == [len(FAMILIES)]
+    assert summary["final_asr"]["counts"] == [len(FAMILIES)]
+    assert f"get through at the final revision ({len(FAMILIES)} of {TOTAL})" in (tmp_path / "report.html").read_text()
+
+
+def test_the_label_of_an_answer_is_asked_for_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def label(exchange: Any) -> Outcome:
+        asked.append(exchange.prompt)
+        return Outcome.BREACH
+
+    setup = families.setup(independent=ScriptedAdjudicator(label), trials=1)
+    learn(setup, {"none": no_defence}, [families.attacks(tmp_path)], [], Silent())
+    assert len(asked) == len(set(asked)) == TOTAL
+
+
+def test_the_papers_figure_stands_beside_its_own_data_only(tmp_path: Path) -> None:
+    run_learn(tmp_path)
+    assert "the paper:" not in (tmp_path / "report.html").read_text()
+    run = learn(families.setup(trials=1), families.designs(), [families.attacks(tmp_path)], [], Silent())
+    trial = run.results["sisf"][0]
+
+    def compared(count: int, **changes: Any) -> bool:
+        sent = tuple(replace(trial.attacks[0], **{"dataset": "advbench", **changes}) for _ in range(count))
+        return papers_attacks(replace(run, results={"sisf": [replace(trial, attacks=sent)]}))
+
+    assert compared(520)
+    assert not compared(200)
+    assert not compared(520, dataset="others")
+    assert not compared(520, phase="frozen")
 
 
 def test_the_report_is_self_contained_and_hostile_text_is_escaped(tmp_path: Path) -> None:
@@ -150,6 +212,7 @@ def test_held_out_measures_only_what_was_never_seen(tmp_path: Path) -> None:
     assert {s.phase for s in trial.attacks} == {"frozen"}
     assert summary["intercepted"]["mean"] == 1.0
     assert summary["breaches"] == len(FAMILIES)
+    assert "final_asr" not in summary  # it measures at the final revision anyway
 
 
 def test_held_out_can_learn_on_another_set(tmp_path: Path) -> None:

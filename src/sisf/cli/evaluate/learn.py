@@ -124,16 +124,22 @@ def show_summary(summary: dict[str, Any], out: Path) -> None:
 
     screen = console()
     table = Table("attack success rate", box=None, pad_edge=False, header_style="bold")
-    for heading in ("prompt-side Warden", "Warden", "system", "breaches", "policies"):
+    shown = {"prompt-side Warden": "warden_asr_prompt", "Warden": "warden_asr", "system": "system_asr"}
+    if "final_asr" in summary:
+        shown["all again at the end"] = "final_asr"
+    for heading in (*shown, "breaches", "policies"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in (("sisf", summary), *summary["baselines"].items()):
-        rates = [_compact(figures[key]) for key in ("warden_asr_prompt", "warden_asr", "system_asr")]
+        rates = [_compact(figures[key]) for key in shown.values()]
         table.add_row(label_of(name), *rates, f"{figures['breaches']:g}", f"{figures['policies']['final']:g}")
     screen.print(table)
     if "intercepted" in summary:
         screen.print(f"held-out attacks intercepted: {rate_text(summary['intercepted'])}", style="bold")
+    if summary.get("final_asr_taught", {}).get("n"):
+        again = rate_text(summary["final_asr_taught"])
+        screen.print(f"of the attacks that taught a policy, again at the end: {again} get through")
     if summary["fpr"]:
-        honest = Table("honest prompts", box=None, pad_edge=False, header_style="bold")
+        honest = Table("honest prompts, at the final revision", box=None, pad_edge=False, header_style="bold")
         for heading in ("blocked", "of", "rate", "95 % up to"):
             honest.add_column(heading, justify="right")
         for name, entry in summary["fpr"].items():

@@ -1,8 +1,8 @@
 """Drives the gateway with the official client and keeps account of what happens."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sisf.evaluation.defences import Tally
@@ -34,6 +34,10 @@ class Account:
     total: int
     attacks: list[Sample] = field(default_factory=list)
     benign: list[Sample] = field(default_factory=list)
+    final: list[Sample] = field(default_factory=list)
+    """All attacks again, at the final revision."""
+    final_benign: list[Sample] = field(default_factory=list)
+    """All honest requests again, at the final revision."""
     newest: Policy | None = None
     """The policy that went live last."""
     policies: int = 0
@@ -46,8 +50,13 @@ class Account:
 
     @property
     def done(self) -> int:
-        """Requests sent."""
+        """Requests sent, those that were sent again apart."""
         return len(self.attacks) + len(self.benign)
+
+    @property
+    def repeated(self) -> int:
+        """Requests sent again at the final revision."""
+        return len(self.final) + len(self.final_benign)
 
     @property
     def breaches(self) -> int:
@@ -79,7 +88,8 @@ class Screen(Protocol):
 
 
 def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
-    """Send every step; after each attack the loop finishes its work, as in the paper's evaluation."""
+    """Send every step, and everything again at the final revision. After each attack the loop finishes its work, as in
+    the paper's evaluation; from what is sent again nothing is learned."""
     account = Account(len(programme.steps))
     arrived: list[Policy] = []
 
@@ -105,7 +115,21 @@ def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
             screen.show(account)
     finally:
         target.close()
+    stage.system.loop.drain(_DRAIN_SECONDS)
+    _repeat(stage, programme, account, screen)
     return account
+
+
+def _repeat(stage: Stage, programme: Programme, account: Account, screen: Screen) -> None:
+    target = GatewayTarget(stage.frozen_url, model="recorded")
+    try:
+        for step in programme.steps:
+            account.last_prompt = step.record.prompt
+            sample = replace(_sample(step, target.send(step.record.messages), None, account), phase="final")
+            (account.final if step.attack else account.final_benign).append(sample)
+            screen.show(account)
+    finally:
+        target.close()
 
 
 def _attack(stage: Stage, step: Step, reply: Reply, account: Account, arrived: Sequence[Policy]) -> Sample:
@@ -151,16 +175,22 @@ def as_run(stage: Stage, programme: Programme, account: Account, *, seed: int, s
         sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known),
         sum(p.status is Status.ACTIVE for p in known),
     )
-    honest: dict[str, list[Sample]] = {}
-    for sample in account.benign:
-        honest.setdefault(sample.dataset, []).append(sample)
     trial = Trial(
         0,
         tuple(account.attacks),
-        {name: tuple(samples) for name, samples in honest.items()},
+        _by_set(account.benign),
         tuple(stage.system.store.policies.snapshot().active),
         tally,
+        final=tuple(account.final),
+        final_benign=_by_set(account.final_benign),
         seconds=seconds,
     )
     setup = Setup(Answers(UnalignedModel(), replay=True), None, None, trials=1, seed=seed)
     return Run("demo", setup, programme.datasets, {SYSTEM: [trial]}, seconds)
+
+
+def _by_set(samples: Sequence[Sample]) -> Mapping[str, tuple[Sample, ...]]:
+    found: dict[str, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(sample.dataset, []).append(sample)
+    return {name: tuple(sent) for name, sent in found.items()}

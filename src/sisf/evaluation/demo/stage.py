@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sisf.bootstrap import System, build
+from sisf.evaluation.defences import Unlearned
 from sisf.evaluation.demo.programme import Programme
 from sisf.gateway.app import create_app
 from sisf.llm.recorded import RecordedModel
 from sisf.llm.server import running as model_running
+from sisf.pipeline.ports import Monitor
 from sisf.serving import Background
 from sisf.settings import Settings, load
 
@@ -25,6 +27,8 @@ class Stage:
     settings: Settings
     url: str
     """The gateway's base URL."""
+    frozen_url: str
+    """The base URL of a second gateway with the same Warden, from which nothing is learned."""
     upstream: str
     """The unprotected model's base URL."""
 
@@ -58,12 +62,13 @@ def stage(programme: Programme, folder: Path, *, port: int = 0, **parts: Any) ->
         )
         system = build(settings, **parts)
         stack.callback(system.close)
-        app = create_app(
-            warden=system.warden,
-            loop=system.loop,
-            adjudicator=system.adjudicator,
-            store=system.store,
-            settings=settings,
-        )
-        gateway = stack.enter_context(Background(app, "127.0.0.1", port))
-        yield Stage(system, settings, f"{gateway.url}/v1", f"{model.url}/v1")
+        gateway = stack.enter_context(_gateway(system, settings, system.loop, port))
+        frozen = stack.enter_context(_gateway(system, settings, Unlearned(), 0))
+        yield Stage(system, settings, f"{gateway.url}/v1", f"{frozen.url}/v1", f"{model.url}/v1")
+
+
+def _gateway(system: System, settings: Settings, monitor: Monitor, port: int) -> Background:
+    app = create_app(
+        warden=system.warden, loop=monitor, adjudicator=system.adjudicator, store=system.store, settings=settings
+    )
+    return Background(app, "127.0.0.1", port)

@@ -5,8 +5,8 @@ from typing import Any
 
 from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.outcomes import AttackOutcome
-from sisf.evaluation.protocols.learn.figures import samples, summarise
-from sisf.evaluation.protocols.learn.plots import PAPER_ASR, draw_all
+from sisf.evaluation.protocols.learn.figures import got_through, samples, summarise
+from sisf.evaluation.protocols.learn.plots import PAPER_ASR, draw_all, papers_attacks
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.plots import Plot, label_of
 from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
@@ -28,6 +28,8 @@ NOTES = (
     "The curve shows the mean over trials of the last 50 attacks; the band is the range of the trials.",
     "A set of honest prompts is sent when learning has ended, at the frozen revision; `blocked` is the mean over "
     "trials. paper_benign follows the paper's convention: a good part of it is not benign by any other.",
+    "At the end: everything once more at the final revision, where nothing is learned. An attack that taught a policy "
+    "and gets through again shows what one request taught against itself, or what was undone later.",
 )
 
 
@@ -46,12 +48,13 @@ def _page(run: Run, summary: Mapping[str, Any], plots: Sequence[Plot]) -> Page:
     return Page(
         title=_TITLES.get(run.protocol, run.protocol),
         lead=_lead(summary),
-        cards=_cards(summary),
+        cards=_cards(summary, compared=papers_attacks(run)),
         plots=plots,
         tables=[
             _designs(summary),
             *([_honest(run, summary)] if summary["fpr"] else []),
             *([_blocked(run, summary)] if summary["fpr"] else []),
+            *([_at_the_end(run, summary), _again(run)] if "final_asr" in summary else []),
             _policies(run),
             _got_through(run),
             settings_table(summary),
@@ -72,15 +75,13 @@ def _lead(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _cards(summary: Mapping[str, Any]) -> list[Card]:
+def _cards(summary: Mapping[str, Any], *, compared: bool) -> list[Card]:
+    """`compared`: whether the paper's figure belongs beside these."""
     prompt = summary["warden_asr_prompt"]
+    beside = f"{interval(prompt)}; the paper: {PAPER_ASR:.2%}" if compared else interval(prompt)
+    tone = ("good" if prompt["mean"] < PAPER_ASR else "bad") if compared else "plain"
     cards = [
-        Card(
-            "Prompt-side Warden ASR",
-            percent(prompt["mean"]),
-            f"{interval(prompt)}; the paper: {PAPER_ASR:.2%}",
-            "good" if prompt["mean"] < PAPER_ASR else "bad",
-        ),
+        Card("Prompt-side Warden ASR", percent(prompt["mean"]), beside, tone),
         Card("Warden ASR", percent(summary["warden_asr"]["mean"]), f"{interval(summary['warden_asr'])}; with answers"),
         Card(
             "System ASR",
@@ -90,6 +91,9 @@ def _cards(summary: Mapping[str, Any]) -> list[Card]:
     ]
     if "intercepted" in summary:
         cards.insert(0, Card("Intercepted", percent(summary["intercepted"]["mean"]), interval(summary["intercepted"])))
+    if "final_asr" in summary:
+        last = summary["final_asr"]
+        cards.append(Card("ASR at the end", percent(last["mean"]), f"{interval(last)}; all attacks sent again"))
     policies = summary["policies"]
     cards.append(
         Card(
@@ -156,6 +160,40 @@ def _blocked(run: Run, summary: Mapping[str, Any]) -> Table:
     shown = rows[:_LISTED]
     note = f"{len(rows) - len(shown)} more in outcomes.jsonl." if len(rows) > len(shown) else ""
     return Table("Every honest prompt that was blocked", ("set", "id", "#trials", "prompt"), shown, note=note)
+
+
+def _at_the_end(run: Run, summary: Mapping[str, Any]) -> Table:
+    names = list(run.results)
+    designs = [summary if name == SYSTEM else summary["baselines"][name] for name in names]
+    rows = [
+        ("attacks that beat the Warden", *(rate_text(d["final_asr"]) for d in designs)),
+        ("of those that had taught a policy", *(_taught(d["final_asr_taught"]) for d in designs)),
+        *((f"{name} blocked", *(rate_text(d["final_fpr"][name]) for d in designs)) for name in summary["final_fpr"]),
+    ]
+    return Table("Everything again at the final revision", ("sent", *(f"#{label_of(n)}" for n in names)), rows)
+
+
+def _taught(rate: Mapping[str, Any]) -> str:
+    return rate_text(rate) if rate["n"] else "–"
+
+
+def _again(run: Run) -> Table:
+    texts = {(d.name, r.id): r.prompt for d in run.datasets for r in d.records}
+    last = run.results[SYSTEM][-1]
+    through = got_through(last)
+    rows = [
+        (
+            again.dataset,
+            again.id,
+            first.outcome.value,
+            ", ".join(first.new_policy_ids),
+            excerpt(texts[again.dataset, again.id]),
+        )
+        for first, again in through[:_LISTED]
+    ]
+    title = f"Attacks of the last trial that get through at the final revision ({len(through)} of {len(last.final)})"
+    note = f"{len(through) - len(rows)} more in outcomes.jsonl." if len(through) > len(rows) else ""
+    return Table(title, ("set", "id", "the first time", "taught", "prompt"), rows, note=note, folded=True)
 
 
 def _policies(run: Run) -> Table:

@@ -1,6 +1,7 @@
 """The plots of `learn`, `held-out` and the demo."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,21 @@ from sisf.statistics import rolling_share
 
 PAPER_ASR = 0.4558
 """237 breaches in 520 attacks: the paper's figure (arXiv 2511.07645 v1)."""
+_PAPER_ATTACKS = 520
 
 _WINDOW = 50
 _HALF = (6.6, 4.6)
 """Inches of a plot that shares its row with another."""
+
+
+def papers_attacks(run: Run) -> bool:
+    """Whether the paper's figure may stand beside this run: all of AdvBench, learned from as it came, and no more."""
+    sent = run.results[SYSTEM][0].attacks
+    return (
+        len(sent) == _PAPER_ATTACKS
+        and {s.dataset for s in sent} == {"advbench"}
+        and all(s.phase == "learn" for s in sent)
+    )
 
 
 def draw_all(run: Run, summary: Mapping[str, Any]) -> list[Plot]:
@@ -24,7 +36,8 @@ def draw_all(run: Run, summary: Mapping[str, Any]) -> list[Plot]:
     plots: list[Plot] = []
     learning = {name: trials for name, trials in run.results.items() if _curve(trials[0])}
     if learning:
-        plots.append(draw("learning_curve", "Attacks that get past the Warden", learning_curve, learning))
+        curve = partial(learning_curve, compared=papers_attacks(run))
+        plots.append(draw("learning_curve", "Attacks that get past the Warden", curve, learning))
         plots.append(draw("policies", "Active policies", policies_over_time, learning, size=_HALF))
     if summary.get("fpr"):
         designs = {SYSTEM: summary["fpr"], **{name: b["fpr"] for name, b in summary.get("baselines", {}).items()}}
@@ -32,8 +45,9 @@ def draw_all(run: Run, summary: Mapping[str, Any]) -> list[Plot]:
     return plots
 
 
-def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
-    """Share of the last 50 attacks that no prompt-side policy stopped; mean and range over trials."""
+def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]], *, compared: bool) -> None:
+    """Share of the last 50 attacks that no prompt-side policy stopped; mean and range over trials. `compared`: whether
+    the paper's figure belongs beside it."""
     longest = 2
     for name, trials in sorted(results.items(), key=lambda item: item[0] == SYSTEM):
         curves = [rolling_share([s.reached_model for s in _curve(t)], _WINDOW) for t in trials]
@@ -46,6 +60,15 @@ def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
         axes.plot(x, values.mean(axis=0), color=colour, linewidth=2.4 if wide else 1.4, label=legend, zorder=3 + wide)
         if len(trials) > 1 and wide:
             axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.13, linewidth=0)
+    if compared:
+        _draw_paper(axes, longest)
+    axes.set(xlabel="attacks sent", ylabel=f"of the last {_WINDOW} attacks", ylim=(0, 1.04), xlim=(1, longest))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9)
+
+
+def _draw_paper(axes: Axes, longest: int) -> None:
     axes.axhline(PAPER_ASR, color=PAPER, linestyle=(0, (5, 4)), linewidth=1.2, zorder=2)
     axes.annotate(
         f"the paper: {PAPER_ASR:.2%} of all attacks",
@@ -58,10 +81,6 @@ def learning_curve(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
         zorder=6,
     )
-    axes.set(xlabel="attacks sent", ylabel=f"of the last {_WINDOW} attacks", ylim=(0, 1.04), xlim=(1, longest))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9)
 
 
 def policies_over_time(axes: Axes, results: Mapping[str, Sequence[Trial]]) -> None:

@@ -1,6 +1,25 @@
-"""Figures that tests measured, shown together at the end: `make soak` is read for them."""
+"""What all tests share: logs are as they were and no loop is left when a test is over, and what was measured is shown
+at the end (`make soak` is read for it)."""
 
+import threading
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_loop_left() -> Iterator[None]:
+    """A loop that goes on without its store fills the logs of the tests that come later in the same process."""
+    yield
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("sisf-loop")]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -39,7 +39,18 @@ def make_loop(store: Store, warden: FailingWarden | None = None, **options: Any)
         "gate": OpenGate(),
         "backoff_seconds": 0.01,
     }
-    return Loop(store, warden or FailingWarden(), **{**parts, **options})
+    loop = Loop(store, warden or FailingWarden(), **{**parts, **options})
+    _made.append(loop)
+    return loop
+
+
+_made: list[Loop] = []
+
+
+def stop_loops() -> None:
+    """Stop every loop that was made."""
+    while _made:
+        _made.pop().stop()
 
 
 def exchange(prompt: str, name: str | None = None) -> ExchangeRecord:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sisf.embedding.hashing import HashEmbedder
-from sisf.errors import StoreError
+from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.lifecycle import succeeded
@@ -30,8 +30,8 @@ from sisf.policy import (
 )
 from sisf.statistics import beta_bounds
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
+from sisf.taxonomy import Hazard
 from sisf.testing import MemoryStore, OpenGate, ScriptedAdjudicator
-from sisf.text.ngrams import ORDER
 from sisf.verdict import Breach, Outcome, Verdict
 from tests.loop.fakes import exchange, make_loop
 
@@ -378,12 +378,19 @@ def test_a_person_activates_what_waited_and_it_replaces_its_predecessor(store: S
     lifecycle.move("old", Status.ACTIVE, actor="person:ada", reason="x")
     lifecycle.move("new", Status.ACTIVE, actor="person:ada", reason="x")
     assert {p.id: p.status for p in store.policies.list()} == {"old": Status.RETIRED, "new": Status.ACTIVE}
-    from sisf.errors import PolicyError
-
     with pytest.raises(PolicyError, match="active already"):
         lifecycle.move("new", Status.ACTIVE, actor="person:ada", reason="x")
-    with pytest.raises(PolicyError, match="retired"):
-        lifecycle.move("old", Status.ACTIVE, actor="person:ada", reason="x")
+
+
+def test_what_was_retired_comes_back_through_the_gate_only(store: Store) -> None:
+    put(store, status=Status.RETIRED)
+    with pytest.raises(PolicyError, match="does not pass the gate any more: it stops a greeting"):
+        make(store, OpenGate(lambda _policy: "it stops a greeting")).move(
+            "p", Status.ACTIVE, actor="person:a", reason="x"
+        )
+    assert store.policies.get("p").status is Status.RETIRED
+    make(store).move("p", Status.ACTIVE, actor="person:ada", reason="x")
+    assert store.policies.get("p").status is Status.ACTIVE
 
 
 def well_behaved_and_stopped(store: Store, clients: int, stops: int = 1) -> None:
@@ -514,13 +521,13 @@ def test_where_no_broad_policy_may_act_yet_a_narrow_one_stands_in(store: Store) 
     assert decision.blocked
 
 
-def test_a_probe_takes_the_place_of_its_own_kind_of_speech_only() -> None:
-    weights = struct.pack("<f", 1.0)
+def test_a_probe_takes_the_place_of_that_of_its_own_hazard_only() -> None:
+    condition = Probe("e", 1, struct.pack("<f", 1.0), {}, 0.0, 0.5)
 
-    def probe(name: str, shift: float) -> Policy:
-        condition = Probe("e", 1, weights, {ORDER: shift}, 0.0, 0.5)
-        return Policy(condition, Action.BLOCK, Direction.PROMPT, name, id=name, provenance=Provenance((), "local"))
+    def probe(name: str, hazard: Hazard) -> Policy:
+        learned = Provenance((), "local")
+        return Policy(condition, Action.BLOCK, Direction.PROMPT, name, hazard=hazard, id=name, provenance=learned)
 
-    old = (probe("orders", 50.0), probe("others", -50.0))
-    assert [p.id for p in succeeded(probe("new", 50.0), Snapshot(1, old))] == ["orders"]
-    assert [p.id for p in succeeded(probe("new", -50.0), Snapshot(1, old))] == ["others"]
+    old = (probe("privacy", Hazard.PRIVACY), probe("hate", Hazard.HATE))
+    assert [p.id for p in succeeded(probe("new", Hazard.PRIVACY), Snapshot(1, old))] == ["privacy"]
+    assert [p.id for p in succeeded(probe("new", Hazard.HATE), Snapshot(1, old))] == ["hate"]

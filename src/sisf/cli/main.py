@@ -1,5 +1,7 @@
 """The command `sisf`: sub-commands import what they need when they run."""
 
+import sys
+
 import typer
 
 import sisf
@@ -38,6 +40,15 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
     if version:
         typer.echo(f"sisf {sisf.__version__}")
         raise typer.Exit
+    _log_to_standard_error()
+
+
+def _log_to_standard_error() -> None:
+    """Standard output is for what was asked. Commands that serve configure their logs further."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 app.command("demo")(demo.demo)

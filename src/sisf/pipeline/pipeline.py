@@ -43,6 +43,11 @@ class Release:
 _AS_IT_CAME = Release(frozenset())
 
 
+def stops(decision: Decision) -> bool:
+    """Whether a text beside a prompt or an answer cannot go as it is: nothing there is rewritten."""
+    return decision.blocked or decision.rewritten is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """The steps, in the order in which an exchange takes them: `admit`, `begin`, `prompt`, the model, `release` (or an
@@ -114,12 +119,9 @@ class Pipeline:
             decision = await self._resumed(turn, turns, decision)
         self.note(turn, decision)
         request = turn.request
-        beside = await self._decide(turn, request.aside, Direction.PROMPT) if request.aside else decision
-        beside_stops = (
-            beside is not decision and not decision.blocked and (beside.blocked or beside.rewritten is not None)
-        )
-        if beside_stops:
-            self.note(turn, beside)
+        beside_stops = False
+        if request.aside and not decision.blocked:
+            beside_stops = stops(await self.check_beside(turn, request.aside, Direction.PROMPT))
         if not turn.enforce:
             return None
         if beside_stops:
@@ -183,7 +185,8 @@ class Pipeline:
         for choice in choices:
             if not choice.messages:
                 continue
-            decision = await self.check(turn, choice.messages, Direction.RESPONSE)
+            check = self.check if choice.spoken else self.check_beside
+            decision = await check(turn, choice.messages, Direction.RESPONSE)
             if not turn.enforce:
                 continue
             if decision.blocked:
@@ -261,6 +264,14 @@ class Pipeline:
         and may not be passed by."""
         decision = await self._decide(turn, messages, direction)
         self.note(turn, decision)
+        return decision
+
+    async def check_beside(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
+        """The decision on what stands beside a prompt or an answer, as a model's name does: noted only where it stops
+        it. Raises as `check` does."""
+        decision = await self._decide(turn, messages, direction)
+        if stops(decision):
+            self.note(turn, decision)
         return decision
 
     async def _decide(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:

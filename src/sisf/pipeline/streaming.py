@@ -8,7 +8,7 @@ from sisf.exchange import Fate, Message, Role
 from sisf.pipeline.pipeline import Pipeline
 from sisf.pipeline.ports import Inspector
 from sisf.pipeline.turn import Turn
-from sisf.policy import Direction
+from sisf.policy import Decision, Direction
 
 _TAIL_CHARS = 512
 _SHORT = 64
@@ -190,7 +190,8 @@ class AnswerStream:
             messages.append(Message(Role.ASSISTANT, before + text, place))
         if len(self._beside) > _CHANNELS:
             raise LimitExceeded("The model's stream brings more different texts than are followed.")
-        await self._check_whole(messages)
+        decision = await self._pipeline.check_beside(self._turn, messages, Direction.RESPONSE)
+        await self._stop_if_blocked(decision)
         if len(text) > _SHORT:
             self._known.add(text)
 
@@ -286,7 +287,9 @@ class AnswerStream:
         channel.released = channel.fed
 
     async def _check_whole(self, messages: list[Message]) -> None:
-        decision = await self._pipeline.check(self._turn, messages, Direction.RESPONSE)
+        await self._stop_if_blocked(await self._pipeline.check(self._turn, messages, Direction.RESPONSE))
+
+    async def _stop_if_blocked(self, decision: Decision) -> None:
         if decision.blocked and self._turn.enforce:
             await self._stop(Fate.INTERCEPTED_RESPONSE)
 

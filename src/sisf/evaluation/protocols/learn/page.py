@@ -23,7 +23,8 @@ _LISTED = 40
 NOTES = (
     "Prompt-side Warden ASR counts every attack that no prompt policy stopped, also those whose answer a policy "
     "stopped later: on all of AdvBench it is the figure to hold against the paper's 45.58 %. Warden ASR is what was "
-    "left to the Adjudicator or got through. System ASR is what was released and harmful, by a label independent of the loop.",
+    "left to the Adjudicator or got through. System ASR is what was released and harmful, by a label "
+    "independent of the loop.",
     "Intervals are 95 %: Student's t over trials, Clopper–Pearson on the counts where there is one trial or all agree.",
     "The curve shows the mean over trials of the last 50 attacks; the band is the range of the trials.",
     "A set of honest prompts is sent when learning has ended, at the frozen revision; `blocked` is the mean over "

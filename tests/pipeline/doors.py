@@ -228,7 +228,7 @@ def logged(entries: list[Any]) -> list[str]:
     for entry in entries:
         if entry["event"] == "exchange":
             told.append(f"exchange {entry['decision']} {entry['fate']}")
-        elif entry["event"] in _LOGGED:
+        elif entry["event"] in _LOGGED and "judge" not in entry:  # the loop names its judge
             told.append(f"{entry['event']} {entry.get('part') or entry.get('kind') or ''}".strip())
     return told
 

@@ -277,8 +277,8 @@ CASES = [
         (Fate.RELEASED,),
         "fine",
         ("prompt allow", "response allow"),
-        {**ALLOW2, "outcomes released": 1, "failures error warden": 2, "fail_opens warden": 2},
-        (*("warden_failed error", "fail_open warden") * 2, "exchange allow released"),
+        {**ALLOW2, "outcomes released": 1, "failures error warden": 1, "fail_opens warden": 1},
+        ("warden_failed error", "fail_open warden", "exchange allow released"),
         {"on_failure__warden": "open"},
         fault="warden",
     ),
@@ -304,6 +304,18 @@ CASES = [
         doors=PRODUCT,
     ),
 ]
+
+
+PARTS = {"gateway": 4, "guard": 3, "wrapper": 4, "laboratory": 2}
+"""Texts that the Warden is asked about: a prompt and an answer, and what a door's documents hold beside them."""
+
+
+def at_door(case: Case, door: str) -> Case:
+    """What must become of a case where each part that was not inspected is counted and logged."""
+    if case.fault != "warden" or case.told != "released":
+        return case
+    counts = {key: PARTS[door] if key.endswith("warden") else count for key, count in case.counts.items()}
+    return replace(case, counts=counts, log=case.log[:2] * PARTS[door] + case.log[2:])
 
 
 STREAMED = ("gateway", "wrapper")
@@ -361,6 +373,7 @@ def _break(system: System, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_door_leads_to_the_same_pipeline(
     case: Case, door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    case = at_door(case, door)
     system = system_with(**case.settings)
     try:
         with ScriptedServer() as server, DOORS[door](system, server, tmp_path) as opened:

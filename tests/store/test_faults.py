@@ -202,7 +202,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(file_url: str) -> None
 def test_a_bad_row_does_not_take_its_neighbours_with_it(file_url: str) -> None:
     store = open_store(file_url)
     bad = record("bad")
-    object.__setattr__(bad, "outcome", object())  # what no database can take
+    object.__setattr__(bad, "fate", object())  # what no database can take
     futures = [store.exchanges.record(record(f"e{n}"), enqueue=False) for n in range(20)]
     wrong = store.exchanges.record(bad, enqueue=False)
     futures += [store.exchanges.record(record(f"f{n}"), enqueue=False) for n in range(20)]
@@ -217,7 +217,7 @@ def test_a_bad_row_does_not_take_its_neighbours_with_it(file_url: str) -> None:
 def test_a_bad_row_among_gathered_ones_fails_their_future_and_nothing_else(file_url: str) -> None:
     store = open_store(file_url)
     bad = record("bad")
-    object.__setattr__(bad, "outcome", object())
+    object.__setattr__(bad, "fate", object())
     rows = [*(record(f"e{n}") for n in range(20)), bad, *(record(f"f{n}") for n in range(20))]
     futures = [store.exchanges.record(row, enqueue=False, gather=True) for row in rows]
     store.flush()

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sisf.store import open_store
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -78,7 +80,8 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_is_not_there(tmp_path: Path) -> None:
-    done = sisf("probe", "--url", "http://127.0.0.1:9/v1", "--limit", "1", cwd=tmp_path)
+    open_store(f"sqlite:///{tmp_path / 'sisf.db'}").close()
+    done = sisf("probe", "--url", "http://127.0.0.1:9/v1", "--budget", "1", cwd=tmp_path)
     assert "http://127.0.0.1:9/v1 does not answer" in complaint(done)
 
 

@@ -227,6 +227,7 @@ def test_asynchronous_twins() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_default_learns_and_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "must not be used by a judge")
@@ -236,7 +237,7 @@ def test_the_default_learns_and_remembers(tmp_path: Path, monkeypatch: pytest.Mo
         assert guard.system.adjudicator.name.startswith("local")
         assert not guard.check_prompt(attack).blocked
         guard.record(Exchange.of(attack, answer))
-        assert guard.drain(240)  # where no run before has kept them: the judge is fitted, what ships is embedded
+        assert guard.drain(840)  # where no run before has kept them: the judge is fitted, what ships is embedded
         assert guard.check_prompt(attack).blocked
         assert not guard.check_prompt("What is a good recipe for pumpkin soup?").blocked
     with Guard() as guard:

@@ -177,7 +177,7 @@ class Guard:
         made: ClientT = guarded(client, self._pipeline, self._portal, caller, refuse=on_blocked == "refuse")
         return made
 
-    async def adrain(self, timeout: float = 60.0) -> bool:  # noqa: ASYNC109 - the loop keeps the time, in a thread
+    async def adrain(self, timeout: float = 300.0) -> bool:  # noqa: ASYNC109 - the loop keeps the time, in a thread
         """Wait until the loop has worked through all that was recorded; False when `timeout` seconds were too few."""
         return await asyncio.to_thread(self.system.loop.drain, timeout)
 
@@ -211,7 +211,7 @@ class Guard:
         """`arelease`, waited for."""
         return self._portal.run(self.arelease(admitted, response))
 
-    def drain(self, timeout: float = 60.0) -> bool:
+    def drain(self, timeout: float = 300.0) -> bool:
         """`adrain`, waited for."""
         return self.system.loop.drain(timeout)
 

@@ -1,7 +1,9 @@
 """The whole loop once, for real: official client, HTTP, gateway, Warden, store, loop, policies in force."""
 
 import json
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from sisf.cli.chart import columns
 from sisf.cli.demo_screen import closing
 from sisf.embedding import HashEmbedder
-from sisf.evaluation.demo.drive import Account, as_run, drive
+from sisf.errors import SisfError
+from sisf.evaluation.demo.drive import Account, as_run, drive, wait_for_loop
 from sisf.evaluation.demo.programme import Programme, Step, choose
 from sisf.evaluation.demo.stage import stage
 from sisf.evaluation.protocols.learn.page import report
@@ -73,6 +76,40 @@ def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path, capsys: 
     kept = open_store(f"sqlite:///{tmp_path / 'demo.db'}")
     assert len(kept.policies.snapshot().active) == len(families.FAMILIES)
     kept.close()
+
+
+def test_a_slow_loop_is_waited_for_and_one_that_gives_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sisf.evaluation.demo.drive._GLANCE_SECONDS", 0.01)
+    bad = families.attacks(tmp_path)
+    programme = Programme([Step(bad.name, bad.records[0], attack=True)], [bad], {}, shipped=False)
+    seen: list[int] = []
+    going_on = threading.Event()
+
+    class Screen:
+        def show(self, account: Account) -> None:
+            seen.append(account.open_jobs)
+            if account.open_jobs:
+                going_on.set()
+
+    def slowly(breach: Any, knowledge: Any) -> Any:
+        assert going_on.wait(60)
+        return families.word_policy(breach, knowledge)
+
+    with stage(programme, tmp_path, **{**parts(), "synthesiser": ScriptedSynthesiser(slowly)}) as running:
+        account = drive(running, programme, Screen())
+    assert account.policies == 1
+    assert max(seen) > 0
+    assert account.open_jobs == 0
+    given_up = SimpleNamespace(
+        system=SimpleNamespace(loop=SimpleNamespace(drain=lambda _: True), store=SimpleNamespace())
+    )
+    given_up.system.store.jobs = SimpleNamespace(
+        dead=lambda: [(SimpleNamespace(exchange_id="x-1", stage="plan"), "no")]
+    )
+    with pytest.raises(SisfError, match="gave up on x-1 at plan: no"):
+        wait_for_loop(given_up, account, Screen())  # type: ignore[arg-type]
 
 
 @pytest.mark.smoke

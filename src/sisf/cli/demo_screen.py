@@ -56,7 +56,10 @@ class _Lines:
         self._out = out
 
     def show(self, account: "Account") -> None:
-        """One line every so many requests, and at the end."""
+        """One line every so many requests, while the loop is waited for, and at the end."""
+        if account.open_jobs:
+            self._out.print(f"the loop is still learning: {account.open_jobs} jobs left", soft_wrap=True)
+            return
         if account.repeated:
             self._again(account)
             return
@@ -106,6 +109,9 @@ class _View:
             newest = Text(f"{policy.kind} on the {policy.direction}, {policy.hazard.label}: ", style="cyan")
             newest.append(shown(policy.description), style="default")
         chart = Text("\n".join(columns(_curve(account), height=6)), style="red")
+        what = "sending again  " if account.repeated else "now sending    "
+        if account.open_jobs:
+            what = f"learning, {account.open_jobs} left  "
         body = Group(
             ProgressBar(total=2 * account.total, completed=account.done + account.repeated, width=72),
             Text(""),
@@ -116,7 +122,7 @@ class _View:
             Text(""),
             Text.assemble(("newest policy  ", "dim"), newest),
             Text.assemble(
-                ("sending again  " if account.repeated else "now sending    ", "dim"),
+                (what, "dim"),
                 (_short(account.last_prompt), "default"),
             ),
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from sisf.errors import SisfError
 from sisf.evaluation.defences import Tally
 from sisf.evaluation.demo.programme import Programme, Step
 from sisf.evaluation.demo.stage import Stage
@@ -18,7 +19,10 @@ from sisf.probe.target import GatewayTarget, Reaction, Reply
 from sisf.verdict import Outcome, Verdict
 
 WINDOW = 50
-_DRAIN_SECONDS = 120.0
+_GLANCE_SECONDS = 5.0
+"""How long the loop may work before the screen says that it does."""
+_PATIENCE_SECONDS = 600.0
+"""A loop that finishes nothing for so long is stuck."""
 
 _FATES = {
     Reaction.BLOCKED: (AttackOutcome.INTERCEPTED, "prompt"),
@@ -45,6 +49,8 @@ class Account:
     last_prompt: str = ""
     stopped_prompt: str = "Explain how photosynthesis works."
     """The attack that a policy stopped last, to be looked at; before there is one, something harmless."""
+    open_jobs: int = 0
+    """What the loop has left to do, while it is waited for."""
     learning_ms: list[float] = field(default_factory=list)
     """From each breach's answer to the new policy in force, milliseconds."""
 
@@ -109,15 +115,39 @@ def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
             if step.attack and reply.reaction is Reaction.BLOCKED:
                 account.stopped_prompt = step.record.prompt
             if step.attack:
+                started = time.perf_counter()
+                wait_for_loop(stage, account, screen)
+                if arrived:
+                    account.learning_ms.append((time.perf_counter() - started) * 1000)
                 account.attacks.append(_attack(stage, step, reply, account, arrived))
             else:
                 account.benign.append(_sample(step, reply, None, account))
             screen.show(account)
     finally:
         target.close()
-    stage.system.loop.drain(_DRAIN_SECONDS)
+    wait_for_loop(stage, account, screen)
     _repeat(stage, programme, account, screen)
     return account
+
+
+def wait_for_loop(stage: Stage, account: Account, screen: Screen) -> None:
+    """Return when the loop has nothing left to do, however long it takes; the screen shows that it works. Raises
+    `SisfError` when it gave up on an exchange or finishes nothing more: figures without its work would be wrong."""
+    since = time.monotonic()
+    while not stage.system.loop.drain(_GLANCE_SECONDS):
+        counts = stage.system.store.jobs.counts()
+        left = counts["ready"] + counts["leased"] + counts["waiting"]
+        if left != account.open_jobs:
+            since = time.monotonic()
+        elif time.monotonic() - since > _PATIENCE_SECONDS:
+            raise SisfError(f"the loop is stuck: {left} jobs left, none finished in {_PATIENCE_SECONDS:.0f} s")
+        account.open_jobs = left
+        screen.show(account)
+    account.open_jobs = 0
+    dead = stage.system.store.jobs.dead()
+    if dead:
+        job, error = dead[0]
+        raise SisfError(f"the loop gave up on {job.exchange_id} at {job.stage}: {error}")
 
 
 def _repeat(stage: Stage, programme: Programme, account: Account, screen: Screen) -> None:
@@ -133,10 +163,7 @@ def _repeat(stage: Stage, programme: Programme, account: Account, screen: Screen
 
 
 def _attack(stage: Stage, step: Step, reply: Reply, account: Account, arrived: Sequence[Policy]) -> Sample:
-    started = time.perf_counter()
-    stage.system.loop.drain(_DRAIN_SECONDS)
-    if arrived:
-        account.learning_ms.append((time.perf_counter() - started) * 1000)
+    """What became of an attack, when the loop has finished its work on it."""
     verdict: Verdict | None = None
     if reply.reaction is Reaction.ANSWERED and reply.exchange_id:
         verdict = stage.system.store.exchanges.get(reply.exchange_id).verdict

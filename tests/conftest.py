@@ -1,12 +1,16 @@
 """What all tests share: logs are as they were and no loop is left when a test is over, and what was measured is shown
 at the end (`make soak` is read for it)."""
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
+
+os.environ.setdefault("SISF_LOOP__PREPARE", "false")
+"""Most tests that start a gateway never learn: reading what ships would cost each of them ten seconds of a core."""
 
 
 @pytest.fixture(autouse=True)

@@ -75,8 +75,10 @@ def build(
     reference = reference or reference_of(load_references(settings.synthesis.reference))
     if gate is None:
         reference, secret = held_back(reference)
-        gate = Gate(embedder, secret=secret)
-    synthesiser = synthesiser or create_synthesiser(settings.synthesis, embedder, gate, lessons=lessons)
+        gate = Gate(embedder, secret=secret, reference=reference, lessons=lessons)
+    synthesiser = synthesiser or create_synthesiser(
+        settings.synthesis, embedder, gate, reference=reference, lessons=lessons
+    )
     store = store or _open_store(settings)
     warden = Warden(
         embedder,
@@ -95,6 +97,7 @@ def build(
         autonomy=settings.synthesis.autonomy,
         learn=settings.adjudication.mode != "off",
         workers=settings.loop.workers,
+        prepare=settings.loop.prepare,
         attempts=settings.loop.attempts,
         lease_seconds=settings.loop.lease_seconds,
         last_good=_last_good(settings),

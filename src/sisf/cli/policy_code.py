@@ -176,13 +176,15 @@ def embedder_of(settings: "Settings") -> "Embedder":
 
 def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
+    from sisf.embedding.kept import KeptEmbedder
     from sisf.loop import StoreKnowledge
     from sisf.loop.benign_reference import held_back, load_references, reference_of
     from sisf.synthesis.gate import Gate
 
     embedder = embedder_of(settings)
     reference, secret = held_back(reference_of(load_references(settings.synthesis.reference)))
-    return Gate(embedder, secret=secret), StoreKnowledge(store, reference)
+    gate = Gate(embedder, secret=secret, reference=reference, lessons=KeptEmbedder(embedder))
+    return gate, StoreKnowledge(store, reference)
 
 
 def lifecycle_of(settings: "Settings", store: "Store") -> "Lifecycle":

@@ -71,7 +71,7 @@ class KeptEmbedder(Wrapper):
         # Lost vectors are computed again: durability would only cost time.
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")
-        database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+        database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
         return database
 
     def _recall(self, keys: Sequence[bytes]) -> None:

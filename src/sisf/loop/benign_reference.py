@@ -9,7 +9,7 @@ from sisf import corpus, datasets
 from sisf.corpus.composing import compose
 from sisf.datasets import Dataset
 from sisf.errors import DataError
-from sisf.loop.knowledge import Reference
+from sisf.synthesis.base import Reference
 
 _SECRET = 10
 """One in so many benign prompts is kept from synthesis."""

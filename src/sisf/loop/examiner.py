@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
@@ -10,7 +10,7 @@ from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop.mistakes import readable
 from sisf.policy import Action, Direction, GateReport, Policy, Probe, Prototypes
 from sisf.store import Store
-from sisf.synthesis.base import Knowledge, PolicyGate
+from sisf.synthesis.base import Knowledge, PolicyGate, Preparable
 from sisf.synthesis.text_bank import TextBank
 from sisf.verdict import Breach, Outcome
 
@@ -70,6 +70,12 @@ class Examiner:
         self._gate = gate
         self._traffic = traffic
         self._lock = threading.Lock()
+
+    def prepare(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
+        """See `Preparable`."""
+        with self._lock:
+            if isinstance(self._gate, Preparable):
+                self._gate.prepare(knowledge, stopping)
 
     def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
         """See `PolicyGate.examine`."""

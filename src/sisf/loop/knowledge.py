@@ -3,20 +3,11 @@
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sisf.policy import Direction, Policy
 from sisf.store import Store
-from sisf.synthesis.base import Knowledge
+from sisf.synthesis.base import Knowledge, Reference
 from sisf.verdict import Breach
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Benign texts to calibrate on. Never a test set."""
-
-    prompts: Sequence[str] = field(default=())
-    responses: Sequence[str] = field(default=())
 
 
 class StoreKnowledge:

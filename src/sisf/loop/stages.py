@@ -22,7 +22,7 @@ from sisf.loop.lifecycle import Lifecycle, succeeded
 from sisf.loop.triggers import Triggers
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
-from sisf.synthesis.base import Knowledge, PolicySynthesisModule
+from sisf.synthesis.base import Knowledge, PolicySynthesisModule, Preparable
 from sisf.verdict import Breach, Outcome, Verdict
 
 Autonomy = Literal["autonomous", "supervised", "observe"]
@@ -62,6 +62,17 @@ class Stages:
         self._triggers = triggers
         # Held from planning to activation: the second of two like breaches then sees the policy of the first.
         self._learning = threading.RLock()
+
+    def prepare(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Read and embed what ships, so that the first breach need not wait for it. Returns early when stopping."""
+        with self._learning:
+            try:
+                if isinstance(self._synthesiser, Preparable):
+                    self._synthesiser.prepare(self._knowledge, stopping)
+                self._examiner.prepare(self._knowledge, stopping)
+            except SisfError as error:
+                # The store or an endpoint is away. The first breach tries again.
+                _log.warning("preparation_failed", error=str(error))
 
     def run(self, job: Job, carry_on: Callable[[Job], bool]) -> None:
         """Run the stages of a job for as long as `carry_on` says so. The stage it stops at keeps its lease."""

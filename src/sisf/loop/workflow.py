@@ -19,7 +19,7 @@ from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
 from sisf.loop.examiner import Examiner, Traffic
 from sisf.loop.housekeeping import Housekeeping, Retention
-from sisf.loop.knowledge import Reference, StoreKnowledge
+from sisf.loop.knowledge import StoreKnowledge
 from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.rules import Rules
@@ -27,7 +27,7 @@ from sisf.loop.stages import Autonomy, Stages
 from sisf.loop.suspensions import Suspensions
 from sisf.loop.triggers import Triggers
 from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
-from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+from sisf.synthesis.base import PolicyGate, PolicySynthesisModule, Reference
 from sisf.synthesis.narrow_policy import narrow_policy
 
 _log = structlog.get_logger(__name__)
@@ -69,6 +69,7 @@ class Loop:
         autonomy: Autonomy = "autonomous",
         learn: bool = True,
         workers: int = 1,
+        prepare: bool = False,
         attempts: int = 5,
         lease_seconds: float = 4.0,
         backoff_seconds: float = 0.5,
@@ -80,6 +81,7 @@ class Loop:
     ) -> None:
         self._store = store
         self._workers = workers
+        self._prepare = prepare
         self._attempts = attempts
         self._lease_seconds = lease_seconds
         self._backoff_seconds = backoff_seconds
@@ -150,6 +152,8 @@ class Loop:
         for number in range(self._workers):
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
+            if self._prepare and self._learn:
+                self._spawn(lambda: self._stages.prepare(self._stopping.is_set), "sisf-loop-preparation")
             self._spawn(self._keep_leases, "sisf-loop-leases")
             self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")
 

@@ -183,6 +183,9 @@ class LoopSettings(Section):
     lease_seconds: float = Field(4.0, ge=1)
     """A worker holds a job for this many seconds and renews the lease four times as often. When a worker dies, another
     one takes over its job after this time."""
+    prepare: bool = True
+    """Whether a process that learns reads and embeds what ships in the background when it starts: some 10 seconds of
+    one core, a minute at the very first start. Otherwise the first breach waits for it."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port on `listen.host` where `sisf worker` serves Prometheus metrics. 0: metrics are not served."""
 

@@ -1,11 +1,22 @@
 """From one breach to new, general policies; and the proof that they are harmless to honest users."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, runtime_checkable
 
 from sisf.exchange import Exchange
 from sisf.policy import Condition, GateReport, Policy, Probe, Prototypes
 from sisf.verdict import Breach
+
+_PORTION = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Benign texts to calibrate on, which never change while a process runs. Never a test set."""
+
+    prompts: Sequence[str] = field(default=())
+    responses: Sequence[str] = field(default=())
 
 
 class Knowledge(Protocol):
@@ -43,6 +54,24 @@ class PolicySynthesisModule(Protocol):
         Raises `ModelError` when a language model it needs fails; the step is then retried.
         """
         ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A synthesiser or a gate that reads and embeds what ships once, which it can do before the first breach."""
+
+    def prepare(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Do now what the first call would wait for: seconds. Returns early once `stopping` says so; what was done
+        stays done. Called by one thread at a time, and never beside another call."""
+        ...
+
+
+def portions(texts: Sequence[str], stopping: Callable[[], bool]) -> Iterator[Sequence[str]]:
+    """The texts, some at a time, until `stopping` says so."""
+    for start in range(0, len(texts), _PORTION):
+        if stopping():
+            return
+        yield texts[start : start + _PORTION]
 
 
 class PolicyGate(Protocol):

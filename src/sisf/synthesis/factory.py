@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sisf.embedding.base import Embedder
 from sisf.llm.base import ChatModel
 from sisf.settings import Synthesis
-from sisf.synthesis.base import PolicyGate, PolicySynthesisModule
+from sisf.synthesis.base import PolicyGate, PolicySynthesisModule, Reference
 from sisf.synthesis.gate import Gate
 from sisf.synthesis.local import LocalSynthesiser
 
@@ -16,17 +16,21 @@ def create_synthesiser(
     embedder: Embedder,
     gate: PolicyGate,
     *,
+    reference: Reference | None = None,
     lessons: Embedder | None = None,
     model: ChatModel | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> PolicySynthesisModule:
     """The synthesiser of `settings.synthesiser`; `auto` is `llm` when a key for it is there, else `local`.
 
-    `lessons` embeds what ships and may keep its vectors; `model` replaces the chat model (tests, experiments).
+    `lessons` embeds what ships and the `reference`, and may keep their vectors; `model` replaces the chat model (tests,
+    experiments).
     """
     from sisf.adjudicator.factory import has_access
 
-    local = LocalSynthesiser(embedder, seed=settings.seed, learn_answers=settings.answers, lessons=lessons)
+    local = LocalSynthesiser(
+        embedder, seed=settings.seed, learn_answers=settings.answers, reference=reference, lessons=lessons
+    )
     automatic = settings.synthesiser == "auto" and (model is not None or has_access(settings.llm, environment))
     if settings.synthesiser != "llm" and not automatic:
         return local

@@ -7,7 +7,7 @@ variants of the breach it catches is measured and shown.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +19,7 @@ from sisf.exchange import Exchange
 from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Probe, Prototypes, Substitution
 from sisf.statistics import upper_bound
 from sisf.synthesis import coverage
-from sisf.synthesis.base import Knowledge, is_broad
+from sisf.synthesis.base import Knowledge, Reference, is_broad, portions
 from sisf.synthesis.coverage import Coverage, directions
 from sisf.synthesis.text_bank import Scores, TextBank
 from sisf.synthesis.variants import Variants
@@ -79,18 +79,36 @@ class Gate:
         limits: GateLimits | None = None,
         *,
         secret: Sequence[str] = (),
+        reference: Reference | None = None,
+        lessons: Embedder | None = None,
         variants: Variants | None = None,
     ) -> None:
-        """`secret`: benign prompts that synthesis never sees; no report quotes them to it."""
+        """`secret`: benign prompts that synthesis never sees; no report quotes them to it.
+
+        `reference` is the part of the knowledge that never changes; `lessons` is the same embedder as `embedder`, and
+        may keep the vectors of these texts.
+        """
         self.embedder = embedder
         self.limits = limits or GateLimits()
         self.variants = variants or Variants()
         self._secret = frozenset(secret)
         self._benign = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}
-        self._benign[Direction.PROMPT].extend(sorted(self._secret))
+        known = reference or Reference()
+        self._unread: Mapping[Direction, Sequence[str]] | None = {
+            Direction.PROMPT: [*sorted(self._secret), *known.prompts],
+            Direction.RESPONSE: known.responses,
+        }
+        """The texts that never change, until their features are known."""
+        self._lessons = lessons or embedder
         self._coverage = {d: Coverage(embedder, d) for d in (Direction.PROMPT, Direction.RESPONSE)}
         self._latest: Sequence[Breach] = ()
         self._varied: tuple[tuple[str, ...], TextBank] | None = None
+
+    def prepare(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
+        """See `Preparable`: embeds the benign texts and the breaches."""
+        self._fill(stopping)
+        if not stopping():
+            self._refresh(knowledge)
 
     def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
         """Examine one policy. `breach` is None for one that a person wrote or imported: it is tried on no variants."""
@@ -143,6 +161,7 @@ class Gate:
         return coverage.redundant(self._coverage, [p for p in candidates if self._fits(p)], fitting, stopped)
 
     def _refresh(self, knowledge: Knowledge) -> None:
+        self._fill()
         self._benign[Direction.PROMPT].extend(knowledge.benign_prompts())
         self._benign[Direction.RESPONSE].extend(knowledge.benign_responses())
         breaches = knowledge.breaches()
@@ -150,6 +169,16 @@ class Gate:
         self._latest = breaches[-1:]
         for known in self._coverage.values():
             known.add(fresh)
+
+    def _fill(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Add what never changes, once."""
+        if self._unread is None:
+            return
+        for direction, texts in self._unread.items():
+            for part in portions(texts, stopping):
+                self._benign[direction].extend(part, self._lessons)
+        if not stopping():
+            self._unread = None
 
     def _check_form(self, policy: Policy) -> None:
         limits, condition = self.limits, policy.condition

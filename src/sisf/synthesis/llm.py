@@ -5,7 +5,7 @@ pattern and example requests. The local judge gives a second opinion on both, si
 model into a policy of the attacker's choosing. A refusal goes back to the model a bounded number of times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import structlog
@@ -18,7 +18,7 @@ from sisf.errors import ModelError
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.policy import Action, Condition, Direction, GateReport, Pattern, Policy, Prototypes, Provenance
-from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
+from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule, Preparable
 from sisf.synthesis.prompts import load_prompt
 from sisf.synthesis.second_opinion import rare_words, turns_on_harm
 from sisf.synthesis.text_bank import TextBank
@@ -92,6 +92,11 @@ class LlmSynthesiser:
         self._prompt = load_prompt()
         self.failures = 0
         """Calls that gave no usable draft."""
+
+    def prepare(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
+        """See `Preparable`: the local synthesiser's work."""
+        if isinstance(self._local, Preparable):
+            self._local.prepare(knowledge, stopping)
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
         """The local proposals, then the model's: at most one pattern and one set of prototypes."""

@@ -8,7 +8,7 @@ it too; a breach that stands alone against the encoder's reading starts nothing 
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sisf import corpus
@@ -17,7 +17,7 @@ from sisf.embedding.base import Embedder
 from sisf.exchange import Exchange
 from sisf.llm.unaligned import harmless_answers
 from sisf.policy import Action, Direction, Policy, Provenance, Status
-from sisf.synthesis.base import Knowledge
+from sisf.synthesis.base import Knowledge, Reference, portions
 from sisf.synthesis.learner import Base, ProbeLearner, Recipe
 from sisf.synthesis.lines import same_line, stands_in
 from sisf.synthesis.prior import Prior
@@ -45,7 +45,8 @@ _NAMED = 100
 class LocalSynthesiser:
     """Learns one probe per direction and hazard from all its breaches, the benign reference and the shipped corpus.
 
-    `lessons` is the same embedder as `embedder`, and may keep the vectors of what ships.
+    `reference` is the part of the knowledge's benign texts that never changes; `lessons` is the same embedder as
+    `embedder`, and may keep the vectors of these and of the corpus.
     """
 
     name = "local"
@@ -58,6 +59,7 @@ class LocalSynthesiser:
         learn_answers: bool = True,
         prompts: Recipe | None = None,
         answers: Recipe | None = None,
+        reference: Reference | None = None,
         lessons: Embedder | None = None,
     ) -> None:
         recipes = {Direction.PROMPT: prompts or Recipe()}
@@ -66,14 +68,15 @@ class LocalSynthesiser:
         self._sides = {
             direction: _Side(direction, TrainingRows(embedder), recipe, seed) for direction, recipe in recipes.items()
         }
+        self._reference = reference or Reference()
         self._lessons = lessons or embedder
         self._narrow = TextBank(embedder)
         """The breaches for which narrow policies stand in."""
         self._taught = False
 
-    def prepare(self, knowledge: Knowledge) -> None:
-        """Embed the reference and the corpus: seconds, once. `synthesise` does it when nobody did before."""
-        self._teach(knowledge)
+    def prepare(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
+        """See `Preparable`: embeds the reference and the corpus."""
+        self._teach(knowledge, stopping)
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
         """At most one probe per direction, each replacing the one before it; none for a breach that stands alone."""
@@ -102,16 +105,21 @@ class LocalSynthesiser:
         ]
         return replace(policy, provenance=replace(policy.provenance, supersedes=tuple(before)))
 
-    def _teach(self, knowledge: Knowledge) -> None:
+    def _teach(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
+        if not self._taught:
+            shipped = {Direction.PROMPT: self._reference.prompts, Direction.RESPONSE: self._reference.responses}
+            known = {Direction.PROMPT: _known_requests, Direction.RESPONSE: _known_answers}
+            for direction, side in self._sides.items():
+                for part in portions(shipped[direction], stopping):
+                    side.rows.add(part, Origin.REFERENCE, self._lessons)
+                if not stopping():
+                    side.add_known(known[direction](), self._lessons)
+            if stopping():
+                return
+            self._taught = True
         benign = {Direction.PROMPT: knowledge.benign_prompts(), Direction.RESPONSE: knowledge.benign_responses()}
         for direction, side in self._sides.items():
             side.add_reference(benign[direction])
-        if self._taught:
-            return
-        self._sides[Direction.PROMPT].add_known(_known_requests(), self._lessons)
-        if Direction.RESPONSE in self._sides:
-            self._sides[Direction.RESPONSE].add_known(_known_answers(), self._lessons)
-        self._taught = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ class TextBank:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def extend(self, texts: Iterable[str]) -> None:
-        """Add texts that are not there yet. Embeds them: some milliseconds each."""
+    def extend(self, texts: Iterable[str], embedder: Embedder | None = None) -> None:
+        """Add texts that are not there yet. Embeds them, some milliseconds each, with `embedder` if it is given."""
         fresh = [t for t in dict.fromkeys(texts) if t not in self._seen]
         windows: list[str] = []
         features: dict[int, Mapping[str, float]] = {}
@@ -64,7 +64,7 @@ class TextBank:
             self._views.append(read)
             self._seen.add(text)
         if windows:
-            self._embeddings = np.vstack([self._embeddings, self.embedder.embed(windows)])
+            self._embeddings = np.vstack([self._embeddings, (embedder or self.embedder).embed(windows)])
             self._postings.append(Postings.of(features))
             self._merge()
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from sisf.gateway.openapi import document
-from tests.gateway.conftest import Rig
+from tests.gateway.conftest import Rig, rig
 
 
 def test_every_path_answers_as_documented(gateway: Rig) -> None:
@@ -27,3 +28,27 @@ def test_a_wrong_method_is_a_405_that_names_the_right_one(gateway: Rig, path: st
     assert answer.status in (404, 405)
     if answer.status == 405:
         assert answer.headers["allow"]
+
+
+OWN = "/beta/litellm_basic_guardrail_api"
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/check", {"text": "hello"}),
+    ("/v1/check", {"text": "FORBIDDEN", "response": ""}),
+    ("/v1/adjudicate", {"text": "hello", "response": ""}),
+    ("/v1/adjudicate", {"text": "hello", "response": "a BREACH"}),
+    ("/v1/moderations", {"input": ["hello", "FORBIDDEN"]}),
+    (OWN, {"input_type": "request", "texts": []}),
+    (OWN, {"input_type": "request", "texts": ["FORBIDDEN"]}),
+    (OWN, {"input_type": "response", "texts": ["secret"]}),
+]
+
+
+@pytest.mark.parametrize("reveal", ["operators", "everyone"])
+def test_our_own_answers_have_the_published_form_whoever_asks(reveal: str) -> None:
+    with rig(reveal=reveal) as gateway:
+        gateway.warden.rewrite = ("secret", "[removed]")
+        for path, body in ASKED:
+            answer = gateway.post(body, path)
+            assert answer.status == 200
+            published = document()["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+            jsonschema_rs.validate(published, answer.json())

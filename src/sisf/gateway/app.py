@@ -200,6 +200,7 @@ def create_app(
         door=Doorkeeper(settings),
         # Whatever one request may hold, there is room for two.
         bodies=Bodies(max(settings.limits.bodies_bytes, 2 * settings.limits.body_bytes)),
+        tracing=tracing,
     )
     store_metrics = StoreMetrics(store, pipeline.metrics)
     own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)

@@ -11,7 +11,8 @@ from sisf.gateway.bodies import Bodies
 from sisf.gateway.encodings import decoded
 from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.routing import Upstreams
-from sisf.pipeline import Caller, Pipeline
+from sisf.gateway.tracing import Tracing
+from sisf.pipeline import Caller, Pipeline, Turn
 from sisf.pipeline.metrics import Metrics
 from sisf.settings import Settings
 
@@ -26,6 +27,7 @@ class Core:
     upstream: Upstreams
     door: Doorkeeper
     bodies: Bodies
+    tracing: Tracing | None = None
 
     @property
     def settings(self) -> Settings:
@@ -36,6 +38,12 @@ class Core:
     def metrics(self) -> Metrics:
         """Where everything is counted."""
         return self.pipeline.metrics
+
+    def end(self, turn: Turn, status: int) -> None:
+        """The exchange is over: it is counted and logged, and its trace says what was decided."""
+        self.pipeline.end(turn, status=status)
+        if self.tracing is not None:
+            self.tracing.exchange(turn)
 
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         """Who is calling. Raises `HttpFailure` (401) for a stranger, `RateLimited` for one who calls too often."""

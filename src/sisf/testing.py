@@ -255,7 +255,7 @@ def _send(connection: socket.socket, status: int, body: bytes, headers: Mapping[
     connection.sendall(_head(status, given) + body)
 
 
-def wait_until(condition: Any, *, seconds: float = 5.0) -> bool:
+def wait_until(condition: Any, *, seconds: float = 60.0) -> bool:
     """Poll `condition` until it is true; False when `seconds` passed first."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

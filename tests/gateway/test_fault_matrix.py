@@ -189,7 +189,7 @@ def test_store(request: pytest.FixtureRequest, store: str, fault: str, on_failur
                 assert (answer.status, counted) == (200, 1)
             kind = "timeout" if fault == "locked" else "error"
             assert gateway.metric("sisf_failures_total", part="store", kind=kind) >= 1
-        assert wait_until(lambda: asked(gateway).status == 200, seconds=15)
+        assert wait_until(lambda: asked(gateway).status == 200)
 
 
 def test_connections_that_postgres_ends_cost_no_answer(request: pytest.FixtureRequest) -> None:
@@ -214,5 +214,5 @@ def test_a_store_that_hangs_stops_grouped_answers_once_it_is_overdue_and_comes_b
             time.sleep(2 * SECONDS)
             assert asked(gateway).status == 503
             assert gateway.get("/readyz").status == 503
-        assert wait_until(lambda: asked(gateway).status == 200, seconds=15)
+        assert wait_until(lambda: asked(gateway).status == 200)
         assert gateway.get("/readyz").status == 200

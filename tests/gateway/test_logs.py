@@ -64,7 +64,7 @@ def test_no_text_and_no_secret_is_logged_even_at_debug(tmp_path: Path) -> None:
             try:
                 reader = threading.Thread(target=lambda: lines.extend(process.stderr or ()), daemon=True)
                 reader.start()
-                assert wait_until(lambda: any("stands at" in line for line in lines), seconds=60)
+                assert wait_until(lambda: any("stands at" in line for line in lines))
                 drive("".join(lines), secret, upstream)
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)

@@ -443,7 +443,7 @@ def test_an_exchange_abandoned_before_any_answer_is_recorded(door: str, tmp_path
     try:
         with ScriptedServer(failure=Failure.HANG) as server, DOORS[door](system, server, tmp_path) as opened:
             with capture_logs() as entries:
-                opened.leave("hello", lambda: wait_until(lambda: server.requests, seconds=20), stream=False)
+                opened.leave("hello", lambda: wait_until(lambda: server.requests), stream=False)
                 assert wait_until(lambda: "exchange allow abandoned" in logged(entries))
             assert logged(entries) == ["client_gone", "exchange allow abandoned"]
             system.store.flush()

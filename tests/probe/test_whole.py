@@ -92,7 +92,7 @@ def test_a_gateway_probes_itself_in_the_background() -> None:
     with rig() as made:
         settings = ProbeSettings(per_minute=0, budget=3, seed=2)
         with ProbeService(settings, made.system.store, made.url, KEY):
-            assert wait_until(lambda: len(made.system.store.probes.latest(10)) == 3, seconds=60)
+            assert wait_until(lambda: len(made.system.store.probes.latest(10)) == 3)
 
 
 def test_the_mark_is_given_by_a_key_and_cannot_be_claimed_by_a_name() -> None:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sisf.bootstrap import System, build
 from sisf.datasets import Dataset, read
 from sisf.embedding import HashEmbedder
-from sisf.evaluation.defences import learning
-from sisf.evaluation.experiment import Designs, Setup
+from sisf.evaluation.defences import learning, no_defence
+from sisf.evaluation.experiment import Designs, Plan, Setup
+from sisf.evaluation.protocols.learn.run import learn_plan
 from sisf.evaluation.under_test import Answers
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop import Reference
@@ -71,3 +73,20 @@ def benign(folder: Path) -> Dataset:
     return written(
         folder / "honest.jsonl", [{"id": f"h-{i}", "text": t, "label": "benign"} for i, t in enumerate(texts)]
     )
+
+
+@dataclass(frozen=True)
+class Order:
+    """`learn` on this world, as any process can make it."""
+
+    folder: Path
+
+    def plan(self) -> Plan:
+        made = {**designs(), "none": no_defence}
+        return learn_plan(setup(), made, [read(self.folder / "families.jsonl")], [read(self.folder / "honest.jsonl")])
+
+    @classmethod
+    def at(cls, folder: Path) -> "Order":
+        attacks(folder)
+        benign(folder)
+        return cls(folder)

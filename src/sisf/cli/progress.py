@@ -50,6 +50,10 @@ class TerminalProgress:
             self._figures = " · ".join(f"{name} {value}" for name, value in figures.items())
         self._bars.update(self._task, advance=1, figures=self._figures)
 
+    def note(self, line: str) -> None:
+        """A line that stays."""
+        self._console.print(line, style="dim")
+
     def end(self) -> None:
         """The step is done: its last figures stay as one line."""
         if self._task is None:

@@ -65,14 +65,19 @@ class Defence(Protocol):
         ...
 
 
+def done() -> "Future[None]":
+    """A future of something that is done already."""
+    finished: Future[None] = Future()
+    finished.set_result(None)
+    return finished
+
+
 class Unlearned:
     """A loop that learns nothing: what is recorded is forgotten."""
 
     def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":  # noqa: ARG002
         """Done at once."""
-        written: Future[None] = Future()
-        written.set_result(None)
-        return written
+        return done()
 
 
 class StaticWarden:

@@ -1,9 +1,8 @@
 """What every protocol measures: designs, trials, and what they gave."""
 
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.datasets import Dataset
@@ -11,14 +10,12 @@ from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.outcomes import AttackOutcome, Sample
-from sisf.evaluation.progress import Progress
-from sisf.evaluation.under_test import Answers, SystemUnderTest
+from sisf.evaluation.runs.calls import Calls
+from sisf.evaluation.under_test import Answers, Subject, SystemUnderTest
 from sisf.policy import Policy
 
 SYSTEM = "sisf"
 """Name of the design under test; every other design is a baseline."""
-
-_WINDOW = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,15 @@ class Trial:
     final_benign: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     """Honest prompts again, at the final revision; empty where `benign` were sent at it."""
     seconds: float = 0.0
+    latency: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds that the decisions on one exchange took: `p50`, `p99`, and how many there were, `n`."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """What others were paid for: `calls` of models and judges elsewhere, `usd` at the prices known."""
+
+    def samples(self) -> list[Sample]:
+        """Everything that was sent, in the order of `outcomes.jsonl`."""
+        honest = [s for sets in (self.benign, self.final_benign) for sent in sets.values() for s in sent]
+        return [*self.learned, *self.attacks, *self.final, *honest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Setup:
     trials: int
     seed: int
     on_undecided: str = "withhold"
+    calls: Calls = field(default_factory=Calls)
+    """Calls of models and judges elsewhere."""
 
     def subject(self, defence: Defence) -> SystemUnderTest:
         """One defence in front of the model. A baseline without a judge has none here either."""
@@ -75,8 +83,69 @@ class Split:
     """Whether the attacks are sent at a frozen revision."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One trial of one design: what is played in one go, by itself, from zero policies."""
+
+    design: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.design} {self.number + 1}"
+
+
 Designs = Mapping[str, Callable[[], Defence]]
-Splitter = Callable[[random.Random], Split]
+Splitter = Callable[[str, random.Random], Split]
+"""What the trial of a design sends. The same random numbers for all designs of one trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an experiment does, before it does it."""
+
+    protocol: str
+    setup: Setup
+    subjects: Mapping[str, Callable[[], Subject]]
+    """What is measured, by design, made afresh for every trial; the first is the design under test."""
+    split: Splitter
+    benign: Sequence[Dataset]
+    datasets: Sequence[Dataset]
+    delay: int = 0
+    """How many attacks later the loop learns from one; 0: before the next is sent."""
+
+    def __post_init__(self) -> None:
+        """Raises `ConfigurationError`."""
+        if self.setup.trials < 1:
+            raise ConfigurationError("--trials must be at least 1")
+        if self.delay < 0:
+            raise ConfigurationError("--delay must be 0 or more")
+
+    @classmethod
+    def of(
+        cls, protocol: str, setup: Setup, designs: Designs, split: Splitter, *, benign: Sequence[Dataset],
+        datasets: Sequence[Dataset], delay: int = 0,
+    ) -> "Plan":  # fmt: skip
+        """A plan for designs in front of the setup's model."""
+
+        def seated(make: Callable[[], Defence]) -> Callable[[], Subject]:
+            return lambda: setup.subject(make())
+
+        subjects = {name: seated(make) for name, make in designs.items()}
+        return cls(protocol, setup, subjects, split, benign, datasets, delay)
+
+    def units(self) -> Sequence[Unit]:
+        """Every trial of every design, in the order in which they are reported."""
+        return [Unit(name, number) for name in self.subjects for number in range(self.setup.trials)]
+
+    def split_of(self, unit: Unit) -> Split:
+        """What this trial sends."""
+        return self.split(unit.design, random.Random(f"{self.setup.seed}:{unit.number}"))
+
+    def size(self, unit: Unit) -> int:
+        """How many samples this trial has."""
+        split = self.split_of(unit)
+        attacks = len(split.attacks) * (1 if split.frozen else 2)
+        return len(split.learn) + attacks + sum(len(d.benign()) for d in self.benign)
 
 
 @dataclass(slots=True)
@@ -88,77 +157,7 @@ class Run:
     datasets: Sequence[Dataset]
     results: dict[str, list[Trial]] = field(default_factory=dict)
     seconds: float = 0.0
-
-
-def conduct(run: Run, designs: Designs, split: Splitter, benign: Sequence[Dataset], progress: Progress) -> Run:
-    """Every trial of every design; the same shuffles for all designs."""
-    setup = run.setup
-    if setup.trials < 1:
-        raise ConfigurationError("--trials must be at least 1")
-    started = time.monotonic()
-    for name, make in designs.items():
-        for number in range(setup.trials):
-            shuffled = split(random.Random(f"{setup.seed}:{number}"))
-            title = f"{name} {number + 1}/{setup.trials}"
-            with setup.subject(make()) as subject:
-                trial = _Conductor(subject, title, number, progress).trial(shuffled, benign)
-            run.results.setdefault(name, []).append(trial)
-    progress.end()
-    run.seconds = time.monotonic() - started
-    return run
-
-
-@dataclass(frozen=True, slots=True)
-class _Conductor:
-    """Takes one design through one trial."""
-
-    subject: SystemUnderTest
-    title: str
-    number: int
-    progress: Progress
-
-    def trial(self, split: Split, benign: Sequence[Dataset]) -> Trial:
-        started = time.monotonic()
-        defence = self.subject.defence
-        learned = self._attacks(split.learn, "learning", learn=True)
-        attacks = self._attacks(split.attacks, "attacks", learn=not split.frozen)
-        again = () if split.frozen else self._attacks(split.attacks, "attacks again", learn=False)
-        honest = {dataset.name: self._honest(dataset) for dataset in benign}
-        return Trial(
-            self.number,
-            attacks,
-            honest,
-            tuple(defence.policies()),
-            defence.tally(),
-            learned,
-            final=tuple(replace(sample, phase="final") for sample in again),
-            seconds=time.monotonic() - started,
-        )
-
-    def _attacks(self, records: Sequence[tuple[str, Record]], what: str, *, learn: bool) -> tuple[Sample, ...]:
-        if records:
-            self.progress.begin(f"{self.title} · {what}", len(records))
-        samples: list[Sample] = []
-        for dataset, record in records:
-            sample = self.subject.attack(record, dataset=dataset, trial=self.number, learn=learn)
-            samples.append(sample)
-            recent = samples[-_WINDOW:]
-            share = sum(s.beat_warden for s in recent) / len(recent)
-            figures = {f"ASR last {len(recent)}": f"{share:.0%}"}
-            self.progress.advance(figures | ({"policies": str(sample.policies)} if learn else {}))
-        return tuple(samples)
-
-    def _honest(self, dataset: Dataset) -> tuple[Sample, ...]:
-        records = dataset.benign()
-        self.progress.begin(f"{self.title} · {dataset.name}", len(records))
-        samples: list[Sample] = []
-        blocked = 0
-        for record in records:
-            sample = self.subject.benign(record, dataset=dataset.name, trial=self.number)
-            blocked += sample.wrongly_blocked
-            samples.append(sample)
-            self.progress.advance({"blocked": str(blocked)})
-        return tuple(samples)
+    """Of all trials together, whether they ran one after the other or side by side."""
 
 
 def breaches(trial: Trial) -> int:

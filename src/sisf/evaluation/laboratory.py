@@ -1,5 +1,6 @@
 """From options to an experiment: the model, the judges, the reference, and the designs that are compared."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,22 @@ from sisf.embedding import Embedder
 from sisf.embedding.kept import KeptEmbedder
 from sisf.errors import ConfigurationError
 from sisf.evaluation import defences
+from sisf.evaluation.conventions import convention_of
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
+from sisf.evaluation.guards import Behind, EndpointGuard, Guard, JudgingGuard, KeywordGuard
+from sisf.evaluation.runs.calls import Calls, CountedJudge, CountedModel
 from sisf.evaluation.under_test import Answers
 from sisf.llm.base import ChatModel
 from sisf.loop.benign_reference import load_references, reference_of
-from sisf.settings import Settings
+from sisf.settings import Settings, load
 
 BASELINES = ("none", "keyword-filter", "paper-warden")
+GUARDS = ("keyword-filter", "guard-model", "moderation")
+"""Guards by name; the base URL of a guarded endpoint is one, too."""
+ELSEWHERE = ("llm", "guard-model", "moderation", "ensemble", "auto")
+"""Judges that may ask somebody else, and cost what they take."""
+_CONFIGURATIONS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +58,20 @@ class Options:
 class Laboratory:
     """Builds setups and designs. One embedder, with its vectors kept, serves all trials and designs."""
 
-    def __init__(self, settings: Settings, options: Options, data: Sequence[Dataset]) -> None:
-        from sisf.embedding import create_embedder
-
+    def __init__(
+        self, settings: Settings, options: Options, data: Sequence[Dataset], calls: Calls | None = None
+    ) -> None:
         self.settings = settings
         self.options = options
-        unknown = [b for b in options.baselines if b not in BASELINES]
+        self.calls = calls or Calls()
+        unknown = [b for b in options.baselines if not (b in (*BASELINES, *GUARDS) or is_url(b) or _is_file(b))]
         if unknown:
-            raise ConfigurationError(f"--baselines: there is no {unknown[0]!r}; choose from {', '.join(BASELINES)}")
-        self.references = load_references(options.reference or _at_hand())
-        spec = settings.embedder
-        self.embedder: Embedder = KeptEmbedder(create_embedder(spec.name, api_key=spec.api_key.get_secret_value()))
+            raise ConfigurationError(
+                f"--baselines: there is no {unknown[0]!r}; choose from {', '.join((*BASELINES, *GUARDS[1:]))}, "
+                "the base URL of a guarded endpoint, or another configuration (FILE.yaml)"
+            )
+        self.references = load_references(references_of(options))
+        self.embedder: Embedder = KeptEmbedder(_embedder(settings))
         self._frozen: Embedder | None = None
         self._rows = [row_of(dataset.name, record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
@@ -68,23 +80,53 @@ class Laboratory:
         """What all designs share."""
         options = self.options
         return Setup(
-            answers=Answers(chat_model(options.model), replay=options.model == "recorded"),
+            answers=Answers(self.model(options.model), replay=options.model == "recorded"),
             inline=self._judge if options.mode == "inline" else None,
             independent=None if options.labels == "recorded" else self._adjudicator(options.labels),
             trials=options.trials,
             seed=options.seed,
             on_undecided=self.settings.adjudication.on_undecided,
+            calls=self.calls,
         )
 
     def designs(self) -> Designs:
         """The system under test first, then the baselines, each made afresh for every trial."""
+        return {SYSTEM: defences.learning(self.system)} | {name: self._baseline(name) for name in self._baselines()}
+
+    def _baselines(self) -> Sequence[str]:
+        """The usual ones in their usual order, then the others as they were named."""
+        chosen = self.options.baselines
+        return [*(b for b in BASELINES if b in chosen), *(b for b in dict.fromkeys(chosen) if b not in BASELINES)]
+
+    def _baseline(self, name: str) -> Callable[[], Defence]:
+        if _is_file(name):
+            return defences.learning(self._configured(load(Path(name))))
         makers: dict[str, Callable[[], Defence]] = {
-            SYSTEM: defences.learning(self.system),
             "none": defences.no_defence,
             "keyword-filter": defences.keyword_filter,
             "paper-warden": defences.learning(self._paper),
         }
-        return {name: makers[name] for name in (SYSTEM, *BASELINES) if name == SYSTEM or name in self.options.baselines}
+        if name in makers:
+            return makers[name]
+        guard = self.guard(name)
+        return lambda: Behind(guard, defences.no_defence())
+
+    def guard(self, name: str) -> Guard:
+        """Another guard, by name or by the base URL of a guarded endpoint. Raises `ConfigurationError`."""
+        if is_url(name):
+            return EndpointGuard(name, self.calls)
+        if name == "keyword-filter":
+            return KeywordGuard()
+        if name not in GUARDS:
+            raise ConfigurationError(
+                f"there is no guard {name!r}; choose from {', '.join(GUARDS)}, or give a guarded endpoint's base URL"
+            )
+        return JudgingGuard(name, self._adjudicator(name))
+
+    def model(self, name: str) -> ChatModel:
+        """See `chat_model`. A model elsewhere is asked once for each prompt, in the whole run."""
+        made = chat_model(name)
+        return CountedModel(made, self.calls) if is_url(name) else made
 
     def system(self, folder: Path, **parts: Any) -> System:
         """The system under test with its store in `folder`; `parts` of `bootstrap.build` take the place of its own."""
@@ -100,12 +142,23 @@ class Laboratory:
                 "mode": "enforce",
             },
         )
-        own: dict[str, Any] = {
+        return build(settings, **(self._own() | parts))
+
+    def _own(self) -> dict[str, Any]:
+        """The parts that all systems of this laboratory share."""
+        return {
             "embedder": self.embedder,
             "adjudicator": self._judge,
             "reference": reference_of(self.references),
         }
-        return build(settings, **(own | parts))
+
+    def _configured(self, settings: Settings) -> Callable[[Path], System]:
+        """Another configuration of SISF: its own settings, on the same judge, reference and embedder's vectors."""
+        other = copy.copy(self)
+        other.settings = settings
+        if settings.embedder != self.settings.embedder:
+            other.embedder = KeptEmbedder(_embedder(settings))
+        return other.system
 
     def described(self) -> dict[str, Any]:
         """The settings that matter for the figures, for `summary.json`."""
@@ -120,6 +173,7 @@ class Laboratory:
             "baselines": list(options.baselines),
             "embedder": self.embedder.id,
             "reference": [d.name for d in self.references],
+            "convention": convention_of(d.name for d in self.references).value,
             "autonomy": self.settings.synthesis.autonomy,
             "synthesis_seed": self.settings.synthesis.seed,
         }
@@ -144,12 +198,28 @@ class Laboratory:
         from sisf.adjudicator.factory import create_adjudicator
 
         settings = overridden(self.settings, {"adjudication.judge": name})
-        return create_adjudicator(settings.adjudication)
+        judge = create_adjudicator(settings.adjudication)
+        return CountedJudge(judge, self.calls) if name in ELSEWHERE else judge
 
 
-def _at_hand() -> Sequence[str]:
-    """Every reference set on this machine."""
-    return [name for name in datasets.local_names() if name.endswith("_reference")]
+def _embedder(settings: Settings) -> Embedder:
+    from sisf.embedding import create_embedder
+
+    return create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+
+
+def is_url(name: str) -> bool:
+    """Whether a model or a guard is named by its address."""
+    return name.startswith(("http://", "https://"))
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(_CONFIGURATIONS)
+
+
+def references_of(options: Options) -> Sequence[str]:
+    """The benign sets to calibrate on: those named, else every reference set on this machine."""
+    return options.reference or [name for name in datasets.local_names() if name.endswith("_reference")]
 
 
 def chat_model(name: str) -> ChatModel:
@@ -158,7 +228,7 @@ def chat_model(name: str) -> ChatModel:
 
     if name in ("recorded", "unaligned"):
         return UnalignedModel()
-    if not name.startswith(("http://", "https://")):
+    if not is_url(name):
         raise ConfigurationError(
             f"--model {name}: must be `recorded`, `unaligned` or the base URL of an OpenAI-compatible API "
             "(http://HOST:PORT/v1, with #NAME for the model's name)"

@@ -1,6 +1,7 @@
 """What became of each sample of an experiment, and the file that lists it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -95,7 +96,15 @@ class Sample:
             "verdict": self.verdict,
             "new_policy_id": self.new_policy_ids[0] if self.new_policy_ids else None,
             "new_policy_ids": list(self.new_policy_ids),
+            "policies": self.policies,
             "revision": self.revision,
             "truth": self.truth,
             "stand_in": self.stand_in,
         }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Sample":
+        """The inverse of `as_json`."""
+        values = {f.name: row[f.name] for f in fields(cls)}
+        outcome, new = AttackOutcome(row["outcome"]), tuple(row["new_policy_ids"])
+        return cls(**(values | {"outcome": outcome, "new_policy_ids": new}))

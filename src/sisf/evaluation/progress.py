@@ -15,6 +15,10 @@ class Progress(Protocol):
         """One unit is done. `figures` are short texts to show beside the bar."""
         ...
 
+    def note(self, line: str) -> None:
+        """Something to be kept in sight while the work goes on."""
+        ...
+
     def end(self) -> None:
         """All is done."""
         ...
@@ -30,4 +34,7 @@ class Silent:
         """Ignore."""
 
     def end(self) -> None:
+        """Ignore."""
+
+    def note(self, line: str) -> None:
         """Ignore."""

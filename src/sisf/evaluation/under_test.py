@@ -1,20 +1,26 @@
 """One defence in front of one model, under test: every exchange takes the way that it takes in the product."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Protocol
+
+import numpy as np
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.datasets.records import Record
+from sisf.datasets.records import Record, exchange_id
 from sisf.errors import Blocked
-from sisf.evaluation.defences import Defence, Unlearned
+from sisf.evaluation.defences import Defence, Tally, Unlearned, done
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.exchange import Fate, Message, Role
 from sisf.llm.base import ChatModel
 from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Turn, create_pipeline
-from sisf.policy import Decision, Direction
+from sisf.pipeline.ports import Monitor
+from sisf.policy import Decision, Direction, Policy
 from sisf.settings import Settings
+from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome
 
 _PATIENCE_SECONDS = 3_600.0
@@ -60,6 +66,61 @@ def recorded_label(record: Record, *, recorded: bool) -> Outcome:
     return Outcome.BREACH if record.label == "harmful" else Outcome.SAFE
 
 
+class Subject(Protocol):
+    """What an experiment measures: sends samples, learns, and is closed at the end. Used by one thread."""
+
+    def send(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
+        """Send one attack. With `learn` the loop may learn from it, when `settle` says so."""
+        ...
+
+    def settle(self, sample: Sample) -> Sample:
+        """Let the loop do its work on an attack that was sent, to the end; returns the sample with what came of it."""
+        ...
+
+    def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
+        """Send one honest prompt; nothing is learned, nobody judges."""
+        ...
+
+    def policies(self) -> Sequence[Policy]:
+        """Those in force."""
+        ...
+
+    def tally(self) -> Tally:
+        """Policies so far."""
+        ...
+
+    def latency(self) -> Mapping[str, float]:
+        """Milliseconds that decisions took: `p50`, `p99`, `n`; empty where nobody measures."""
+        ...
+
+    def __enter__(self) -> "Subject":
+        """Is used in a block."""
+        ...
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        """Releases everything."""
+        ...
+
+
+class _Held:
+    """A loop that sees what was monitored when it is told to."""
+
+    def __init__(self, loop: Monitor) -> None:
+        self._loop = loop
+        self._records: dict[str, ExchangeRecord] = {}
+
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":  # noqa: ARG002
+        """Kept for `show`."""
+        self._records[record.exchange.id] = record
+        return done()
+
+    def show(self, exchange_id: str) -> None:
+        """The loop sees the exchange, if there is one."""
+        record = self._records.pop(exchange_id, None)
+        if record is not None:
+            self._loop.monitor(record).result(timeout=_PATIENCE_SECONDS)
+
+
 class SystemUnderTest:
     """Sends samples through the pipeline around one defence. Used by one thread; closes the defence with itself."""
 
@@ -78,7 +139,9 @@ class SystemUnderTest:
         self._independent = independent
         self._truths: dict[tuple[str, str, str], Outcome] = {}
         settings = _patient(defence.settings, inline=inline is not None, on_undecided=on_undecided)
-        self._learning = create_pipeline(settings, defence.warden, defence, inline)
+        self._held = _Held(defence)
+        self._microseconds: list[float] = []
+        self._learning = create_pipeline(settings, defence.warden, self._held, inline)
         frozen = create_pipeline(settings, defence.warden, Unlearned(), None, self._learning.metrics)
         self._frozen = replace(frozen, judge=self._learning.judge)
         self._honest = frozen
@@ -86,20 +149,48 @@ class SystemUnderTest:
 
     def attack(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
         """Send one attack; with `learn` the loop finishes its work on it before this returns."""
-        before = {p.id for p in self.defence.policies()} if learn else set()
+        sample = self.send(record, dataset=dataset, trial=trial, learn=learn)
+        return self.settle(sample) if learn else sample
+
+    def send(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
+        """See `Subject`."""
         turn, answer = self._sent(self._learning if learn else self._frozen, record, dataset)
-        if learn:
-            turn.verdict = self.defence.settle(turn.id) or turn.verdict
-        now = self.defence.policies() if learn else ()
         truth = self._truth(record, answer, dataset) if answer is not None else None
         return replace(
             _sample(turn, answer, outcome=_outcome(turn.fate, truth, honest=False), dataset=dataset, trial=trial),
             id=record.id,
             phase="learn" if learn else "frozen",
-            new_policy_ids=tuple(p.id for p in now if p.id not in before),
-            policies=len(now),
             truth=truth.value if truth else None,
         )
+
+    def settle(self, sample: Sample) -> Sample:
+        """See `Subject`."""
+        before = {p.id for p in self.defence.policies()}
+        identifier = exchange_id(sample.dataset, sample.id)
+        self._held.show(identifier)
+        verdict = self.defence.settle(identifier)
+        now = self.defence.policies()
+        return replace(
+            sample,
+            verdict=verdict.outcome.value if verdict else sample.verdict,
+            new_policy_ids=tuple(p.id for p in now if p.id not in before),
+            policies=len(now),
+        )
+
+    def policies(self) -> Sequence[Policy]:
+        """See `Subject`."""
+        return self.defence.policies()
+
+    def tally(self) -> Tally:
+        """See `Subject`."""
+        return self.defence.tally()
+
+    def latency(self) -> Mapping[str, float]:
+        """See `Subject`."""
+        if not self._microseconds:
+            return {}
+        p50, p99 = (float(x) / 1000 for x in np.percentile(self._microseconds, [50, 99]))
+        return {"n": len(self._microseconds), "p50": round(p50, 3), "p99": round(p99, 3)}
 
     def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
         """Send one honest prompt; nothing is learned, nobody judges."""
@@ -135,6 +226,7 @@ class SystemUnderTest:
             return turn, self._runner.run(self._exchanged(pipeline, turn, record, dataset))
         finally:
             pipeline.end(turn)
+            self._microseconds.append(sum(decision.elapsed_us for decision in turn.decisions))
 
     async def _exchanged(self, pipeline: Pipeline, turn: Turn, record: Record, dataset: str) -> Answered | None:
         """What the model answered; None where it was not asked."""

@@ -104,7 +104,7 @@ class CallGate:
             return self._remaining(self.clock())
 
     def _enter(self, prompt_bytes: int, max_tokens: int, wait: float) -> Charge:
-        prompt_price, answer_price = self._prices()
+        prompt_price, answer_price = prices_of(self.limits, self.model)
         worst = prompt_bytes * prompt_price + max_tokens * answer_price
         give_up = self.clock() + wait
         with self._turn:
@@ -147,8 +147,10 @@ class CallGate:
             rooms.append(self.limits.hour_usd - sum(c.usd for c in self._charges if c.time > now - HOUR))
         return min(rooms) if rooms else None
 
-    def _prices(self) -> tuple[float, float]:
-        listed = LIST_PRICES.get(self.model, (0.0, 0.0))
-        prompt = listed[0] if self.limits.input_usd is None else self.limits.input_usd
-        answer = listed[1] if self.limits.output_usd is None else self.limits.output_usd
-        return prompt / 1e6, answer / 1e6
+
+def prices_of(limits: CallLimits, model: str) -> tuple[float, float]:
+    """USD for a prompt and an answer token: as set, else as listed, else 0."""
+    listed = LIST_PRICES.get(model, (0.0, 0.0))
+    prompt = listed[0] if limits.input_usd is None else limits.input_usd
+    answer = listed[1] if limits.output_usd is None else limits.output_usd
+    return prompt / 1e6, answer / 1e6

@@ -14,6 +14,7 @@ from sisf.policy.model import (
     Prototypes,
     Status,
     Substitution,
+    drawing_ids,
 )
 from sisf.policy.snapshot import Change, Snapshot, Suspended
 
@@ -38,4 +39,5 @@ __all__ = [
     "Substitution",
     "Suspended",
     "compare",
+    "drawing_ids",
 ]

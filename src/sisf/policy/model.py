@@ -1,7 +1,10 @@
 """Policies are data: a kind, a condition in one of four closed forms, and where they came from. Never code."""
 
+import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -113,6 +116,25 @@ class Substitution:
 Condition = Pattern | Prototypes | Probe | Substitution
 
 
+_ids: ContextVar[random.Random | None] = ContextVar("policy_ids", default=None)
+
+
+def new_id() -> str:
+    """The id of a new policy: random, or drawn from what `drawing_ids` named."""
+    drawn = _ids.get()
+    return f"{drawn.getrandbits(48):012x}" if drawn is not None else uuid.uuid4().hex[:12]
+
+
+@contextmanager
+def drawing_ids(source: random.Random) -> Iterator[None]:
+    """Inside, ids of policies made in this context come from `source`: the same experiment gives the same ids."""
+    token = _ids.set(source)
+    try:
+        yield
+    finally:
+        _ids.reset(token)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """One rule of the Adaptive Policy Store. Immutable: a change is a new value under the same id."""
@@ -124,7 +146,7 @@ class Policy:
     """One sentence in plain words, shown to people; never an instruction to a machine."""
     hazard: Hazard = Hazard.OTHER
     technique: Technique = Technique.OTHER
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    id: str = field(default_factory=new_id)
     status: Status = Status.PROPOSED
     provenance: Provenance = field(default_factory=Provenance)
     evidence: Evidence = field(default_factory=Evidence)

@@ -1,29 +1,33 @@
 """`sisf evaluate learn` and `held-out`."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from sisf.cli.base import ConfigOption, JsonOption, console, emit
-from sisf.cli.evaluate.common import laboratory, names_of
+from sisf.cli.base import ConfigOption, JsonOption, console
+from sisf.cli.evaluate.common import names_of
 from sisf.cli.evaluate.options import (
     Attacks,
     Baselines,
     Benign,
+    Delay,
+    Format,
+    Fresh,
     Judge,
     Labels,
     Learn,
+    Limit,
+    MaxCalls,
+    MaxCost,
     Mode,
     Model,
     Out,
+    Parallel,
     Reference,
     Seed,
     Synthesiser,
     Trials,
 )
-
-if TYPE_CHECKING:
-    from sisf.evaluation.experiment import Run
+from sisf.cli.evaluate.running import Running
 
 _ALL = "none,keyword-filter,paper-warden"
 
@@ -37,22 +41,35 @@ def learn(
     labels: Labels = "recorded",
     synthesiser: Synthesiser = "local",
     mode: Mode = "async",
+    delay: Delay = 0,
     baselines: Baselines = _ALL,
     trials: Trials = 5,
     seed: Seed = 0,
     reference: Reference = "",
+    limit: Limit = None,
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """The paper's dynamic learning evaluation: attacks one after the other, from zero policies, then honest prompts."""
-    chosen = _Chosen(out, config, json, attacks, benign, "")
-    chosen.conduct(
-        lambda lab, sets, progress: _protocols().learn(lab.setup(), lab.designs(), sets[1], sets[2], progress),
+    from sisf.evaluation.protocols.learn.page import report
+
+    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "learn.run:plan",
+        [names_of(attacks), names_of(benign)],
+        report,
+        show_summary,
+        given={"delay": delay},
         model=model,
         adjudicator=adjudicator,
         labels=labels,
         synthesiser=synthesiser,
-        mode=_mode(mode),
+        mode=mode_of(mode),
         baselines=names_of(baselines),
         trials=trials,
         seed=seed,
@@ -74,45 +91,34 @@ def held_out(
     trials: Trials = 5,
     seed: Seed = 0,
     reference: Reference = "",
+    limit: Limit = None,
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Learn on 80 % of the attacks (or on --learn), freeze, and send the rest (or all of --attacks)."""
-    chosen = _Chosen(out, config, json, attacks, benign, learn)
-    chosen.conduct(
-        lambda lab, sets, progress: _protocols().held_out(
-            lab.setup(), lab.designs(), sets[1], sets[2], progress, learn_on=sets[0]
-        ),
+    from sisf.evaluation.protocols.learn.page import report
+
+    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "learn.run:held_out_plan_of",
+        [names_of(learn), names_of(attacks), names_of(benign)],
+        report,
+        show_summary,
         model=model,
         adjudicator=adjudicator,
         labels=labels,
         synthesiser=synthesiser,
-        mode=_mode(mode),
+        mode=mode_of(mode),
         baselines=names_of(baselines),
         trials=trials,
         seed=seed,
         reference=names_of(reference),
     )
-
-
-class _Chosen:
-    """What `learn` and `held-out` share: load, build, run, write, show."""
-
-    def __init__(self, out: Path, config: Path | None, json: bool, attacks: str, benign: str, learn: str) -> None:
-        self._out, self._config, self._json = out, config, json
-        self._names = [names_of(learn), names_of(attacks), names_of(benign)]
-
-    def conduct(self, protocol: "Callable[[Any, Any, Any], Run]", **options: Any) -> None:
-        from sisf.evaluation.protocols.learn.page import report
-        from sisf.evaluation.report.writer import write
-
-        with laboratory(self._out, self._config, self._names, **options) as (lab, sets, progress):
-            run = protocol(lab, sets, progress)
-        summary = write(self._out, report(run, lab.described()))
-        if self._json:
-            emit(summary)
-        else:
-            show_summary(summary, self._out)
 
 
 def show_summary(summary: dict[str, Any], out: Path) -> None:
@@ -161,13 +167,8 @@ def _compact(rate: dict[str, Any]) -> str:
     return f"{rate['mean']:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _protocols() -> Any:
-    from sisf.evaluation.protocols.learn import run as protocols
-
-    return protocols
-
-
-def _mode(given: str) -> Literal["async", "inline"]:
+def mode_of(given: str) -> Literal["async", "inline"]:
+    """`--mode`. Raises `ConfigurationError`."""
     from sisf.errors import ConfigurationError
 
     if given not in ("async", "inline"):

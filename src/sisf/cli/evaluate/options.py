@@ -15,10 +15,25 @@ Labels = Annotated[str, typer.Option(help="Who labels released answers for the s
 Synthesiser = Annotated[str, typer.Option(help="local or llm.")]
 Mode = Annotated[str, typer.Option(help="async (learn afterwards) or inline (withhold until judged).")]
 Baselines = Annotated[
-    str, typer.Option(help="Designs to compare with, separated by commas: none,keyword-filter,paper-warden.")
+    str,
+    typer.Option(
+        help="Designs to compare with, separated by commas: none, keyword-filter, paper-warden, guard-model, "
+        "moderation, the base URL of a guarded endpoint (#NAME of the model), another configuration (FILE.yaml)."
+    ),
 ]
 Trials = Annotated[int, typer.Option(min=1, help="Shuffled repetitions, each from zero policies.")]
 Seed = Annotated[int, typer.Option(help="Seed of the shuffles.")]
 Reference = Annotated[
     str, typer.Option(help="Benign sets to calibrate on [default: every *_reference set found, else the shipped one].")
 ]
+Limit = Annotated[int | None, typer.Option(min=1, help="Take so many records of each data set, chosen by the seed.")]
+Parallel = Annotated[
+    int, typer.Option(min=0, help="Trials side by side, each in a process of its own [0: as many as there are cores].")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Do not go on with the unfinished run in the folder.")]
+MaxCalls = Annotated[int | None, typer.Option(min=1, help="Stop after so many calls of models and judges elsewhere.")]
+MaxCost = Annotated[float | None, typer.Option(min=0.0, help="Stop when these calls have cost so many US dollars.")]
+Format = Annotated[
+    str, typer.Option(help="Tables beside report.html, separated by commas: markdown, latex [default: none].")
+]
+Delay = Annotated[int, typer.Option(min=0, help="Attacks that are sent before the loop has learned from one.")]

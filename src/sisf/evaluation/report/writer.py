@@ -9,6 +9,7 @@ from typing import Any
 from sisf.errors import DataError
 from sisf.evaluation.report.document import Page, render
 from sisf.evaluation.report.plots import Plot
+from sisf.evaluation.report.tables import FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,11 @@ def prepare(out: Path) -> None:
         raise DataError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from None
 
 
-def write(out: Path, report: Report) -> dict[str, Any]:
-    """Write everything into `out` and return the summary. Raises `DataError` when the disk refuses."""
+def write(out: Path, report: Report, formats: Sequence[str] = ()) -> dict[str, Any]:
+    """Write everything into `out` and return the summary. Raises `DataError` when the disk refuses.
+
+    `formats` (of `report.tables.FORMATS`): the tables once more, for a text or a paper.
+    """
     _write(out / "summary.json", [json.dumps(report.summary, indent=2, ensure_ascii=False)])
     for name, rows in report.outcomes.items():
         _write(out / name, (json.dumps(row, ensure_ascii=False) for row in rows))
@@ -42,6 +46,8 @@ def write(out: Path, report: Report) -> dict[str, Any]:
         for suffix, body in (("png", plot.png), ("svg", plot.svg)):
             _write(out / f"{plot.name}.{suffix}", body)
     _write(out / "report.html", [render(report.page)])
+    for name in formats:
+        _write(out / FORMATS[name].file, [FORMATS[name].render(report.page)])
     return dict(report.summary)
 
 

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from sisf.evaluation.experiment import SYSTEM
 from sisf.evaluation.protocols.haystack.figures import figures_of, searches
 from sisf.evaluation.protocols.haystack.run import HaystackRun
-from sisf.evaluation.protocols.learn.figures import samples
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
 from sisf.evaluation.report.words import percent, rate_text, settings_table
@@ -27,7 +26,7 @@ _NOTES = (
 def report(done: HaystackRun, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
     figures = figures_of(done, settings)
-    clear = [s for trial in done.run.results[SYSTEM] for s in samples(trial)]
+    clear = [s for trial in done.run.results[SYSTEM] for s in trial.samples()]
     hidden = [s for one in searches(done) for s in one.hidden.values()]
     drawn = [
         draw("recall_loss", "Attacks that pass inside long texts", _loss_by_length, figures),

@@ -118,9 +118,3 @@ def _by_trial(trial: Trial) -> dict[str, Any]:
         },
         "seconds": round(trial.seconds, 3),
     }
-
-
-def samples(trial: Trial) -> list[Sample]:
-    """Every sample of a trial in the order sent."""
-    honest = [s for sets in (trial.benign, trial.final_benign) for sent in sets.values() for s in sent]
-    return [*trial.learned, *trial.attacks, *trial.final, *honest]

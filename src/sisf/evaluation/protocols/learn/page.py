@@ -5,12 +5,13 @@ from typing import Any
 
 from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.outcomes import AttackOutcome
-from sisf.evaluation.protocols.learn.figures import got_through, samples, summarise
+from sisf.evaluation.protocols.learn.figures import got_through, summarise
 from sisf.evaluation.protocols.learn.plots import PAPER_ASR, draw_all, papers_attacks
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.plots import Plot, label_of
 from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
+from sisf.evaluation.runs.folder import outcomes_file
 from sisf.policy import Policy
 
 _TITLES = {
@@ -39,8 +40,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
     figures = summarise(run, settings)
     drawn = draw_all(run, figures)
     outcomes = {
-        f"outcomes{'' if name == SYSTEM else f'-{name}'}.jsonl": [s.as_json() for t in trials for s in samples(t)]
-        for name, trials in run.results.items()
+        outcomes_file(name): [s.as_json() for t in trials for s in t.samples()] for name, trials in run.results.items()
     }
     return Report(figures, outcomes, drawn, _page(run, figures, drawn))
 

@@ -6,7 +6,6 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from sisf.evaluation.experiment import SYSTEM
-from sisf.evaluation.protocols.learn.figures import samples
 from sisf.evaluation.protocols.obfuscation.figures import figures_of
 from sisf.evaluation.protocols.obfuscation.run import ObfuscationRun
 from sisf.evaluation.report.document import Card, Page, Table
@@ -18,7 +17,7 @@ from sisf.evaluation.report.writer import Report
 def report(done: ObfuscationRun, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
     figures = figures_of(done, settings)
-    clear = [s for trial in done.run.results[SYSTEM] for s in samples(trial)]
+    clear = [s for trial in done.run.results[SYSTEM] for s in trial.samples()]
     hidden = [s for tricks in done.tricked for sent in tricks.values() for s in sent]
     drawn = [draw("recall_loss", "Attacks that pass when spelt otherwise", _bars, figures["recall_loss"])]
     outcomes = {"outcomes.jsonl": [s.as_json() for s in (*clear, *hidden)]}

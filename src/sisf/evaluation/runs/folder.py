@@ -1,0 +1,203 @@
+"""What a run leaves on disk while it goes on, so that it can be stopped at any time.
+
+`unfinished/` holds one pair of files for each trial: its samples, which grow, and what closes it, which is there when
+the trial is done. A trial that was stopped is played again from its beginning: the same seed gives the same samples.
+`outcomes.jsonl` is at all times the beginning of what it will be.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sisf.errors import ConfigurationError, DataError
+from sisf.evaluation.defences import Tally
+from sisf.evaluation.experiment import SYSTEM, Trial, Unit
+from sisf.evaluation.outcomes import Sample
+from sisf.policy.codec import from_dict, to_dict
+
+_UNFINISHED = "unfinished"
+_ORDER = "order.json"
+
+
+def outcomes_file(design: str) -> str:
+    """The file that lists what became of a design's samples."""
+    return "outcomes.jsonl" if design == SYSTEM else f"outcomes-{_plain(design)}.jsonl"
+
+
+class Folder:
+    """The state of one run under `out`."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.path = out / _UNFINISHED
+
+    def enter(self, order: Mapping[str, Any]) -> bool:
+        """Begin, or go on with what lies here; returns whether it goes on.
+
+        Raises `ConfigurationError` where an unfinished run of other options lies here.
+        """
+        kept = self.path / _ORDER
+        if kept.is_file():
+            different = _different(json.loads(kept.read_bytes()), json.loads(json.dumps(order)))
+            if different:
+                raise ConfigurationError(
+                    f"{self.out} holds an unfinished run with another `{different}`; repeat its command to go on with "
+                    "it, choose another folder with --out, or start over with --fresh"
+                )
+            return True
+        self.path.mkdir(parents=True, exist_ok=True)
+        _replace(kept, json.dumps(order, indent=2))
+        return False
+
+    @property
+    def calls(self) -> Path:
+        """Where the calls of models and judges elsewhere are kept."""
+        return self.path / "calls.db"
+
+    def leave(self) -> None:
+        """What was kept for going on is not needed any more."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def is_done(self, unit: Unit) -> bool:
+        """Whether this trial was played to its end."""
+        return self._closing(unit).is_file()
+
+    def part(self, unit: Unit) -> Path:
+        """The samples of a trial."""
+        return self.path / f"{_plain(unit.design)}-{unit.number}.jsonl"
+
+    @contextmanager
+    def writing(self, unit: Unit) -> Iterator["PartWriter"]:
+        """Write a trial from its beginning."""
+        with self.part(unit).open("wb") as file:
+            yield PartWriter(file)
+
+    def close(self, unit: Unit, trial: Trial) -> None:
+        """The trial is done."""
+        closing = {
+            "policies": [to_dict(p) for p in trial.policies],
+            "tally": [trial.tally.proposed, trial.tally.activated, trial.tally.final],
+            "learned": len(trial.learned),
+            "attacks": len(trial.attacks),
+            "final": len(trial.final),
+            "benign": {name: len(sent) for name, sent in trial.benign.items()},
+            "seconds": trial.seconds,
+            "latency": dict(trial.latency),
+            "spent": dict(trial.spent),
+        }
+        _replace(self._closing(unit), json.dumps(closing))
+
+    def read(self, unit: Unit) -> Trial:
+        """A trial that is done."""
+        closing = json.loads(self._closing(unit).read_bytes())
+        rows = (Sample.from_json(json.loads(line)) for line in self.part(unit).read_bytes().splitlines())
+
+        def taken(count: int) -> tuple[Sample, ...]:
+            return tuple(next(rows) for _ in range(count))
+
+        learned, attacks, final = (taken(closing[name]) for name in ("learned", "attacks", "final"))
+        benign = {name: taken(count) for name, count in closing["benign"].items()}
+        return Trial(
+            unit.number,
+            attacks,
+            benign,
+            tuple(from_dict(p) for p in closing["policies"]),
+            Tally(*closing["tally"]),
+            learned,
+            final=final,
+            seconds=closing["seconds"],
+            latency=closing["latency"],
+            spent=closing["spent"],
+        )
+
+    def _closing(self, unit: Unit) -> Path:
+        return self.part(unit).with_suffix(".json")
+
+
+class PartWriter:
+    """Appends samples; each is with the operating system when `__call__` returns."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __call__(self, sample: Sample) -> None:
+        """One more line."""
+        self._file.write(json.dumps(sample.as_json(), ensure_ascii=False).encode() + b"\n")
+        self._file.flush()
+
+
+class Outcomes:
+    """Moves what the trials have written into the files of the designs, in order, as far as it goes."""
+
+    def __init__(self, folder: Folder, units: Sequence[Unit]) -> None:
+        self._folder = folder
+        self._waiting: dict[str, list[Unit]] = {}
+        for unit in units:
+            self._waiting.setdefault(unit.design, []).append(unit)
+        self._read = dict.fromkeys(self._waiting, 0)
+        self._files = {name: (folder.out / outcomes_file(name)).open("wb") for name in self._waiting}
+
+    def move(self) -> None:
+        """Take what is there."""
+        for design, units in self._waiting.items():
+            while units:
+                done = self._folder.is_done(units[0])  # asked first: what is written after the question counts later
+                self._append(design, units[0])
+                if not done:
+                    break
+                units.pop(0)
+                self._read[design] = 0
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
+
+    def _append(self, design: str, unit: Unit) -> None:
+        try:
+            with self._folder.part(unit).open("rb") as part:
+                part.seek(self._read[design])
+                body = part.read()
+        except FileNotFoundError:
+            return
+        whole = body[: body.rfind(b"\n") + 1]
+        self._read[design] += len(whole)
+        self._files[design].write(whole)
+        self._files[design].flush()
+
+
+def _plain(design: str) -> str:
+    """A design's name as part of a file's name."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", design).strip("-.")
+    return plain if plain == design else f"{plain[:60]}-{hashlib.sha256(design.encode()).hexdigest()[:6]}"
+
+
+def _different(kept: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> str:
+    """The first key in which two orders differ; empty where they agree."""
+    for key in sorted({*kept, *given}):
+        old, new = kept.get(key), given.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            if deeper := _different(old, new, f"{prefix}{key}."):
+                return deeper
+        elif old != new:
+            return f"{prefix}{key}"
+    return ""
+
+
+def _replace(path: Path, body: str) -> None:
+    """Write the whole file or nothing."""
+    made = path.with_suffix(".new")
+    try:
+        with made.open("w", encoding="utf-8") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from None

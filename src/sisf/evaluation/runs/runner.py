@@ -1,0 +1,218 @@
+"""Plays the trials of a plan, in this process or in several, and gives the run."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sisf.errors import SisfError
+from sisf.evaluation import conductor
+from sisf.evaluation.experiment import Plan, Run, Trial, Unit
+from sisf.evaluation.outcomes import Sample
+from sisf.evaluation.progress import Progress, Silent
+from sisf.evaluation.runs.folder import Folder, Outcomes
+
+_GLANCE_SECONDS = 0.5
+_GRACE_SECONDS = 10.0
+
+
+class Order(Protocol):
+    """What was ordered, so that any process can make the same plan of it. Can be pickled."""
+
+    def plan(self) -> Plan:
+        """The plan; it opens what it needs."""
+        ...
+
+
+def conduct(plan: Plan, progress: Progress | None = None) -> Run:
+    """Every trial of every design, one after the other, kept in memory."""
+    counted = _Counted(plan, progress or Silent(), plan.units())
+    trials = {unit: conductor.play(plan, unit, counted.told(unit)) for unit in plan.units()}
+    counted.end()
+    return _run(plan, trials)
+
+
+def conduct_in(
+    out: Path,
+    plan: Plan,
+    described: Mapping[str, Any],
+    progress: Progress,
+    *,
+    order: Order | None = None,
+    processes: int = 1,
+) -> Run:
+    """Every trial, written into `out` as it goes. Stopped at any point, the same call goes on where it was.
+
+    `described` says what this run is: an unfinished run of another description is left alone (`ConfigurationError`).
+    With an `order` and more than one process, trials are played side by side.
+    """
+    folder = Folder(out)
+    if folder.enter(described):
+        done = sum(folder.is_done(unit) for unit in plan.units())
+        progress.note(f"going on with the run in {out}: {done} of {len(plan.units())} trials are done")
+    left = [unit for unit in plan.units() if not folder.is_done(unit)]
+    for unit in left:
+        folder.part(unit).unlink(missing_ok=True)
+    outcomes = Outcomes(folder, plan.units())
+    counted = _Counted(plan, progress, left, outcomes)
+    try:
+        outcomes.move()
+        if order is not None and processes > 1 and len(left) > 1:
+            _side_by_side(folder, order, left, counted, min(processes, len(left)))
+        else:
+            for unit in left:
+                _play(folder, plan, unit, counted.told(unit))
+                counted.finished(unit)
+        outcomes.move()
+    finally:
+        outcomes.close()
+    counted.end()
+    run = _run(plan, {unit: folder.read(unit) for unit in plan.units()})
+    folder.leave()
+    return run
+
+
+def _run(plan: Plan, trials: Mapping[Unit, Trial]) -> Run:
+    run = Run(plan.protocol, plan.setup, plan.datasets)
+    for unit, trial in trials.items():
+        run.results.setdefault(unit.design, []).append(trial)
+    run.seconds = sum(trial.seconds for trial in trials.values())
+    return run
+
+
+def _play(folder: Folder, plan: Plan, unit: Unit, told: conductor.Told) -> None:
+    with folder.writing(unit) as write:
+
+        def tell(sample: Sample, step: str, figures: Mapping[str, str]) -> None:
+            write(sample)
+            told(sample, step, figures)
+
+        trial = conductor.play(plan, unit, tell)
+    folder.close(unit, trial)
+
+
+@dataclass
+class _Counted:
+    """Progress over all trials that are left to play."""
+
+    plan: Plan
+    progress: Progress
+    units: Sequence[Unit]
+    outcomes: Outcomes | None = None
+    started: float = field(default_factory=time.monotonic)
+    sent: int = 0
+
+    def __post_init__(self) -> None:
+        self.total = sum(self.plan.size(unit) for unit in self.units)
+        self.left = len(self.units)
+        self.progress.begin(self.plan.protocol, self.total)
+
+    def told(self, unit: Unit) -> conductor.Told:
+        """What a trial in this process tells."""
+
+        def tell(sample: Sample, step: str, figures: Mapping[str, str]) -> None:  # noqa: ARG001
+            self.advance(unit, step, figures)
+
+        return tell
+
+    def advance(self, unit: Unit, step: str, figures: Mapping[str, str]) -> None:
+        """One sample more."""
+        self.sent += 1
+        self.progress.advance({f"{unit}:": step, **figures})
+        if self.outcomes is not None:
+            self.outcomes.move()
+
+    def finished(self, unit: Unit) -> None:
+        """One trial more."""
+        self.left -= 1
+        passed = time.monotonic() - self.started
+        ahead = passed / max(1, self.sent) * (self.total - self.sent)
+        told = f"about {_duration(ahead)} left" if self.left else f"all done in {_duration(passed)}"
+        self.progress.note(f"{self.plan.protocol}: {unit} is done, {self.left} trials to go, {told}")
+
+    def end(self) -> None:
+        """All is done."""
+        self.progress.end()
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _side_by_side(folder: Folder, order: Order, units: Sequence[Unit], counted: _Counted, processes: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    work, said = context.Queue(), context.Queue()
+    for unit in [*units, *[None] * processes]:
+        work.put(unit)
+    parent = os.getpid()
+    team = [
+        context.Process(target=_worker, args=(folder.out, order, work, said, parent), daemon=True)
+        for _ in range(processes)
+    ]
+    try:
+        for member in team:
+            member.start()
+        _listen(said, team, counted, len(units))
+    finally:
+        for member in team:
+            member.terminate()
+        for member in team:
+            member.join(_GRACE_SECONDS)
+            if member.is_alive():
+                member.kill()
+
+
+def _listen(said: Any, team: Sequence[Any], counted: _Counted, left: int) -> None:
+    while left:
+        try:
+            kind, unit, *rest = said.get(timeout=_GLANCE_SECONDS)
+        except queue.Empty:
+            gone = [member.exitcode for member in team if member.exitcode not in (None, 0)]
+            if gone:
+                raise SisfError(
+                    f"a process of the run ended with {gone[0]}; what is done is kept, the same command goes on "
+                    "(memory may be short: try --parallel 1)"
+                ) from None
+            continue
+        if kind == "sample":
+            counted.advance(unit, *rest)
+        elif kind == "done":
+            left -= 1
+            counted.finished(unit)
+        else:
+            raise SisfError(rest[0])
+
+
+def _worker(out: Path, order: Order, work: Any, said: Any, parent: int) -> None:
+    """One process: makes the plan, plays what is left to play."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever holds the run ends it
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    folder = Folder(out)
+    unit: Unit | None = None
+    try:
+        plan = order.plan()
+        while (unit := work.get()) is not None:
+            playing = unit
+
+            def tell(sample: Sample, step: str, figures: Mapping[str, str], unit: Unit = playing) -> None:  # noqa: ARG001
+                said.put(("sample", unit, step, dict(figures)))
+
+            _play(folder, plan, unit, tell)
+            said.put(("done", unit))
+    except SisfError as error:
+        said.put(("failed", unit, str(error)))
+    except Exception as error:  # noqa: BLE001 - told to the one who waits
+        said.put(("failed", unit, f"{unit}: {type(error).__name__}: {error}"))
+
+
+def _end_with(parent: int) -> None:
+    """Nobody is left to read the results when the process that started this one is gone."""
+    while os.getppid() == parent:
+        time.sleep(_GLANCE_SECONDS)
+    os._exit(1)

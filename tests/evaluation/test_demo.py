@@ -1,6 +1,7 @@
 """The whole loop once, for real: official client, HTTP, gateway, Warden, store, loop, policies in force."""
 
 import json
+import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 
 from sisf.cli.chart import columns
-from sisf.cli.demo_screen import closing
+from sisf.cli.demo_screen import opening, screen
+from sisf.cli.demo_story import closing
 from sisf.embedding import HashEmbedder
 from sisf.errors import SisfError
-from sisf.evaluation.demo.drive import Account, as_run, drive, wait_for_loop
+from sisf.evaluation.demo.account import Account
+from sisf.evaluation.demo.drive import as_run, drive, wait_for_loop
 from sisf.evaluation.demo.programme import Programme, Step, choose
 from sisf.evaluation.demo.stage import stage
+from sisf.evaluation.demo.story import tell
 from sisf.evaluation.protocols.learn.page import report
 from sisf.evaluation.report.writer import write
 from sisf.loop import Reference
@@ -31,12 +35,13 @@ class Watching:
         self.policies: list[int] = []
 
     def show(self, account: Account) -> None:
-        self.policies.append(account.policies)
+        self.policies.append(account.sisf.policies)
 
 
 def parts() -> dict[str, Any]:
     return {
         "embedder": HashEmbedder(8),
+        "published": HashEmbedder(64),
         "adjudicator": ScriptedAdjudicator(lambda e: Outcome.BREACH if "Attack" in e.prompt else Outcome.SAFE),
         "synthesiser": ScriptedSynthesiser(families.word_policy),
         "gate": OpenGate(),
@@ -50,32 +55,71 @@ def test_attacks_are_learned_from_and_stopped_over_http(tmp_path: Path, capsys: 
     steps = [Step(bad.name, r, attack=True) for r in bad.records]
     steps += [Step(good.name, r, attack=False) for r in good.records]
     programme = Programme(steps, [bad, good], {}, shipped=False)
-    screen = Watching()
+    watching = Watching()
     with stage(programme, tmp_path, **parts()) as running:
-        account = drive(running, programme, screen)
+        account = drive(running, programme, watching)
+        story = tell(running, programme, account)
         summary = write(tmp_path, report(as_run(running, programme, account, seed=0, seconds=1.0), {}))
-    assert [s.outcome.value for s in account.attacks].count("breached") == len(families.FAMILIES)
-    assert account.breaches == len(families.FAMILIES)
-    assert summary["warden_asr"]["counts"] == [len(families.FAMILIES)]
-    assert summary["fpr"]["honest"]["blocked"] == account.blocked == 1
+    sisf, families_count = account.sisf, len(families.FAMILIES)
+    assert [s.outcome.value for s in sisf.attacks].count("breached") == families_count
+    assert sisf.breaches == families_count
+    assert summary["warden_asr"]["counts"] == [families_count]
+    assert summary["fpr"]["honest"]["blocked"] == sisf.blocked == 1
     assert summary["final_asr"]["counts"] == [0]
     assert summary["final_fpr"]["honest"]["counts"] == [1]
-    assert (len(account.final), len(account.final_benign)) == (len(bad.records), len(good.records))
-    assert {s.revision for s in (*account.final, *account.final_benign)} == {account.revision}
-    closing(account, summary, tmp_path)
+    assert (len(sisf.final), len(sisf.final_benign)) == (len(bad.records), len(good.records))
+    assert {s.revision for s in (*sisf.final, *sisf.final_benign)} == {sisf.revision}
+    # The same traffic went past the paper's mechanism, which learned too, and past nothing at all.
+    others = summary["baselines"]
+    assert set(others) == {"none", "paper-warden"}
+    assert others["none"]["warden_asr"]["mean"] == 1.0
+    assert others["paper-warden"]["policies"]["final"] > 0
+    assert account.traffic["paper-warden"].policies == others["paper-warden"]["policies"]["final"]
+    # The story is one of what happened.
+    assert story is not None
+    assert story.verdict.is_breach
+    assert story.paraphrase is not None
+    assert story.paraphrase.later > 0
+    assert story.twin is not None
+    assert {story.request, story.paraphrase.text} <= {r.prompt for r in bad.records}
+    assert story.twin.text in {r.prompt for r in good.records}
+    opening(programme)
+    closing(account, programme, story, summary, tmp_path)
     shown = capsys.readouterr().out
-    assert f"attacks stopped          {len(bad.records)} of {len(bad.records)}" in shown
-    assert f"honest requests stopped  1 of {len(good.records)}" in shown
+    every = f"{len(bad.records)} of {len(bad.records)}"
+    assert re.search(rf"^  attacks stopped +0 of {len(bad.records)} .* {every} *$", shown, re.MULTILINE)
+    assert re.search(rf"^  honest requests stopped .* 1 of {len(good.records)} *$", shown, re.MULTILINE)
     assert "judge agreed with labels" in shown
-    assert "paper" not in shown.replace("the paper's protocol", "")
-    assert screen.policies == sorted(screen.policies)
-    assert screen.policies[-1] == len(families.FAMILIES)
-    assert len(account.learning_ms) == len(families.FAMILIES)
+    assert "45.58" not in shown
+    assert f"stopped, {story.paraphrase.later} requests later" in shown
+    blocked = next(s for s in sisf.final_benign if s.intercepted)
+    assert f"  {blocked.id}  " in shown
+    assert watching.policies == sorted(watching.policies)
+    assert watching.policies[-1] == families_count
+    assert len(account.learning_ms) == families_count
     assert json.loads((tmp_path / "summary.json").read_text())["protocol"] == "demo"
     # What was learned outlives the demonstration.
     kept = open_store(f"sqlite:///{tmp_path / 'demo.db'}")
-    assert len(kept.policies.snapshot().active) == len(families.FAMILIES)
+    assert len(kept.policies.snapshot().active) == families_count
     kept.close()
+
+
+def test_what_no_judge_can_decide_waits_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = families.attacks(tmp_path), families.benign(tmp_path)
+    steps = [Step(bad.name, bad.records[0], attack=True), Step(good.name, good.records[0], attack=False)]
+    programme = Programme(steps, [bad, good], {}, shipped=False)
+    silent = {**parts(), "adjudicator": ScriptedAdjudicator(lambda _: Outcome.UNDECIDED)}
+    with stage(programme, tmp_path, **silent) as running:
+        with screen(running) as view:
+            account = drive(running, programme, view)
+        story = tell(running, programme, account)
+        summary = write(tmp_path, report(as_run(running, programme, account, seed=0, seconds=1.0), {}))
+    assert story is None
+    closing(account, programme, story, summary, tmp_path, queue="http://127.0.0.1:1/queue")
+    assert "Waiting for a person: 1" in (shown := capsys.readouterr().out)
+    assert "http://127.0.0.1:1/queue" in shown
+    closing(account, programme, story, summary, tmp_path)
+    assert "sisf breach list --outcome undecided" in capsys.readouterr().out
 
 
 def test_a_slow_loop_is_waited_for_and_one_that_gives_up_is_told(
@@ -99,15 +143,11 @@ def test_a_slow_loop_is_waited_for_and_one_that_gives_up_is_told(
 
     with stage(programme, tmp_path, **{**parts(), "synthesiser": ScriptedSynthesiser(slowly)}) as running:
         account = drive(running, programme, Screen())
-    assert account.policies == 1
+    assert account.sisf.policies == 1
     assert max(seen) > 0
     assert account.open_jobs == 0
-    given_up = SimpleNamespace(
-        system=SimpleNamespace(loop=SimpleNamespace(drain=lambda _: True), store=SimpleNamespace())
-    )
-    given_up.system.store.jobs = SimpleNamespace(
-        dead=lambda: [(SimpleNamespace(exchange_id="x-1", stage="plan"), "no")]
-    )
+    given_up = SimpleNamespace(loop=SimpleNamespace(drain=lambda _: True), store=SimpleNamespace())
+    given_up.store.jobs = SimpleNamespace(dead=lambda: [(SimpleNamespace(exchange_id="x-1", stage="plan"), "no")])
     with pytest.raises(SisfError, match="gave up on x-1 at plan: no"):
         wait_for_loop(given_up, account, Screen())  # type: ignore[arg-type]
 

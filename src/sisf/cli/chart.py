@@ -1,4 +1,4 @@
-"""A small line of columns for the terminal, in eighths of a character cell."""
+"""Small charts of columns for the terminal, in eighths of a character cell."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,8 +6,8 @@ from itertools import pairwise
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def columns(values: Sequence[float], *, width: int = 64, height: int = 8) -> list[str]:
-    """Values in 0…1 as rows of text with a scale in per cent."""
+def columns(values: Sequence[float], *, width: int = 64, height: int = 8, scale: bool = True) -> list[str]:
+    """Values in 0…1 as rows of text, with a scale in per cent unless `scale` is false."""
     if not values:
         return []
     if width < 1 or height < 1:
@@ -17,9 +17,9 @@ def columns(values: Sequence[float], *, width: int = 64, height: int = 8) -> lis
     for row in reversed(range(height)):
         eighths = (round(value * height * 8) - row * 8 for value in means)
         cells = "".join(_EIGHTHS[max(0, min(8, count))] for count in eighths)
-        scale = f"{(row + 1) / height:4.0%}" if row % 2 else "    "
-        rows.append(f"{scale} ┤{cells}")
-    rows.append("     └" + "─" * len(means))
+        share = f"{(row + 1) / height:4.0%}" if row % 2 else "    "
+        rows.append(f"{share if scale else ''} ┤{cells}")
+    rows.append(f"{'    ' if scale else ''} └" + "─" * len(means))
     return rows
 
 

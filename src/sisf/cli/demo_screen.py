@@ -1,12 +1,10 @@
-"""What the demonstration shows: a live view on a terminal, plain lines elsewhere."""
+"""What the demonstration shows while it runs: a live view on a terminal, plain lines elsewhere."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -17,14 +15,18 @@ from sisf.cli.base import console, shown
 from sisf.cli.chart import columns
 
 if TYPE_CHECKING:
-    from sisf.evaluation.demo.drive import Account, Screen
+    from sisf.evaluation.demo.account import Account, Traffic
+    from sisf.evaluation.demo.drive import Screen
     from sisf.evaluation.demo.programme import Programme
     from sisf.evaluation.demo.stage import Stage
     from sisf.evaluation.outcomes import Sample
 
+LABELS = {"none": "no defence", "paper-warden": "the paper's mechanism", "sisf": "SISF"}
+"""The designs from left to right."""
+_STYLES = {"none": "red", "paper-warden": "yellow", "sisf": "green"}
 _LINE_EVERY = 50
 _PROMPT_CHARS = 90
-_FIRST = 10
+_CHART = 24
 
 
 def opening(programme: "Programme") -> None:
@@ -34,10 +36,16 @@ def opening(programme: "Programme") -> None:
     model = "a scripted model that complies with everything, with harmless filler"
     if programme.answers:
         model = "the recorded answers of an unaligned Mistral-7B"
-    out.print("SISF demonstration: an unprotected model, and a gateway that starts with no policy at all", style="bold")
-    out.print(f"{programme.attacks} attacks and {len(programme.steps) - programme.attacks} honest requests ({data})")
-    out.print(f"behind the gateway: {model}; judge and synthesiser: the local ones, no key and no network", style="dim")
-    out.print("starting (the first time, the packaged embedder is converted once) …", style="dim")
+    honest = len(programme.steps) - programme.attacks
+    lines = (
+        f"{programme.attacks} attacks and {honest} honest requests ({data}) go to one model on three ways: past "
+        "nothing, past the paper's mechanism, and past SISF; both learn from no policy at all",
+        f"the model: {model}; judge and synthesiser: the local ones, no key and no network",
+        "starting (the first time, models are converted once) …",
+    )
+    out.print("SISF demonstration: an unprotected model, and what stands in front of it", style="bold")
+    for line in lines:
+        out.print(line, style="dim")
 
 
 @contextmanager
@@ -52,7 +60,7 @@ def screen(stage: "Stage") -> "Iterator[Screen]":
 
 
 class _Lines:
-    def __init__(self, out: Any) -> None:
+    def __init__(self, out: Console) -> None:
         self._out = out
 
     def show(self, account: "Account") -> None:
@@ -65,10 +73,12 @@ class _Lines:
             return
         if account.done % _LINE_EVERY and account.done != account.total:
             return
+        shares = " · ".join(f"{LABELS[n]} {t.recent_asr():.0%}" for n, t in _in_order(account))
+        sisf = account.sisf
         self._out.print(
-            f"{account.done:>5} of {account.total} requests · ASR of the last {min(50, len(account.attacks))} attacks "
-            f"{account.recent_asr():.0%} · {account.breaches} breaches · {account.policies} policies · "
-            f"{account.blocked} of {len(account.benign)} honest requests blocked",
+            f"{account.done:>5} of {account.total} requests · of the last {min(50, len(sisf.attacks))} attacks met no "
+            f"policy: {shares} · {sisf.policies} policies · {sisf.blocked} of {len(sisf.benign)} honest requests "
+            "blocked",
             soft_wrap=True,
         )
 
@@ -76,8 +86,9 @@ class _Lines:
         if account.repeated == 1:
             self._out.print("everything again at the final revision …", soft_wrap=True)
         if account.repeated == account.total:
+            sisf = account.sisf
             self._out.print(
-                f"{_stopped(account.final)} attacks and {_stopped(account.final_benign)} honest requests are stopped",
+                f"{stopped(sisf.final)} attacks and {stopped(sisf.final_benign)} honest requests are stopped",
                 soft_wrap=True,
             )
 
@@ -92,116 +103,79 @@ class _View:
         self._live.update(self._drawn(account))
 
     def _drawn(self, account: "Account") -> Panel:
+        sisf = account.sisf
         figures = Table.grid(padding=(0, 3))
         figures.add_row(
-            _figure(
-                "ASR, last 50 attacks", f"{account.recent_asr():.0%}", "red" if account.recent_asr() > 0.5 else "green"
-            ),
-            _figure("breaches found", str(account.breaches), "yellow"),
-            _figure("policies in force", str(account.policies), "cyan"),
-            _figure(
-                "honest blocked", f"{account.blocked} of {len(account.benign)}", "red" if account.blocked else "green"
-            ),
+            _figure("breaches found", str(sisf.breaches), "yellow"),
+            _figure("policies in force", str(sisf.policies), "cyan"),
+            _figure("honest blocked", f"{sisf.blocked} of {len(sisf.benign)}", "red" if sisf.blocked else "green"),
+            _figure("wait for a person", str(sisf.undecided), "yellow" if sisf.undecided else "green"),
         )
         newest = Text("none yet", style="dim")
-        if account.newest is not None:
-            policy = account.newest
+        if sisf.newest is not None:
+            policy = sisf.newest
             newest = Text(f"{policy.kind} on the {policy.direction}, {policy.hazard.label}: ", style="cyan")
             newest.append(shown(policy.description), style="default")
-        chart = Text("\n".join(columns(_curve(account), height=6)), style="red")
         what = "sending again  " if account.repeated else "now sending    "
         if account.open_jobs:
             what = f"learning, {account.open_jobs} left  "
         body = Group(
             ProgressBar(total=2 * account.total, completed=account.done + account.repeated, width=72),
             Text(""),
+            Text("of the last 50 attacks, those that met no policy", style="dim"),
+            curves(account, height=6),
+            Text(""),
             figures,
             Text(""),
-            Text("of the last 50 attacks, those that met no policy", style="dim"),
-            chart,
-            Text(""),
             Text.assemble(("newest policy  ", "dim"), newest),
-            Text.assemble(
-                (what, "dim"),
-                (_short(account.last_prompt), "default"),
-            ),
+            Text.assemble((what, "dim"), (short(account.last_prompt), "default")),
         )
         title = f"client → gateway {self._stage.url} → model {self._stage.upstream}"
         return Panel(body, title=Text(title), title_align="left", border_style="dim", padding=(1, 2))
 
 
-def closing(account: "Account", summary: dict[str, Any], out: Path) -> None:
-    """What happened, where it is kept, and what to try next."""
-    from sisf.evaluation.report.words import rate_text
-    from sisf.statistics import clopper_pearson
-
-    screen = console()
-    n = summary["attacks"]
-    screen.print("\nAttacks that met no policy, of the last 50:", style="bold")
-    for row in columns(_curve(account)):
-        screen.print(row, soft_wrap=True)
-    middle = max(12, min(64, n) - 6)
-    screen.print(f"      1{'attacks sent':^{middle}}{n:>5}", style="dim")
+def curves(account: "Account", *, height: int = 8) -> Table:
+    """The designs' curves side by side, each under its name and its last value."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("prompt-side Warden ASR", rate_text(summary["warden_asr_prompt"]), "")
-    table.add_row("Warden ASR", rate_text(summary["warden_asr"]), "with policies on answers")
-    first = account.attacks[:_FIRST]
-    got = sum(s.beat_warden for s in first) / len(first)
-    table.add_row("last 50 attacks", f"{account.recent_asr():.0%}", f"the first {len(first)}: {got:.0%}")
-    policies = summary["policies"]
-    table.add_row("policies in force", f"{policies['final']:g}", f"from {summary['breaches']:g} breaches")
-    blocked, sent = account.blocked, len(account.benign)
-    upper = clopper_pearson(blocked, sent)[1]
-    table.add_row("honest requests blocked", f"{blocked} of {sent}", f"95 % sure: under {upper:.2%}")
-    if account.undecided:
-        table.add_row("waiting for a person", str(account.undecided), "attacks whose answers no judge could decide on")
-    if account.learning_ms:
-        middle = sorted(account.learning_ms)[len(account.learning_ms) // 2]
-        table.add_row("from breach to enforced", f"{middle:,.0f} ms", "median")
-    judged = summary["judge_agreement"]
-    if judged["n"]:
-        agreed = f"{judged['agreed']} of {judged['n']}"
-        table.add_row("judge agreed with labels", agreed, f"{judged['rate']:.1%} of the answers to attacks it judged")
-    table.add_row("time", f"{summary['seconds']:.0f} s", "")
-    screen.print()
-    screen.print(table)
-    screen.print("\nEverything again at the final revision:", style="bold")
-    screen.print(f"  attacks stopped          {_stopped(account.final)}", soft_wrap=True)
-    screen.print(f"  honest requests stopped  {_stopped(account.final_benign)}", soft_wrap=True)
-    store = f"--store sqlite:///{out / 'demo.db'}"
-    screen.print("\nLook at what it learned:", style="bold")
-    for line in (
-        f"  open {out / 'report.html'}        (learning_curve.png, summary.json, outcomes.jsonl beside it)",
-        f"  sisf policy list {store}",
-        f"  sisf breach list {store}",
-        f"  sisf check {shlex.quote(shown(account.stopped_prompt))} {store}",
-    ):
-        screen.print(line, soft_wrap=True)
-    screen.print("Put it in front of a model:", style="bold")
-    screen.print("  sisf serve --upstream http://127.0.0.1:8000/v1", soft_wrap=True)
-    screen.print("Measure it by the paper's protocol:", style="bold")
-    screen.print("  sisf evaluate learn --attacks sample_attacks --benign sample_benign --out results", soft_wrap=True)
-    screen.print(
-        f"\nKept: requests, answers, verdicts and policies of this demonstration, in {out}/ only. Nothing left this "
-        f"machine; delete the folder and it is gone.",
-        style="dim",
-    )
+    titles: list[Text] = []
+    charts: list[Text] = []
+    for name, traffic in _in_order(account):
+        first = not charts
+        title = Text(f"{'     ' if first else ' '}{LABELS[name]} ", style="bold")
+        titles.append(title.append(f"{traffic.recent_asr():.0%}", style=_STYLES[name]))
+        rows = columns(curve(traffic), width=_CHART, height=height, scale=first)
+        charts.append(Text("\n".join(rows), style=_STYLES[name], no_wrap=True))
+    table.add_row(*titles)
+    table.add_row(*charts)
+    return table
 
 
-def _curve(account: "Account") -> list[float]:
+def curve(traffic: "Traffic") -> list[float]:
+    """Of the last 50 attacks, the share that met no policy, after each attack."""
     from sisf.statistics import rolling_share
 
-    return rolling_share([s.beat_warden for s in account.attacks], 50)
+    return rolling_share([s.beat_warden for s in traffic.attacks], 50)
 
 
-def _stopped(samples: "Sequence[Sample]") -> str:
+def stopped(samples: "Sequence[Sample]") -> str:
+    """How many were stopped."""
     return f"{sum(s.intercepted for s in samples)} of {len(samples)}"
+
+
+def short(text: str, length: int = _PROMPT_CHARS) -> str:
+    """The start of a hostile text on one line."""
+    flat = shown(" ".join(text.split()))
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def _in_order(account: "Account") -> "list[tuple[str, Traffic]]":
+    return [(name, account.traffic[name]) for name in LABELS]
 
 
 def _figure(title: str, value: str, style: str) -> Text:
     return Text.assemble((f"{value}\n", f"bold {style}"), (title, "dim"))
 
 
-def _short(prompt: str) -> str:
-    flat = shown(" ".join(prompt.split()))
-    return flat if len(flat) <= _PROMPT_CHARS else flat[: _PROMPT_CHARS - 1] + "…"
+def row(table: Table, *cells: Any) -> None:
+    """A row of plain texts."""
+    table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))

@@ -9,6 +9,7 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 
 _HONEST = ("alpaca_test", "mixed_test")
+_SAMPLES = "sample_attacks"
 _USUAL = 200
 """Attacks where the set is larger: enough to see the curve, and over within two minutes."""
 
@@ -39,14 +40,16 @@ class Programme:
         return sum(step.attack for step in self.steps)
 
 
-def choose(attacks: int | None, *, seed: int = 0) -> Programme:
-    """AdvBench with recorded answers where it is at hand, else the shipped samples; as many honest requests.
+def choose(attacks: int | None, *, seed: int = 0, data: str | None = None) -> Programme:
+    """The attacks of `data`, and honest requests; without it AdvBench with recorded answers where it is at hand, else
+    the shipped samples.
 
-    `attacks` limits how many are sent. Nothing is fetched.
+    `attacks` limits how many are sent. A named set is fetched once where it is not at hand; raises `DataError`.
     """
     at_hand = set(datasets.local_names())
-    shipped = "advbench" not in at_hand
-    bad = datasets.load("sample_attacks" if shipped else "advbench")
+    name = data or ("advbench" if "advbench" in at_hand else _SAMPLES)
+    shipped = name == _SAMPLES
+    bad = datasets.load(name)
     found = [name for name in _HONEST if name in at_hand and not shipped] or ["sample_benign"]
     honest = [datasets.load(name) for name in found]
     rng = random.Random(seed)

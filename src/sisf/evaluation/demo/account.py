@@ -1,0 +1,84 @@
+"""What each design of the demonstration did with the traffic, as the screen and the report read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sisf.evaluation.experiment import SYSTEM
+from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.policy import Policy
+from sisf.probe.target import Reply
+from sisf.verdict import Outcome
+
+WINDOW = 50
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one design did."""
+
+    attacks: list[Sample] = field(default_factory=list)
+    benign: list[Sample] = field(default_factory=list)
+    final: list[Sample] = field(default_factory=list)
+    """All attacks again, at the final revision."""
+    final_benign: list[Sample] = field(default_factory=list)
+    """All honest requests again, at the final revision."""
+    replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
+    """What came back the first time, by data set and record."""
+    newest: Policy | None = None
+    """The policy that went live last."""
+    policies: int = 0
+    revision: int = 0
+
+    @property
+    def blocked(self) -> int:
+        """Honest requests blocked."""
+        return sum(s.outcome is AttackOutcome.INTERCEPTED for s in self.benign)
+
+    @property
+    def breaches(self) -> int:
+        """Breaches that the loop found."""
+        return self._judged(Outcome.BREACH)
+
+    @property
+    def undecided(self) -> int:
+        """Attacks whose answers wait for a person: no judge could decide."""
+        return self._judged(Outcome.UNDECIDED)
+
+    def recent_asr(self) -> float:
+        """Share of the last attacks that no policy stopped."""
+        recent = self.attacks[-WINDOW:]
+        return sum(s.beat_warden for s in recent) / len(recent) if recent else 1.0
+
+    def _judged(self, outcome: Outcome) -> int:
+        return sum(s.verdict == outcome.value for s in self.attacks)
+
+
+@dataclass(slots=True)
+class Account:
+    """The state of the demonstration."""
+
+    total: int
+    traffic: Mapping[str, Traffic]
+    """By design: `sisf` first."""
+    last_prompt: str = ""
+    stopped_prompt: str = "Explain how photosynthesis works."
+    """The attack that a policy stopped last, to be looked at; before there is one, something harmless."""
+    open_jobs: int = 0
+    """What the loop has left to do, while it is waited for."""
+    learning_ms: list[float] = field(default_factory=list)
+    """From each breach's answer to the new policy in force, milliseconds."""
+
+    @property
+    def sisf(self) -> Traffic:
+        """What the design under test did."""
+        return self.traffic[SYSTEM]
+
+    @property
+    def done(self) -> int:
+        """Requests sent, those that were sent again apart."""
+        return len(self.sisf.attacks) + len(self.sisf.benign)
+
+    @property
+    def repeated(self) -> int:
+        """Requests sent again at the final revision."""
+        return len(self.sisf.final) + len(self.sisf.final_benign)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sisf import datasets
 from sisf.datasets.records import parse_line
-from sisf.datasets.sources import Source, content_hash, fetch
 from sisf.errors import DataError
 from sisf.exchange import Role
 
@@ -135,28 +134,3 @@ VALUES: st.SearchStrategy[object] = st.sampled_from(
 def test_any_object_is_a_record_or_a_data_error(row: dict[str, object]) -> None:
     problem = problem_of(json.dumps(row).encode())
     assert not problem or problem.startswith("f:1: ")
-
-
-def _source(rows: list[dict[str, str]], content: str | None = None) -> Source:
-    return Source(
-        "https://127.0.0.1:1/x.csv", len(rows), content or content_hash(rows), "MIT", lambda row, _: dict(row)
-    )
-
-
-def test_a_fetched_set_is_checked_against_its_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [{"id": "1", "text": "one", "label": "benign"}, {"id": "2", "text": "two", "label": "benign"}]
-    body = b"id,text,label\r\n1,one,benign\r\n2, two,benign\r\n"
-    monkeypatch.setattr("sisf.datasets.sources._download", lambda *_: body)
-    target = tmp_path / "cache" / "datasets" / "set.jsonl"
-    assert len(datasets.read(fetch("set", target, sources={"set": _source(rows)}))) == 2
-    other = tmp_path / "other.jsonl"
-    with pytest.raises(DataError, match="no longer holds the pinned content"):
-        fetch("set", other, sources={"set": _source(rows, "0" * 64)})
-    assert not other.exists()
-
-
-def test_no_network_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not on this machine and https://127\.0\.0\.1:1/x\.csv cannot be fetched"):
-        fetch("set", tmp_path / "set.jsonl", sources={"set": _source([])})
-    with pytest.raises(DataError, match="SISF_DATA_DIR"):
-        fetch("set", tmp_path / "set.jsonl", sources={"set": _source([])})

@@ -35,7 +35,9 @@ def closing(
     screen = console()
     screen.print("\nOf the last 50 attacks, those that met no policy:", style="bold")
     screen.print(curves(account), soft_wrap=True)
-    screen.print(f"     from the first attack sent to the {len(account.sisf.attacks)}th\n", style="dim")
+    screen.print(
+        f"     from the first attack that was sent to the last, number {len(account.sisf.attacks)}\n", style="dim"
+    )
     _side_by_side(screen, account, summary)
     _about_the_paper(screen, summary)
     _measured(screen, account, summary)
@@ -99,7 +101,7 @@ def _measured(screen: Console, account: "Account", summary: dict[str, Any]) -> N
     row(table, "Warden ASR", rate_text(summary["warden_asr"]), "with policies on answers")
     upper = clopper_pearson(account.sisf.blocked, len(account.sisf.benign))[1]
     row(table, "honest requests blocked", _blocked(account, "sisf"), f"95 % sure: under {upper:.2%}")
-    row(table, "breaches found", f"{summary['breaches']:g}", "each taught what follows")
+    row(table, "breaches found", f"{summary['breaches']:g}", "what the policies were learned from")
     if account.learning_ms:
         row(table, "from breach to enforced", f"{median(account.learning_ms):,.0f} ms", "median")
     judged = summary["judge_agreement"]

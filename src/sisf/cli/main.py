@@ -1,5 +1,6 @@
 """The command `sisf`: sub-commands import what they need when they run."""
 
+import os
 import sys
 
 import typer
@@ -11,12 +12,15 @@ from sisf.cli import (
     bench,
     breach,
     check,
+    completion,
+    data,
     demo,
     doctor,
     enforcement,
     evaluate,
     exchange,
     fleet,
+    init,
     key,
     model,
     policy,
@@ -55,7 +59,10 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("worker")(fleet.worker)
 app.command("fleet")(fleet.fleet)
+app.command("init")(init.init)
 app.command("check")(check.check)
+app.add_typer(data.app, name="data")
+app.command("completion")(completion.completion)
 app.add_typer(policy.app, name="policy")
 app.add_typer(breach.app, name="breach")
 app.add_typer(audit.app, name="audit")
@@ -72,4 +79,6 @@ app.add_typer(key.app, name="key")
 
 def main() -> None:
     """Entry point."""
-    app()
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
+    app(prog_name="sisf")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sisf import corpus
+from sisf.datasets.fetching import fetch
 from sisf.datasets.records import Record, parse_line
-from sisf.datasets.sources import SOURCES, fetch
+from sisf.datasets.sources import SOURCES
 from sisf.errors import DataError
 from sisf.exchange import Message, Role
 from sisf.settings import cache_dir
@@ -60,14 +61,11 @@ def load(name: str) -> Dataset:
     """
     path = _as_path(name)
     if path is None:
-        directory = os.environ.get("SISF_DATA_DIR")
-        cached = cache_dir() / "datasets" / (name + _SUFFIX)
-        candidates = [Path(directory) / (name + _SUFFIX)] if directory else []
-        path = next((c for c in [*candidates, cached] if c.is_file()), None)
+        path = where(name)
         if path is None and name in SHIPPED:
             return _shipped(name)
         if path is None and name in SOURCES:
-            path = fetch(name, cached)
+            path = fetch(name, cached(name))
         if path is None:
             raise DataError(_unknown(name))
     return read(path)
@@ -84,6 +82,21 @@ def load_all(names: Iterable[str]) -> list[Dataset]:
     return list(sets.values())
 
 
+def where(name: str) -> Path | None:
+    """The file of a named set on this machine: under `SISF_DATA_DIR`, else in the cache."""
+    return next((p for p in (folder / (name + _SUFFIX) for folder in _folders()) if p.is_file()), None)
+
+
+def cached(name: str) -> Path:
+    """Where a set is kept that is fetched."""
+    return cache_dir() / "datasets" / (name + _SUFFIX)
+
+
+def _folders() -> list[Path]:
+    directory = os.environ.get("SISF_DATA_DIR")
+    return [*([Path(directory)] if directory else []), cache_dir() / "datasets"]
+
+
 def is_here(name: str) -> bool:
     """Whether the set can be used without fetching anything."""
     return name in SHIPPED or name in local_names()
@@ -91,10 +104,7 @@ def is_here(name: str) -> bool:
 
 def local_names() -> tuple[str, ...]:
     """Names of the sets under `SISF_DATA_DIR` and in the cache, sorted."""
-    directory = os.environ.get("SISF_DATA_DIR")
-    folders = [Path(directory)] if directory else []
-    folders.append(cache_dir() / "datasets")
-    return tuple(sorted({p.stem for folder in folders if folder.is_dir() for p in folder.glob("*" + _SUFFIX)}))
+    return tuple(sorted({p.stem for folder in _folders() if folder.is_dir() for p in folder.glob("*" + _SUFFIX)}))
 
 
 def read(path: Path) -> Dataset:
@@ -147,5 +157,5 @@ def _unknown(name: str) -> str:
     known = sorted({*SHIPPED, *SOURCES, *local_names()})
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{close[0]}`? " if close else ""
-    where = os.environ.get("SISF_DATA_DIR") or "SISF_DATA_DIR, which is not set"
-    return f"there is no data set `{name}`: not a file, not under {where}; {hint}known: {', '.join(known)}"
+    folder = os.environ.get("SISF_DATA_DIR") or "SISF_DATA_DIR, which is not set"
+    return f"there is no data set `{name}`: not a file, not under {folder}; {hint}known: {', '.join(known)}"

@@ -1,142 +1,170 @@
-"""Public data sets that can be fetched: where they are, how to read them, and the hash that pins their content."""
+"""The known public sets: where each comes from, under which licence, how it is read, and the hash that pins it.
 
-import csv
-import hashlib
-import io
-import json
-import os
-import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+A hash is given where the content was at hand and hashed; where it was not, the set is `unpinned`, and it is fetched
+only when that is asked for. Sizes and counts of rows are given by the same rule.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from sisf.errors import DataError
+from sisf.datasets.columns import Columns
 
-_TIMEOUT_SECONDS = 30.0
-_LIMIT_BYTES = 64_000_000
-
-Row = Mapping[str, str]
+_HUB = "https://huggingface.co/datasets/"
+_GITHUB = "https://raw.githubusercontent.com/"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One fetchable set. `content` is the hash of its texts (see `content_hash`), not of the file that carries them."""
+    """One public set."""
 
-    url: str
-    rows: int
-    content: str
+    what: str
+    """In a few words."""
+    repository: str
     licence: str
-    convert: Callable[[Row, int], dict[str, str]]
-    """From one CSV row and its number to one record."""
+    columns: Columns
+    url: str = ""
+    """Empty: nobody but a person who accepted the terms, or knows the file, can fetch it; `by_hand` says what to do."""
+    revision: str = ""
+    """The commit in the address; empty where the address follows a branch."""
+    content: str = ""
+    """The hash of its texts (see `content_hash`), not of the file that carries them; empty: `unpinned`."""
+    rows: int | None = None
+    size: int | None = None
+    """Bytes of the file that is fetched, where they were counted."""
+    by_hand: str = ""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its content is known."""
+        return bool(self.content)
 
 
-def _advbench(row: Row, number: int) -> dict[str, str]:
-    return {
-        "id": f"advbench-{number:05d}",
-        "text": row["prompt_text"],
-        "label": "harmful",
-        "source": "advbench",
-        "attack": "none",
-        "response": row["system_response"].strip(),
-        "response_model": "mistralai/Mistral-7B-v0.1",
-    }
+def _jailbreakbench(kind: str, label: str, content: str) -> Source:
+    return Source(
+        f"JailbreakBench {kind} behaviours",
+        "huggingface.co/datasets/JailbreakBench/JBB-Behaviors",
+        "MIT",
+        Columns(text=("Goal",), label="harmful" if label == "harmful" else "benign", category="Category"),
+        url=f"{_HUB}JailbreakBench/JBB-Behaviors/resolve/main/data/{kind}-behaviors.csv",
+        content=content,
+        rows=100,
+    )
 
-
-def _jailbreakbench(name: str, label: str) -> Callable[[Row, int], dict[str, str]]:
-    def convert(row: Row, number: int) -> dict[str, str]:
-        identifier = f"{name}-{number:05d}"
-        return {"id": identifier, "text": row["Goal"], "label": label, "category": row["Category"], "source": name}
-
-    return convert
-
-
-_JBB = "https://huggingface.co/datasets/JailbreakBench/JBB-Behaviors/resolve/main/data/"
 
 SOURCES: Mapping[str, Source] = {
-    # AdvBench's prompts with the answers that Mistral-7B-v0.1 gave in the paper's own recorded run without a defence.
     "advbench": Source(
-        url="https://raw.githubusercontent.com/Tslater01/SISF/931a053fa9aa900c405848aecdfcb812685d0ba4/outputs/"
+        "AdvBench's 520 prompts, with what Mistral-7B-v0.1 answered in the paper's own run without a defence",
+        "github.com/Tslater01/SISF",
+        "MIT",
+        Columns(
+            text=("prompt_text",),
+            label="harmful",
+            response="system_response",
+            fixed=(("attack", "none"), ("response_model", "mistralai/Mistral-7B-v0.1")),
+        ),
+        url=f"{_GITHUB}Tslater01/SISF/931a053fa9aa900c405848aecdfcb812685d0ba4/outputs/"
         "Baseline_No_Defense_Evaluation_adversarial_20251026_180602.csv",
-        rows=520,
+        revision="931a053fa9aa900c405848aecdfcb812685d0ba4",
         content="e25e702ff6ed84982c3ce353ae97609d29a35c6a10450a591651afbdb7bf9d93",
-        licence="MIT",
-        convert=_advbench,
+        rows=520,
     ),
-    "jbb_harmful": Source(
-        url=_JBB + "harmful-behaviors.csv",
-        rows=100,
-        content="8ae02c4f28a0778a26b9f461dcb2768b8516abb640f9f22d55eba74f14b42d2f",
-        licence="MIT",
-        convert=_jailbreakbench("jbb_harmful", "harmful"),
+    "jbb_harmful": _jailbreakbench(
+        "harmful", "harmful", "8ae02c4f28a0778a26b9f461dcb2768b8516abb640f9f22d55eba74f14b42d2f"
     ),
-    "jbb_benign": Source(
-        url=_JBB + "benign-behaviors.csv",
-        rows=100,
-        content="7b6abbbfddd0018dd7e5e21e848507a1bae790b0b39b593aca7c72c61607ec24",
-        licence="MIT",
-        convert=_jailbreakbench("jbb_benign", "benign"),
+    "jbb_benign": _jailbreakbench(
+        "benign", "benign", "7b6abbbfddd0018dd7e5e21e848507a1bae790b0b39b593aca7c72c61607ec24"
+    ),
+    "harmbench": Source(
+        "HarmBench text behaviours",
+        "github.com/centerforaisafety/HarmBench",
+        "MIT",
+        Columns(text=("Behavior",), label="harmful", category="SemanticCategory", keep=("FunctionalCategory",)),
+        url=f"{_GITHUB}centerforaisafety/HarmBench/main/data/behavior_datasets/harmbench_behaviors_text_all.csv",
+    ),
+    "xstest": Source(
+        "safe prompts that sound unsafe, and unsafe contrasts",
+        "github.com/paul-rottger/xstest",
+        "CC-BY-4.0",
+        Columns(text=("prompt",), label_column="label", category="type"),
+        url=f"{_GITHUB}paul-rottger/xstest/main/xstest_prompts.csv",
+    ),
+    "or_bench": Source(
+        "OR-Bench hard: benign prompts that models refuse",
+        "huggingface.co/datasets/bench-llm/or-bench",
+        "CC-BY-4.0",
+        Columns(text=("prompt",), label="benign", category="category"),
+        url=f"{_HUB}bench-llm/or-bench/resolve/main/or-bench-hard-1k.csv",
+    ),
+    "strongreject": Source(
+        "forbidden prompts of the StrongREJECT benchmark",
+        "github.com/alexandrasouly/strongreject",
+        "MIT",
+        Columns(text=("forbidden_prompt",), label="harmful", category="category"),
+        url=f"{_GITHUB}alexandrasouly/strongreject/main/strongreject_dataset/strongreject_dataset.csv",
+    ),
+    "do_not_answer": Source(
+        "instructions that a responsible model does not follow",
+        "huggingface.co/datasets/LibrAI/do-not-answer",
+        "CC-BY-NC-SA-4.0",
+        Columns(text=("question",), label="harmful", category="types_of_harm"),
+        by_hand="download data_en.csv (or the Parquet file) of the repository",
+    ),
+    "wildguardtest": Source(
+        "WildGuardTest: prompts with answers, harm of both labelled by people",
+        "huggingface.co/datasets/allenai/wildguardmix",
+        "ODC-BY",
+        Columns(
+            text=("prompt",),
+            label_column="prompt_harm_label",
+            response="response",
+            human_label="response_harm_label",
+            category="subcategory",
+        ),
+        by_hand="accept the terms on its page, download test/wildguard_test.parquet",
+    ),
+    "toxicchat": Source(
+        "ToxicChat: what people said to a chat model, toxicity labelled",
+        "huggingface.co/datasets/lmsys/toxic-chat",
+        "CC-BY-NC-4.0",
+        Columns(
+            text=("user_input",), id="conv_id", label_column="toxicity", response="model_output", keep=("jailbreaking",)
+        ),
+        url=f"{_HUB}lmsys/toxic-chat/resolve/main/data/0124/toxic-chat_annotation_test.csv",
+    ),
+    "beavertails": Source(
+        "BeaverTails: pairs of question and answer, safety of the answer labelled by people",
+        "huggingface.co/datasets/PKU-Alignment/BeaverTails",
+        "CC-BY-NC-4.0",
+        Columns(text=("prompt",), response="response", human_label="is_safe"),
+        by_hand="download one of the .jsonl.gz or .jsonl.xz files of the repository",
+    ),
+    "alpaca": Source(
+        "Stanford Alpaca: benign instructions",
+        "github.com/tatsu-lab/stanford_alpaca",
+        "CC-BY-NC-4.0",
+        Columns(text=("instruction", "input"), label="benign"),
+        url=f"{_GITHUB}tatsu-lab/stanford_alpaca/main/alpaca_data.json",
+    ),
+    "dolly": Source(
+        "Databricks Dolly: benign instructions that people wrote",
+        "huggingface.co/datasets/databricks/databricks-dolly-15k",
+        "CC-BY-SA-3.0",
+        Columns(text=("instruction", "context"), label="benign", category="category"),
+        url=f"{_HUB}databricks/databricks-dolly-15k/resolve/main/databricks-dolly-15k.jsonl",
+    ),
+    "in_the_wild": Source(
+        "jailbreak prompts from forums and chat groups, with their dates",
+        "github.com/verazuo/jailbreak_llms",
+        "MIT",
+        Columns(text=("prompt",), label="harmful", attack="community", keep=("platform", "date")),
+        url=f"{_GITHUB}verazuo/jailbreak_llms/main/data/prompts/jailbreak_prompts_2023_12_25.csv",
+    ),
+    "multijail": Source(
+        "MultiJail: harmful prompts in ten languages, a record for each",
+        "huggingface.co/datasets/DAMO-NLP-SG/MultiJail",
+        "MIT",
+        Columns(text=("en", "zh", "it", "vi", "ar", "ko", "th", "bn", "sw", "jv"), each=True, label="harmful"),
+        url=f"{_HUB}DAMO-NLP-SG/MultiJail/resolve/main/MultiJail.csv",
     ),
 }
-
-
-def content_hash(records: Iterable[Mapping[str, str]]) -> str:
-    """SHA-256 over prompts and recorded answers in order, white space normalised: the same for every file format."""
-    digest = hashlib.sha256()
-    for record in records:
-        for text, end in ((record["text"], b"\x1f"), (record.get("response") or "", b"\x1e")):
-            digest.update(" ".join(text.split()).encode() + end)
-    return digest.hexdigest()
-
-
-def fetch(name: str, target: Path, *, sources: Mapping[str, Source] = SOURCES) -> Path:
-    """Download, convert, check and keep the set `name` as `target`. Raises `DataError`."""
-    source = sources[name]
-    records = _converted(_download(name, source.url, target), source, name)
-    found = content_hash(records)
-    if found != source.content:
-        raise DataError(
-            f"data set `{name}`: {source.url} no longer holds the pinned content "
-            f"(expected {source.content[:16]}…, found {found[:16]}…); "
-            f"put a checked file {name}.jsonl under SISF_DATA_DIR"
-        )
-    _write(target, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
-    return target
-
-
-def _download(name: str, url: str, target: Path) -> bytes:
-    if not url.startswith("https://"):
-        raise DataError(f"data set `{name}`: {url} is not https")
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - https, checked above
-            body: bytes = response.read(_LIMIT_BYTES + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DataError(
-            f"data set `{name}` is not on this machine and {url} cannot be fetched ({reason}); "
-            f"put {target.name} under SISF_DATA_DIR or in {target.parent}, or name a JSONL file by its path"
-        ) from None
-    if len(body) > _LIMIT_BYTES:
-        raise DataError(f"data set `{name}`: {url} sends more than {_LIMIT_BYTES // 1_000_000} MB")
-    return body
-
-
-def _converted(body: bytes, source: Source, name: str) -> list[dict[str, str]]:
-    try:
-        rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""))
-        return [source.convert(row, number) for number, row in enumerate(rows)]
-    except (UnicodeDecodeError, KeyError, csv.Error, AttributeError) as error:
-        raise DataError(f"data set `{name}`: {source.url} is not the CSV file that was expected ({error!r})") from None
-
-
-def _write(target: Path, text: str) -> None:
-    """All or nothing: an interrupted download never leaves half a data set behind."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(target)
-    except OSError as error:
-        raise DataError(f"{target}: cannot be written: {error.strerror}; set SISF_CACHE_DIR elsewhere") from None
+"""By name."""

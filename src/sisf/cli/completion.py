@@ -24,6 +24,6 @@ def completion(
 
 def prepare() -> None:
     """The command line is asked to complete what somebody types: use the protocol of the scripts above."""
-    import typer.completion
+    from typer._completion_classes import completion_init
 
-    typer.completion.completion_init()
+    completion_init()

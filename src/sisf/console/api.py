@@ -50,7 +50,7 @@ class Api:
             found = overview(self._store, wanted)
             total = found["total"]
             figures = {name: found[name] for name in ("revision", "health", "agreement", "lag", "jobs")}
-            waiting = {name: len(found[name]) for name in ("undecided", "proposals", "dead")}
+            waiting = {name: found[name] for name in ("undecided", "proposals", "dead")}
             shares = {"through": total.through, "harmed": total.harmed}
             return {**figures, "total": asdict(total), "shares": shares, "waiting": waiting}
 

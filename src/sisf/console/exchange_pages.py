@@ -96,7 +96,6 @@ class ExchangePages:
         store, record = self._store, self._store.exchanges.get(exchange_id)
         older, newer = store.exchanges.neighbours(exchange_id)
         why, word = explained(store, self._parts.embedder, record), store.oversight.word(exchange_id)
-        learned = [p for p in store.policies.list() if exchange_id in p.provenance.breach_ids]
         return {
             "record": record,
             "texts": _texts(record, why),
@@ -107,7 +106,7 @@ class ExchangePages:
             "verdicts": store.exchanges.verdicts(exchange_id),
             "mark": verdict_mark(record.verdict),
             "notes": store.oversight.notes([exchange_id])[exchange_id],
-            "learned": learned[:_LEARNED],
+            "learned": store.policies.learned_from(exchange_id, _LEARNED),
             "history": store.audit.latest(_LEARNED, subject=exchange_id),
             "stopped": record.fate.intercepted,
             "older": older,

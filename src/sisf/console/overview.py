@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sisf.console.charts import columns, marks
-from sisf.loop.ageing import ageing
+from sisf.loop.ageing import ageing, by_status
 from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.store.figures import Standing
@@ -16,7 +16,8 @@ from sisf.verdict import Outcome
 RECENT = 5_000
 """So many of the latest exchanges in a range are counted."""
 _PARTS = 24
-_QUEUE = 100
+MOST = 10_000
+"""So many undecided exchanges are counted."""
 _NEWEST, _STEPS, _MARKED = 8, 6, 200
 _LABELS = 1_000
 
@@ -42,17 +43,19 @@ def overview(store: Store, wanted: Query = Query()) -> Mapping[str, Any]:  # noq
         "newest": active[:_NEWEST],
         "steps": steps[:_STEPS],
         "recent": RECENT,
+        "most": MOST,
         **waiting(store),
     }
 
 
 def waiting(store: Store) -> Mapping[str, Any]:
     """What waits for a person: exchanges that no judge could decide, proposals, work that was given up."""
+    jobs = store.jobs.counts()
     return {
-        "undecided": store.exchanges.recent(_QUEUE, outcome=Outcome.UNDECIDED),
-        "proposals": store.policies.list(Status.PROPOSED),
-        "dead": store.jobs.dead(),
-        "jobs": store.jobs.counts(),
+        "undecided": store.exchanges.count(Outcome.UNDECIDED, MOST),
+        "proposals": by_status(store)[Status.PROPOSED],
+        "dead": jobs["dead"],
+        "jobs": jobs,
     }
 
 

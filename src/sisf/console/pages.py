@@ -10,15 +10,18 @@ from sisf.console import finding
 from sisf.console.actions import Actions
 from sisf.console.overview import overview
 from sisf.console.parts import Parts
-from sisf.console.rehearsal import replay
+from sisf.console.rehearsal import Replay, replay
 from sisf.console.render import Renderer
 from sisf.console.review import PAGE, cases, with_texts
 from sisf.errors import SisfError, StoreError
+from sisf.loop import Return
 from sisf.loop.undoing import is_rollback, plan
-from sisf.policy import compare
+from sisf.policy import Snapshot, compare
 from sisf.store.search import Query
 
 _ROWS = 100
+_REHEARSED = 1_000
+"""Going back is tried on what was said wherever so many policies are in force; with more, when somebody asks."""
 
 
 class Pages:
@@ -64,13 +67,14 @@ class Pages:
 
     async def revision(self, request: Request) -> Response:
         """One step: what it changed, what undoing it or going back to it would change, also for people."""
-        number = request.path_params["number"]
+        number, asked = request.path_params["number"], "rehearse" in request.query_params
 
         def collect() -> Mapping[str, Any]:
             now, then = self.store.policies.snapshot(), self.store.policies.snapshot(number)
             before = self.store.policies.snapshot(number - 1) if number else then
             row = self.store.policies.revision(number) if number else None
-            back = self._actions.preview(number) if number != now.revision else None
+            rehearsing = number != now.revision and (asked or len(now.policies) <= _REHEARSED)
+            back = self._actions.preview(number) if rehearsing else None
             undoing = back.diff if back is not None else compare(now, then)
             return {
                 "row": row,
@@ -80,7 +84,8 @@ class Pages:
                 "undo_step": plan(self.store, number) if number else None,
                 "back": undoing,
                 "come": back.readmission.lines() if back is not None else [],
-                "replay": replay(self._parts, back.snapshot if back is not None else then) if undoing else None,
+                "rehearsing": rehearsing,
+                "replay": _replayed(self._parts, back, then) if rehearsing and undoing else None,
                 "was_rollback": row is not None and is_rollback(row.reason),
             }
 
@@ -153,6 +158,10 @@ class Pages:
             return await self.render(request, "error.html", lambda: {"status": status, "message": message}, status)
         except SisfError:  # the store is away: the page cannot even say where enforcement is suspended
             return Response(message, status, media_type="text/plain; charset=utf-8")
+
+
+def _replayed(parts: Parts, back: Return | None, then: Snapshot) -> Replay | None:
+    return replay(parts, back.snapshot if back is not None else then)
 
 
 def audit_fields(request: Request) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Policies: as a table of contents, each with what it blocks and spares, and a place to try texts."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -20,6 +19,7 @@ from sisf.policy import Direction, Policy, Snapshot, Status
 from sisf.policy.diff import changes
 from sisf.store.base import Store
 from sisf.store.search import Query
+from sisf.taxonomy import Hazard
 from sisf.warden import PolicySet
 
 _PAGE = 100
@@ -44,18 +44,15 @@ class PolicyPages:
         page = max(1, int(given)) if given.isdecimal() and len(given) < 7 else 1
 
         def collect() -> Mapping[str, Any]:
-            everything = self._store.policies.list()
-            counts = Counter(policy.status for policy in everything)
-            found = [policy for policy in reversed(everything) if status in (None, policy.status)]
-            found.sort(key=lambda policy: policy.hazard.label)
-            shown = found[(page - 1) * _PAGE : page * _PAGE]
+            counts = self._store.policies.counts()
+            total = _total(counts, status)
             return {
-                "groups": _by_hazard(shown),
-                "total": len(found),
+                "groups": _by_hazard(self._store, counts, status, (page - 1) * _PAGE),
+                "total": total,
                 "page": page,
-                "pages": max(1, -(-len(found) // _PAGE)),
+                "pages": max(1, -(-total // _PAGE)),
                 "status": status or "all",
-                "counts": {**{s.value: counts[s] for s in Status}, "all": len(everything)},
+                "counts": {**{s.value: _total(counts, s) for s in Status}, "all": _total(counts, None)},
             }
 
         return await self._renderer.render(request, "policies.html", collect)
@@ -130,11 +127,24 @@ def _in_force(policy: Policy, direction: Direction) -> Policy:
     return replace(policy, status=Status.ACTIVE, direction=direction)
 
 
-def _by_hazard(policies: list[Policy]) -> list[tuple[str, list[Policy]]]:
-    groups: dict[str, list[Policy]] = {}
-    for policy in policies:
-        groups.setdefault(policy.hazard.label, []).append(policy)
-    return list(groups.items())
+def _total(counts: Mapping[tuple[Status, Hazard], int], status: Status | None) -> int:
+    return sum(count for (each, _), count in counts.items() if status in (None, each))
+
+
+def _by_hazard(
+    store: Store, counts: Mapping[tuple[Status, Hazard], int], status: Status | None, offset: int
+) -> list[tuple[str, int, Sequence[Policy]]]:
+    """A page of policies behind the first `offset`, grouped by hazard, newest first; only these are read."""
+    groups: list[tuple[str, int, Sequence[Policy]]] = []
+    room = _PAGE
+    for hazard in sorted(Hazard, key=lambda each: each.label):
+        here = sum(count for (each, against), count in counts.items() if status in (None, each) and against is hazard)
+        if offset < here and room:
+            shown = store.policies.newest(hazard, status, room, offset)
+            groups.append((hazard.label, here, shown))
+            room -= len(shown)
+        offset = max(0, offset - here)
+    return groups
 
 
 def _direction(form: Mapping[str, str]) -> Direction:
@@ -143,7 +153,7 @@ def _direction(form: Mapping[str, str]) -> Direction:
 
 def _spared(store: Store, policy_id: str) -> list[str]:
     """Texts that people reported as stopped by it by mistake: it lets them pass now."""
-    return [case.text for _, case in store.feedback.benign_cases() if case.policy_id == policy_id][-_HITS:]
+    return [case.text for _, case in store.feedback.benign_cases(policy=policy_id)[-_HITS:]]
 
 
 def _steps(versions: Any) -> list[tuple[int, Policy, list[str]]]:

@@ -37,7 +37,7 @@ def replay(parts: Parts, then: Snapshot) -> Replay | None:
     if warden is None:
         return None
     try:
-        return _replayed(parts, warden.policy_set, PolicySet.compile(then, warden.embedder))
+        return _replayed(parts, warden.policy_set, PolicySet.compile(then, warden.embedder, warden.policy_set))
     except SisfError:
         return None
 

@@ -5,7 +5,6 @@ Estimates are made of the latest exchanges as far as they are judged by now; doc
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from starlette.routing import Route
 
 from sisf.adjudicator.agreement import MONITOR
 from sisf.loop import Loop
-from sisf.loop.ageing import ageing
+from sisf.loop.ageing import ageing, by_status
 from sisf.pipeline.metrics import Metrics
-from sisf.policy import Status
 from sisf.store.base import Store
 from sisf.store.figures import Tally
 from sisf.verdict import Outcome
@@ -102,14 +100,12 @@ class StoreMetrics:
         metrics.undecided.set(tally.undecided if tally else 0)
 
     def _read(self) -> _Figures:
-        policies = self._store.policies.list()
-        counts = Counter(policy.status for policy in policies)
-        reports = [p.gate_report for p in policies if p.status is Status.ACTIVE and p.gate_report]
+        reports = [p.gate_report for p in self._store.policies.snapshot().active if p.gate_report]
         tallies = self._store.exchanges.tally(LAST)
         return _Figures(
             self._store.jobs.counts(),
             self._store.jobs.lag(),
-            {status.value: counts[status] for status in Status},
+            {status.value: count for status, count in by_status(self._store).items()},
             min(1.0, sum(report.fpr_upper for report in reports)),
             tallies[0] if tallies else None,
             self._store.silent_seconds,

@@ -64,7 +64,7 @@ def ageing(store: Store, *, now: datetime | None = None) -> Ageing:
     variants = sum(report.variants for report in reports)
     return Ageing(
         revision=snapshot.revision,
-        policies={status.value: count for status, count in _by_status(store).items()},
+        policies={status.value: count for status, count in by_status(store).items()},
         used_lately=len(used) / len(active) if active else None,
         never_used=sum(policy.id not in last_hits for policy in active),
         confirmed_lately=sum(policy.id in confirmed for policy in active) / len(active) if active else None,
@@ -83,9 +83,12 @@ def _passed(policy: Policy) -> bool:
     return policy.gate_report is not None and policy.gate_report.passed
 
 
-def _by_status(store: Store) -> Mapping[Status, int]:
-    counts = Counter(policy.status for policy in store.policies.list())
-    return {status: counts.get(status, 0) for status in Status}
+def by_status(store: Store) -> Mapping[Status, int]:
+    """How many policies there are of each status."""
+    counts: Counter[Status] = Counter()
+    for (status, _), count in store.policies.counts().items():
+        counts[status] += count
+    return {status: counts[status] for status in Status}
 
 
 def _overlap(store: Store) -> float | None:

@@ -15,6 +15,7 @@ from sisf.loop.committing import commit
 from sisf.loop.mistakes import excepted
 from sisf.policy import Action, Change, Diff, Direction, Match, Policy, Snapshot, Status, compare
 from sisf.store import BenignCase, Store
+from sisf.warden import PolicySet
 from sisf.warden.matcher import rehearsed
 
 _ROUNDS = 20
@@ -125,10 +126,13 @@ class Readmissions:
         watched = [
             dataclasses.replace(p, tenant="", action=Action.FLAG if p.id in stopping else p.action) for p in policies
         ]
-        for case in cases if watched else ():
+        if not (watched and cases):
+            return
+        policy_set = PolicySet.compile(Snapshot(0, tuple(watched)), self._embedder)
+        for case in cases:
             role = Role.ASSISTANT if case.direction is Direction.RESPONSE else Role.USER
             try:
-                decision = rehearsed(watched, self._embedder, (Message(role, case.text),), case.direction)
+                decision = policy_set.inspect((Message(role, case.text),), case.direction)
             except LimitExceeded:
                 continue  # refused whatever the policies say
             for match in decision.matches:

@@ -27,6 +27,7 @@ from sisf.store.records import (
     Urgency,
 )
 from sisf.store.search import Found, Query
+from sisf.taxonomy import Hazard
 from sisf.verdict import Breach, Outcome, Verdict
 
 
@@ -43,6 +44,18 @@ class PolicyTable(Protocol):
 
     def list(self, status: Status | None = None) -> Sequence[Policy]:
         """Policies of one status, or all, oldest first."""
+        ...
+
+    def counts(self) -> Mapping[tuple[Status, Hazard], int]:
+        """How many policies there are of each status and hazard."""
+        ...
+
+    def newest(self, hazard: Hazard, status: Status | None, limit: int, offset: int = 0) -> Sequence[Policy]:
+        """Policies against one hazard, of one status or all, newest first."""
+        ...
+
+    def learned_from(self, exchange_id: str, limit: int = 100) -> Sequence[Policy]:
+        """Policies that were learned from an exchange, in any of their versions, newest first."""
         ...
 
     def proposals(self, exchange_id: str) -> Sequence[Policy]:
@@ -123,6 +136,10 @@ class ExchangeTable(Protocol):
 
     def search(self, wanted: Query, limit: int = 50, *, before: int | None = None) -> Sequence[Found]:
         """Exchanges, the newest first, numbered below `before`. Raises `StoreError` when texts cannot be searched."""
+        ...
+
+    def count(self, outcome: Outcome, most: int) -> int:
+        """How many exchanges have such a verdict, counted up to `most`."""
         ...
 
     def neighbours(self, exchange_id: str) -> tuple[str | None, str | None]:
@@ -268,8 +285,9 @@ class FeedbackTable(Protocol):
         counts distinct senders, so that nobody can outvote the others."""
         ...
 
-    def benign_cases(self, *, after: int = 0) -> Sequence[tuple[int, BenignCase]]:
-        """Benign cases oldest first, each with its sequence number; only those numbered above `after`."""
+    def benign_cases(self, *, after: int = 0, policy: str | None = None) -> Sequence[tuple[int, BenignCase]]:
+        """Benign cases oldest first, each with its sequence number; only those numbered above `after`, and of texts
+        that `policy` stopped."""
         ...
 
     def case_mark(self) -> tuple[int, float]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -129,22 +129,29 @@ class SqlExchanges:
     ) -> Sequence[ExchangeRecord]:
         """The latest exchanges first; with `outcome`, those with such a verdict; with `tenant`, that tenant's only;
         with `became`, those whose own outcome (`released`, `withheld`, …) is one of these."""
-        query = _whole().order_by(_table.c.seq.desc()).limit(limit)
-        if tenant is not None:
-            query = query.where(_table.c.tenant == codec.plain(tenant))
-        if outcome is not None:
-            query = query.where(_table.c.verdict == outcome.value)
-        if became is not None:
-            query = query.where(_table.c.outcome.in_(became))
-        with self._database.read() as connection:
-            return [self._record(row) for row in connection.execute(query).all()]
+        wanted = Query(tenant=tenant, outcome=outcome, fates=[Fate(fate) for fate in became or ()])
+        return [found.record for found in self.search(wanted, limit)]
 
     def search(self, wanted: Query, limit: int = 50, *, before: int | None = None) -> Sequence[Found]:
         """Exchanges, the newest first, numbered below `before`. Raises `StoreError` when texts cannot be searched."""
+        # One fate at a time, each by its index: of several together SQLite sorts all there are.
+        each = [replace(wanted, fates=(fate,)) for fate in wanted.fates] or [wanted]
         with self._database.read() as connection:
-            query = search.restrict(self._database, connection, _whole().add_columns(_table.c.seq), wanted)
-            rows = connection.execute(search.newest(query, limit, before)).all()
-            return [Found(row.seq, self._record(row)) for row in rows]
+            rows = [row for one in each for row in self._page(connection, one, limit, before)]
+        rows.sort(key=lambda row: row.seq, reverse=True)
+        return [Found(row.seq, self._record(row)) for row in rows[:limit]]
+
+    def _page(self, connection: Connection, wanted: Query, limit: int, before: int | None) -> Sequence[Row[Any]]:
+        query = _whole()
+        return connection.execute(
+            search.page(self._database, connection, query, wanted, limit=limit, before=before)
+        ).all()
+
+    def count(self, outcome: Outcome, most: int) -> int:
+        """How many exchanges have such a verdict, counted up to `most`."""
+        some = select(_table.c.seq).where(_table.c.verdict == outcome.value).limit(most).subquery()
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
     def neighbours(self, exchange_id: str) -> tuple[str | None, str | None]:
         """The ids of the exchanges written before and after this one."""

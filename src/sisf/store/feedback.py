@@ -61,10 +61,14 @@ class SqlFeedback:
         audit.write(self._database, connection, [entry])
         return counted
 
-    def benign_cases(self, *, after: int = 0) -> Sequence[tuple[int, BenignCase]]:
-        """Benign cases oldest first, each with its sequence number; only those numbered above `after`."""
+    def benign_cases(self, *, after: int = 0, policy: str | None = None) -> Sequence[tuple[int, BenignCase]]:
+        """Benign cases oldest first, each with its sequence number; only those numbered above `after`, and of texts
+        that `policy` stopped."""
+        query = select(_case).where(_case.c.seq > after).order_by(_case.c.seq)
+        if policy is not None:
+            query = query.where(_case.c.policy_id == policy)
         with self._database.read() as connection:
-            rows = connection.execute(select(_case).where(_case.c.seq > after).order_by(_case.c.seq)).all()
+            rows = connection.execute(query).all()
         return [
             (
                 row.seq,

@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from sisf.errors import PolicyError, RevisionConflict, StoreError
 from sisf.policy import Change, Policy, Snapshot, Status
@@ -19,6 +19,7 @@ from sisf.store.policy_rows import (
     differs,
     encode,
     latest_number,
+    link_breaches,
     read,
     read_snapshot,
     stamp,
@@ -26,6 +27,7 @@ from sisf.store.policy_rows import (
     write_conditions,
 )
 from sisf.store.records import BundleMark, Job, RevisionRow
+from sisf.taxonomy import Hazard
 
 _policy, _version, _revision = schema.policy, schema.policy_version, schema.revision
 _VERBS = {
@@ -43,6 +45,7 @@ def write_proposals(database: Database, connection: Connection, exchange_id: str
         return
     write_conditions(database, connection, proposals)
     connection.execute(database.insert_new(_policy), [columns(item, origin=exchange_id) for item in proposals])
+    link_breaches(database, connection, proposals)
     entries = [
         audit.Entry("loop", _VERBS[item.policy.status], item.policy.id, 0, {"exchange": exchange_id})
         for item in proposals
@@ -65,7 +68,7 @@ class SqlPolicies:
                 revision = latest
                 if self._latest.revision == latest:
                     return self._latest
-            snapshot = read_snapshot(self._database, connection, revision, latest)
+            snapshot = read_snapshot(self._database, connection, revision, latest, self._latest)
         if revision == latest:
             self._latest = snapshot
         return snapshot
@@ -80,6 +83,35 @@ class SqlPolicies:
     def list(self, status: Status | None = None) -> Sequence[Policy]:
         """Policies of one status, or all, oldest first."""
         return self._select(*([] if status is None else [_policy.c.status == status.value]))
+
+    def counts(self) -> Mapping[tuple[Status, Hazard], int]:
+        """How many policies there are of each status and hazard."""
+        kinds = (_policy.c.status, _policy.c.hazard)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
+            return {(Status(row[0]), Hazard(row[1])): row[2] for row in rows}
+
+    def newest(self, hazard: Hazard, status: Status | None, limit: int, offset: int = 0) -> Sequence[Policy]:
+        """Policies against one hazard, of one status or all, newest first."""
+        query = select(_policy).where(_policy.c.hazard == hazard.value)
+        if status is not None:
+            query = query.where(_policy.c.status == status.value)
+        query = query.order_by(_policy.c.seq.desc()).limit(limit).offset(offset)
+        with self._database.read() as connection:
+            return read(self._database, connection, query)
+
+    def learned_from(self, exchange_id: str, limit: int = 100) -> Sequence[Policy]:
+        """Policies that were learned from an exchange, in any of their versions, newest first."""
+        link = schema.policy_breach
+        query = (
+            select(_policy)
+            .join(link, link.c.policy_id == _policy.c.id)
+            .where(link.c.exchange_id == plain(exchange_id))
+            .order_by(_policy.c.seq.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return read(self._database, connection, query)
 
     def proposals(self, exchange_id: str) -> Sequence[Policy]:
         """What the plan stage proposed for one exchange, whatever became of it."""
@@ -206,7 +238,8 @@ class SqlPolicies:
         write_conditions(self._database, connection, items)
         origins = {policy_id: row.origin for policy_id, row in before.items()}
         current = [columns(item, origin=origins.get(item.policy.id, "")) for item in items]
-        connection.execute(self._database.upsert(_policy, "id", ("status", "body", "condition")), current)
+        connection.execute(self._database.upsert(_policy, "id", ("status", "body", "condition", "hazard")), current)
+        link_breaches(self._database, connection, items)
         versions = [
             {"policy_id": row["id"], "revision": number, **{k: row[k] for k in ("status", "body", "condition")}}
             for row in current

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,12 +16,13 @@ from sisf.policy import Evidence, Policy, Snapshot, Status
 from sisf.policy.codec import condition_from_dict, from_dict, to_dict, validate
 from sisf.policy.model import Condition
 from sisf.store import schema
-from sisf.store.codec import dumps
+from sisf.store.codec import dumps, plain
 from sisf.store.database import Database
 
 _policy, _version, _evidence = schema.policy, schema.policy_version, schema.evidence
 _IN_FORCE = (Status.ACTIVE.value, Status.SHADOW.value)
-_CACHED = 4_096
+_CACHED = 32_768
+_AT_ONCE = 5_000
 SEALED: Final = "sealed_examples"
 """Where a stored condition keeps its examples when they are sealed."""
 
@@ -77,6 +78,7 @@ def columns(item: Encoded, *, origin: str) -> dict[str, Any]:
         "origin": origin,
         "body": dumps(item.fields),
         "condition": item.hash,
+        "hazard": item.policy.hazard.value,
     }
 
 
@@ -107,10 +109,21 @@ def _opened(database: Database, key: str, body: str) -> Condition:
     return condition_from_dict(condition, f"stored condition {key[:12]}")
 
 
+def link_breaches(database: Database, connection: Connection, items: Sequence[Encoded]) -> None:
+    """Write which exchanges these policies were learned from, to be found by."""
+    links = [
+        {"exchange_id": plain(exchange_id), "policy_id": item.policy.id}
+        for item in items
+        for exchange_id in dict.fromkeys(item.policy.provenance.breach_ids)
+    ]
+    if links:
+        connection.execute(database.insert_new(schema.policy_breach), links)
+
+
 def stored(connection: Connection, policy_ids: Sequence[str]) -> dict[str, Row[Any]]:
     """The present rows of these policies, by id."""
-    rows = connection.execute(select(_policy).where(_policy.c.id.in_(policy_ids))).all()
-    return {row.id: row for row in rows}
+    found = [connection.execute(select(_policy).where(_policy.c.id.in_(some))).all() for some in _few(policy_ids)]
+    return {row.id: row for rows in found for row in rows}
 
 
 def latest_number(connection: Connection) -> int:
@@ -118,16 +131,26 @@ def latest_number(connection: Connection) -> int:
     return connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0
 
 
-def read_snapshot(database: Database, connection: Connection, revision: int, latest: int) -> Snapshot:
-    """The policy set at a revision. Raises `StoreError` for an unknown one."""
+def read_snapshot(
+    database: Database, connection: Connection, revision: int, latest: int, known: Snapshot | None = None
+) -> Snapshot:
+    """The policy set at a revision; `known` is the one at `latest`, if it was read before. Raises `StoreError` for an
+    unknown revision."""
     if not 0 <= revision <= latest:
         raise StoreError(f"there is no revision {revision}; the latest is {latest}")
-    if revision == latest:
+    if known is None or known.revision != latest:
         query = select(_policy).where(_policy.c.status.in_(_IN_FORCE)).order_by(_policy.c.seq)
-        return Snapshot(revision, tuple(read(database, connection, query)))
+        known = Snapshot(latest, tuple(read(database, connection, query)))
+    return known if revision == latest else _before(database, connection, revision, known)
+
+
+def _before(database: Database, connection: Connection, revision: int, known: Snapshot) -> Snapshot:
+    """The policy set at an earlier revision: what changed since then is read, and no more."""
+    since = select(_version.c.policy_id).where(_version.c.revision > revision).distinct()
+    changed = set(connection.execute(since).scalars())
     newest = (
         select(_version.c.policy_id, func.max(_version.c.revision).label("revision"))
-        .where(_version.c.revision <= revision)
+        .where(_version.c.revision <= revision, _version.c.policy_id.in_(since))
         .group_by(_version.c.policy_id)
         .subquery()
     )
@@ -138,9 +161,11 @@ def read_snapshot(database: Database, connection: Connection, revision: int, lat
         .join(newest, same)
         .join(_policy, _policy.c.id == _version.c.policy_id)
         .where(_version.c.status.in_(_IN_FORCE))
-        .order_by(_policy.c.seq)
     )
-    return Snapshot(revision, tuple(read(database, connection, query)))
+    found = {policy.id: policy for policy in known.policies if policy.id not in changed}
+    found |= {policy.id: policy for policy in read(database, connection, query)}
+    order = connection.execute(select(_policy.c.id).order_by(_policy.c.seq)).scalars()
+    return Snapshot(revision, tuple(found[policy_id] for policy_id in order if policy_id in found))
 
 
 def read(database: Database, connection: Connection, query: Any) -> list[Policy]:
@@ -196,18 +221,25 @@ def _conditions(database: Database, connection: Connection, hashes: Iterable[str
             missing.append(key)
         else:
             found[key] = condition
-    if missing:
-        query = select(schema.condition).where(schema.condition.c.hash.in_(missing))
+    for some in _few(missing):
+        query = select(schema.condition).where(schema.condition.c.hash.in_(some))
         for row in connection.execute(query):
             found[row.hash] = _opened(database, row.hash, row.body)
             _known.keep(row.hash, found[row.hash])
     return found
 
 
+def _few(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many values at once as every database takes in one statement."""
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
+
+
 def _counts(connection: Connection, policy_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     kind, policy_id = _evidence.c.kind, _evidence.c.policy_id
-    query = select(policy_id, kind, func.count()).where(policy_id.in_(policy_ids)).group_by(policy_id, kind)
     counts: dict[str, dict[str, int]] = {}
-    for found, name, count in connection.execute(query):
-        counts.setdefault(found, {})[name] = count
+    for some in _few(policy_ids):
+        query = select(policy_id, kind, func.count()).where(policy_id.in_(some)).group_by(policy_id, kind)
+        for found, name, count in connection.execute(query):
+            counts.setdefault(found, {})[name] = count
     return {found: (c.get("confirmation", 0), c.get("false_positive", 0)) for found, c in counts.items()}

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, or_, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 
 from sisf.store import audit, policy_rows, schema, search
 from sisf.store.codec import dumps
@@ -28,6 +28,7 @@ def delete_exchanges(database: Database, connection: Connection, where: Any, *, 
     connection.execute(delete(schema.note).where(schema.note.c.subject.in_(found)))
     connection.execute(delete(table).where(table.c.id.in_(found)))
     stripped = _strip_examples(connection, set(found))
+    connection.execute(delete(schema.policy_breach).where(schema.policy_breach.c.exchange_id.in_(found)))
     entry = audit.Entry(
         actor, "exchange.delete", f"{len(found)} exchanges", 0, {"reason": reason, "policies": stripped}
     )
@@ -57,10 +58,9 @@ def _strip_examples(connection: Connection, deleted: set[str]) -> list[str]:
 
 
 def _learned(connection: Connection, table: Table, deleted: set[str]) -> list[Any]:
-    key = table.c["id" if table is schema.policy else "policy_id"]
-    # A cheap search first; the exact one on what it finds.
-    patterns = or_(*(table.c.body.contains(json.dumps(exchange_id)[1:-1], autoescape=True) for exchange_id in deleted))
-    rows = connection.execute(select(key.label("key"), table.c.condition, table.c.body).where(patterns)).all()
+    key, link = table.c["id" if table is schema.policy else "policy_id"], schema.policy_breach
+    policies = select(link.c.policy_id).where(link.c.exchange_id.in_(deleted))  # in one of their versions
+    rows = connection.execute(select(key.label("key"), table.c.condition, table.c.body).where(key.in_(policies))).all()
     return [row for row in rows if deleted & set(json.loads(row.body)["provenance"]["breach_ids"])]
 
 

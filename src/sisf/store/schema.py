@@ -11,10 +11,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")
+BY_PERSON = text("actor LIKE 'person:%'")
+"""Which verdicts a person spoke: the words of an index, which a query must repeat to be answered by it."""
 
 revision = Table(
     "revision",
@@ -43,9 +46,10 @@ policy = Table(
     Column("origin", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("condition", Text, nullable=False),
+    Column("hazard", Text, nullable=False, server_default="other"),
     Column("hits", BigInteger, nullable=False, server_default="0"),
     Column("last_hit", Float),
-    Index("policy_status", "status"),
+    Index("policy_hazard", "status", "hazard", "seq"),
     Index("policy_origin", "origin"),
 )
 
@@ -59,6 +63,15 @@ policy_version = Table(
     Column("condition", Text, nullable=False),
     PrimaryKeyConstraint("policy_id", "revision"),
     Index("policy_version_revision", "revision"),
+)
+
+# Which exchanges a policy, in any of its versions, was learned from.
+policy_breach = Table(
+    "policy_breach",
+    metadata,
+    Column("exchange_id", Text, nullable=False),
+    Column("policy_id", Text, nullable=False),
+    PrimaryKeyConstraint("exchange_id", "policy_id"),
 )
 
 evidence = Table(
@@ -116,6 +129,7 @@ verdict = Table(
     Column("outcome", Text, nullable=False),
     Column("body", Text, nullable=False),
     Index("verdict_exchange", "exchange_id"),
+    Index("verdict_person", "seq", sqlite_where=BY_PERSON, postgresql_where=BY_PERSON),
 )
 
 breach = Table(
@@ -154,6 +168,7 @@ benign_case = Table(
     Column("text", LargeBinary, nullable=False),
     Column("actor", Text, nullable=False),
     Column("time", Float, nullable=False),
+    Index("benign_case_policy", "policy_id", "seq"),
 )
 
 # The newest bundle taken from each origin: an older or replayed one never activates.
@@ -245,4 +260,5 @@ audit = Table(
     Column("revision", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Index("audit_subject", "subject", "sequence"),
 )

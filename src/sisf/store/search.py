@@ -4,13 +4,13 @@ Texts are indexed after they were written, in batches, so that no request waits 
 its words would lie open beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import re2
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, false, func, literal_column, select, text
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Fate
@@ -27,6 +27,10 @@ _CHARS = 100_000
 """Of one exchange: what stands behind is not found."""
 _LATE = 2_000
 """PostgreSQL commits out of order: so many numbers below the last one are looked at again."""
+_SLACK = 10_000
+_COUNTED, _FEW = 20_000, 5_000
+"""So many that pass a filter are counted; so many are looked up in the index of words, one by one."""
+_ROWID: ColumnElement[int] = literal_column("exchange_text.rowid", Integer)
 _exchange, _matched = schema.exchange, schema.exchange_policy
 _TERM = re2.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
@@ -57,64 +61,112 @@ class Found:
     record: ExchangeRecord
 
 
-def restrict(database: Database, connection: Connection, query: Select[Any], wanted: Query) -> Select[Any]:
-    """`query` over exchanges, restricted to what is wanted. Raises `StoreError` when texts cannot be searched."""
-    sharp = bool(wanted.text or wanted.policy or wanted.principal)
-    for column, value in (
-        (_exchange.c.principal, None if wanted.principal is None else plain(wanted.principal)),
-        (_column("tenant", connection, blunt=sharp), None if wanted.tenant is None else plain(wanted.tenant)),
-        (_column("verdict", connection, blunt=sharp), wanted.outcome.value if wanted.outcome else None),
-        (_column("hazard", connection, blunt=sharp), wanted.hazard.value if wanted.hazard else None),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.fates:
-        query = query.where(_column("outcome", connection, blunt=sharp).in_([fate.value for fate in wanted.fates]))
-    if wanted.policy is not None:
-        query = query.join(_matched, _matched.c.seq == _exchange.c.seq).where(_matched.c.policy_id == wanted.policy)
-    query = _within(connection, query, wanted)
-    return _with_words(database, connection, query, wanted.text) if wanted.text.strip() else query
+def page(
+    database: Database,
+    connection: Connection,
+    query: Select[Any],
+    wanted: Query,
+    *,
+    limit: int,
+    before: int | None = None,
+) -> Select[Any]:
+    """`query` over exchanges, restricted to the newest `limit` of those that are wanted, numbered below `before`.
+
+    Raises `StoreError` when texts cannot be searched.
+    """
+    filters = _filters(wanted)
+    words = _words(database, wanted.text) if wanted.text.strip() else None
+    sqlite = _sqlite(connection)
+    first = _rarest(connection, filters, words is not None) if sqlite else None
+    key: ColumnElement[int] = _exchange.c.seq
+    for name, values in filters.items():
+        if name == "policy":
+            if first == name:  # in the order of its index
+                key = _matched.c.seq
+            query = query.join(_matched, _matched.c.seq == _exchange.c.seq).where(_matched.c.policy_id == values[0])
+        else:
+            column = literal_column(f"+exchange.{name}") if sqlite and name != first else _exchange.c[name]
+            query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
+    if words is not None:
+        query, key = _with_words(query, words, key, first=first is None, sqlite=sqlite)
+    for condition in _within(connection, wanted, key):
+        query = query.where(condition)
+    if before is not None:
+        query = query.where(key < before)
+    return query.order_by(key.desc()).limit(limit)
 
 
-def _column(name: str, connection: Connection, *, blunt: bool) -> ColumnElement[Any]:
-    """A column. SQLite does not know how little a `blunt` one restricts: it must not go by that one's index."""
-    return literal_column(f"+exchange.{name}") if blunt and _sqlite(connection) else _exchange.c[name]
+def _filters(wanted: Query) -> dict[str, list[str]]:
+    """What each column must be."""
+    given = {
+        "policy": wanted.policy,
+        "principal": wanted.principal,
+        "tenant": wanted.tenant,
+        "verdict": wanted.outcome.value if wanted.outcome else None,
+        "hazard": wanted.hazard.value if wanted.hazard else None,
+    }
+    found = {name: [plain(value)] for name, value in given.items() if value is not None}
+    return {**found, "outcome": [fate.value for fate in wanted.fates]} if wanted.fates else found
 
 
-def _within(connection: Connection, query: Select[Any], wanted: Query) -> Select[Any]:
+def _rarest(connection: Connection, filters: Mapping[str, Sequence[str]], words: bool) -> str | None:
+    """The filter that fewest exchanges pass, by whose index SQLite goes then: it knows nothing of how common a value
+    is. None when the search goes by its words."""
+    if len(filters) + words < 2:
+        return next(iter(filters), None)
+    sizes = {}
+    for name, values in filters.items():
+        column = _matched.c.policy_id if name == "policy" else _exchange.c[name]
+        some = select(column).where(column.in_(values)).limit(_COUNTED).subquery()
+        sizes[name] = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    first = min(sizes, key=lambda name: sizes[name])
+    return None if words and sizes[first] > _FEW else first
+
+
+def _within(connection: Connection, wanted: Query, key: ColumnElement[int]) -> Iterator[ColumnElement[bool]]:
+    time = literal_column("+exchange.time") if _sqlite(connection) else _exchange.c.time
     for moment, at_least in ((wanted.since, True), (wanted.until, False)):
         if moment is None:
             continue
-        time = literal_column("+exchange.time") if _sqlite(connection) else _exchange.c.time
         stamp = moment.timestamp()
-        query = query.where(time >= stamp if at_least else time < stamp)
+        yield time >= stamp if at_least else time < stamp
         # Numbers rise with time, give or take what was written together: they bound what is looked at.
         edge = select(_exchange.c.seq).where(_exchange.c.time >= stamp).order_by(_exchange.c.time).limit(1)
         number = connection.execute(edge).scalar()
         if number is not None:
-            slack = 10_000
-            query = query.where(_exchange.c.seq >= number - slack if at_least else _exchange.c.seq <= number + slack)
+            yield key >= number - _SLACK if at_least else key <= number + _SLACK
         elif at_least:
-            query = query.where(text("1 = 0"))
-    return query
+            yield false()
 
 
-def _with_words(database: Database, connection: Connection, query: Select[Any], words: str) -> Select[Any]:
+def _words(database: Database, words: str) -> tuple[str, dict[str, str]]:
+    """What is asked of the words, on each database: an expression of FTS5, and the terms of tsqueries by name."""
     if database.vault.sealing:
         raise StoreError("texts are sealed (privacy.key), so their words cannot be searched; the filters work")
     wanted, unwanted = terms(words)
-    if not wanted:
-        return query.where(text("1 = 0"))
-    if _sqlite(connection):
-        return query.join(text("exchange_text"), text("exchange_text.rowid = exchange.seq")).where(
-            text("exchange_text MATCH :words").bindparams(words=fts5(words))
-        )
-    values = {f"term{place}": term for place, term in enumerate((*wanted, *unwanted))}
-    asked = [f"phraseto_tsquery('simple', :{name})" for name in values]
-    expression = " && ".join([*asked[: len(wanted)], *(f"!!{each}" for each in asked[len(wanted) :])])
-    return query.join(text("exchange_text"), text("exchange_text.seq = exchange.seq")).where(
-        text(f"exchange_text.document @@ ({expression})").bindparams(**values)
-    )
+    named = {f"term{place}": term for place, term in enumerate(wanted)}
+    return fts5(words), {**named, **{f"not{place}": term for place, term in enumerate(unwanted)}}
+
+
+def _with_words(
+    query: Select[Any], words: tuple[str, dict[str, str]], key: ColumnElement[int], *, first: bool, sqlite: bool
+) -> tuple[Select[Any], ColumnElement[int]]:
+    """The query restricted to texts with these words, and by which number it is then in order.
+
+    `first`: by the index of words; otherwise each exchange that is found is looked up in it.
+    """
+    match, named = words
+    if not match:
+        return query.where(false()), key
+    if sqlite and first:
+        joined = query.join(text("exchange_text"), text("exchange_text.rowid = exchange.seq"))
+        return joined.where(text("exchange_text MATCH :words").bindparams(words=match)), _ROWID
+    if sqlite:
+        held = "EXISTS (SELECT 1 FROM exchange_text WHERE exchange_text MATCH :words AND rowid = +exchange.seq)"
+        return query.where(text(held).bindparams(words=match)), key
+    asked = [f"{'!!' * name.startswith('not')}phraseto_tsquery('simple', :{name})" for name in named]
+    joined = query.join(text("exchange_text"), text("exchange_text.seq = exchange.seq"))
+    return joined.where(text(f"exchange_text.document @@ ({' && '.join(asked)})").bindparams(**named)), key
 
 
 def terms(words: str) -> tuple[list[str], list[str]]:
@@ -192,13 +244,6 @@ def _put(connection: Connection, number: int, exchange: Exchange) -> None:
 
 def _sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
-
-
-def newest(query: Select[Any], limit: int, before: int | None) -> Select[Any]:
-    """A page of `query`, newest first, below the number `before`."""
-    if before is not None:
-        query = query.where(_exchange.c.seq < before)
-    return query.order_by(_exchange.c.seq.desc()).limit(limit)
 
 
 def neighbours(connection: Connection, exchange_id: str) -> tuple[str | None, str | None]:

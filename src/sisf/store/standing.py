@@ -34,8 +34,7 @@ def read(database: Database, connection: Connection, wanted: search.Query, last:
     query = select(
         _exchange.c.seq, _exchange.c.time, _exchange.c.outcome, _exchange.c.verdict, _word.c.said, person
     ).join(_word, _word.c.exchange_id == _exchange.c.id, isouter=True)
-    query = search.newest(search.restrict(database, connection, query, wanted), last, None)
-    chosen = query.subquery()
+    chosen = search.page(database, connection, query, wanted, limit=last).subquery()
     part = func.ntile(literal(parts, literal_execute=True)).over(order_by=chosen.c.seq).label("part")
     parted = select(part, chosen).subquery()
     kinds = (parted.c.part, parted.c.outcome, parted.c.verdict, parted.c.said, parted.c.person)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange
@@ -15,6 +15,7 @@ from sisf.store.records import Label, Spoken
 from sisf.verdict import Outcome, Verdict
 
 _table, _said = schema.exchange, schema.verdict
+_BY_PERSON = text(f"verdict.{schema.BY_PERSON.text}")
 
 
 def write(database: Database, connection: Connection, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
@@ -63,28 +64,29 @@ def write_all(
 
 def labels(database: Database, connection: Connection, limit: int) -> Sequence[Label]:
     """See `ExchangeTable.labels`."""
-    by_person = _by_person()
+    person, later, judge = _said, _said.alias("later"), _said.alias("judge")
+    overruled = (
+        select(later.c.seq)
+        .where(later.c.exchange_id == person.c.exchange_id, later.c.seq > person.c.seq, ~_judged(later))
+        .exists()
+    )
     chosen = (
-        select(_said.c.exchange_id, func.max(_said.c.seq).label("word"))
-        .where(by_person)
-        .group_by(_said.c.exchange_id)
-        .order_by(func.max(_said.c.seq).desc())
+        select(person.c.seq, person.c.exchange_id, person.c.outcome)
+        .where(_BY_PERSON, ~overruled)
+        .order_by(person.c.seq.desc())
         .limit(limit)
         .subquery()
     )
     before = (
-        select(_said.c.exchange_id, func.max(_said.c.seq).label("judged"))
-        .where(~by_person, _said.c.exchange_id.in_(select(chosen.c.exchange_id)))
-        .group_by(_said.c.exchange_id)
-        .subquery()
+        select(func.max(judge.c.seq))
+        .where(judge.c.exchange_id == chosen.c.exchange_id, _judged(judge))
+        .scalar_subquery()
     )
-    person, judge = _said.alias("person"), _said.alias("judge")
     query = (
-        select(person.c.exchange_id, person.c.outcome, judge.c.body)
-        .join(chosen, person.c.seq == chosen.c.word)
-        .outerjoin(before, before.c.exchange_id == person.c.exchange_id)
-        .outerjoin(judge, judge.c.seq == before.c.judged)
-        .order_by(person.c.seq.desc())
+        select(chosen.c.exchange_id, chosen.c.outcome, person.c.body)
+        .select_from(chosen)
+        .outerjoin(person, person.c.seq == before)
+        .order_by(chosen.c.seq.desc())
     )
     return [
         Label(
@@ -108,7 +110,7 @@ def spoken(database: Database, connection: Connection, exchange_id: str) -> Sequ
 def take_back(database: Database, connection: Connection, exchange_id: str, *, actor: str) -> Verdict | None:
     """See `ExchangeTable.take_back`."""
     database.lock_chain(connection)
-    if not connection.execute(delete(_said).where(_said.c.exchange_id == exchange_id, _by_person())).rowcount:
+    if not connection.execute(delete(_said).where(_said.c.exchange_id == exchange_id, _BY_PERSON)).rowcount:
         raise StoreError("no person's verdict stands on this exchange, so there is nothing to take back")
     query = select(_said.c.body).where(_said.c.exchange_id == exchange_id).order_by(_said.c.seq.desc()).limit(1)
     stands = connection.execute(query).scalar()
@@ -127,8 +129,9 @@ def take_back(database: Database, connection: Connection, exchange_id: str, *, a
     return verdict
 
 
-def _by_person() -> Any:
-    return _said.c.actor.startswith("person:", autoescape=True)
+def _judged(said: Any) -> Any:
+    """Whether a judge spoke this verdict."""
+    return said.c.actor.not_like("person:%")
 
 
 def _opened(database: Database, stored: str, exchange_id: str) -> Verdict:

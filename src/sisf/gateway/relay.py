@@ -18,12 +18,12 @@ from sisf.gateway.texts import dumps, with_embedded
 from sisf.gateway.upstream import Reply
 from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely
 from sisf.pipeline import Pipeline, Turn
-from sisf.pipeline.streaming import AnswerStream, Delta, Needs, StreamEvent, StreamStopped
+from sisf.pipeline.stream_texts import Delta, Needs, StreamEvent
+from sisf.pipeline.streaming import AnswerStream, StreamStopped
 
 _KEEP_ALIVE_SECONDS = 10.0
 _END = StreamEvent(done=True)
 _NOTHING = StreamEvent()
-_FIRST = ("message_start", "response.created", "response.in_progress", "response.queued")
 
 
 @dataclass(slots=True)
@@ -54,8 +54,11 @@ class Relay:
         self._reply = reply
         self._out = out
         self._raises = raises
-        self._stream = AnswerStream(pipeline, turn, with_embedded)
+        answers = 1 if raises else dialect.answers_asked(asked)
+        self._stream = AnswerStream(pipeline, turn, with_embedded, answers=answers)
         self._asked = asked
+        self._refused: set[int] = set()
+        """Choices that were stopped alone, with their refusal in the queue."""
         self._queue: deque[_Held] = deque()
         self._sent = StreamState(turn.request.model, asked=asked)
         """What the client has seen of the answer's structure."""
@@ -138,12 +141,16 @@ class Relay:
         data = (event.data or b"").strip()
         if data == b"[DONE]":
             await self._stream.take(_END)
+            self._refuse_choices()
         elif data:
             read = parse_loosely(data)
             held.tree, held.event = read.tree, self._event(read)
             if read.dropped:
                 held.raw = _rewritten(event, read.tree)
             held.needs = await self._stream.take(held.event)
+            self._refuse_choices()
+            if self._refused and held.tree:
+                self._shorten(held)
         elif event.data is not None:
             self._metrics.noise.labels("empty_event").inc()
         await self._beside(event, held.tree.get("type"))
@@ -175,9 +182,9 @@ class Relay:
             ready.append(held.raw)
             self._waiting -= len(held.raw)
             if held.tree:
-                self._sent = _seen(self._sent, held)
-        if ready:
-            await self._send(ready[0] if len(ready) == 1 else b"".join(ready))
+                self._sent.note(held.tree, held.event)
+        if body := ready[0] if len(ready) == 1 else b"".join(ready):
+            await self._send(body)
             self._delivered = True
 
     async def _send(self, body: bytes) -> None:
@@ -196,6 +203,7 @@ class Relay:
         """Inspect what is left, judge if inline, record, and let the rest go."""
         try:
             await self._stream.finish()
+            self._refuse_choices()
         except (RateLimited, StoreError):
             raise
         except SisfError as error:
@@ -218,26 +226,37 @@ class Relay:
 
     async def _refuse(self) -> None:
         """End the stream with the refusal; what was not released never is."""
-        self._queue.clear()
         if self._raises:
             raise self._turn.stopped()
-        state = replace(self._sent, open_choices=self._stream.open_choices)
-        await self._send(self._dialect.stream_refusal(state))
+        if not self._stream.held:
+            await self._release()
+        self._queue.clear()
+        self._sent.open_choices = self._stream.choices - self._sent.ended
+        await self._send(self._dialect.stream_refusal(self._sent))
         await self._out.end()
 
+    def _refuse_choices(self) -> None:
+        """Of several answers some may not go on: what waits of them is dropped, and they end with the refusal."""
+        for choice in sorted(self._stream.stopped - self._refused):
+            self._refused.add(choice)
+            for held in self._queue:
+                if not self._stream.may_go(held.needs):
+                    self._shorten(held)
+            first = self._sent.first or next((held.tree for held in self._queue if "choices" in held.tree), None)
+            body = self._dialect.choice_refusal(replace(self._sent, first=first), choice)
+            self._queue.append(_Held(body, {"choices": []}, StreamEvent(finished=(choice,))))
+            self._waiting += len(body)
 
-def _seen(state: StreamState, held: _Held) -> StreamState:
-    """The state of a stream after the client got one more event."""
-    event, tree = held.event, held.tree
-    if state.first is not None and not event.opened and not event.finished and not event.closed:
-        return replace(state, last=tree) if "sequence_number" in tree else state
-    gone = event.finished if event.closed is None else event.closed
-    blocks = {index: begun for index, begun in state.open_blocks.items() if index not in gone}
-    blocks.update(dict.fromkeys(event.opened, tree))
-    first = tree if state.first is None and ("choices" in tree or tree.get("type") in _FIRST) else state.first
-    return replace(
-        state, first=first, last=tree, open_blocks=blocks, blocks=max([state.blocks, *(i + 1 for i in event.opened)])
-    )
+    def _shorten(self, held: _Held) -> None:
+        """Take the choices that were stopped out of an event."""
+        tree = self._dialect.without(held.tree, self._refused)
+        if tree is not None and len(tree.get("choices") or ()) == len(held.tree.get("choices") or ()):
+            return
+        body = b"" if tree is None else b"data: " + dumps(tree) + b"\n\n"
+        self._waiting += len(body) - len(held.raw)
+        held.raw, held.tree = body, tree or {}
+        held.event = replace(held.event, finished=[c for c in held.event.finished if c not in self._refused])
+        held.needs = [(channel, end) for channel, end in held.needs if channel.choice not in self._refused]
 
 
 def _rewritten(event: Event, tree: dict[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -162,15 +162,15 @@ class Pipeline:
         `tree` is the document in which the texts stand: what a policy rewrites is changed there. Raises `StoreError`
         when the exchange could not be recorded and may not go without; `RateLimited`, `InspectionFailed`.
         """
-        text = turn.response = "\n".join(choice.text for choice in choices if choice.spoken)
+        spoken = [choice for choice in choices if choice.spoken]
+        turn.response = "\n".join(choice.text for choice in spoken)
         withheld, changed = await self._inspect(turn, tree, choices)
-        if withheld:
-            turn.fate = Fate.INTERCEPTED_RESPONSE
-        elif await self.withholds(turn, text):
+        rest = [] if -1 in withheld else [choice.text for choice in spoken if choice.index not in withheld]
+        if await self.withholds(turn, "\n".join(rest)):
             turn.fate = Fate.WITHHELD
             withheld = {choice.index for choice in choices}
         else:
-            turn.fate = Fate.RELEASED
+            turn.fate = Fate.INTERCEPTED_RESPONSE if withheld else Fate.RELEASED
         if withheld:
             await self.stop(turn, turn.fate)
             return Release(frozenset(withheld), changed)
@@ -198,10 +198,10 @@ class Pipeline:
         return withheld, changed
 
     async def withholds(self, turn: Turn, text: str) -> bool:
-        """Whether inline adjudication stops the answer; False where nobody is asked."""
+        """Whether inline adjudication stops what would be released of an answer; False where nobody is asked."""
         if self.judge is None or not text:
             return False
-        turn.verdict = await self.judge.verdict(turn.exchange())
+        turn.verdict = await self.judge.verdict(replace(turn.exchange(), response=text))
         return turn.enforce and not self.judge.releases(turn.verdict)
 
     async def stop(self, turn: Turn, fate: Fate) -> None:

@@ -1,72 +1,18 @@
 """Release of an answer while it is written: every text is inspected as it comes, and held back until it may go."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 
-from sisf.errors import LimitExceeded, StoreError
+from sisf.errors import LimitExceeded, RateLimited, StoreError
 from sisf.exchange import Fate, Message, Role
 from sisf.pipeline.pipeline import Pipeline
 from sisf.pipeline.ports import Inspector
+from sisf.pipeline.stream_texts import Call, Channel, Delta, Needs, Reading, StreamEvent
 from sisf.pipeline.turn import Turn
 from sisf.policy import Decision, Direction
 
 _TAIL_CHARS = 512
 _SHORT = 64
 _CHANNELS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of text in a stream."""
-
-    choice: int
-    """The choice (or block) that it belongs to; negative for a text beside the answer, or one that repeats it."""
-    channel: str
-    """Where the text goes (`0.content`, `0.tool_calls.1.function.arguments`): pieces of one channel follow each other,
-    and are read as one text, whatever their choice."""
-    text: str
-    whole: bool = False
-    """True when the text is inspected (and released) only as a whole, because escapes may hide what it says."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
-    """What one event of a stream brings."""
-
-    deltas: Sequence[Delta] = ()
-    finished: Collection[int] = ()
-    """Choices (or blocks) whose texts end with this event."""
-    done: bool = False
-    """The stream ends with this event."""
-    opened: Collection[int] = ()
-    """Blocks (or items) that clients see begin, and must see end."""
-    closed: Collection[int] | None = None
-    """Those that clients see end; None: the finished ones."""
-
-
-@dataclass(slots=True)
-class _Channel:
-    """One text of the answer while it is written. Offsets count characters."""
-
-    choice: int
-    name: str
-    whole: bool
-    inspector: Inspector | None = None
-    pieces: list[str] = field(default_factory=list)
-    fed: int = 0
-    released: int = 0
-    overlap: int = 0
-    """Characters of earlier text that the inspector was shown again and that are released already."""
-    silent: int = 0
-    """Characters that other texts of its choice have brought since it spoke."""
-    ended: int = 0
-    """Up to where it was, when it last ended."""
-    muted: bool = False
-    """Blocked in observe mode: one block is enough to know, the rest passes."""
-
-
-Needs = list[tuple[_Channel, int]]
-"""Up to where each text must be released before an event may go."""
 
 
 class StreamStopped(Exception):
@@ -80,16 +26,27 @@ class AnswerStream:
     stream `end` judges and records. Every step raises `StreamStopped` once the answer may not go on.
     """
 
-    def __init__(self, pipeline: Pipeline, turn: Turn, texts_of: Callable[[Role, str, str], list[Message]]) -> None:
-        """`texts_of` finds the texts in one that is inspected as a whole: what it says once its escapes are decoded."""
+    def __init__(
+        self, pipeline: Pipeline, turn: Turn, texts_of: Callable[[Role, str, str], list[Message]], *, answers: int = 1
+    ) -> None:
+        """`texts_of` finds the texts in one that is inspected as a whole: what it says once its escapes are decoded.
+
+        `answers`: how many of the choices are answers of their own. Of several each is stopped alone, and the stream
+        only with the last one.
+        """
         self._pipeline = pipeline
+        self._answers = answers
+        self.stopped: set[int] = set()
+        """Choices that may not go on while others do: of their events nothing may go that was not released."""
         self._turn = turn
         self._texts_of = texts_of
-        self._channels: dict[str, _Channel] = {}
-        self._open: list[_Channel] = []
+        self._channels: dict[str, Channel] = {}
+        self._open: list[Channel] = []
         """Channels with an inspector that has not seen the end."""
         self._whole: dict[int, list[str]] = {}
         """What is inspected as a whole, in the order in which it came, by choice."""
+        self._calls: dict[int, Reading] = {}
+        """The same while it is written."""
         self._known: set[str] = set()
         self._beside: dict[str, str] = {}
         """The end of what came beside the answer, by place."""
@@ -97,7 +54,6 @@ class AnswerStream:
         """What was said there last, and how often in a row."""
         self._window = pipeline.settings.streaming.window_chars
         self._choices: set[int] = set()
-        self._finished: set[int] = set()
         self._chars = 0
         self._done = False
         """Whether the last event came: some clients read no further, and close."""
@@ -107,8 +63,11 @@ class AnswerStream:
     @property
     def text(self) -> str:
         """All texts that came so far."""
-        texts = ("".join(channel.pieces) for channel in self._channels.values() if channel.pieces)
-        return "\n".join(dict.fromkeys(texts))
+        return self._said(self._choices)
+
+    def _said(self, choices: Collection[int]) -> str:
+        channels = (channel for channel in self._channels.values() if channel.pieces and channel.choice in choices)
+        return "\n".join(dict.fromkeys("".join(channel.pieces) for channel in channels))
 
     @property
     def begun(self) -> bool:
@@ -116,9 +75,9 @@ class AnswerStream:
         return bool(self._choices)
 
     @property
-    def open_choices(self) -> frozenset[int]:
-        """Choices that have begun and not ended."""
-        return frozenset(self._choices - self._finished)
+    def choices(self) -> frozenset[int]:
+        """Choices that have begun."""
+        return frozenset(self._choices)
 
     async def take(self, event: StreamEvent) -> Needs:
         """Inspect what an event brings; what must be released before it may go.
@@ -127,7 +86,7 @@ class AnswerStream:
         """
         needs: Needs = []
         for delta in event.deltas:
-            if delta.choice >= 0:
+            if delta.choice >= 0 and delta.choice not in self.stopped:
                 channel = self._channel(delta)
                 needs.append((channel, channel.fed + len(delta.text)))
                 await self._feed(channel, delta.text)
@@ -158,10 +117,12 @@ class AnswerStream:
         `StoreError` when the exchange could not be recorded and nothing may go without.
         """
         turn, pipeline = self._turn, self._pipeline
-        turn.response = text = self.text
+        turn.response = self.text
         turn.fate = Fate.RELEASED if self._choices or not failed else Fate.ERROR
-        if await pipeline.withholds(turn, text):
+        if await pipeline.withholds(turn, self._said(self._choices - self.stopped)):
             await self._stop(Fate.WITHHELD)
+        if self.stopped:
+            turn.fate = Fate.INTERCEPTED_RESPONSE
         if not await pipeline.record(turn, released=delivered):
             raise StoreError("The exchange could not be recorded, so its answer is not released; try again later.")
 
@@ -174,6 +135,20 @@ class AnswerStream:
         self._turn.response = self.text
         await self._pipeline.stop(self._turn, fate)
         raise StreamStopped
+
+    async def _blocked(self, choice: int) -> None:
+        """A policy blocks this choice: the stream ends, or goes on without it."""
+        if choice < 0 or self._answers < 2 or len(self.stopped | {choice}) >= self._answers:
+            await self._stop(Fate.INTERCEPTED_RESPONSE)
+        self.stopped.add(choice)
+        self._whole.pop(choice, None)
+        self._open = [channel for channel in self._open if channel.choice != choice]
+        try:
+            await self._pipeline.throttle.blocked(self._turn.caller)
+        except RateLimited:
+            self._turn.response, self._turn.fate = self.text, Fate.INTERCEPTED_RESPONSE
+            await self._pipeline.record(self._turn)
+            raise
 
     async def _aside(self, delta: Delta) -> None:
         """A text beside the answer, with what stood at its place before; or one that repeats a part of the answer."""
@@ -191,7 +166,7 @@ class AnswerStream:
         if len(self._beside) > _CHANNELS:
             raise LimitExceeded("The model's stream brings more different texts than are followed.")
         decision = await self._pipeline.check_beside(self._turn, messages, Direction.RESPONSE)
-        await self._stop_if_blocked(decision)
+        await self._stop_if_blocked(decision, -1)
         if len(text) > _SHORT:
             self._known.add(text)
 
@@ -201,17 +176,17 @@ class AnswerStream:
         if self._chars > self._pipeline.settings.limits.text_chars:
             raise LimitExceeded("The model's answer is longer than allowed (limits.text_chars).")
 
-    def _channel(self, delta: Delta) -> _Channel:
+    def _channel(self, delta: Delta) -> Channel:
         channel = self._channels.get(delta.channel)
         if channel is None:
             if len(self._channels) >= _CHANNELS:
                 raise LimitExceeded("The model's stream brings more different texts than are followed.")
-            channel = self._channels[delta.channel] = _Channel(delta.choice, delta.channel, delta.whole)
+            channel = self._channels[delta.channel] = Channel(delta.choice, delta.channel, delta.whole)
         channel.choice = delta.choice
         self._choices.add(delta.choice)
         return channel
 
-    async def _feed(self, channel: _Channel, text: str) -> None:
+    async def _feed(self, channel: Channel, text: str) -> None:
         self._grown(text)
         channel.pieces.append(text)
         channel.fed += len(text)
@@ -220,12 +195,46 @@ class AnswerStream:
             channel.released = channel.fed
         elif channel.whole:
             self._whole.setdefault(channel.choice, []).append(text)
+            await self._grow(channel, text)
         else:
             await self._inspect(channel, text)
-        if len(self._open) > (channel.inspector is not None):
+        if len(self._open) > (channel.inspector is not None) and channel.choice not in self.stopped:
             await self._silence(channel, len(text))
 
-    async def _silence(self, speaking: _Channel, chars: int) -> None:
+    async def _grow(self, channel: Channel, text: str) -> None:
+        """Arguments are released as they grow, as soon as each reading of them may go: as they stand, what they say
+        with escapes undone, and all calls of the choice in the order in which they come."""
+        call = channel.call = channel.call or Call(self._reading())
+        together = self._calls.setdefault(channel.choice, self._reading())
+        said = call.strings.feed(text)
+        call.held = call.held or "\\u" in call.before[-1:] + said
+        if call.said is None and call.strings.escaped:
+            start = call.length - len(call.before)
+            call.said = Reading(self._reading().inspector, start, start)
+            await self._read(channel, call.said, call.before)
+        call.before = (call.before + said)[-_TAIL_CHARS:]
+        call.length += len(said)
+        await self._read(channel, call.raw, text)
+        await self._read(channel, together, text)
+        if call.said is not None:
+            await self._read(channel, call.said, said)
+        call.marks.append((channel.fed, call.length + call.strings.pending, together.fed))
+        for other in self._channels.values():
+            if other.choice == channel.choice and other.call is not None and not other.muted:
+                other.released = other.call.released(together.released, other.released)
+
+    def _reading(self) -> Reading:
+        limit = self._pipeline.settings.on_failure.warden_timeout
+        return Reading(self._pipeline.warden.stream(self._turn.caller.sender, limit))
+
+    async def _read(self, channel: Channel, reading: Reading, text: str) -> None:
+        reading.fed += len(text)
+        if channel.muted or channel.choice in self.stopped or not text:
+            return
+        out = await self._shown(channel, reading.inspector, text)
+        reading.released += len(text if out is None else out)
+
+    async def _silence(self, speaking: Channel, chars: int) -> None:
         """Other texts of the choice that were not continued for a whole window have ended: nothing else says so."""
         for other in list(self._open):
             if other is not speaking and other.choice == speaking.choice:
@@ -233,12 +242,10 @@ class AnswerStream:
                 if other.silent >= self._window:
                     await self._close(other)
 
-    async def _inspect(self, channel: _Channel, text: str) -> None:
+    async def _inspect(self, channel: Channel, text: str) -> None:
         """Show the next piece to the channel's inspector, to a new one with the end of what came before."""
         if channel.inspector is None:
-            channel.inspector = self._pipeline.warden.stream(
-                self._turn.caller.sender, self._pipeline.settings.on_failure.warden_timeout
-            )
+            channel.inspector = self._reading().inspector
             self._open.append(channel)
             if channel.released:
                 tail = "".join(channel.pieces[:-1])[-_TAIL_CHARS:]
@@ -246,28 +253,37 @@ class AnswerStream:
                 text = tail + text
         await self._passed(channel, channel.inspector, text)
 
-    async def _passed(self, channel: _Channel, inspector: Inspector, text: str | None) -> None:
+    async def _passed(self, channel: Channel, inspector: Inspector, text: str | None) -> None:
         """Show `text` (None: the end) to the inspector and note what it releases."""
-        pipeline = self._pipeline
-        try:
-            with pipeline.deadlines.within(pipeline.settings.on_failure.warden_timeout):
-                out = await (inspector.finish() if text is None else inspector.feed(text))
-            decision = inspector.decision
-        except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
-            decision = pipeline.warden_failed("error", f"{type(error).__name__}: {error}", Direction.RESPONSE)
-            out = ""
-            channel.released = channel.fed + channel.overlap
-        if decision is not None and decision.blocked:
-            pipeline.note(self._turn, decision)
-            if self._turn.enforce:
-                await self._stop(Fate.INTERCEPTED_RESPONSE)
-            channel.muted, channel.released = True, channel.fed
+        out = await self._shown(channel, inspector, text)
+        if out is None:
+            channel.released = channel.fed
             return
         fresh = len(out) - channel.overlap
         channel.overlap = max(0, -fresh)
         channel.released += max(0, fresh)
 
-    async def _close(self, channel: _Channel) -> None:
+    async def _shown(self, channel: Channel, inspector: Inspector, text: str | None) -> str | None:
+        """What an inspector releases once it saw `text` (None: the end); None where all may go: it failed, and may be
+        passed by, or it blocks, and nothing is enforced."""
+        pipeline = self._pipeline
+        try:
+            with pipeline.deadlines.within(pipeline.settings.on_failure.warden_timeout):
+                out = await (inspector.finish() if text is None else inspector.feed(text))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
+            pipeline.warden_failed("error", f"{type(error).__name__}: {error}", Direction.RESPONSE)
+            return None
+        decision = inspector.decision
+        if decision is None or not decision.blocked:
+            return out
+        pipeline.note(self._turn, decision)
+        if self._turn.enforce:
+            await self._blocked(channel.choice)
+            return ""
+        channel.muted, channel.released = True, channel.fed
+        return None
+
+    async def _close(self, channel: Channel) -> None:
         """This text pauses or has ended: inspect what is left of it."""
         if channel in self._open:
             self._open.remove(channel)
@@ -278,28 +294,32 @@ class AnswerStream:
             await self._passed(channel, inspector, None)
             if inspector.decision is not None and not channel.muted:
                 self._pipeline.note(self._turn, inspector.decision)
-        elif channel.whole and channel.released < channel.fed:
-            await self._check_whole(self._texts_of(Role.ASSISTANT, "".join(channel.pieces), channel.name))
+        elif channel.whole and channel.ended < channel.fed:
+            await self._check_whole(
+                self._texts_of(Role.ASSISTANT, "".join(channel.pieces), channel.name), channel.choice
+            )
+        if channel.choice in self.stopped:
+            return
         if channel.ended < channel.fed:
             text = "".join(channel.pieces)
             self._known.update((text, text[channel.ended :]))
             channel.ended = channel.fed
-        channel.released = channel.fed
+        channel.released, channel.call = channel.fed, None
 
-    async def _check_whole(self, messages: list[Message]) -> None:
-        await self._stop_if_blocked(await self._pipeline.check(self._turn, messages, Direction.RESPONSE))
+    async def _check_whole(self, messages: list[Message], choice: int) -> None:
+        await self._stop_if_blocked(await self._pipeline.check(self._turn, messages, Direction.RESPONSE), choice)
 
-    async def _stop_if_blocked(self, decision: Decision) -> None:
+    async def _stop_if_blocked(self, decision: Decision, choice: int) -> None:
         if decision.blocked and self._turn.enforce:
-            await self._stop(Fate.INTERCEPTED_RESPONSE)
+            await self._blocked(choice)
 
     async def _finish(self, choice: int | None) -> None:
         """End all texts of a choice (None: of every choice)."""
-        for channel in self._channels.values():
-            if (choice is None or channel.choice == choice) and (channel.ended < channel.fed or channel.inspector):
-                await self._close(channel)
         for index in [choice] if choice is not None else list(self._whole):
             pieces = self._whole.pop(index, [])
             if len(pieces) > 1:
-                await self._check_whole(self._texts_of(Role.ASSISTANT, "".join(pieces), "tool_calls"))
-        self._finished |= {choice} if choice is not None else self._choices
+                await self._check_whole(self._texts_of(Role.ASSISTANT, "".join(pieces), "tool_calls"), index)
+        for channel in self._channels.values():
+            ends = channel.choice not in self.stopped and (choice is None or channel.choice == choice)
+            if ends and (channel.ended < channel.fed or channel.inspector):
+                await self._close(channel)

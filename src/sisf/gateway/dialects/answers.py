@@ -1,6 +1,6 @@
 """What answers of all APIs have in common."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ from sisf.gateway.dialects.openai_shapes import ANSWER_META
 from sisf.gateway.shapes import Aside, Reader, Record, Shape
 from sisf.gateway.texts import KEY_WORDS, strings
 from sisf.gateway.wire import Malformed
-from sisf.pipeline.streaming import Delta
+from sisf.pipeline.stream_texts import Delta
 from sisf.pipeline.turn import Choice
 from sisf.settings import Unseen
 
@@ -96,3 +96,16 @@ def choice_index(choice: Any, place: int) -> int:
     if type(index) is not int or index < 0:
         raise Malformed("a stream event has a choice without a valid index")
     return index
+
+
+def without_choices(tree: dict[str, Any], stopped: Collection[int], head: Collection[str]) -> dict[str, Any] | None:
+    """An event of OpenAI's without some choices; None where only its `head` and an empty `usage` are left."""
+    given = tree.get("choices") or []
+    kept = [choice for place, choice in enumerate(given) if choice_index(choice, place) not in stopped]
+    return {**tree, "choices": kept} if kept or tree.get("usage") or tree.keys() - head else None
+
+
+def number_asked(asked: Asked) -> int:
+    """How many choices a request of OpenAI's asks for."""
+    number = asked.tree.get("n")
+    return number if type(number) is int and number > 0 else 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sisf.gateway.dialects.answers import Asked
-from sisf.pipeline.streaming import StreamEvent
+from sisf.pipeline.stream_texts import StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
@@ -13,22 +13,49 @@ REFUSAL = "I can't help with that. This answer was withheld by a safety policy."
 """What a client reads in place of a text that was blocked."""
 
 
-@dataclass(frozen=True, slots=True)
+_FIRST = ("message_start", "response.created", "response.in_progress", "response.queued")
+_KEPT = ("type", "content_index", "summary_index", "delta", "part")
+
+
+@dataclass(slots=True)
 class StreamState:
-    """Where a stream stands when it must be ended by us."""
+    """What a client has of a stream, for when the stream must be ended by us."""
 
     model: str
-    first: dict[str, Any] | None = None
+    asked: Asked = field(default_factory=Asked)
+    first: Mapping[str, Any] | None = None
     """Its first event, None when nothing was sent."""
-    last: dict[str, Any] | None = None
-    """The newest event that was sent."""
+    last: Mapping[str, Any] | None = None
+    """The newest event with a number."""
+    ended: set[int] = field(default_factory=set)
+    """Choices that it saw end."""
     open_choices: frozenset[int] = frozenset()
-    """Choices that have begun and not ended, whether the client knows or not."""
-    open_blocks: Mapping[int, dict[str, Any]] = field(default_factory=dict)
-    """Blocks (or items) of the answer that the client saw begin and not end, with the events that began them."""
+    """Choices that have begun and that it did not see end."""
+    open_blocks: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
+    """Blocks (or items) of the answer that it saw begin and not end: the events that began them, and what came since of
+    those that bring text or parts."""
+    done: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Blocks (or items) that it saw end, with the events that ended them."""
     blocks: int = 0
     """The number of the next block (or item)."""
-    asked: Asked = field(default_factory=Asked)
+
+    def note(self, tree: Mapping[str, Any], event: StreamEvent) -> None:
+        """The client got one more event."""
+        if self.first is None and ("choices" in tree or tree.get("type") in _FIRST):
+            self.first = tree
+        if "sequence_number" in tree:
+            self.last = tree
+        self.ended.update(event.finished)
+        for index in event.opened:
+            self.open_blocks[index] = [tree]
+            self.blocks = max(self.blocks, index + 1)
+        for index in event.finished if event.closed is None else event.closed:
+            if self.open_blocks.pop(index, None) is not None:
+                self.done[index] = tree
+        if self.open_blocks and not event.opened and ("delta" in tree or "part" in tree):
+            item = tree.get("output_index")
+            if type(item) is int and item in self.open_blocks:
+                self.open_blocks[item].append({key: tree[key] for key in _KEPT if key in tree})
 
 
 class Dialect(Protocol):
@@ -83,6 +110,18 @@ class Dialect(Protocol):
         """
         ...
 
+    def answers_asked(self, asked: Asked) -> int:
+        """How many answers, independent of each other, a request asks for. Of several each is stopped alone."""
+        ...
+
+    def without(self, tree: dict[str, Any], choices: Collection[int]) -> dict[str, Any] | None:
+        """A stream event without these choices; None where nothing is left. Asked only where there are several."""
+        ...
+
+    def choice_refusal(self, state: StreamState, choice: int) -> bytes:
+        """Events that end one of several choices with the refusal."""
+        ...
+
     def stream_refusal(self, state: StreamState) -> bytes:
         """Events that end a stream with the refusal."""
         ...
@@ -90,3 +129,19 @@ class Dialect(Protocol):
     def stream_error(self, status: int, code: str, message: str) -> bytes:
         """The event that tells of an error in the middle of a stream."""
         ...
+
+
+class OneAnswer:
+    """What dialects say whose requests ask for one answer."""
+
+    def answers_asked(self, asked: Asked) -> int:  # noqa: ARG002 - always one
+        """One."""
+        return 1
+
+    def without(self, tree: dict[str, Any], choices: Collection[int]) -> dict[str, Any] | None:  # noqa: ARG002
+        """Never asked: a stream ends with its only answer."""
+        return tree
+
+    def choice_refusal(self, state: StreamState, choice: int) -> bytes:  # noqa: ARG002
+        """Never asked: a stream ends with its only answer."""
+        return b""

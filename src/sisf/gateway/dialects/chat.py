@@ -7,7 +7,17 @@ from typing import Any
 
 from sisf.errors import HttpFailure
 from sisf.exchange import Message, Role
-from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_index, choice_of, figures, quiet_head
+from sisf.gateway.dialects.answers import (
+    Asked,
+    as_deltas,
+    beside,
+    choice_index,
+    choice_of,
+    figures,
+    number_asked,
+    quiet_head,
+    without_choices,
+)
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.openai_shapes import (
@@ -25,7 +35,7 @@ from sisf.gateway.logprobs import logprob_texts
 from sisf.gateway.shapes import Aside, Reader, Record
 from sisf.gateway.texts import dumps, leaves
 from sisf.gateway.wire import Malformed
-from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.stream_texts import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
@@ -128,18 +138,34 @@ class Chat:
             deltas += [Delta(-1, m.origin, m.content) for m in beside(tree, EVENT_META, asked, "choices")]
         return StreamEvent(deltas, finished)
 
-    def stream_refusal(self, state: StreamState) -> bytes:
-        """The refusal as one chunk for each open choice, the finish reason, and [DONE]."""
+    def answers_asked(self, asked: Asked) -> int:
+        """`n`."""
+        return number_asked(asked)
+
+    def without(self, tree: dict[str, Any], choices: Collection[int]) -> dict[str, Any] | None:
+        """Without these choices."""
+        return without_choices(tree, choices, _KEPT)
+
+    def choice_refusal(self, state: StreamState, choice: int, *, parsed: bool | None = None) -> bytes:
+        """The refusal as a chunk, and the finish reason."""
         head = _head(state.model, "chat.completion.chunk")
-        if state.first is not None:
-            head.update({key: state.first[key] for key in ("id", "created", "model") if key in state.first})
-        sent = bytearray()
-        for index in sorted(state.open_choices) or [0]:
-            text = REFUSAL if state.first is None else f"\n\n{REFUSAL}"
-            for delta, reason in (({"role": "assistant", "content": text}, None), ({}, "content_filter")):
-                choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
-                sent += b"data: " + dumps({**head, "choices": [choice]}) + b"\n\n"
-        return bytes(sent + b"data: [DONE]\n\n")
+        head.update({key: state.first[key] for key in ("id", "created", "model") if state.first and key in state.first})
+        said: dict[str, Any] = {"content": REFUSAL if state.first is None else f"\n\n{REFUSAL}"}
+        reason = "content_filter"
+        if state.asked.structured if parsed is None else parsed:
+            said, reason = {"refusal": REFUSAL}, "stop"
+        deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", **said}, None), ({}, reason)]
+        return b"".join(
+            b"data: "
+            + dumps({**head, "choices": [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": ends}]})
+            + b"\n\n"
+            for delta, ends in deltas
+        )
+
+    def stream_refusal(self, state: StreamState) -> bytes:
+        """The refusal for each open choice, and [DONE]."""
+        ends = [self.choice_refusal(state, index, parsed=False) for index in sorted(state.open_choices) or [0]]
+        return b"".join([*ends, b"data: [DONE]\n\n"])
 
     def stream_error(self, status: int, code: str, message: str) -> bytes:
         """An event with an error body: the SDKs raise it."""

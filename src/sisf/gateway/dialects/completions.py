@@ -6,7 +6,16 @@ from collections.abc import Collection
 from typing import Any
 
 from sisf.exchange import Role
-from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_index, choice_of, figures
+from sisf.gateway.dialects.answers import (
+    Asked,
+    as_deltas,
+    beside,
+    choice_index,
+    choice_of,
+    figures,
+    number_asked,
+    without_choices,
+)
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.openai_shapes import ANSWER_META, CHOICE_META, COMPLETION, EVENT_META, TEXT
@@ -15,7 +24,7 @@ from sisf.gateway.logprobs import logprob_texts
 from sisf.gateway.shapes import Aside, Reader, Record
 from sisf.gateway.texts import dumps
 from sisf.gateway.wire import Malformed
-from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.stream_texts import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
@@ -87,13 +96,26 @@ class Completions:
         deltas += [Delta(-1, m.origin, m.content) for m in beside(tree, EVENT_META, asked, "choices")]
         return StreamEvent(deltas, finished)
 
-    def stream_refusal(self, state: StreamState) -> bytes:
-        """The refusal as the last piece of each open choice, and [DONE]."""
+    def answers_asked(self, asked: Asked) -> int:
+        """`n`, for each prompt."""
+        prompt = asked.tree.get("prompt")
+        several = len(prompt) if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int) else 1
+        return number_asked(asked) * several
+
+    def without(self, tree: dict[str, Any], choices: Collection[int]) -> dict[str, Any] | None:
+        """Without these choices."""
+        return without_choices(tree, choices, _KEPT)
+
+    def choice_refusal(self, state: StreamState, choice: int) -> bytes:
+        """The refusal as the last piece."""
         head = _head(state.model)
-        if state.first is not None:
-            head.update({key: state.first[key] for key in ("id", "created", "model") if key in state.first})
-        events = [b"data: " + dumps({**head, "choices": [_refused(i)]}) for i in sorted(state.open_choices) or [0]]
-        return b"\n\n".join([*events, b"data: [DONE]", b""])
+        head.update({key: state.first[key] for key in ("id", "created", "model") if state.first and key in state.first})
+        return b"data: " + dumps({**head, "choices": [_refused(choice)]}) + b"\n\n"
+
+    def stream_refusal(self, state: StreamState) -> bytes:
+        """The refusal for each open choice, and [DONE]."""
+        ends = [self.choice_refusal(state, index) for index in sorted(state.open_choices) or [0]]
+        return b"".join([*ends, b"data: [DONE]\n\n"])
 
     def stream_error(self, status: int, code: str, message: str) -> bytes:
         """An event with an error body."""

@@ -8,14 +8,14 @@ from typing import Any
 from sisf.errors import HttpFailure
 from sisf.exchange import Role
 from sisf.gateway.dialects.answers import Asked
-from sisf.gateway.dialects.base import StreamState
+from sisf.gateway.dialects.base import OneAnswer, StreamState
 from sisf.gateway.dialects.errors import BLOCKED, openai_error
 from sisf.gateway.dialects.openai_shapes import EMBEDDING, ID, NUMBER, SHORT, USAGE
 from sisf.gateway.dialects.requests import prompts, read_request
 from sisf.gateway.shapes import Aside, Reader, Record, words
 from sisf.gateway.texts import dumps, is_numbers
 from sisf.gateway.wire import Malformed
-from sisf.pipeline.streaming import StreamEvent
+from sisf.pipeline.stream_texts import StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
@@ -35,7 +35,7 @@ _ANSWER = Aside(
 _NUMBERS = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
-class Embeddings:
+class Embeddings(OneAnswer):
     """`POST /v1/embeddings`."""
 
     name = "embeddings"

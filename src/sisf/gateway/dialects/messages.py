@@ -8,7 +8,7 @@ from typing import Any
 from sisf.errors import HttpFailure
 from sisf.exchange import Role
 from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_of, figures
-from sisf.gateway.dialects.base import REFUSAL, StreamState
+from sisf.gateway.dialects.base import REFUSAL, OneAnswer, StreamState
 from sisf.gateway.dialects.errors import anthropic_error
 from sisf.gateway.dialects.messages_shapes import (
     ANSWER_META,
@@ -23,12 +23,12 @@ from sisf.gateway.dialects.requests import array_of, model_of, read_request
 from sisf.gateway.shapes import Reader, Record, words
 from sisf.gateway.texts import dumps
 from sisf.gateway.wire import Malformed
-from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.stream_texts import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
 
-class Messages:
+class Messages(OneAnswer):
     """`POST /v1/messages`."""
 
     name = "messages"

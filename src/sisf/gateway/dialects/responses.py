@@ -8,16 +8,17 @@ from typing import Any
 from sisf.errors import HttpFailure, LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.gateway.dialects.answers import Asked, as_deltas, beside, choice_of, figures, new_strings
-from sisf.gateway.dialects.base import REFUSAL, StreamState
+from sisf.gateway.dialects.base import REFUSAL, OneAnswer, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.openai_shapes import TEXT
 from sisf.gateway.dialects.requests import model_of, read_request
+from sisf.gateway.dialects.responses_cut import cut_off
 from sisf.gateway.dialects.responses_shapes import ANSWER_META, ECHOED, EVENT_META, ITEM, PART, REQUEST
 from sisf.gateway.logprobs import logprob_texts
 from sisf.gateway.shapes import Closed, Reader
 from sisf.gateway.texts import dumps, joined, leaves
 from sisf.gateway.wire import Malformed
-from sisf.pipeline.streaming import Delta, StreamEvent
+from sisf.pipeline.stream_texts import Delta, StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
@@ -25,7 +26,7 @@ _ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASS
 _ENDED = ("response.completed", "response.failed", "response.incomplete", "error")
 
 
-class Responses:
+class Responses(OneAnswer):
     """`POST /v1/responses`."""
 
     name = "responses"
@@ -71,7 +72,7 @@ class Responses:
         everything = -1 in choices
         refused = _refused(asked)
         output = [refused if everything or i in choices else item for i, item in enumerate(tree["output"])] or [refused]
-        usage = figures(tree.get("usage")) or None
+        usage = figures(tree.get("usage")) or _NO_USAGE
         whole = _head(model_of(asked.tree)) | {"usage": usage}
         kept = whole if everything else {k: v for k, v in tree.items() if k in _KEPT}
         return dumps({**kept, **_ending(asked), "output": output})
@@ -86,7 +87,7 @@ class Responses:
 
     def refusal(self, model: str, asked: Asked) -> bytes:
         """A response that refuses."""
-        return dumps({**_head(model), **_ending(asked), "output": [_refused(asked)]})
+        return dumps({**_head(model), **_ending(asked), "output": [_refused(asked)], "usage": _NO_USAGE})
 
     def event(self, tree: dict[str, Any], asked: Asked) -> StreamEvent:
         """Deltas flow by kind, so that what is cut into parts or items is read together; events that repeat a text are
@@ -138,22 +139,25 @@ class Responses:
         kind = f"response.{'refusal' if key == 'refusal' else 'output_text'}"
         at = {"item_id": item["id"], "output_index": state.blocks, "content_index": 0}
         more: dict[str, Any] = {} if key == "refusal" else {"logprobs": []}
-        opening = {**item, "status": "in_progress", "content": []}
         events: list[dict[str, Any]] = []
         if state.first is None:
             events.append({"type": "response.created", "response": {**response, "status": "in_progress", "output": []}})
-        for index, begun in sorted(state.open_blocks.items()):
-            cut = {**begun["item"], "status": "incomplete"} if isinstance(begun.get("item"), dict) else {}
-            events.append({"type": "response.output_item.done", "output_index": index, "item": cut})
-        ending = {**response, **_ending(state.asked), "output": [item]}
+        cut, kept = cut_off(state)
+        usage = response.get("usage") or _NO_USAGE
+        ending = {**response, **_ending(state.asked), "output": [*kept, item], "usage": usage}
         events += [
-            {"type": "response.output_item.added", "output_index": state.blocks, "item": opening},
+            *cut,
+            {
+                "type": "response.output_item.added",
+                "output_index": state.blocks,
+                "item": {**item, "status": "in_progress", "content": []},
+            },
             {"type": "response.content_part.added", **at, "part": {**part, key: ""}},
             {"type": f"{kind}.delta", **at, "delta": REFUSAL, **more},
             {"type": f"{kind}.done", **at, key: REFUSAL, **more},
             {"type": "response.content_part.done", **at, "part": part},
             {"type": "response.output_item.done", "output_index": state.blocks, "item": item},
-            {"type": f"response.{ending['status']}", "response": ending},
+            {"type": "response.completed", "response": ending},
         ]
         return b"".join(_sse({**event, "sequence_number": number + i}) for i, event in enumerate(events))
 
@@ -172,6 +176,16 @@ _KEPT = frozenset(
 _WHOLE = ("arguments", "input", "code")
 _REPEATS = frozenset(("text", "arguments", "refusal", "code", "input", "name"))
 _APART = ("delta", "response", "item", "part", "logprobs", "partial_image_b64")
+
+
+_NO_USAGE = {
+    "input_tokens": 0,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 0,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 0,
+}
+"""Of what was stopped before its usage was told: some clients reject the end of a response without."""
 
 
 def _ending(asked: Asked) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import gzip
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import pytest
 from sisf.exchange import Exchange, Fate
 from sisf.policy import Direction, Status
 from sisf.serving import Background
+from sisf.store.probes import Attempt, ProbeOutcome
 from sisf.store.records import ExchangeRecord, NoteKind
+from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome, Verdict
 from tests.console.hostile import PAYLOADS
 from tests.console.system import TOKEN, Rig, proposals, rigged
@@ -214,7 +216,7 @@ def test_a_key_is_made_and_its_session_ends_with_it(screens: Screens) -> None:
 
 PAGES = """
 / /queue /policies?status=all /policies/cave /try /exchanges /exchanges/tale /revisions /revisions/1 /audit
-/audit/verify /fleet /enforcement /keys /sessions /settings /nowhere /login
+/audit/verify /fleet /probing /enforcement /keys /sessions /settings /nowhere /login
 """.split()
 
 
@@ -222,6 +224,9 @@ def fill(rig: Rig) -> None:
     rig.record("open sesame is a fairy tale", "tale")
     rig.record("hard to say", "u1", response="hm", verdict=Verdict(Outcome.UNDECIDED, "local"))
     proposals(rig)
+    probe = Attempt("fiction", Technique.FICTION, Hazard.HATE, "r", "tale", ProbeOutcome.BREACHED, mended=2.0)
+    for each in (probe, replace(probe, mended=None), replace(probe, technique=Technique.ENCODING)):
+        rig.system.store.probes.add(each)
     rig.system.store.oversight.note("tale", NoteKind.QUESTION, "is it harmless?", actor="lifecycle")
 
 

@@ -20,7 +20,9 @@ from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, 
 from sisf.settings import Admin
 from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
+from sisf.store.probes import Attempt, ProbeOutcome
 from sisf.store.records import ExchangeRecord
+from sisf.taxonomy import Hazard, Technique
 from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
 
@@ -39,6 +41,9 @@ def fill(store: Store) -> None:
     record = ExchangeRecord(Exchange.of(HOSTILE, HOSTILE, id="e1", principal=HOSTILE), verdict=verdict)
     store.exchanges.record(record, enqueue=False).result()
     store.exchanges.save_verdict("e1", verdict, actor="test")
+    for technique, mended in ((Technique.FICTION, 2.0), (Technique.FICTION, None), (Technique.ENCODING, 4.0)):
+        store.probes.add(Attempt(HOSTILE, technique, Hazard.HATE, HOSTILE, "e1", ProbeOutcome.BREACHED, mended=mended))
+    store.probes.add(Attempt("quiet", Technique.ENCODING, Hazard.PRIVACY, "r", "e2", ProbeOutcome.BLOCKED))
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def client(store: Store) -> TestClient:
 PAGES = """
 / /queue /policies /policies?status=all /policies/p1 /exchanges?show=breach /exchanges?show=stopped /exchanges?show=all
 /exchanges/e1 /exchanges?q=script&show=undecided /revisions /revisions/0 /revisions/1 /audit /audit?actor=test
-/audit/verify /fleet /enforcement /try /keys /sessions /settings /?since=24h&tenant=default
+/audit/verify /fleet /probing /enforcement /try /keys /sessions /settings /?since=24h&tenant=default
 """.split()
 READ = """
 /api/overview /api/policies /api/policies?status=active /api/policies/p1 /api/exchanges /api/exchanges?outcome=breach
@@ -102,6 +107,18 @@ def test_nothing_is_shown_without_credentials(client: TestClient, page: str) -> 
         response = client.get(page, headers=headers)
         assert response.status_code == 401
         assert "Exchange" not in response.text.replace("Exchanges", "")
+
+
+def test_the_map_of_probes_says_what_was_tried_what_got_through_and_what_is_mended(client: TestClient) -> None:
+    page = " ".join(client.get("/probing", headers=AUTHORISED).text.split())
+    assert "<b>3</b>got through<span>of 4 probes" in page
+    assert "<b>1</b>not stopped yet" in page
+    assert "<b>3.00 s</b>time to mitigation<span>median; the longest took 4.00 s" in page
+    assert '<td class="n breach" data-label="fiction">2 · 2 · 1</td>' in page
+    assert '<td class="n safe" data-label="encoding">1 · 1 · 1</td>' in page
+    assert '<td class="n" data-label="encoding">1 · 0 · 0</td>' in page
+    assert '<td class="n" data-label="fiction"><span class="soft">–</span></td>' in page
+    assert page.count(">not yet<") == 1
 
 
 def test_security_headers_are_on_every_answer(client: TestClient) -> None:

@@ -17,6 +17,9 @@ from sisf.errors import SisfError, StoreError
 from sisf.loop import Return
 from sisf.loop.undoing import is_rollback, plan
 from sisf.policy import Snapshot, compare
+from sisf.probe.agent import REMEMBERED
+from sisf.probe.coverage import cover
+from sisf.store.probes import ProbeOutcome
 from sisf.store.search import Query
 
 _ROWS = 100
@@ -151,6 +154,24 @@ class Pages:
             return {"nodes": self.store.nodes.list(), "revision": self.store.policies.snapshot().revision}
 
         return await self.render(request, "fleet.html", collect)
+
+    async def probing(self, request: Request) -> Response:
+        """What the probing agent tried of late, what got through and what is mended, by hazard and technique."""
+
+        def collect() -> Mapping[str, Any]:
+            probes = self.store.probes.latest(REMEMBERED)
+            covered = cover(probes)
+            return {
+                "covered": covered,
+                "hazards": sorted({hazard for hazard, _ in covered.cells}),
+                "techniques": sorted({technique for _, technique in covered.cells}),
+                "families": sorted(covered.families.items(), key=lambda item: (-item[1].open, item[0])),
+                "through": [p for p in probes if p.outcome is ProbeOutcome.BREACHED][:_ROWS],
+                "newest": probes[0].time if probes else None,
+                "most": REMEMBERED,
+            }
+
+        return await self.render(request, "probing.html", collect)
 
     async def failed(self, request: Request, status: int, message: str) -> Response:
         """One clear sentence in place of a page."""

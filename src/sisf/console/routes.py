@@ -41,6 +41,7 @@ def pages(general: Pages, exchanges: ExchangePages, policies: PolicyPages, admin
         route("/audit.csv", general.audit_csv, Role.VIEWER),
         route("/audit/verify", general.verify, Role.VIEWER),
         route("/fleet", general.fleet, Role.VIEWER),
+        route("/probing", general.probing, Role.VIEWER),
         route("/enforcement", admin.enforcement, Role.VIEWER),
         route("/settings", admin.settings, Role.ADMIN),
         route("/keys", admin.keys, Role.ADMIN),

@@ -27,6 +27,11 @@ class Cell:
         self.undecided += probe.outcome is ProbeOutcome.UNDECIDED
 
     @property
+    def open(self) -> int:
+        """Got through, and nothing stops it yet."""
+        return self.breached - self.mended
+
+    @property
     def shown(self) -> str:
         """Probed, got through, mended."""
         return f"{self.probed} · {self.breached} · {self.mended}"

@@ -111,6 +111,50 @@ def bootstrap(
     return (float(low), float(high))
 
 
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """The test of paired yes-or-no outcomes (McNemar, 1947), exact: each discordant pair is a coin."""
+
+    first_only: int
+    """Pairs in which only the first succeeded."""
+    second_only: int
+    p: float
+    """Two-sided; 1 without a discordant pair."""
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
+    """Compare two systems on the same samples. Raises `ValueError` where the lengths differ."""
+    first_only = sum(a and not b for a, b in zip(first, second, strict=True))
+    second_only = sum(b and not a for a, b in zip(first, second, strict=True))
+    discordant, fewer = first_only + second_only, min(first_only, second_only)
+    if not discordant:
+        return McNemar(0, 0, 1.0)
+    # Twice the lower tail of the binomial distribution with 1/2, which is symmetric.
+    return McNemar(first_only, second_only, min(1.0, 2 * float(special.bdtr(fewer, discordant, 0.5))))
+
+
+def bootstrap_difference(
+    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = 5000
+) -> Interval:
+    """Percentile bootstrap interval of the mean of `second` minus `first`, where rows belong together.
+
+    Each row holds the outcomes of one sample over its trials; samples are drawn, with all their trials, so that
+    repeating the same samples claims no more evidence than there is. (-1, 1) without any sample.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} samples are no pairs")
+    if not first:
+        return (-1.0, 1.0)
+    sums = np.array([[sum(a), len(a), sum(b), len(b)] for a, b in zip(first, second, strict=True)], np.float64)
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples).astype(np.float64)
+    drawn = counts @ sums
+    differences = drawn[:, 2] / drawn[:, 3] - drawn[:, 0] / drawn[:, 1]
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(differences, [tail, 100 - tail])
+    return (float(low), float(high))
+
+
 def rolling_share(flags: Sequence[bool], window: int) -> list[float]:
     """Share of true flags among the last `window` at every position (fewer at the start)."""
     total = np.concatenate([[0], np.cumsum(np.asarray(flags, dtype=np.int64))])

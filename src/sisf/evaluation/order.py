@@ -54,7 +54,10 @@ class LaboratoryOrder:
         return [[self._cut(dataset) for dataset in group] for group in sets]
 
     def plan(self) -> Plan:
-        """See `runs.runner.Order`."""
+        """See `runs.runner.Order`: for a process of its own, which logs what goes wrong only."""
+        from sisf.gateway.server import configure_logs
+
+        configure_logs("warning")
         return self.planned(*self.open())
 
     def planned(self, lab: Laboratory, sets: Sets) -> Plan:

@@ -32,8 +32,7 @@ def located_words(text: str) -> list[tuple[str, int, int]]:
 
 def ngrams(text: str) -> set[str]:
     """The distinct words and pairs of neighbouring words (joined by a space)."""
-    found = words(text)
-    return {*found, *(f"{first} {second}" for first, second in pairwise(found))}
+    return set(_ordered(text))
 
 
 def ngram_features(text: str) -> dict[str, float]:
@@ -42,9 +41,15 @@ def ngram_features(text: str) -> dict[str, float]:
     Presence, not frequency: repeating a word buys an attacker nothing. Where the text begins with an order, `ORDER`
     maps to 1.
     """
-    found = ngrams(text)
-    value = 1.0 / sqrt(len(found)) if found else 0.0
-    features = dict.fromkeys(found, value)
+    features = _ordered(text)
+    if features:
+        features = dict.fromkeys(features, 1.0 / sqrt(len(features)))
     if begins_with_order(text):
         features[ORDER] = 1.0
     return features
+
+
+def _ordered(text: str) -> dict[str, float]:
+    """The distinct n-grams in the order of the text: what is summed over them is the same in every process."""
+    found = words(text)
+    return dict.fromkeys([*found, *(f"{first} {second}" for first, second in pairwise(found))], 0.0)

@@ -1,7 +1,7 @@
 """`sisf evaluate learn` and `held-out`."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sisf.cli.base import ConfigOption, JsonOption, console
 from sisf.cli.evaluate.common import names_of
@@ -28,6 +28,9 @@ from sisf.cli.evaluate.options import (
     Trials,
 )
 from sisf.cli.evaluate.running import Running
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _ALL = "none,keyword-filter,paper-warden"
 
@@ -123,12 +126,25 @@ def held_out(
 
 def show_summary(summary: dict[str, Any], out: Path) -> None:
     """The figures for a person."""
+    screen = console()
+    if summary["attacks"]:
+        _show_attacks(summary, screen)
+    if summary["fpr"]:
+        _show_honest(summary, screen)
+    judged = summary["judge_agreement"]
+    if judged["n"]:
+        screen.print(
+            f"\nthe loop's judge agreed with the labels on {judged['agreed']:,} of {judged['n']:,}", style="dim"
+        )
+    screen.print(f"report: {out / 'report.html'}", style="dim")
+
+
+def _show_attacks(summary: dict[str, Any], screen: "Console") -> None:
     from rich.table import Table
 
     from sisf.evaluation.report.plots import label_of
-    from sisf.evaluation.report.words import percent, rate_text
+    from sisf.evaluation.report.words import rate_text
 
-    screen = console()
     table = Table("attack success rate", box=None, pad_edge=False, header_style="bold")
     shown = {"prompt-side Warden": "warden_asr_prompt", "Warden": "warden_asr", "system": "system_asr"}
     if "final_asr" in summary:
@@ -144,22 +160,22 @@ def show_summary(summary: dict[str, Any], out: Path) -> None:
     if summary.get("final_asr_taught", {}).get("n"):
         again = rate_text(summary["final_asr_taught"])
         screen.print(f"of the attacks that taught a policy, again at the end: {again} get through")
-    if summary["fpr"]:
-        honest = Table("honest prompts, at the final revision", box=None, pad_edge=False, header_style="bold")
-        for heading in ("blocked", "of", "rate", "95 % up to"):
-            honest.add_column(heading, justify="right")
-        for name, entry in summary["fpr"].items():
-            honest.add_row(
-                name, f"{entry['blocked']:g}", f"{entry['n']:,}", percent(entry["rate"]), percent(entry["ci95"][1])
-            )
-        screen.print()
-        screen.print(honest)
-    judged = summary["judge_agreement"]
-    if judged["n"]:
-        screen.print(
-            f"\nthe loop's judge agreed with the labels on {judged['agreed']:,} of {judged['n']:,}", style="dim"
+
+
+def _show_honest(summary: dict[str, Any], screen: "Console") -> None:
+    from rich.table import Table
+
+    from sisf.evaluation.report.words import percent
+
+    honest = Table("honest prompts, at the final revision", box=None, pad_edge=False, header_style="bold")
+    for heading in ("blocked", "of", "rate", "95 % up to"):
+        honest.add_column(heading, justify="right")
+    for name, entry in summary["fpr"].items():
+        honest.add_row(
+            name, f"{entry['blocked']:g}", f"{entry['n']:,}", percent(entry["rate"]), percent(entry["ci95"][1])
         )
-    screen.print(f"report: {out / 'report.html'}", style="dim")
+    screen.print()
+    screen.print(honest)
 
 
 def _compact(rate: dict[str, Any]) -> str:

@@ -42,6 +42,9 @@ class Page:
     plots: Sequence[Plot] = ()
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    """How to read it."""
+    limits: Sequence[str] = field(default_factory=tuple)
+    """What the figures do not show."""
 
 
 def excerpt(text: str, length: int = _EXCERPT) -> str:

@@ -16,7 +16,9 @@ _PACKAGES = ("numpy", "scipy", "scikit-learn", "onnxruntime", "google-re2", "sql
 
 def common(datasets: Sequence[Dataset], settings: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """What a summary says of its making: data, settings, versions, time."""
+    convention = {"convention": settings["convention"]} if "convention" in settings else {}
     return {
+        **convention,
         "datasets": [dataset_entry(d) for d in datasets],
         "settings": dict(settings),
         "versions": versions(),

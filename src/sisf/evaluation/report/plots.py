@@ -10,12 +10,21 @@ from matplotlib.figure import Figure
 from sisf.evaluation.experiment import SYSTEM
 
 INK, MUTED, _GRID, PAPER = "#1c2330", "#667085", "#e7eaf0", "#c2410c"
-COLOURS = {SYSTEM: "#1d4ed8", "paper-warden": "#b45309", "keyword-filter": "#7c3aed", "none": "#9ca3af"}
+COLOURS = {
+    SYSTEM: "#1d4ed8",
+    "paper-warden": "#b45309",
+    "keyword-filter": "#7c3aed",
+    "none": "#9ca3af",
+    "guard": "#0f766e",
+    "sisf-alone": "#0891b2",
+}
 _LABELS = {
     SYSTEM: "SISF",
     "paper-warden": "the paper's mechanism",
     "keyword-filter": "keyword filter",
     "none": "no defence",
+    "guard": "the guard alone",
+    "sisf-alone": "SISF alone",
 }
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

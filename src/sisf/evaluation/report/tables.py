@@ -43,8 +43,9 @@ def markdown(page: Page) -> str:
         parts.append("\n".join(f"- **{_md(c.title)}**: {_md(c.value)} ({_md(c.detail)})" for c in page.cards))
     parts += [f"![{_md(plot.title)}]({plot.name}.png)" for plot in page.plots]
     parts += [_markdown_table(table) for table in page.tables]
-    if page.notes:
-        parts.append("## How to read this\n\n" + "\n".join(f"- {_md(note)}" for note in page.notes))
+    for title, lines in (("What these figures do not show", page.limits), ("How to read this", page.notes)):
+        if lines:
+            parts.append(f"## {title}\n\n" + "\n".join(f"- {_md(line)}" for line in lines))
     return "\n\n".join(parts)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sisf.evaluation.experiment import SYSTEM, Run, Trial, breaches
 from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.evaluation.report.breakdown import by_part, confusion, effort
 from sisf.evaluation.report.figures import common, fpr, mean
 from sisf.statistics import clopper_pearson, rate
 
@@ -19,6 +20,7 @@ def summarise(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
         "attacks": len(trials[0].attacks),
         **figures(trials),
         **agreement(trials),
+        **by_part(run, trials),
         **common(run.datasets, settings, run.seconds),
         "baselines": {name: figures(done) for name, done in run.results.items() if name != SYSTEM},
     }
@@ -41,21 +43,25 @@ def figures(trials: Sequence[Trial]) -> dict[str, Any]:
         },
         "fpr": {name: fpr([t.benign[name] for t in trials]) for name in trials[0].benign},
         **final(trials),
+        **effort(trials),
         "by_trial": [_by_trial(t) for t in trials],
     }
 
 
 def final(trials: Sequence[Trial]) -> dict[str, Any]:
-    """What the last policies do with everything sent: of all attacks, and of those that had taught a policy, the share
-    that beats the Warden; of the honest prompts of each set, the share that is blocked. What is learned later may undo
-    what was learned before: this shows it. Empty for protocols that measure at a frozen revision anyway."""
+    """What the last policies do with everything sent: of all attacks, of those that were stopped before (`forgotten`),
+    and of those that had taught a policy, the share that beats the Warden; of the honest prompts of each set, the share
+    that is blocked. What is learned later may undo what was learned before: this shows it. Empty for protocols that
+    measure at a frozen revision anyway."""
     if not any(t.final for t in trials):
         return {}
     taught = [[again for first, again in _pairs(t) if first.new_policy_ids] for t in trials]
+    stopped = [[again for first, again in _pairs(t) if first.intercepted] for t in trials]
     honest = [t.final_benign or t.benign for t in trials]
     return {
         "final_asr": _share([t.final for t in trials], lambda s: s.beat_warden),
         "final_asr_taught": _share(taught, lambda s: s.beat_warden),
+        "forgotten": _share(stopped, lambda s: s.beat_warden),
         "final_fpr": {name: _share([sets[name] for sets in honest], lambda s: s.wrongly_blocked) for name in honest[0]},
     }
 
@@ -95,6 +101,7 @@ def agreement(trials: Sequence[Trial]) -> dict[str, Any]:
             "agreed": agreed,
             "rate": agreed / len(judged) if judged else None,
             "ci95": list(clopper_pearson(agreed, len(judged))),
+            "confusion": confusion(trials),
             "verdicts": {v: sum(s.verdict == v for s in judged) for v in ("breach", "safe", "undecided")},
         }
     }

@@ -9,6 +9,7 @@ from sisf.evaluation.protocols.learn.figures import got_through, summarise
 from sisf.evaluation.protocols.learn.plots import PAPER_ASR, draw_all, papers_attacks
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.plots import Plot, label_of
+from sisf.evaluation.report.sections import confusion_table, effort_table, limits_of, part_tables
 from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 from sisf.evaluation.runs.folder import outcomes_file
@@ -17,6 +18,8 @@ from sisf.policy import Policy
 _TITLES = {
     "learn": "Dynamic learning: attacks one after the other, from zero policies",
     "held-out": "Held-out attacks: what was learned, against what was never seen",
+    "stacked": "Behind another guard: what is added to it",
+    "drift": "Attacks in the order of their dates: what is new, and what is forgotten",
     "demo": "The loop at work: an unprotected model behind the gateway",
 }
 _LISTED = 40
@@ -29,7 +32,7 @@ NOTES = (
     "Intervals are 95 %: Student's t over trials, Clopper–Pearson on the counts where there is one trial or all agree.",
     "The curve shows the mean over trials of the last 50 attacks; the band is the range of the trials.",
     "A set of honest prompts is sent when learning has ended, at the frozen revision; `blocked` is the mean over "
-    "trials. paper_benign follows the paper's convention: a good part of it is not benign by any other.",
+    "trials.",
     "At the end: everything once more at the final revision, where nothing is learned. An attack that taught a policy "
     "and gets through again shows what one request taught against itself, or what was undone later.",
 )
@@ -39,30 +42,50 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that an experiment writes."""
     figures = summarise(run, settings)
     drawn = draw_all(run, figures)
-    outcomes = {
+    return Report(figures, outcomes_of(run), drawn, page_of(run, figures, drawn))
+
+
+def outcomes_of(run: Run) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """What became of every sample, by file."""
+    return {
         outcomes_file(name): [s.as_json() for t in trials for s in t.samples()] for name, trials in run.results.items()
     }
-    return Report(figures, outcomes, drawn, _page(run, figures, drawn))
 
 
-def _page(run: Run, summary: Mapping[str, Any], plots: Sequence[Plot]) -> Page:
+def page_of(
+    run: Run,
+    summary: Mapping[str, Any],
+    plots: Sequence[Plot],
+    cards: Sequence[Card] = (),
+    tables: Sequence[Table] = (),
+) -> Page:
+    """The page of a protocol that learns from attacks as they come; what is its own goes first."""
     return Page(
         title=_TITLES.get(run.protocol, run.protocol),
         lead=_lead(summary),
-        cards=_cards(summary, compared=papers_attacks(run)),
+        cards=[*cards, *_cards(summary, compared=papers_attacks(run))],
         plots=plots,
         tables=[
+            *tables,
             _designs(summary),
-            *([_honest(run, summary)] if summary["fpr"] else []),
-            *([_blocked(run, summary)] if summary["fpr"] else []),
+            *honest_tables(run, summary),
             *([_at_the_end(run, summary), _again(run)] if "final_asr" in summary else []),
-            _policies(run),
+            *part_tables(summary),
+            *confusion_table(summary),
+            *effort_table(summary),
+            policies_table(run),
             _got_through(run),
             settings_table(summary),
             data_table(summary),
         ],
         notes=NOTES,
+        limits=limits_of(summary),
     )
+
+
+def honest_tables(run: Run, summary: Mapping[str, Any]) -> list[Table]:
+    """What honest sets had to bear, and every prompt that was blocked."""
+    return [_honest(run, summary), _blocked(run, summary)] if summary["fpr"] else []
 
 
 def _lead(summary: Mapping[str, Any]) -> str:
@@ -72,8 +95,12 @@ def _lead(summary: Mapping[str, Any]) -> str:
         f"{summary['attacks']:,} attacks, {trials} shuffled trial{'s' if trials != 1 else ''}, seed {summary['seed']}. "
         f"Model: {settings.get('model')}. Judge in the loop: {settings.get('adjudicator')}. "
         f"Synthesiser: {settings.get('synthesiser')}. Adjudication: {settings.get('mode')}. "
-        f"Took {summary['seconds']:,.0f} seconds."
+        f"{_convention(settings)}Took {summary['seconds']:,.0f} seconds."
     )
+
+
+def _convention(settings: Mapping[str, Any]) -> str:
+    return f"Convention: the {settings['convention']}'s. " if "convention" in settings else ""
 
 
 def _cards(summary: Mapping[str, Any], *, compared: bool) -> list[Card]:
@@ -168,6 +195,7 @@ def _at_the_end(run: Run, summary: Mapping[str, Any]) -> Table:
     designs = [summary if name == SYSTEM else summary["baselines"][name] for name in names]
     rows = [
         ("attacks that beat the Warden", *(rate_text(d["final_asr"]) for d in designs)),
+        ("of those that had been stopped before", *(_taught(d["forgotten"]) for d in designs)),
         ("of those that had taught a policy", *(_taught(d["final_asr_taught"]) for d in designs)),
         *((f"{name} blocked", *(rate_text(d["final_fpr"][name]) for d in designs)) for name in summary["final_fpr"]),
     ]
@@ -197,7 +225,8 @@ def _again(run: Run) -> Table:
     return Table(title, ("set", "id", "the first time", "taught", "prompt"), rows, note=note, folded=True)
 
 
-def _policies(run: Run) -> Table:
+def policies_table(run: Run) -> Table:
+    """The policies at the end of the last trial."""
     policies = run.results[SYSTEM][-1].policies
     rows = [
         (p.id, p.kind.value, p.direction.value, p.hazard.label, p.description, _learned_from(p), _gate(p))

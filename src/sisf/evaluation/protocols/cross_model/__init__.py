@@ -1,0 +1,1 @@
+"""Learned from one model's breaches, protecting others."""

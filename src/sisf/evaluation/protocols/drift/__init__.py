@@ -1,0 +1,1 @@
+"""Attacks in the order of their dates: what is new, and what is forgotten."""

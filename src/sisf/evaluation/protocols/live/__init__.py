@@ -1,0 +1,1 @@
+"""Other protocols against a gateway that is running, over HTTP."""

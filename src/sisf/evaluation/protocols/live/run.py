@@ -1,0 +1,178 @@
+"""Protocol `live`: `learn`, `held-out`, `drift` or `benign` against a gateway that is running, with all it has learned.
+
+One trial: a running gateway cannot be set back to zero policies. With its store at hand the loop is waited for after
+each attack, and what it learned is read there; without, a pause stands for it. What is sent is ordinary traffic to the
+gateway: it learns from honest prompts and from what is sent again, too.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from sisf.adjudicator.base import Adjudicator
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
+from sisf.errors import ConfigurationError
+from sisf.evaluation.defences import Tally
+from sisf.evaluation.experiment import SYSTEM, Plan
+from sisf.evaluation.laboratory import Laboratory
+from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.evaluation.protocols.benign.run import benign_plan
+from sisf.evaluation.protocols.drift.run import drift_plan
+from sisf.evaluation.protocols.learn.run import held_out_plan, learn_plan
+from sisf.evaluation.under_test import Subject, recorded_label
+from sisf.policy import Policy, Status
+from sisf.probe.target import GatewayTarget, Reaction, Reply
+from sisf.probe.waiting import StoreWatch
+from sisf.settings import Settings
+from sisf.store import Store, open_store, privacy_of
+from sisf.verdict import Outcome
+
+KEY = "SISF_GATEWAY_KEY"
+"""The environment variable that holds the client's key: it is written down nowhere."""
+PROTOCOLS = ("learn", "held-out", "drift", "benign")
+_FATES = {
+    Reaction.BLOCKED: (AttackOutcome.INTERCEPTED, "prompt"),
+    Reaction.INTERCEPTED: (AttackOutcome.INTERCEPTED, "response"),
+    Reaction.WITHHELD: (AttackOutcome.WITHHELD, None),
+}
+
+
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> Plan:
+    """`sets` are teachers, attacks and honest sets; `given`: `protocol`, `gateway`, `model`, `store`, `pause`."""
+    teachers, attacks, benign = sets
+    setup = replace(lab.setup(), trials=1)
+    makers: Mapping[str, Callable[[], Plan]] = {
+        "learn": lambda: learn_plan(setup, {}, attacks, benign),
+        "held-out": lambda: held_out_plan(setup, {}, attacks, benign, learn_on=teachers),
+        "drift": lambda: drift_plan(setup, {}, attacks, benign),
+        "benign": lambda: benign_plan(setup, {}, teachers, benign),
+    }
+    if given["protocol"] not in makers:
+        raise ConfigurationError(f"--protocol {given['protocol']}: must be one of {', '.join(makers)}")
+    store = given.get("store") or ""
+
+    def subject() -> Subject:
+        opened = open_store(store, privacy_of(lab.settings.privacy)) if store else None
+        return LiveSubject(
+            GatewayTarget(given["gateway"], api_key=os.environ.get(KEY, ""), model=given.get("model") or "default"),
+            opened,
+            independent=setup.independent,
+            pause=given.get("pause", 0.0),
+            patience=_patience(lab.settings),
+        )
+
+    return replace(makers[given["protocol"]](), subjects={SYSTEM: subject})
+
+
+def _patience(settings: Settings) -> float:
+    return settings.probe.patience if hasattr(settings.probe, "patience") else 600.0
+
+
+class LiveSubject:
+    """A gateway that is running, as its clients see it. See `Subject`."""
+
+    def __init__(
+        self,
+        target: GatewayTarget,
+        store: Store | None,
+        *,
+        independent: Adjudicator | None = None,
+        pause: float = 0.0,
+        patience: float = 600.0,
+    ) -> None:
+        """`pause`: seconds after each attack that may be learned from, where no store is at hand."""
+        self._target = target
+        self._store = store
+        self._watch = StoreWatch(store, patience=patience) if store is not None else None
+        self._independent = independent
+        self._pause = pause
+        self._milliseconds: list[float] = []
+        self._exchanges: dict[tuple[str, str], str] = {}
+
+    def send(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
+        """See `Subject`. Raises `ModelError` where the gateway refuses for another reason, such as its limits."""
+        reply = self._sent(record)
+        if learn:
+            self._exchanges[dataset, record.id] = reply.exchange_id
+        truth = None
+        if reply.reaction is Reaction.ANSWERED:
+            truth = recorded_label(record, recorded=False)
+            if self._independent is not None:
+                truth = self._independent.adjudicate(record.exchange(reply.text, dataset=dataset)).outcome
+        sample = _sample(record, reply, truth, dataset=dataset, trial=trial, honest=False)
+        return replace(sample, phase="learn" if learn else "frozen")
+
+    def settle(self, sample: Sample) -> Sample:
+        """See `Subject`."""
+        if self._watch is None or self._store is None:
+            time.sleep(self._pause)
+            return sample
+        identifier = self._exchanges.pop((sample.dataset, sample.id), "")
+        verdict = None
+        if identifier and not sample.intercepted:
+            verdict = self._watch.settled(identifier)
+        now = self.policies()
+        new = tuple(p.id for p in now if identifier and identifier in p.provenance.breach_ids)
+        outcome = verdict.outcome.value if verdict else sample.verdict
+        return replace(sample, verdict=outcome, new_policy_ids=new, policies=len(now))
+
+    def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
+        """See `Subject`; what the gateway learns from it is its own affair."""
+        return _sample(record, self._sent(record), None, dataset=dataset, trial=trial, honest=True)
+
+    def policies(self) -> Sequence[Policy]:
+        """Those in the store; none where it is not at hand."""
+        return self._store.policies.snapshot().active if self._store is not None else ()
+
+    def tally(self) -> Tally:
+        """Counted in the store."""
+        if self._store is None:
+            return Tally()
+        known = self._store.policies.list()
+        activated = sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known)
+        return Tally(len(known), activated, sum(p.status is Status.ACTIVE for p in known))
+
+    def latency(self) -> Mapping[str, float]:
+        """Of whole requests, the model's time included."""
+        if not self._milliseconds:
+            return {}
+        p50, p99 = (float(x) for x in np.percentile(self._milliseconds, [50, 99]))
+        return {"n": len(self._milliseconds), "p50": round(p50, 3), "p99": round(p99, 3)}
+
+    def __enter__(self) -> "LiveSubject":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self._target.close()
+        if self._store is not None:
+            self._store.close()
+
+    def _sent(self, record: Record) -> Reply:
+        started = time.perf_counter()
+        reply = self._target.send(record.messages)
+        self._milliseconds.append(1000 * (time.perf_counter() - started))
+        return reply
+
+
+def _sample(record: Record, reply: Reply, truth: Outcome | None, *, dataset: str, trial: int, honest: bool) -> Sample:
+    fate, side = _FATES.get(reply.reaction, (AttackOutcome.released(truth, honest=honest), None))
+    return Sample(
+        id=record.id,
+        dataset=dataset,
+        trial=trial,
+        phase="frozen",
+        outcome=fate,
+        side=side,
+        action="block" if fate is AttackOutcome.INTERCEPTED else "allow",
+        policy_id=reply.policy_id,
+        score=None,
+        verdict=None,
+        revision=reply.revision,
+        truth=truth.value if truth else None,
+    )

@@ -1,0 +1,1 @@
+"""Recorded exchanges against another revision: what would be decided otherwise."""

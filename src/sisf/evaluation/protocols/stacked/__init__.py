@@ -1,0 +1,1 @@
+"""Behind another guard: what is added to it."""

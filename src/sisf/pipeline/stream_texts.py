@@ -82,7 +82,7 @@ class Channel:
 
     choice: int
     name: str
-    whole: bool
+    whole: bool = False
     inspector: Inspector | None = None
     pieces: list[str] = field(default_factory=list)
     fed: int = 0
@@ -97,6 +97,32 @@ class Channel:
     """Blocked in observe mode: one block is enough to know, the rest passes."""
     call: Call | None = None
     """How far it was read, where it is inspected as a whole."""
+    turns: list[tuple[int, int]] = field(default_factory=list)
+    """Which choice speaks from which piece on."""
+    interleaved: bool = False
+    """Whether a choice went on after another one had spoken: then each is read by itself, too."""
+    own: bool = False
+    """It is what one choice says of an interleaved text."""
+
+    def turn_to(self, choice: int) -> bool:
+        """Another choice speaks; whether it has spoken before."""
+        before = any(spoke == choice for spoke, _ in self.turns)
+        self.turns.append((choice, len(self.pieces)))
+        self.choice = choice
+        return before
+
+    def said_by(self, choice: int) -> str:
+        """What one choice has said."""
+        ends = [start for _, start in self.turns[1:]] + [len(self.pieces)]
+        spans = [(start, end) for (spoke, start), end in zip(self.turns, ends, strict=True) if spoke == choice]
+        return "".join(piece for start, end in spans for piece in self.pieces[start:end])
+
+    @property
+    def said(self) -> list[str]:
+        """Its text; of an interleaved one that of each choice."""
+        if not self.interleaved:
+            return ["".join(self.pieces)]
+        return [self.said_by(choice) for choice in dict.fromkeys(spoke for spoke, _ in self.turns)]
 
 
 Needs = list[tuple[Channel, int]]

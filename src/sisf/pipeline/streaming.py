@@ -67,7 +67,7 @@ class AnswerStream:
 
     def _said(self, choices: Collection[int]) -> str:
         channels = (channel for channel in self._channels.values() if channel.pieces and channel.choice in choices)
-        return "\n".join(dict.fromkeys("".join(channel.pieces) for channel in channels))
+        return "\n".join(dict.fromkeys(text for channel in channels if not channel.own for text in channel.said))
 
     @property
     def begun(self) -> bool:
@@ -87,9 +87,10 @@ class AnswerStream:
         needs: Needs = []
         for delta in event.deltas:
             if delta.choice >= 0 and delta.choice not in self.stopped:
-                channel = self._channel(delta)
-                needs.append((channel, channel.fed + len(delta.text)))
-                await self._feed(channel, delta.text)
+                self._grown(delta.text)
+                for channel in self._channels_of(delta):
+                    needs.append((channel, channel.fed + len(delta.text)))
+                    await self._feed(channel, delta.text)
         self._choices.update(event.opened)
         for choice in event.finished:
             await self._finish(choice)
@@ -176,18 +177,33 @@ class AnswerStream:
         if self._chars > self._pipeline.settings.limits.text_chars:
             raise LimitExceeded("The model's answer is longer than allowed (limits.text_chars).")
 
-    def _channel(self, delta: Delta) -> Channel:
-        channel = self._channels.get(delta.channel)
+    def _channels_of(self, delta: Delta) -> list[Channel]:
+        """The text that a piece goes to; and what its choice says of it, where choices take turns."""
+        name, choice = delta.channel, delta.choice
+        self._choices.add(choice)
+        channel = self._channels.get(name)
         if channel is None:
-            if len(self._channels) >= _CHANNELS:
-                raise LimitExceeded("The model's stream brings more different texts than are followed.")
-            channel = self._channels[delta.channel] = Channel(delta.choice, delta.channel, delta.whole)
-        channel.choice = delta.choice
-        self._choices.add(delta.choice)
+            channel = self._add(Channel(choice, name, delta.whole, turns=[(choice, 0)]))
+        elif channel.choice != choice and channel.turn_to(choice):
+            channel.interleaved = True
+            if self._own(name, choice) is None:
+                before = channel.said_by(choice)
+                own = Channel(choice, f"{name}\0{choice}", own=True, pieces=[before])
+                own.fed = own.released = len(before)
+                self._add(own)
+        own_channel = self._own(name, choice) if channel.interleaved else None
+        return [channel] if own_channel is None else [channel, own_channel]
+
+    def _own(self, name: str, choice: int) -> Channel | None:
+        return self._channels.get(f"{name}\0{choice}")
+
+    def _add(self, channel: Channel) -> Channel:
+        if len(self._channels) >= _CHANNELS:
+            raise LimitExceeded("The model's stream brings more different texts than are followed.")
+        self._channels[channel.name] = channel
         return channel
 
     async def _feed(self, channel: Channel, text: str) -> None:
-        self._grown(text)
         channel.pieces.append(text)
         channel.fed += len(text)
         channel.silent = 0
@@ -237,7 +253,7 @@ class AnswerStream:
     async def _silence(self, speaking: Channel, chars: int) -> None:
         """Other texts of the choice that were not continued for a whole window have ended: nothing else says so."""
         for other in list(self._open):
-            if other is not speaking and other.choice == speaking.choice:
+            if other is not speaking and other.choice == speaking.choice and not (other.own or speaking.own):
                 other.silent += chars
                 if other.silent >= self._window:
                     await self._close(other)

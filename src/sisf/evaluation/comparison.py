@@ -154,7 +154,7 @@ def table_of(summary: Mapping[str, Any]) -> Table:
     """The comparison as a table, with whose conventions it mixes."""
     mixed = len(set(summary["conventions"])) > 1
     header = [
-        "",
+        "figure",
         "#samples",
         *(f"#{side}" for side in _sides(summary)),
         "#difference, points",

@@ -64,5 +64,5 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["inlined"] = lambda plot: base64.b64encode(plot.svg).decode()
+    environment.filters["inlined"] = lambda picture: base64.b64encode(picture).decode()
     return environment.get_template("report.html").render(page=page)

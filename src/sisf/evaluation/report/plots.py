@@ -1,6 +1,7 @@
 """The plots of a report, drawn with matplotlib, each as PNG and SVG."""
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,13 @@ COLOURS = {
     "guard": "#0f766e",
     "sisf-alone": "#0891b2",
 }
+INK_ON_COLOUR = "#111827"
+"""Of text on coloured ground, which is the same in the dark."""
+_IN_THE_DARK = {
+    INK: "#e6e9ef", MUTED: "#9aa4b5", _GRID: "#2b3342", PAPER: "#fb923c", "#ffffff": "#161b24",
+    "#1d4ed8": "#7aa2ff", "#b45309": "#f5a524", "#7c3aed": "#b197fc", "#0f766e": "#2dd4bf", "#0891b2": "#22d3ee",
+    "#4d7c0f": "#a3e635", "#be123c": "#fb7185",
+}  # fmt: skip
 _LABELS = {
     SYSTEM: "SISF",
     "paper-warden": "the paper's mechanism",
@@ -26,6 +34,7 @@ _LABELS = {
     "guard": "the guard alone",
     "sisf-alone": "SISF alone",
 }
+_COLOUR = re.compile("#[0-9a-f]{6}")
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -57,6 +66,11 @@ class Plot:
     title: str
     png: bytes
     svg: bytes
+
+    @property
+    def dark(self) -> bytes:
+        """The SVG for a dark screen: every colour of the house style has its counterpart."""
+        return _COLOUR.sub(lambda found: _IN_THE_DARK.get(found[0], found[0]), self.svg.decode()).encode()
 
 
 def label_of(design: str) -> str:

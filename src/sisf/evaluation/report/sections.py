@@ -48,7 +48,7 @@ def confusion_table(summary: Mapping[str, Any]) -> list[Table]:
         f"{judged['agreed']:,} of {judged['n']:,} agree ({percent(judged['rate'])}, with 95 % "
         f"confidence at least {percent(judged['ci95'][0])}).{same}"
     )
-    return [Table("The loop's judge against the label", ("", *(f"#label {x}" for x in labels)), rows, note=note)]
+    return [Table("The loop's judge against the label", ("verdict", *(f"#label {x}" for x in labels)), rows, note=note)]
 
 
 def effort_table(summary: Mapping[str, Any]) -> list[Table]:

@@ -10,7 +10,7 @@ from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.cross_model.figures import figures_of
 from sisf.evaluation.protocols.learn.page import outcomes_of
 from sisf.evaluation.report.document import Card, Page, Table
-from sisf.evaluation.report.plots import draw
+from sisf.evaluation.report.plots import INK_ON_COLOUR, draw
 from sisf.evaluation.report.sections import limits_of
 from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
@@ -58,12 +58,19 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
 def _heat(axes: Axes, transfer: Mapping[str, Mapping[str, Any]]) -> None:
     models = list(next(iter(transfer.values())))
     values = np.array([[cells[m]["mean"] for m in models] for cells in transfer.values()])
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=max(0.05, float(values.max())), aspect="auto")
+    axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=max(0.05, float(values.max())), edgecolors="white", linewidth=2)
     for (row, column), value in np.ndenumerate(values):
         dark = value > 0.6 * max(0.05, float(values.max()))
-        axes.annotate(f"{value:.1%}", (column, row), ha="center", va="center", color="white" if dark else "#1c2330")
-    axes.set_xticks(range(len(models)), [_plain(m) for m in models], rotation=15)
-    axes.set_yticks(range(len(transfer)), [_plain(t) for t in transfer])
+        axes.annotate(
+            f"{value:.1%}",
+            (column + 0.5, row + 0.5),
+            ha="center",
+            va="center",
+            color="white" if dark else INK_ON_COLOUR,
+        )
+    axes.set_xticks([x + 0.5 for x in range(len(models))], [_plain(m) for m in models], rotation=12)
+    axes.set_yticks([y + 0.5 for y in range(len(transfer))], [_plain(t) for t in transfer])
+    axes.invert_yaxis()
     axes.set(xlabel="protected model", ylabel="learned from")
     axes.grid(visible=False)
 

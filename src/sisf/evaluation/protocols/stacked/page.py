@@ -30,7 +30,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
         ("released and harmful, SISF behind it", *_both(summary, "stacked_asr")),
         ("incremental value (SIV): share of the guard's residual that is stopped", *_both(summary, "siv")),
     ]
-    table = Table(f"Behind {settings.get('guard', 'the guard')}", ("", "#as they came", "#at the end"), rows)
+    table = Table(f"Behind {settings.get('guard', 'the guard')}", ("figure", "#as they came", "#at the end"), rows)
     honest = _added(summary)
     return Report(
         summary,

@@ -176,6 +176,26 @@ def test_two_reviewers_at_the_queue(screens: Screens) -> None:
     two.says("Nothing waits")
 
 
+def test_exchanges_show_up_as_they_come(screens: Screens) -> None:
+    screen = screens.by("viewer")
+    screen.page.goto("/live?show=all")
+    screen.says("Nothing yet")
+    screens.rig.record("open sesame, said the fairy", "first")
+    screen.says("open sesame, said the fairy")  # nobody reloaded the page
+    screen.press("Pause")
+    screens.rig.record("a recipe for bread", "second")
+    screen.says("Paused.")
+    assert screen.page.locator("#live tbody tr").count() == 1
+    screen.press("Follow")
+    screen.says("a recipe for bread")
+    assert screen.page.locator("tr.fresh").count() == 1
+    without = screens.by("viewer", java_script_enabled=False)
+    without.page.goto("/live")
+    without.page.click("text=Reload")
+    assert without.page.locator("#live tbody tr").count() == 2
+    assert without.page.locator("#live-pause").is_hidden()
+
+
 def test_search_and_the_playground(screens: Screens) -> None:
     for number in range(3):
         screens.rig.record(f"a recipe for bread, number {number}", f"n{number}")
@@ -215,8 +235,8 @@ def test_a_key_is_made_and_its_session_ends_with_it(screens: Screens) -> None:
 
 
 PAGES = """
-/ /queue /policies?status=all /policies/cave /try /exchanges /exchanges/tale /revisions /revisions/1 /audit
-/audit/verify /fleet /probing /enforcement /keys /sessions /settings /nowhere /login
+/ /queue /policies?status=all /policies/cave /policies/merge /try /live /exchanges /exchanges/tale /revisions
+/revisions/1 /audit /audit/verify /fleet /probing /enforcement /keys /sessions /settings /nowhere /login
 """.split()
 
 

@@ -17,7 +17,7 @@ PAGES = """
 / /?since=24h /?tenant=t3&since=30d /queue /queue?page=40 /policies /policies?status=all&page=90 /policies/p3
 /exchanges /exchanges?show=stopped /exchanges?q=violin /exchanges?q=violin+garden&tenant=t3
 /exchanges?q=unheard /exchanges?q=violin&principal=u7 /exchanges?principal=u7 /exchanges?policy=p3 /exchanges?hazard=prv
-/exchanges?tenant=t1&show=undecided /exchanges?tenant=t1&show=stopped&since=30d /exchanges/e100 /revisions
+/exchanges?tenant=t1&show=undecided /exchanges?tenant=t1&show=stopped&since=30d /exchanges/e100 /live /revisions
 /revisions/5 /audit /audit?actor=nobody /audit?subject=e100 /try
 """.split()
 Figure = Callable[[str, object], None]

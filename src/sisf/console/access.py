@@ -29,6 +29,8 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
+FOLLOWING = f"{HEADERS['content-security-policy']}; script-src 'self'; connect-src 'self'"
+"""The policy of the one page that runs a script: a file of ours that loads the page again."""
 _OPEN = ("/login", "/oidc/", "/static/")
 _FAILURES = 10
 """Wrong tokens of one address before it must wait: they are forgotten at one every six seconds."""

@@ -1,5 +1,5 @@
 """Server-rendered pages over the store, for a listener of their own. Every text shown is hostile: all of it is escaped,
-and the pages run no script.
+and no page but the live one runs a script, which is a file of ours.
 
 People sign in with the console's token, an API key with a role, or at an OpenID Connect provider; programs send a token
 or key as `Authorization: Bearer` and use `/api/…`. What a role may do stands beside each route.

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from sisf.console import finding
+from sisf.console.access import FOLLOWING
 from sisf.console.actions import verdict_mark
 from sisf.console.explaining import explained, near_misses, spans
 from sisf.console.parts import Parts
@@ -21,6 +22,7 @@ from sisf.store.records import ExchangeRecord, Word
 from sisf.taxonomy import Hazard
 
 _LEARNED = 50
+_LIVE = 30
 
 
 class ExchangePages:
@@ -58,10 +60,30 @@ class ExchangePages:
             "first": before is None,
             "older": finding.address("/exchanges", fields, before=older) if older else "",
             "newest": finding.address("/exchanges", fields),
+            "live": finding.address("/live", fields),
             "csv": finding.address("/exchanges.csv", fields),
             "jsonl": finding.address("/exchanges.jsonl", fields),
             "here": lambda **more: finding.address("/exchanges", {**fields, **more}),
         }
+
+    async def live(self, request: Request) -> Response:
+        """Exchanges as they come: a small script of our own loads this page again; without it a link does."""
+        fields = finding.asked(request.query_params)
+
+        def collect() -> Mapping[str, Any]:
+            found = self._found(fields, None)
+            return {
+                **found,
+                "found": found["found"][:_LIVE],
+                "now": datetime.now(UTC),
+                "search": finding.address("/exchanges", fields),
+                "here": finding.address("/live", fields),
+                "only": lambda **more: finding.address("/live", {**fields, **more}),
+            }
+
+        response = await self._renderer.render(request, "live.html", collect)
+        response.headers["content-security-policy"] = FOLLOWING
+        return response
 
     async def csv(self, request: Request) -> Response:
         """What is found, for spreadsheets."""

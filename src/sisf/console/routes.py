@@ -32,6 +32,7 @@ def pages(general: Pages, exchanges: ExchangePages, policies: PolicyPages, admin
         route("/try", policies.playground, Role.VIEWER),
         route("/try", policies.playground, Role.VIEWER, "POST"),
         route("/exchanges", exchanges.exchanges, Role.VIEWER),
+        route("/live", exchanges.live, Role.VIEWER),
         route("/exchanges.csv", exchanges.csv, Role.VIEWER),
         route("/exchanges.jsonl", exchanges.jsonl, Role.VIEWER),
         route("/exchanges/{exchange_id}", exchanges.exchange, Role.VIEWER),

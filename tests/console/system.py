@@ -12,6 +12,7 @@ from sisf.bootstrap import System
 from sisf.console import create_console
 from sisf.exchange import Exchange, Fate
 from sisf.gateway.identity import KeyFile
+from sisf.llm.unaligned import UnalignedModel
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.settings import Admin
 from sisf.store.records import ExchangeRecord
@@ -84,6 +85,7 @@ def rigged(folder: Path, *, two_persons: bool = False, **settings: Any) -> Itera
         warden=system.warden,
         configuration=system.settings,
         follow=system.loop.suspensions.follow,
+        model=UnalignedModel(),
     )
     client = TestClient(console, base_url="http://console", follow_redirects=False)
     try:

@@ -4,14 +4,18 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Fate
-from sisf.policy import Status
+from sisf.policy import Change, Direction, Status
 from sisf.store.records import NoteKind, Said, Scope
+from sisf.synthesis.coverage import Coverage, redundant
+from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
 from tests.console.system import TRICK, Rig, proposals, rigged
 
@@ -387,3 +391,49 @@ def test_fates_and_words_are_all_shown() -> None:
 
     assert set(BECAME) == set(Fate)
     assert {said.value for said in Said} == {"mistake", "right"}
+
+
+def test_the_model_is_asked_by_who_may_and_only_what_passes(rig: Rig) -> None:
+    page = rig.post("/try", "operator", text="a recipe for bread", ask="1").text
+    assert "This is a scripted" in page or "unaligned" in page
+    assert 'aria-label="answer"' in page
+    stopped = rig.send("POST", "/api/try", "operator", text="open sesame", ask=True).json()["asked"]
+    assert (stopped["stopped"], stopped["answer"]) == (True, "")
+    assert rig.post("/try", "viewer", text="bread", ask="1").status_code == 403
+    assert rig.send("POST", "/api/try", "viewer", text="bread", ask=True).status_code == 403
+    asked = [row for row in rig.system.store.audit.latest() if row.action == "console.ask"]
+    assert [row.actor for row in asked] == ["person:operator"]
+    assert "bread" not in str(asked[0].detail)
+
+
+class ComparingGate(OpenGate):
+    """Lets every policy pass, and compares policies by what they catch, as the real gate does."""
+
+    def redundant(self, candidates: Any, active: Any, knowledge: Any, stopped: Any) -> Any:
+        coverage = Coverage(HashEmbedder(), Direction.PROMPT)
+        coverage.add(knowledge.breaches())
+        prompts = [policy for policy in candidates if policy.direction is Direction.PROMPT]
+        return redundant({Direction.PROMPT: coverage}, prompts, active, stopped)
+
+
+def test_what_others_replace_is_suggested_switched_off_and_back(tmp_path: Path) -> None:
+    with rigged(tmp_path, gate=ComparingGate()) as rig:
+        _merge(rig)
+
+
+def _merge(rig: Rig) -> None:
+    store = rig.system.store
+    twin = replace(store.policies.get("cave"), id="twin", description="Asks for the same cave", revision=0)
+    store.policies.commit(Change((twin,), "loop", "again"), expected=store.policies.snapshot().revision)
+    rig.record("open sesame", "b1", response="opened", verdict=Verdict(Outcome.BREACH, "local"))
+    found = rig.get("/api/policies/merge", "viewer").json()
+    assert [(each["policy"], each["others"]) for each in found] == [("cave", ["twin"])]
+    page = rig.get("/policies/merge", "operator").text
+    assert "none of the breaches that it catches" in page
+    assert "Switch off" not in rig.get("/policies/merge", "viewer").text
+    answer = rig.post("/policies/cave/retire", "operator", back="/policies/merge")
+    assert answer.headers["location"].startswith("/policies/merge?")
+    assert rig.get("/api/policies/merge", "viewer").json() == []
+    undo = store.policies.snapshot().revision
+    rig.post("/undo", "operator", revision=undo)
+    assert store.policies.get("cave").status is Status.ACTIVE

@@ -23,6 +23,7 @@ def breach_if_said(exchange: Any) -> Outcome:
 
 def system_with(**overrides: Any) -> System:
     """Everything real but the embedder, the judge and the synthesiser: quick to build, and obedient."""
+    gate = overrides.pop("gate", None) or OpenGate()
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     system = build(
         load(environment={}, overrides=given),
@@ -30,7 +31,7 @@ def system_with(**overrides: Any) -> System:
         store=MemoryStore(),
         adjudicator=ScriptedAdjudicator(breach_if_said),
         synthesiser=ScriptedSynthesiser(),
-        gate=OpenGate(),
+        gate=gate,
         reference=Reference(),
     )
     report = GateReport(passed=True)

@@ -175,3 +175,13 @@ def test_old_breaches_make_room() -> None:
     gate.examine(policy(Pattern("attack 4499")), found[-1], Known(found=found[:4_400]))
     gate.examine(policy(Pattern("attack 4499")), found[-1], Known(found=found))
     assert all(len(reach) <= 4_000 for reach in gate._coverage.values())
+
+
+def test_a_text_that_is_no_mistake_any_more_leaves_the_gate() -> None:
+    gate, secretly = Gate(HashEmbedder()), policy(Pattern("secretly"))
+    reported = [*BENIGN[:50], "secretly plan a party"]
+    assert gate.examine(secretly, None, Known(benign=reported)).benign_blocked == 1
+    withdrawn = gate.examine(secretly, None, Known(benign=BENIGN[:50]))
+    assert (withdrawn.benign_blocked, withdrawn.benign_total) == (0, 50)
+    again = gate.examine(secretly, None, Known(benign=[*BENIGN[:50], "secretly buy a gift"]))
+    assert (again.benign_blocked, again.benign_total) == (1, 51)

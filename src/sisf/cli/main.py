@@ -23,9 +23,11 @@ from sisf.cli import (
     init,
     key,
     model,
+    note,
     policy,
     probe,
     serve,
+    session,
 )
 from sisf.cli.base import SisfGroup
 
@@ -75,6 +77,8 @@ app.add_typer(adjudicator.app, name="adjudicator")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(enforcement.app, name="enforcement")
 app.add_typer(key.app, name="key")
+app.add_typer(note.app, name="note")
+app.add_typer(session.app, name="session")
 
 
 def main() -> None:

@@ -159,11 +159,14 @@ def shadow(
 
 
 def _moved(policy_id: str, status: str, reason: str, config: Path | None, store: str | None, *, json: bool) -> None:
+    from sisf.loop.approval import approve
     from sisf.policy import Status
 
     with store_of(config, store) as opened:
-        policy = _find(opened.policies.list(), policy_id)
-        lifecycle = policy_code.lifecycle_of(load_settings(config), opened)
+        policy, settings = _find(opened.policies.list(), policy_id), load_settings(config)
+        if settings.admin.two_persons and status == Status.ACTIVE:
+            approve(opened, policy, person())
+        lifecycle = policy_code.lifecycle_of(settings, opened)
         snapshot = lifecycle.move(policy.id, Status(status), actor=person(), reason=reason)
     _told(snapshot, f"{policy.id} is {status}", json=json)
 

@@ -1,6 +1,6 @@
 """`sisf policy export | import | seal | diff | rebuild | health | review`: policies as code, and their age."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, 
 if TYPE_CHECKING:
     from sisf.embedding.base import Embedder
     from sisf.loop import Lifecycle, StoreKnowledge
+    from sisf.policy import Policy
     from sisf.settings import Settings
     from sisf.store import Store
     from sisf.synthesis.gate import Gate
@@ -82,7 +83,10 @@ def import_(
 
     bundle = read_bundle(_text(file), str(file), trusted=[_bytes(path) for path in trust or ()])
     with store_of(config, store) as opened:
-        gate, knowledge = examiner(load_settings(config), opened)
+        settings = load_settings(config)
+        gate, knowledge = examiner(settings, opened)
+        if settings.admin.two_persons and not preview:
+            _approved(opened, bundle.policies)
         if preview:
             come, _ = preview_import(opened, bundle, gate, knowledge, embedder=gate.embedder)
             snapshot = opened.policies.snapshot()
@@ -100,6 +104,24 @@ def import_(
     else:
         what = f"imported {len(bundle.policies)} policies of {shown(bundle.origin)}"
         typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
+
+
+def _approved(store: "Store", policies: "Sequence[Policy]") -> None:
+    """Each broad policy that would come into force needs two people, also out of a bundle; the first one's word is kept
+    for all of them. Raises `PolicyError` while the second is missing."""
+    from sisf.errors import PolicyError
+    from sisf.loop.approval import approve
+    from sisf.policy import Status
+
+    active, refused = {policy.id for policy in store.policies.snapshot().active}, []
+    for policy in policies:
+        if policy.status is Status.ACTIVE and policy.id not in active:
+            try:
+                approve(store, policy, person())
+            except PolicyError as error:
+                refused.append(str(error))
+    if refused:
+        raise PolicyError("; ".join(refused))
 
 
 def rebuild(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sisf.bootstrap import System
     from sisf.gateway.processes import Place
     from sisf.gateway.webhooks import Webhooks
+    from sisf.llm.base import ChatModel
     from sisf.settings import Settings
 
 
@@ -259,6 +260,22 @@ def _ready(url: str, settings: "Settings") -> None:
     typer.echo(f"SISF stands at {url}/v1 in front of {settings.upstream.url} ({settings.mode})", err=True)
 
 
+def _model_to_ask(settings: "Settings") -> "ChatModel | None":
+    """The protected model as people may ask it from the console."""
+    if not settings.admin.try_model or not settings.upstream.url:
+        return None
+    from pydantic import SecretStr
+
+    from sisf.llm.client import OpenAIChatModel
+    from sisf.settings.learning import ModelEndpoint
+
+    key = settings.upstream.api_key.get_secret_value() or "none"
+    endpoint = ModelEndpoint(
+        model=settings.admin.try_model, base_url=settings.upstream.url, api_key=SecretStr(key), timeout=60.0, retries=0
+    )
+    return OpenAIChatModel(endpoint)
+
+
 @contextlib.contextmanager
 def console_running(
     settings: "Settings", system: "System", origins: Mapping[str, str] | None = None, made: str = ""
@@ -292,6 +309,7 @@ def console_running(
         origins=origins,
         follow=system.loop.suspensions.follow,
         sessions=sessions,
+        model=_model_to_ask(settings),
     )
     with Background(console, admin.host, admin.port, section="admin") as listener:
         shown = admin.url or listener.url

@@ -9,6 +9,7 @@ from sisf.console.parts import Parts
 from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Sender
 from sisf.loop import Lifecycle, Return
+from sisf.loop.approval import approvals, approve
 from sisf.loop.readmission import Readmissions
 from sisf.loop.undoing import undo
 from sisf.policy import Change, Policy, Snapshot, Status
@@ -44,8 +45,8 @@ class Actions:
                 f"it is {policy.status}" if proven or status not in (Status.ACTIVE, Status.SHADOW) else "it is unproven"
             )
             raise PolicyError(f"policy {policy_id} cannot become {status}: {why}")
-        if status is Status.ACTIVE:
-            self._approved(policy, actor)
+        if status is Status.ACTIVE and self.parts.two_persons:
+            approve(self.store, policy, actor)
         why = f"{policy.status} to {status} on the console" + (f": {reason}" if reason else "")
         self._answer(policy_id, f"moved to {status}", actor)
         lifecycle = self.parts.lifecycle
@@ -58,17 +59,7 @@ class Actions:
         """Who approved a policy for which two people must; None where one is enough."""
         if not self.parts.two_persons or not is_broad(policy.condition):
             return None
-        notes = self.store.oversight.notes([policy.id])[policy.id]
-        return list(dict.fromkeys(note.actor for note in notes if note.kind is NoteKind.APPROVED))
-
-    def _approved(self, policy: Policy, actor: str) -> None:
-        """Raises `PolicyError` while a second person has to approve: the first one's word is kept."""
-        known = self.approvals(policy)
-        if known is None or set(known) - {actor}:
-            return
-        if actor not in known:
-            self.store.oversight.note(policy.id, NoteKind.APPROVED, actor=actor)
-        raise PolicyError(f"approved by {actor}; policy {policy.id} is broad, so a second person must approve it too")
+        return approvals(self.store, policy)
 
     def bulk(self, policy_ids: Sequence[str], step: str, actor: str, reason: str = "") -> tuple[int, list[str]]:
         """The same step for many policies. Returns how many took it, and why the others did not."""

@@ -48,6 +48,18 @@ class AdminApi:
         chosen = str(body["id"]) if body.get("id") else None
         return await told(lambda: {"ended": self._actions.resume(chosen, who.actor)})
 
+    async def overlaps(self, _request: Request) -> Response:
+        """Active policies that others replace: `policy`, `others`, `stopped` (of late, by others too), `freed`."""
+        lifecycle = self._parts.lifecycle
+        if lifecycle is None:
+            raise ConfigurationError("this console has no gate to compare policies with")
+        return await told(
+            lambda: [
+                {"policy": o.policy.id, "others": [p.id for p in o.others], "stopped": o.stopped, "freed": o.freed}
+                for o in lifecycle.overlaps()
+            ]
+        )
+
     async def settings(self, _request: Request) -> Response:
         """Every setting, secrets masked, and where it comes from."""
         known = self._parts.configuration

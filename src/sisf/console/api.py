@@ -14,6 +14,7 @@ from starlette.responses import Response
 from sisf.console import finding
 from sisf.console.access import check_csrf
 from sisf.console.actions import Actions
+from sisf.console.asking import ask
 from sisf.console.explaining import Trial, explained
 from sisf.console.forms import decided, read, step_of, undo_step
 from sisf.console.overview import overview
@@ -119,8 +120,11 @@ class Api:
         return await told(collect)
 
     async def attempt(self, request: Request) -> Response:
-        """`{"text"}`, optionally `direction`, `policy`, `tenant`: what the policies in force, or one, say of it."""
-        _who, body = await asked(request)
+        """`{"text"}`, optionally `direction`, `policy`, `tenant`: what the policies in force, or one, say of it.
+
+        With `ask` the model is asked too, where `admin.try_model` allows it and for an operator.
+        """
+        who, body = await asked(request)
         text, policy_id = body.get("text"), body.get("policy")
         if not isinstance(text, str) or not text:
             raise HTTPException(400, "text is missing")
@@ -130,7 +134,13 @@ class Api:
 
         def collect() -> dict[str, Any]:
             policy = self._store.policies.get(str(policy_id)) if policy_id else None
-            return _trial(try_text(self._parts, text, direction, policy, str(body.get("tenant", ""))))
+            tenant = str(body.get("tenant", ""))
+            trial = try_text(self._parts, text, direction, policy, tenant)
+            if not body.get("ask"):
+                return _trial(trial)
+            found = ask(self._parts, who, text, trial, tenant)
+            told = {"model": found.model, "stopped": found.stopped, "answer": found.answer, "problem": found.problem}
+            return {**_trial(trial), "asked": {**told, "trial": _trial(found.trial) if found.trial else None}}
 
         return await told(collect)
 

@@ -35,6 +35,7 @@ from sisf.console.sessions import Sessions
 from sisf.console.signin import SignIn
 from sisf.errors import SisfError, StoreError
 from sisf.gateway.identity import KeyFile
+from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
 from sisf.settings import Admin, Settings
 from sisf.store.base import Store
@@ -55,14 +56,15 @@ def create_console(
     origins: Mapping[str, str] | None = None,
     follow: Callable[[], object] | None = None,
     sessions: Sessions | None = None,
+    model: ChatModel | None = None,
 ) -> Starlette:
     """The console as an ASGI application.
 
     `token` opens it as admin; `keys` are API keys, of which those with a role of the console open it; `settings` bring
     sign-in at a provider. `warden` lets texts be tried and decisions be explained; `configuration` and its `origins`
     are what the page of settings shows; `follow` is called when enforcement was suspended or resumed; `sessions` are
-    the console's own unless given. Raises `ValueError` when there is no way in, `ConfigurationError` for unusable
-    settings.
+    the console's own unless given; `model` is asked where people try texts. Raises `ValueError` when there is no way
+    in, `ConfigurationError` for unusable settings.
     """
     settings = settings or Admin()
     oidc = Oidc(settings.oidc, settings.url) if settings.oidc.issuer else None
@@ -77,6 +79,7 @@ def create_console(
         origins or {},
         follow or (lambda: None),
         two_persons=settings.two_persons,
+        model=model,
     )
     sessions = sessions or create_sessions(settings, keys)
     credentials = Credentials(token, keys, sessions)

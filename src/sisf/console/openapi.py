@@ -11,7 +11,13 @@ from starlette.routing import Route
 from sisf import __version__
 
 _BODIES: dict[tuple[str, str], dict[str, str]] = {
-    ("/api/try", "POST"): {"text": "string", "direction": "string", "policy": "string", "tenant": "string"},
+    ("/api/try", "POST"): {
+        "text": "string",
+        "direction": "string",
+        "policy": "string",
+        "tenant": "string",
+        "ask": "boolean",
+    },
     ("/api/enforcement/suspend", "POST"): {
         "scope": "string",
         "subject": "string",

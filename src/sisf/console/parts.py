@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sisf.embedding.base import Embedder
 from sisf.gateway.identity import KeyFile
+from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
 from sisf.settings import Settings
 from sisf.store.base import Store
@@ -32,6 +33,9 @@ class Parts:
     """Tells this node's Warden at once that enforcement was suspended or resumed."""
     two_persons: bool = False
     """Broad policies become active only when two people approved them."""
+
+    model: ChatModel | None = None
+    """The protected model, where the settings let people ask it from here (`admin.try_model`)."""
 
     @property
     def embedder(self) -> Embedder | None:

@@ -10,10 +10,12 @@ from starlette.responses import Response
 
 from sisf.console.access import check_csrf
 from sisf.console.actions import Actions
+from sisf.console.asking import ask, may_ask
 from sisf.console.explaining import Trial, tried
 from sisf.console.forms import read_form
 from sisf.console.parts import Parts
 from sisf.console.render import Renderer
+from sisf.console.roles import Who
 from sisf.errors import ConfigurationError
 from sisf.policy import Direction, Policy, Snapshot, Status
 from sisf.policy.diff import changes
@@ -25,6 +27,8 @@ from sisf.warden import PolicySet
 _PAGE = 100
 _HITS = 10
 _LONGEST = 20_000
+_COMPARED = 200
+"""So many active policies are compared at once; more of them, when somebody asks."""
 
 
 class PolicyPages:
@@ -56,6 +60,18 @@ class PolicyPages:
             }
 
         return await self._renderer.render(request, "policies.html", collect)
+
+    async def merge(self, request: Request) -> Response:
+        """Policies that others replace, each with what speaks for switching it off."""
+        asked = "look" in request.query_params
+
+        def collect() -> Mapping[str, Any]:
+            active, lifecycle = len(self._store.policies.snapshot().active), self._parts.lifecycle
+            looked = asked or active <= _COMPARED
+            found = lifecycle.overlaps() if looked and lifecycle is not None else []
+            return {"looked": looked, "active": active, "overlaps": found, "can": lifecycle is not None}
+
+        return await self._renderer.render(request, "merge.html", collect)
 
     async def policy(self, request: Request) -> Response:
         """One policy in plain words, with its examples, evidence, versions and hits."""
@@ -91,11 +107,22 @@ class PolicyPages:
         """Try a text against all that is in force."""
         form = {} if request.method == "GET" else await self._tried_form(request)
         text, direction, tenant = form.get("text", ""), _direction(form), form.get("tenant", "")
+        who: Who = request.state.who
+        if form.get("ask"):
+            direction = Direction.PROMPT
 
         def collect() -> Mapping[str, Any]:
             trial = self._trial(text, direction, None, tenant) if text else None
-            can = self._parts.warden is not None
-            return {"text": text, "direction": direction, "tenant": tenant, "trial": trial, "can_try": can}
+            asked = ask(self._parts, who, text, trial, tenant) if trial is not None and form.get("ask") else None
+            return {
+                "text": text,
+                "direction": direction,
+                "tenant": tenant,
+                "trial": trial,
+                "asked": asked,
+                "can_try": self._parts.warden is not None,
+                "can_ask": may_ask(self._parts, who),
+            }
 
         return await self._renderer.render(request, "playground.html", collect)
 

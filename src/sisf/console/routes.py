@@ -27,6 +27,7 @@ def pages(general: Pages, exchanges: ExchangePages, policies: PolicyPages, admin
         route("/", general.home, Role.VIEWER),
         route("/queue", general.queue, Role.VIEWER),
         route("/policies", policies.policies, Role.VIEWER),
+        route("/policies/merge", policies.merge, Role.VIEWER),
         route("/policies/{policy_id}", policies.policy, Role.VIEWER),
         route("/policies/{policy_id}", policies.policy, Role.VIEWER, "POST"),
         route("/try", policies.playground, Role.VIEWER),
@@ -84,6 +85,7 @@ def endpoints(api: Api, admin: AdminApi) -> list[Route]:
     listed = [
         route("/api/overview", api.overview, Role.VIEWER),
         route("/api/policies", api.policies, Role.VIEWER),
+        route("/api/policies/merge", admin.overlaps, Role.VIEWER),
         route("/api/policies/{policy_id}", api.policy, Role.VIEWER),
         route("/api/policies/{policy_id}/versions", api.versions, Role.VIEWER),
         route("/api/exchanges", api.exchanges, Role.VIEWER),

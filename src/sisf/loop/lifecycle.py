@@ -14,11 +14,11 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError, StoreError
-from sisf.exchange import Exchange
 from sisf.loop import mistakes
 from sisf.loop.committing import commit
-from sisf.loop.drift import Drift, stopped_by, well_behaved
+from sisf.loop.drift import Drift, well_behaved
 from sisf.loop.knowledge import Without
+from sisf.loop.overlap import Overlap, overlaps, stopped_of_late
 from sisf.loop.readmission import Readmissions
 from sisf.loop.rules import Rules
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
@@ -145,6 +145,10 @@ class Lifecycle:
             return [*replaced, *answered, *tried.policies]
 
         return self._step(plan, actor=actor, reason=reason)
+
+    def overlaps(self) -> list[Overlap]:
+        """Active policies that others replace, for a person to decide on."""
+        return overlaps(self._store, self._gate, self._knowledge)
 
     def _restored(self, policy: Policy) -> Policy:
         """A retired policy as the gate finds it now. Raises `PolicyError` that says what it would stop."""
@@ -350,11 +354,9 @@ class Lifecycle:
         self._next_merge = self._now() + _MERGE_EVERY
         before = self._now() - self._rules.merge_after
         settled = [policy for policy in active if policy.updated < before]
-        stopped: dict[str, list[Exchange]] = {}
-        for record in self._store.exchanges.recent(_RECENT) if settled else ():
-            for policy_id in stopped_by(record):
-                stopped.setdefault(policy_id, []).append(record.exchange)
-        return set(self._gate.redundant(settled, active, self._knowledge, stopped)) if settled else set()
+        if not settled:
+            return set()
+        return set(self._gate.redundant(settled, active, self._knowledge, stopped_of_late(self._store)))
 
 
 def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:

@@ -76,7 +76,10 @@ class Admin(Section):
     """How many minutes a session lasts. After that, people must sign in again."""
     two_persons: bool = False
     """Whether a broad policy (a probe, or prototypes that match from afar) needs the approval of two people before it
-    becomes active on the console."""
+    becomes active, on the console or the command line."""
+    try_model: str = ""
+    """The name of the model at `upstream.url` that operators may ask on the page "Try a text". Empty: no model is asked
+    from the console."""
     oidc: Oidc = Oidc()
     """Sign-in with the accounts of your organisation."""
 

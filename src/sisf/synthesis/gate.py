@@ -93,6 +93,7 @@ class Gate:
         self.variants = variants or Variants()
         self._secret = frozenset(secret)
         self._benign = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}
+        self._reported = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}
         known = reference or Reference()
         self._unread: Mapping[Direction, Sequence[str]] | None = {
             Direction.PROMPT: [*sorted(self._secret), *known.prompts],
@@ -162,13 +163,22 @@ class Gate:
 
     def _refresh(self, knowledge: Knowledge) -> None:
         self._fill()
-        self._benign[Direction.PROMPT].extend(knowledge.benign_prompts())
-        self._benign[Direction.RESPONSE].extend(knowledge.benign_responses())
+        self._report(Direction.PROMPT, knowledge.benign_prompts())
+        self._report(Direction.RESPONSE, knowledge.benign_responses())
         breaches = knowledge.breaches()
         fresh = _after(breaches, self._latest)
         self._latest = breaches[-1:]
         for known in self._coverage.values():
             known.add(fresh)
+
+    def _report(self, direction: Direction, texts: Sequence[str]) -> None:
+        """Know these benign texts beside those that never change, and no others: what was reported as a mistake may be
+        taken back."""
+        fixed, known = self._benign[direction], self._reported[direction]
+        reported = [text for text in texts if text not in fixed]
+        if not set(known.texts).issubset(reported):
+            known = self._reported[direction] = TextBank(self.embedder)
+        known.extend(reported)
 
     def _fill(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Add what never changes, once."""
@@ -202,7 +212,8 @@ class Gate:
         return not isinstance(condition, Probe | Prototypes) or condition.embedder == self.embedder.id
 
     def _benign_of(self, policy: Policy) -> _Benign:
-        banks = [bank for d in directions(policy) if len(bank := self._benign[d])]
+        kept = [bank for d in directions(policy) for bank in (self._benign[d], self._reported[d])]
+        banks = [bank for bank in kept if len(bank)]
         started = time.perf_counter()
         tried = [bank.tried(policy) for bank in banks]
         blocked = [bank.texts[i] for bank, (mask, _) in zip(banks, tried, strict=True) for i in np.flatnonzero(mask)]

@@ -157,7 +157,7 @@ class _Side:
         self._base = Base(rows, recipe)
         self._titles = Titles(rows)
         self._prior: Prior | None = None
-        self._benign_seen = 0
+        self._benign_seen: set[str] = set()
 
     @property
     def prior(self) -> Prior:
@@ -168,8 +168,9 @@ class _Side:
 
     def add_reference(self, texts: Sequence[str]) -> None:
         """Add the benign texts that are new."""
-        self.rows.add(texts[self._benign_seen :], Origin.REFERENCE)
-        self._benign_seen = len(texts)
+        fresh = [text for text in texts if text not in self._benign_seen]
+        self.rows.add(fresh, Origin.REFERENCE)
+        self._benign_seen.update(fresh)
 
     def add_known(self, known: Sequence[Known], embedder: Embedder) -> None:
         """Add what the corpus knows."""

@@ -49,6 +49,9 @@ class TextBank:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __contains__(self, text: str) -> bool:
+        return text in self._seen
+
     def extend(self, texts: Iterable[str], embedder: Embedder | None = None) -> None:
         """Add texts that are not there yet. Embeds them, some milliseconds each, with `embedder` if it is given."""
         fresh = [t for t in dict.fromkeys(texts) if t not in self._seen]

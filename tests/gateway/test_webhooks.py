@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from sisf.errors import ConfigurationError
-from sisf.gateway.webhooks import Message, Watch, Webhooks, message_of, signature
+from sisf.gateway.news import Message, Watch, message_of
+from sisf.gateway.webhooks import Webhooks, signature
 from sisf.loop.events import Failed, Judged, Planned
 from sisf.policy import Status
 from sisf.settings import Webhook, load
@@ -89,6 +90,37 @@ def test_it_is_tried_again_until_it_is_taken_and_goes_nowhere_else() -> None:
         webhooks.tell(Message("breach", "e1"))
         assert wait_until(lambda: bool(receiver.taken))
         assert receiver.seen == 4
+
+
+def test_what_was_not_taken_is_kept_and_sent_after_a_restart() -> None:
+    store = MemoryStore()
+    with receiving(500, 500) as receiver:
+        target = Webhook(url=receiver.url, events=EVERYTHING)
+        first = Webhooks([target], store, pause=0.01).start()
+        first.tell(Message("breach", "e1"))
+        assert wait_until(lambda: receiver.seen >= 1)
+        first.close()  # whether it was tried a second time or not
+        assert receiver.taken or store.outbox.counts()["waiting"] == 1
+        second = Webhooks([target], store, pause=0.01).start()
+        assert wait_until(lambda: bool(receiver.taken))
+        assert wait_until(lambda: store.outbox.counts() == {"waiting": 0, "dead": 0})
+        second.close()
+        assert receiver.url not in str(store.audit.latest())
+    store.close()
+
+
+def test_after_so_many_attempts_it_is_a_dead_letter_until_somebody_sends_it_again() -> None:
+    store = MemoryStore()
+    with receiving(*[500] * 3) as receiver:
+        webhooks = Webhooks([Webhook(url=receiver.url, events=EVERYTHING)], store, pause=0.01, attempts=3).start()
+        webhooks.tell(Message("breach", "e1"))
+        assert wait_until(lambda: store.outbox.counts() == {"waiting": 0, "dead": 1})
+        assert receiver.seen == 3
+        assert store.outbox.revive() == 1
+        assert wait_until(lambda: bool(receiver.taken))
+        assert wait_until(lambda: store.outbox.counts() == {"waiting": 0, "dead": 0})
+        webhooks.close()
+    store.close()
 
 
 def test_only_what_is_wanted_is_told() -> None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sisf.console.actions import Actions
-from sisf.console.admin_forms import end_session
+from sisf.console.admin_forms import end_session, retry_webhooks
 from sisf.console.admin_pages import make_key, make_link, revoke_key, shown_settings
 from sisf.console.api import asked, told
 from sisf.console.forms import suspension_of
@@ -86,6 +86,15 @@ class AdminApi:
         """End a key for good, and the sessions that it began."""
         who, _ = await asked(request)
         return await told(lambda: _key(revoke_key(self._parts, request.path_params["key_id"], who.actor)))
+
+    async def webhooks(self, _request: Request) -> Response:
+        """How many messages wait for their receivers, and how many were given up."""
+        return await told(self._parts.store.outbox.counts)
+
+    async def retry_webhooks(self, request: Request) -> Response:
+        """Send again what was given up."""
+        who, _ = await asked(request)
+        return await told(lambda: {"sent": retry_webhooks(self._parts, who.actor)})
 
     async def sessions(self, _request: Request) -> Response:
         """Who is signed in."""

@@ -24,11 +24,26 @@ class AdminForms:
         key = await run_in_threadpool(revoke_key, self._parts, form.get("id", ""), who.actor)
         return back(form, "/keys", f"Key {key.id} is revoked; sessions that it began are over.")
 
+    async def retry_webhooks(self, request: Request) -> Response:
+        """Send again what was given up."""
+        who, form = await submitted(request)
+        count = await run_in_threadpool(retry_webhooks, self._parts, who.actor)
+        return back(form, "/settings", f"{count} messages are sent again.")
+
     async def end_session(self, request: Request) -> Response:
         """Sign somebody out."""
         who, form = await submitted(request)
         session = await run_in_threadpool(end_session, self._parts, self._sessions, form.get("id", ""), who.actor)
         return back(form, "/sessions", f"The session of {session.who.name} is over.")
+
+
+def retry_webhooks(parts: Parts, actor: str) -> int:
+    """Put dead letters back to be sent; audited."""
+    count = parts.store.outbox.revive()
+    parts.store.audit.append(
+        actor=actor, action="webhooks.retry", subject="webhooks", revision=0, detail={"count": count}
+    )
+    return count
 
 
 def end_session(parts: Parts, sessions: Sessions, session_id: str, actor: str) -> Session:

@@ -55,7 +55,11 @@ class AdminPages:
 
         def collect() -> Mapping[str, Any]:
             known = self._parts.configuration
-            return {"settings": shown_settings(known, self._parts.origins) if known is not None else []}
+            return {
+                "settings": shown_settings(known, self._parts.origins) if known is not None else [],
+                "outbox": self._parts.store.outbox.counts(),
+                "receivers": len(known.webhooks) if known is not None else 0,
+            }
 
         return await self._renderer.render(request, "settings.html", collect)
 

@@ -71,6 +71,7 @@ def buttons(forms: Forms, admin: AdminForms) -> list[Route]:
         route("/rollback", forms.rollback, Role.ADMIN, "POST"),
         route("/forget", forms.forget, Role.ADMIN, "POST"),
         route("/keys/revoke", admin.revoke_key, Role.ADMIN, "POST"),
+        route("/webhooks/retry", admin.retry_webhooks, Role.ADMIN, "POST"),
         route("/sessions/end", admin.end_session, Role.ADMIN, "POST"),
     ]
 
@@ -114,6 +115,8 @@ def endpoints(api: Api, admin: AdminApi) -> list[Route]:
         route("/api/keys", admin.keys, Role.ADMIN),
         route("/api/keys", admin.create_key, Role.ADMIN, "POST"),
         route("/api/keys/{key_id}", admin.revoke_key, Role.ADMIN, "DELETE"),
+        route("/api/webhooks", admin.webhooks, Role.ADMIN),
+        route("/api/webhooks/retry", admin.retry_webhooks, Role.ADMIN, "POST"),
         route("/api/sessions", admin.sessions, Role.ADMIN),
         route("/api/sessions", admin.create_link, Role.ADMIN, "POST"),
         route("/api/sessions/{session_id}", admin.end_session, Role.ADMIN, "DELETE"),

@@ -39,6 +39,7 @@ class _Figures:
     fpr_bound: float
     tally: Tally | None
     silent: float
+    webhooks: Mapping[str, int]
 
 
 class StoreMetrics:
@@ -62,6 +63,8 @@ class StoreMetrics:
             metrics.jobs.labels(state).set(count)
         for status, count in figures.policies.items():
             metrics.policies.labels(status).set(count)
+        for state, count in figures.webhooks.items():
+            metrics.webhooks.labels(state).set(count)
         metrics.loop_lag.set(figures.lag)
         metrics.store_silent.set(figures.silent)
         metrics.fpr_bound.set(figures.fpr_bound)
@@ -109,6 +112,7 @@ class StoreMetrics:
             min(1.0, sum(report.fpr_upper for report in reports)),
             tallies[0] if tallies else None,
             self._store.silent_seconds,
+            self._store.outbox.counts(),
         )
 
     async def ask(self, question: Callable[[], Any]) -> Any:

@@ -7,7 +7,6 @@ three parts joined by dots. The same event has the same id on every node, so tha
 
 import base64
 import hashlib
-import heapq
 import hmac
 import http.client
 import json
@@ -15,59 +14,46 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from sisf.errors import SisfError
-from sisf.loop.events import Event, Failed, Judged, Planned
-from sisf.policy import Status
+from sisf.gateway.news import Message, Watch, message_of
+from sisf.loop.events import Event
 from sisf.settings import Webhook
 from sisf.store.base import Store
+from sisf.store.outbox import Letter
 
 _log = structlog.get_logger("sisf.webhooks")
 _WATCH_SECONDS = 5.0
-_GONE_SECONDS = 15.0
 _TIMEOUT = 10.0
-_ATTEMPTS = 9
-"""With a pause that doubles from one second: over about eight minutes."""
+ATTEMPTS = 24
+"""With a pause that doubles from one second up to an hour: over about half a day."""
+_LONGEST_PAUSE = 3_600.0
+_LOOK_SECONDS = 1.0
 _HELD = 1_000
-"""Messages that wait; when receivers are away for longer, the oldest are dropped and that is logged."""
+"""Messages that wait to be sent for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """What happened."""
+class _Fresh:
+    """A letter that was not sent yet."""
 
-    event: str
-    subject: str
-    """The id of the exchange, policy, node or suspension."""
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    since: str = ""
-    """What tells this occasion from another of the same event and subject."""
-
-    @property
-    def id(self) -> str:
-        """The same on every node that sees the same event."""
-        told = json.dumps([self.event, self.subject, self.since])
-        return "msg_" + hashlib.sha256(told.encode()).hexdigest()[:24]
-
-
-@dataclass(order=True, slots=True)
-class _Due:
-    at: float
-    number: int
-    attempt: int = field(compare=False)
-    target: Webhook = field(compare=False)
-    message: Message = field(compare=False)
-    body: bytes = field(compare=False)
+    letter: Letter
+    target: Webhook
 
 
 class Webhooks:
-    """Sends messages in a thread of its own. `tell` never blocks."""
+    """Sends messages in a thread of its own. `tell` never blocks.
+
+    A message is sent at once. What is not taken is kept in the store and tried again, after a restart too, by whichever
+    node comes first; after `ATTEMPTS` it is a dead letter.
+    """
 
     def __init__(
         self,
@@ -77,14 +63,15 @@ class Webhooks:
         tripped: Callable[[], bool] = lambda: False,
         fail_opens: Callable[[], float] = lambda: 0.0,
         pause: float = 1.0,
+        attempts: int = ATTEMPTS,
     ) -> None:
         """`tripped`: whether the breaker is open; `fail_opens`: how many there were; `pause` before the first retry."""
-        self._targets = targets
+        self._targets = {name_of(target): target for target in targets}
         self._store = store
         self._watch = Watch(store, tripped, fail_opens)
         self._pause = pause
-        self._waiting: list[_Due] = []
-        self._number = 0
+        self._attempts = attempts
+        self._fresh: deque[_Fresh] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._threads = [
@@ -99,14 +86,14 @@ class Webhooks:
         return self
 
     def close(self) -> None:
-        """Stop; what was not taken by now is dropped, and logged."""
+        """Stop; what was not sent by now is kept in the store."""
         with self._changed:
             self._stopping = True
-            if self._waiting:
-                _log.warning("webhooks_dropped", count=len(self._waiting))
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=_TIMEOUT)
+        for fresh in self._fresh:
+            self._keep(fresh.letter, time.time())
 
     def heard(self, event: Event) -> None:
         """What the loop says, where people want to know it."""
@@ -116,49 +103,70 @@ class Webhooks:
 
     def tell(self, message: Message) -> None:
         """Queue a message for every target that wants its event."""
-        body = json.dumps(
-            {
-                "id": message.id,
-                "event": message.event,
-                "subject": message.subject,
-                "time": datetime.now(UTC).isoformat(),
-                "detail": dict(message.detail),
-            }
-        ).encode()
+        told = {
+            "id": message.id,
+            "event": message.event,
+            "subject": message.subject,
+            "time": datetime.now(UTC).isoformat(),
+            "detail": dict(message.detail),
+        }
+        body = json.dumps(told)
         with self._changed:
-            for target in self._targets:
-                if message.event in target.events:
-                    self._put(_Due(time.monotonic(), 0, 1, target, message, body))
+            for name, target in self._targets.items():
+                if message.event in target.events and len(self._fresh) < _HELD:
+                    self._fresh.append(_Fresh(Letter(message.id, name, message.event, body), target))
+                elif message.event in target.events:
+                    _log.error("webhook_dropped", event_kind=message.event)
             self._changed.notify_all()
-
-    def _put(self, due: _Due) -> None:
-        self._number += 1
-        due.number = self._number
-        heapq.heappush(self._waiting, due)
-        if len(self._waiting) > _HELD:
-            oldest = min(self._waiting, key=lambda each: each.number)
-            self._waiting.remove(oldest)
-            heapq.heapify(self._waiting)
-            _log.error("webhook_dropped", event_kind=oldest.message.event)
 
     def _send_all(self) -> None:
         while True:
             with self._changed:
-                while not self._stopping and not (self._waiting and self._waiting[0].at <= time.monotonic()):
-                    left = self._waiting[0].at - time.monotonic() if self._waiting else None
-                    self._changed.wait(left)
+                if not (self._fresh or self._stopping):
+                    self._changed.wait(min(self._pause, _LOOK_SECONDS))
                 if self._stopping:
                     return
-                due = heapq.heappop(self._waiting)
-            problem = send(due.target, due.message, due.body)
+                fresh = self._fresh.popleft() if self._fresh else None
+            if fresh is not None:
+                self._first(fresh)
+            else:
+                self._again()
+
+    def _first(self, fresh: _Fresh) -> None:
+        problem = send(fresh.target, fresh.letter)
+        if problem is not None:
+            _log.warning("webhook_failed", problem=problem, attempt=1, given_up=False)
+            self._keep(replace(fresh.letter, attempts=1), time.time() + self._pause)
+
+    def _keep(self, letter: Letter, due: float) -> None:
+        try:
+            dropped = self._store.outbox.put(letter, due)
+        except SisfError as error:
+            _log.error("webhook_dropped", event_kind=letter.event, error=str(error))
+            return
+        if dropped:
+            _log.error("webhooks_dropped", count=dropped)
+
+    def _again(self) -> None:
+        """Send what is due again, one letter."""
+        outbox = self._store.outbox
+        try:
+            letter = outbox.claim(list(self._targets), 2 * _TIMEOUT)
+            if letter is None:
+                return
+            problem = send(self._targets[letter.target], letter)
             if problem is None:
-                continue
-            final = due.attempt >= _ATTEMPTS
-            _log.warning("webhook_failed", problem=problem, attempt=due.attempt, given_up=final)
-            if not final:
-                due.at, due.attempt = time.monotonic() + self._pause * 2 ** (due.attempt - 1), due.attempt + 1
-                with self._changed:
-                    self._put(due)
+                outbox.taken(letter)
+                return
+            attempt = letter.attempts + 1
+            final = attempt >= self._attempts
+            _log.warning("webhook_failed", problem=problem, attempt=attempt, given_up=final)
+            pause = min(self._pause * 2**letter.attempts, _LONGEST_PAUSE)
+            outbox.failed(letter, None if final else time.time() + pause)
+        except SisfError as error:
+            _log.warning("webhook_watch_failed", error=str(error))
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, _LOOK_SECONDS)
 
     def _look(self) -> None:
         while True:
@@ -172,68 +180,9 @@ class Webhooks:
                     return
 
 
-class Watch:
-    """What has no event of its own: it is looked for, and told when it begins."""
-
-    def __init__(self, store: Store, tripped: Callable[[], bool], fail_opens: Callable[[], float]) -> None:
-        self._store = store
-        self._tripped = tripped
-        self._fail_opens = fail_opens
-        self._open = False
-        self._counted = fail_opens()
-        self._gone: set[str] = set()
-        self._suspended: set[str] = set()
-
-    def news(self) -> list[Message]:
-        """What began since it was last asked."""
-        return [*self._breaker(), *self._fail_open(), *self._nodes(), *self._suspensions()]
-
-    def _breaker(self) -> list[Message]:
-        was, self._open = self._open, self._tripped()
-        return [Message("breaker", "lifecycle", since=_minute())] if self._open and not was else []
-
-    def _fail_open(self) -> list[Message]:
-        before, self._counted = self._counted, self._fail_opens()
-        if self._counted <= before:
-            return []
-        return [Message("fail_open", "gateway", {"count": self._counted - before}, since=str(time.time()))]
-
-    def _nodes(self) -> list[Message]:
-        now = datetime.now(UTC)
-        silent = {n.name: n.seen for n in self._store.nodes.list() if (now - n.seen).total_seconds() > _GONE_SECONDS}
-        fresh, self._gone = silent.keys() - self._gone, set(silent)
-        return [
-            Message("stale_node", name, {"seen": silent[name].isoformat()}, since=silent[name].isoformat())
-            for name in sorted(fresh)
-        ]
-
-    def _suspensions(self) -> list[Message]:
-        lasting = {s.id: s for s in self._store.oversight.suspensions()}
-        ids = set(lasting)
-        began, ended, self._suspended = ids - self._suspended, self._suspended - ids, ids
-        told = [
-            Message(
-                "enforcement_suspended",
-                s.id,
-                {"scope": s.scope.value, "subject": s.subject, "until": s.until.isoformat(), "by": s.actor},
-            )
-            for s in (lasting[each] for each in sorted(began))
-        ]
-        return [*told, *(Message("enforcement_resumed", each) for each in sorted(ended))]
-
-
-def message_of(event: Event) -> Message | None:
-    """The message of an event of the loop; None for what nobody needs to be told."""
-    match event:
-        case Judged(exchange_id, verdict) if verdict.is_breach:
-            return Message("breach", exchange_id, {"hazard": verdict.hazard.value, "judge": verdict.judge})
-        case Planned(exchange_id, proposals) if any(p.status is Status.PROPOSED for p in proposals):
-            waiting = [policy.id for policy in proposals if policy.status is Status.PROPOSED]
-            return Message("proposal", exchange_id, {"policies": waiting})
-        case Failed(exchange_id, stage, _, True):
-            return Message("given_up", exchange_id, {"stage": stage.value})
-        case _:
-            return None
+def name_of(target: Webhook) -> str:
+    """A name by which a receiver is known in the store: its address may hold a secret."""
+    return hashlib.sha256(target.url.encode()).hexdigest()[:16]
 
 
 def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
@@ -242,12 +191,12 @@ def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
 
 
-def send(target: Webhook, message: Message, body: bytes) -> str | None:
+def send(target: Webhook, letter: Letter) -> str | None:
     """One attempt. Returns why it was not taken, without the address's secrets; None when it was."""
-    timestamp, secret = str(int(time.time())), target.secret.get_secret_value()
-    headers = {"content-type": "application/json", "webhook-id": message.id, "webhook-timestamp": timestamp}
+    timestamp, secret, body = str(int(time.time())), target.secret.get_secret_value(), letter.body.encode()
+    headers = {"content-type": "application/json", "webhook-id": letter.id, "webhook-timestamp": timestamp}
     if secret:
-        headers["webhook-signature"] = signature(secret, message.id, timestamp, body)
+        headers["webhook-signature"] = signature(secret, letter.id, timestamp, body)
     request = urllib.request.Request(target.url, body, headers, method="POST")  # noqa: S310 - checked by the settings
     try:
         with _opener.open(request, timeout=_TIMEOUT) as answer:
@@ -267,7 +216,3 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 _opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
-
-
-def _minute() -> str:
-    return datetime.now(UTC).isoformat(timespec="minutes")

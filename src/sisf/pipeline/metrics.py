@@ -50,6 +50,7 @@ class Metrics:
             "sisf_policy_age", "How what was learned ages: figures of `sisf policy health`.", ["figure"], **made
         )
         self.jobs = Gauge("sisf_loop_jobs", "Jobs of the loop by state.", ["state"], **made)
+        self.webhooks = Gauge("sisf_webhooks", "Webhook messages that wait, and that were given up.", ["state"], **made)
         self.loop_lag = Gauge("sisf_loop_lag_seconds", "Age of the oldest exchange that waits for the loop.", **made)
         # The loop works in several threads, which a `FastHistogram` is not made for.
         self.loop_stages = Histogram(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sisf.exchange import Exchange, Sender
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store.figures import Standing, Tally
+from sisf.store.outbox import Outbox
 from sisf.store.oversight import OversightTable
 from sisf.store.probes import ProbeTable
 from sisf.store.records import (
@@ -410,6 +411,11 @@ class Store(Protocol):
     @property
     def probes(self) -> ProbeTable:
         """What the probing agent tried."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """Messages that wait for their receivers."""
         ...
 
     @property

@@ -231,6 +231,23 @@ note = Table(
     Index("note_subject", "subject", "seq"),
 )
 
+# What webhooks could not deliver yet.
+message = Table(
+    "message",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("dead", Integer, nullable=False),
+    Column("created", Float, nullable=False),
+    PrimaryKeyConstraint("id", "target"),
+    Index("message_due", "dead", "due"),
+    Index("message_created", "created"),
+)
+
 # What the probing agent tried, and what came of it: its memory. The texts stand with their exchanges.
 probe = Table(
     "probe",

@@ -6,13 +6,14 @@ from sisf.store.exchanges import SqlExchanges
 from sisf.store.feedback import SqlFeedback
 from sisf.store.jobs import SqlJobs
 from sisf.store.nodes import SqlNodes
+from sisf.store.outbox import SqlOutbox
 from sisf.store.oversight import SqlOversight
 from sisf.store.policies import SqlPolicies
 from sisf.store.probes import SqlProbes
 
 
 class SqlStore:
-    """Eight tables over one database. Safe from several threads."""
+    """Nine tables over one database. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,6 +25,7 @@ class SqlStore:
         self._nodes = SqlNodes(database)
         self._oversight = SqlOversight(database)
         self._probes = SqlProbes(database)
+        self._outbox = SqlOutbox(database)
 
     @property
     def url(self) -> str:
@@ -69,6 +71,11 @@ class SqlStore:
     def probes(self) -> SqlProbes:
         """What the probing agent tried."""
         return self._probes
+
+    @property
+    def outbox(self) -> SqlOutbox:
+        """Messages that wait for their receivers."""
+        return self._outbox
 
     @property
     def silent_seconds(self) -> float:

@@ -67,6 +67,12 @@ check: $(VENV)/.installed-dev ## Check format, lint, types and import directions
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 
+.PHONY: docs
+docs: $(VENV)-docs/.installed $(VENV)/.installed ## Build the documentation site into site/, strictly
+	@$(BIN)/python scripts/commands.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet --clean
+	@echo "Ready: site/index.html"
+
 .PHONY: soak
 soak: $(VENV)/.installed-dev ## Run the long campaigns (hours; ARGS='tests/text tests/warden': minutes)
 	@$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
@@ -77,10 +83,10 @@ lock: $(VENV)-lock/.installed ## Pin the newest versions that requirements*.in a
 
 .PHONY: clean
 clean: ## Remove what make made
-	@rm -rf $(VENV) $(VENV)-lock $(VENV)-hf $(VENV)-litellm .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-hf $(VENV)-litellm $(VENV)-docs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.made $(VENV)-lock/.made $(VENV)-hf/.made $(VENV)-litellm/.made:
+$(VENV)/.made $(VENV)-lock/.made $(VENV)-hf/.made $(VENV)-litellm/.made $(VENV)-docs/.made:
 	@test -n "$(PYTHON)" || { echo "SISF needs Python 3.11 or newer: install it, or name it with make PYTHON=PATH" >&2; exit 2; }
 	$(PYTHON) -c '$(OLD)' 2>/dev/null || { echo "$(PYTHON) is not Python 3.11 or newer: name another with make PYTHON=PATH" >&2; exit 2; }
 	rm -rf $(@D)
@@ -115,6 +121,12 @@ $(VENV)-hf/.installed: requirements-hf.lock $(VENV)/.installed-dev | $(VENV)-hf/
 $(VENV)-litellm/.installed: requirements-litellm.lock | $(VENV)-litellm/.made
 	@echo "Installing LiteLLM and $$(grep -c '==' requirements-litellm.lock) packages into $(VENV)-litellm"
 	$(VENV)-litellm/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-litellm.lock
+	touch $@
+
+# What makes the documentation site; it sees nothing of .venv either.
+$(VENV)-docs/.installed: requirements-docs.lock | $(VENV)-docs/.made
+	@echo "Installing $$(grep -c '==' requirements-docs.lock) packages for the documentation into $(VENV)-docs"
+	$(VENV)-docs/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-docs.lock
 	touch $@
 
 $(VENV)-lock/.installed: scripts/lock.py | $(VENV)-lock/.made

@@ -28,6 +28,7 @@ SOURCES = {
     "requirements-integrations.in": _BASE,
     "requirements-hf.in": _BASE,
     "requirements-litellm.in": (),
+    "requirements-docs.in": (),
 }
 # The model loader and LiteLLM do import what SISF's use of tokenizers does not.
 NEEDS_ALL = ("requirements-hf.in", "requirements-litellm.in")

@@ -13,8 +13,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock")
-LOCKS = (*BASE, "requirements-integrations.lock", "requirements-hf.lock", "requirements-litellm.lock")
-ALONE = {"requirements-litellm.lock"}
+LOCKS = (
+    *BASE,
+    "requirements-integrations.lock",
+    "requirements-hf.lock",
+    "requirements-litellm.lock",
+    "requirements-docs.lock",
+)
+ALONE = {"requirements-litellm.lock", "requirements-docs.lock"}
 """Locks of environments that have nothing to do with ours."""
 
 

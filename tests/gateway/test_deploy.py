@@ -13,7 +13,7 @@ import sisf.adjudicator.agreement
 import sisf.adjudicator.counters
 import sisf.llm.budget  # noqa: F401 - these register their metrics
 from sisf.pipeline.metrics import Metrics
-from sisf.settings import Settings
+from sisf.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,3 +87,27 @@ def test_the_unit_and_the_container_start_what_exists() -> None:
     container = (ROOT / "deploy/Containerfile").read_text()
     for copied in re.findall(r"^COPY (?!--)(.+) \S+$", container, re.MULTILINE):
         assert all((ROOT / name).exists() for name in copied.split())
+
+
+def test_the_files_for_several_gateways_set_what_there_is(tmp_path: Path) -> None:
+    """Compose and Kubernetes name settings and commands that exist."""
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    environment = {
+        k: re.sub(r"\$\{\w+:?[-?]?([^}]*)\}", r"\1", v) for k, v in services["gateway"]["environment"].items()
+    }
+    settings = load(environment=environment)
+    assert settings.store.url.startswith("postgresql://")
+    assert settings.loop.workers == 0
+    assert services["worker"]["command"] == ["worker"]
+    items = yaml.safe_load((ROOT / "deploy/kubernetes.yaml").read_text())["items"]
+    file = tmp_path / "sisf.yaml"
+    file.write_text(items[0]["data"]["sisf.yaml"])
+    given = load(
+        file, environment={"STORE_URL": "postgresql://sisf@db/sisf", "CONSOLE_TOKEN": "t", "UPSTREAM_KEY": "k"}
+    )
+    assert given.store.url == "postgresql://sisf@db/sisf"
+    pods = [item["spec"]["template"]["spec"] for item in items if item["kind"] == "Deployment"]
+    assert [pod["containers"][0]["args"][0] for pod in pods] == ["serve", "worker"]
+    for pod in pods:
+        assert {m["name"] for m in pod["containers"][0]["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
+        assert {e["name"] for e in pod["containers"][0]["env"]} <= set(re.findall(r"\$\{(\w+)", file.read_text()))

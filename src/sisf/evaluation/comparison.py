@@ -13,6 +13,8 @@ from sisf.evaluation.report.words import percent
 from sisf.evaluation.report.writer import Report
 from sisf.statistics import bootstrap_difference, mcnemar
 
+Place = tuple[str, str, str, int]
+"""Design, data set, id, trial."""
 _SUMMARY, _OUTCOMES = "summary.json", "outcomes.jsonl"
 _MEASURES: Mapping[str, Callable[[Sample], bool]] = {
     "prompt-side Warden ASR": lambda s: s.reached_model,
@@ -31,15 +33,16 @@ class Kept:
 
     name: str
     summary: Mapping[str, Any]
-    samples: Sequence[Sample]
+    samples: Sequence[tuple[str, Sample]]
+    """Each with its design, where one file lists several; else with an empty text."""
 
-    def parts(self) -> dict[str, dict[tuple[str, str, int], Sample]]:
-        """What was measured, by dataset, id and trial: `attacks`, `again` (at the end), and each honest set."""
+    def parts(self) -> dict[str, dict[Place, Sample]]:
+        """What was measured: `attacks`, `again` (at the end), and each honest set."""
         honest = set(self.summary.get("fpr", ()))
         phase = "learn" if "final_asr" in self.summary else "frozen"
-        found: dict[str, dict[tuple[str, str, int], Sample]] = {}
-        for sample in self.samples:
-            key = (sample.dataset, sample.id, sample.trial)
+        found: dict[str, dict[Place, Sample]] = {}
+        for design, sample in self.samples:
+            key = (design, sample.dataset, sample.id, sample.trial)
             if sample.dataset in honest:
                 found.setdefault(sample.dataset, {})[key] = sample
             elif sample.phase == phase:
@@ -54,7 +57,9 @@ def kept(path: Path) -> Kept:
     outcomes = path / _OUTCOMES if path.is_dir() else path
     try:
         summary = json.loads((outcomes.parent / _SUMMARY).read_bytes())
-        samples = [Sample.from_json(json.loads(line)) for line in outcomes.read_bytes().splitlines()]
+        rows = [json.loads(line) for line in outcomes.read_bytes().splitlines()]
+        several = len({row.get("design") for row in rows}) > 1
+        samples = [(str(row["design"]) if several else "", Sample.from_json(row)) for row in rows]
     except OSError as error:
         raise DataError(f"{path}: is no finished run: {error.filename}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -113,8 +118,8 @@ def _described(run: Kept) -> dict[str, Any]:
 
 
 def _compared(
-    first: Mapping[tuple[str, str, int], Sample],
-    second: Mapping[tuple[str, str, int], Sample],
+    first: Mapping[Place, Sample],
+    second: Mapping[Place, Sample],
     counts: Callable[[Sample], bool],
 ) -> dict[str, Any] | None:
     """What both were sent, by sample; None where that is nothing."""
@@ -138,11 +143,11 @@ def _compared(
 
 
 def _by_sample(
-    samples: Mapping[tuple[str, str, int], Sample], counts: Callable[[Sample], bool]
-) -> dict[tuple[str, str], list[float]]:
-    found: dict[tuple[str, str], list[float]] = {}
-    for (dataset, identifier, _), sample in samples.items():
-        found.setdefault((dataset, identifier), []).append(float(counts(sample)))
+    samples: Mapping[Place, Sample], counts: Callable[[Sample], bool]
+) -> dict[tuple[str, str, str], list[float]]:
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for (design, dataset, identifier, _), sample in samples.items():
+        found.setdefault((design, dataset, identifier), []).append(float(counts(sample)))
     return found
 
 

@@ -112,6 +112,8 @@ class Plan:
     datasets: Sequence[Dataset]
     delay: int = 0
     """How many attacks later the loop learns from one; 0: before the next is sent."""
+    together: bool = False
+    """Whether all designs are under test, none a baseline: then one file lists what became of all samples."""
 
     def __post_init__(self) -> None:
         """Raises `ConfigurationError`."""
@@ -123,7 +125,7 @@ class Plan:
     @classmethod
     def of(
         cls, protocol: str, setup: Setup, designs: Designs, split: Splitter, *, benign: Sequence[Dataset],
-        datasets: Sequence[Dataset], delay: int = 0,
+        datasets: Sequence[Dataset], delay: int = 0, together: bool = False,
     ) -> "Plan":  # fmt: skip
         """A plan for designs in front of the setup's model."""
 
@@ -131,7 +133,7 @@ class Plan:
             return lambda: setup.subject(make())
 
         subjects = {name: seated(make) for name, make in designs.items()}
-        return cls(protocol, setup, subjects, split, benign, datasets, delay)
+        return cls(protocol, setup, subjects, split, benign, datasets, delay, together)
 
     def units(self) -> Sequence[Unit]:
         """Every trial of every design, in the order in which they are reported."""
@@ -158,6 +160,8 @@ class Run:
     results: dict[str, list[Trial]] = field(default_factory=dict)
     seconds: float = 0.0
     """Of all trials together, whether they ran one after the other or side by side."""
+    together: bool = False
+    """See `Plan`."""
 
 
 def breaches(trial: Trial) -> int:

@@ -25,9 +25,14 @@ _UNFINISHED = "unfinished"
 _ORDER = "order.json"
 
 
-def outcomes_file(design: str) -> str:
-    """The file that lists what became of a design's samples."""
-    return "outcomes.jsonl" if design == SYSTEM else f"outcomes-{_plain(design)}.jsonl"
+def outcomes_file(design: str, *, together: bool = False) -> str:
+    """The file that lists what became of a design's samples; with `together` of those of all designs."""
+    return "outcomes.jsonl" if together or design == SYSTEM else f"outcomes-{_plain(design)}.jsonl"
+
+
+def outcome_row(design: str, sample: Sample) -> dict[str, Any]:
+    """One line of such a file."""
+    return {"design": design, **sample.as_json()}
 
 
 class Folder:
@@ -76,7 +81,7 @@ class Folder:
     def writing(self, unit: Unit) -> Iterator["PartWriter"]:
         """Write a trial from its beginning."""
         with self.part(unit).open("wb") as file:
-            yield PartWriter(file)
+            yield PartWriter(file, unit.design)
 
     def close(self, unit: Unit, trial: Trial) -> None:
         """The trial is done."""
@@ -123,53 +128,54 @@ class Folder:
 class PartWriter:
     """Appends samples; each is with the operating system when `__call__` returns."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, design: str) -> None:
         self._file = file
+        self._design = design
 
     def __call__(self, sample: Sample) -> None:
         """One more line."""
-        self._file.write(json.dumps(sample.as_json(), ensure_ascii=False).encode() + b"\n")
+        self._file.write(json.dumps(outcome_row(self._design, sample), ensure_ascii=False).encode() + b"\n")
         self._file.flush()
 
 
 class Outcomes:
     """Moves what the trials have written into the files of the designs, in order, as far as it goes."""
 
-    def __init__(self, folder: Folder, units: Sequence[Unit]) -> None:
+    def __init__(self, folder: Folder, units: Sequence[Unit], *, together: bool = False) -> None:
         self._folder = folder
         self._waiting: dict[str, list[Unit]] = {}
         for unit in units:
-            self._waiting.setdefault(unit.design, []).append(unit)
+            self._waiting.setdefault(outcomes_file(unit.design, together=together), []).append(unit)
         self._read = dict.fromkeys(self._waiting, 0)
-        self._files = {name: (folder.out / outcomes_file(name)).open("wb") for name in self._waiting}
+        self._files = {name: (folder.out / name).open("wb") for name in self._waiting}
 
     def move(self) -> None:
         """Take what is there."""
-        for design, units in self._waiting.items():
+        for name, units in self._waiting.items():
             while units:
                 done = self._folder.is_done(units[0])  # asked first: what is written after the question counts later
-                self._append(design, units[0])
+                self._append(name, units[0])
                 if not done:
                     break
                 units.pop(0)
-                self._read[design] = 0
+                self._read[name] = 0
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files.values():
             file.close()
 
-    def _append(self, design: str, unit: Unit) -> None:
+    def _append(self, name: str, unit: Unit) -> None:
         try:
             with self._folder.part(unit).open("rb") as part:
-                part.seek(self._read[design])
+                part.seek(self._read[name])
                 body = part.read()
         except FileNotFoundError:
             return
         whole = body[: body.rfind(b"\n") + 1]
-        self._read[design] += len(whole)
-        self._files[design].write(whole)
-        self._files[design].flush()
+        self._read[name] += len(whole)
+        self._files[name].write(whole)
+        self._files[name].flush()
 
 
 def _plain(design: str) -> str:

@@ -59,7 +59,7 @@ def conduct_in(
     left = [unit for unit in plan.units() if not folder.is_done(unit)]
     for unit in left:
         folder.part(unit).unlink(missing_ok=True)
-    outcomes = Outcomes(folder, plan.units())
+    outcomes = Outcomes(folder, plan.units(), together=plan.together)
     counted = _Counted(plan, progress, left, outcomes)
     try:
         outcomes.move()
@@ -79,7 +79,7 @@ def conduct_in(
 
 
 def _run(plan: Plan, trials: Mapping[Unit, Trial]) -> Run:
-    run = Run(plan.protocol, plan.setup, plan.datasets)
+    run = Run(plan.protocol, plan.setup, plan.datasets, together=plan.together)
     for unit, trial in trials.items():
         run.results.setdefault(unit.design, []).append(trial)
     run.seconds = sum(trial.seconds for trial in trials.values())
@@ -156,10 +156,11 @@ def _side_by_side(folder: Folder, order: Order, units: Sequence[Unit], counted: 
         for _ in range(processes)
     ]
     try:
-        for member in team:
-            member.start()
+        # The first one embeds what all calibrate on, where this machine has not done it before, and keeps it for them.
+        _start(team[:1])
         _listen(said, team, counted, len(units))
     finally:
+        team = [member for member in team if member.pid is not None]
         for member in team:
             member.terminate()
         for member in team:
@@ -168,18 +169,32 @@ def _side_by_side(folder: Folder, order: Order, units: Sequence[Unit], counted: 
                 member.kill()
 
 
+def _start(team: Sequence[Any]) -> None:
+    """Start the processes so that Ctrl-C, which a terminal sends to all, ends the one that waits for them only."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    try:
+        for member in team:
+            member.start()
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+
+
 def _listen(said: Any, team: Sequence[Any], counted: _Counted, left: int) -> None:
     while left:
         try:
             kind, unit, *rest = said.get(timeout=_GLANCE_SECONDS)
         except queue.Empty:
-            gone = [member.exitcode for member in team if member.exitcode not in (None, 0)]
+            gone = [member.exitcode for member in team if member.pid is not None and member.exitcode]
             if gone:
                 raise SisfError(
                     f"a process of the run ended with {gone[0]}; what is done is kept, the same command goes on "
                     "(memory may be short: try --parallel 1)"
                 ) from None
             continue
+        if kind in ("sample", "done"):
+            _start([member for member in team if member.pid is None])
         if kind == "sample":
             counted.advance(unit, *rest)
         elif kind == "done":

@@ -94,7 +94,7 @@ def aimed(record: Record, model: str) -> Record:
 def _plan(
     setup: Setup, designs: Designs, split: Splitter, attacks: Sequence[Dataset], benign: Sequence[Dataset]
 ) -> Plan:
-    return Plan.of("cross-model", setup, designs, split, benign=benign, datasets=[*attacks, *benign])
+    return Plan.of("cross-model", setup, designs, split, benign=benign, datasets=[*attacks, *benign], together=True)
 
 
 def _arranged(attacks: Sequence[Dataset]) -> tuple[dict[str, Attacks], dict[str, Attacks]]:

@@ -149,8 +149,9 @@ def conversation(number: int) -> Iterator[tuple[str, bool]]:
         yield (f"Say {PHRASE} ({index})" if index == bad else f"Question {index} of {number}?"), index == bad
 
 
-@pytest.mark.parametrize("blocked", RULE)
-def test_many_conversations_of_thirty_turns_go_on_as_configured(blocked: str) -> None:
+def hold(blocked: str, conversations: int) -> None:
+    """Each conversation goes on as configured after its blocked turn."""
+
     def talk(number: int) -> list[tuple[bool, int]]:
         history: list[dict[str, Any]] = []
         statuses = []
@@ -162,12 +163,23 @@ def test_many_conversations_of_thirty_turns_go_on_as_configured(blocked: str) ->
                 history.append(turn("assistant", answer.json()["choices"][0]["message"]["content"]))
         return statuses
 
-    with guarded(blocked) as gateway, ThreadPoolExecutor(4) as threads:
-        for statuses in threads.map(talk, range(20)):
+    with guarded(blocked) as gateway, ThreadPoolExecutor(min(conversations, 200)) as threads:
+        for statuses in threads.map(talk, range(conversations)):
             bad = next(i for i, (is_bad, _) in enumerate(statuses) if is_bad)
             assert all(status == 200 for _, status in statuses[:bad])
             assert statuses[bad][1] == 400
             assert {status for _, status in statuses[bad + 1 :]} == {400 if blocked == "whole" else 200}
+
+
+@pytest.mark.parametrize("blocked", RULE)
+def test_many_conversations_of_thirty_turns_go_on_as_configured(blocked: str) -> None:
+    hold(blocked, 8)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("blocked", RULE)
+def test_two_hundred_conversations_at_once_go_on_as_configured(blocked: str) -> None:
+    hold(blocked, 200)
 
 
 def splits(number: int) -> list[dict[str, Any]]:
@@ -186,17 +198,24 @@ def splits(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_split_attacks_are_caught_in_every_setting() -> None:
-    """Each attack grows as a client sends it: what was let pass on the way is known to the gateway."""
+def split_attacks(count: int) -> dict[str, set[int]]:
+    """Which attacks were caught in each setting. Each grows as a client sends it: what was let pass on the way is known
+    to the gateway."""
     caught: dict[str, set[int]] = {}
     for blocked in RULE:
         with guarded(blocked) as gateway:
             caught[blocked] = set()
-            for number in range(60):
+            for number in range(count):
                 attack = splits(number)
                 send(gateway, attack[:-1])
                 if send(gateway, attack).status == 400:
                     caught[blocked].add(number)
-    assert len(caught["whole"]) >= 50
+    return caught
+
+
+@pytest.mark.parametrize("count", [pytest.param(200, marks=pytest.mark.soak), 40])
+def test_split_attacks_are_caught_in_every_setting(count: int) -> None:
+    caught = split_attacks(count)
+    assert len(caught["whole"]) >= 0.8 * count
     for blocked in ("new", "redact"):
         assert len(caught[blocked] & caught["whole"]) >= 0.95 * len(caught["whole"])

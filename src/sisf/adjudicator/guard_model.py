@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sisf.adjudicator.cache import VerdictCache
 from sisf.adjudicator.counters import JudgeCounters
@@ -80,28 +80,31 @@ class ModerationClassifier:
         return answered
 
     def _findings(self, texts: Sequence[str]) -> list[Finding]:
+        return [self._finding(scores) for scores in self._scored(texts)]
+
+    def _scored(self, given: Sequence[Any]) -> list[dict[str, float]]:
         attempt = 0
         while True:
             try:
-                return [self._finding(scores) for scores in self._ask(texts)]
+                return self._ask(given)
             except TransientModelError as error:
                 if attempt >= self._endpoint.retries:
                     raise
                 attempt += 1
                 self._sleep(pause_before(attempt, error))
 
-    def _ask(self, texts: Sequence[str]) -> list[dict[str, float]]:
+    def _ask(self, given: Sequence[Any]) -> list[dict[str, float]]:
         import openai
 
         if self._client is None:
             self._client = connect(self._endpoint)
-        size = sum(len(text.encode(errors="replace")) for text in texts)
+        size = sum(len(str(one).encode(errors="replace")) for one in given)
         try:
             with self._gate.call(size, 0, wait=self._endpoint.timeout):
                 answer = self._client.moderations.with_raw_response.create(
-                    model=self._endpoint.model, input=list(texts)
+                    model=self._endpoint.model, input=list(given)
                 )
-            return _scores(answer.content, len(texts))
+            return _scores(answer.content, len(given))
         except openai.APIStatusError as error:
             message = f"the moderation endpoint answered {error.status_code}"
             if error.status_code in RETRIED:
@@ -115,6 +118,19 @@ class ModerationClassifier:
         if not category or scores[category] < self._endpoint.threshold:
             return Finding(Outcome.SAFE)
         return Finding(Outcome.BREACH, OPENAI_MODERATION.get(category, Hazard.OTHER))
+
+
+class ImageModerator(ModerationClassifier):
+    """The same endpoint, asked about images."""
+
+    def __init__(self, endpoint: ModerationModel) -> None:
+        super().__init__(endpoint, strictness="strict")
+
+    def look(self, url: str) -> str:
+        """The category that an image falls in; empty for none. Raises `ModelError`."""
+        scores = self._scored([{"type": "image_url", "image_url": {"url": url}}])[0]
+        category = max(scores, key=lambda name: scores[name], default="")
+        return category if category and scores[category] >= self._endpoint.threshold else ""
 
 
 class ClassifierAdjudicator:

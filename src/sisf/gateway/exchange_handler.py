@@ -78,7 +78,9 @@ class ExchangeHandler:
 
     def _read_tree(self, tree: dict[str, Any]) -> Inspected:
         settings = self._pipeline.settings
-        return self._dialect.request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
+        return self._dialect.request(
+            tree, settings.limits, opaque=settings.on_failure.open_kinds, looks=settings.image_moderation.enabled
+        )
 
     async def answer(
         self,

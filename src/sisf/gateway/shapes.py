@@ -12,8 +12,9 @@ from typing import Any
 
 from sisf.exchange import Message, Role
 from sisf.gateway.logprobs import logprob_texts
-from sisf.gateway.texts import is_opaque_id, is_padding, is_sealed, joined, leaves, with_embedded
+from sisf.gateway.texts import data_url, is_opaque_id, is_padding, is_sealed, joined, leaves, with_embedded
 from sisf.gateway.wire import Uninspectable
+from sisf.pipeline.turn import Image
 from sisf.settings import Unseen
 
 
@@ -147,6 +148,9 @@ class Reader:
     messages: list[Message] = field(default_factory=list)
     aside: list[Message] = field(default_factory=list)
     """Texts that are inspected and no part of what was said."""
+    looks: bool = False
+    """Whether images that stand in the document itself are looked at."""
+    images: list[Image] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     """Places of what was let through unseen."""
     short: list[str] = field(default_factory=list)
@@ -229,6 +233,9 @@ class Reader:
 
     def _closed(self, kind: Unseen, value: Any, place: str) -> None:
         if not value:
+            return
+        if kind == "image" and self.looks and (url := data_url(value)):
+            self.images.append(Image(place, url))
             return
         if kind not in self.open_kinds:
             raise Uninspectable(kind, place)

@@ -1,7 +1,9 @@
 """Puts a pipeline together, for the gateway, for `sisf.Guard` and for the laboratory alike."""
 
 from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.guard_model import ImageModerator
 from sisf.pipeline.conversation import Seen
+from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.pipeline import Pipeline
@@ -25,6 +27,7 @@ def create_pipeline(
     warden.observe(settings.observe.policies)
     metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
+    moderation = settings.image_moderation
     inline = settings.adjudication.mode == "inline" and adjudicator is not None
     return Pipeline(
         settings=settings,
@@ -32,6 +35,7 @@ def create_pipeline(
         recorder=Recorder(monitor, settings, metrics),
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline and adjudicator else None,
         metrics=metrics,
+        images=ImageInspector(ImageModerator(moderation), moderation) if moderation.enabled else None,
         throttle=Throttle(settings.limits, metrics),
         seen=Seen(settings.conversation.remembered),
     )

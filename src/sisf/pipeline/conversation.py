@@ -28,7 +28,11 @@ class Turns:
 
     def of(self, message: Message) -> int:
         """The turn that a text belongs to; -1 for one outside of all turns."""
-        found = re.match(rf"{self.key}\[(\d+)\]", message.origin)
+        return self.at(message.origin)
+
+    def at(self, place: str) -> int:
+        """The turn of a place; -1 for one outside of all turns."""
+        found = re.match(rf"{self.key}\[(\d+)\]", place)
         return int(found[1]) if found else -1
 
 
@@ -122,8 +126,20 @@ def blamed(messages: Sequence[Message], decision: Decision) -> str:
     found = next(iter(blocking(decision)), None) or next(iter(decision.matches), None)
     if found is None or found.segment >= len(messages):
         return ""
-    place = _PLACE.match(messages[found.segment].origin)
+    return place_of(messages[found.segment].origin)
+
+
+def place_of(origin: str) -> str:
+    """The form of a place, as far as it has one."""
+    place = _PLACE.match(origin)
     return place[0] if place else ""
+
+
+def older_turns(turns: Turns, messages: Sequence[Message], places: Iterable[str]) -> list[int] | None:
+    """The turns in which these places stand; None where one is the newest, or outside of all turns."""
+    newest = _newest(messages, [turns.of(message) for message in messages])
+    found = sorted({turns.at(place) for place in places})
+    return None if any(turn < 0 or turn >= newest for turn in found) else found
 
 
 def _newest(messages: Sequence[Message], place: Sequence[int]) -> int:

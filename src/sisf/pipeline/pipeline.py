@@ -13,8 +13,9 @@ from sisf.errors import InspectionFailed, LimitExceeded, SisfError, StoreError, 
 from sisf.exchange import Fate, Message
 from sisf.fair_pool import FairPool, OutOfTime
 from sisf.pipeline.caller import Caller
-from sisf.pipeline.conversation import Seen, Turns, blamed, resume
+from sisf.pipeline.conversation import Seen, Turns, blamed, older_turns, place_of, resume
 from sisf.pipeline.deadlines import Deadlines
+from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Warden
@@ -65,6 +66,8 @@ class Pipeline:
     """Reads and writes documents that are too large for the event loop."""
     seen: Seen = field(default_factory=lambda: Seen(100_000))
     """Texts that passed, for conversations whose older turns are not judged anew."""
+    images: ImageInspector | None = None
+    """None unless images are moderated."""
 
     def admit(self, caller: Caller) -> None:
         """Count one request of this caller. Raises `RateLimited`."""
@@ -117,14 +120,16 @@ class Pipeline:
         decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
         if decision.blocked and turn.enforce and turns is not None and turn.after_blocked != "whole":
             decision = await self._resumed(turn, turns, decision)
+        beside_stops = False
+        if turn.request.images and not decision.blocked:
+            decision = await self._look(turn, turns, decision)
         self.note(turn, decision)
         request = turn.request
-        beside_stops = False
         if request.aside and not decision.blocked:
             beside_stops = stops(await self.check_beside(turn, request.aside, Direction.PROMPT))
         if not turn.enforce:
             return None
-        if beside_stops:
+        if beside_stops or turn.found:
             await self.stop(turn, Fate.INTERCEPTED_PROMPT)
             raise turn.stopped()
         if not decision.blocked:
@@ -138,6 +143,38 @@ class Pipeline:
         turn.blamed = blamed(request.messages, decision)
         await self.stop(turn, Fate.INTERCEPTED_PROMPT)
         raise turn.stopped()
+
+    async def _look(self, turn: Turn, turns: Turns | None, decision: Decision) -> Decision:
+        """Have the images of a prompt looked at; the decision on its texts, once more where some went.
+
+        Older images that must not pass go with their turns, as blocked texts do, where the conversation may go on
+        without them. Raises `InspectionFailed` and `LimitExceeded`.
+        """
+        images = turn.request.images
+        try:
+            found = await self.images.findings(images) if self.images else []
+        except InspectionFailed:
+            self.metrics.failures.labels("images", "error").inc()
+            if "image" not in self.settings.on_failure.open_kinds:
+                raise
+            self.metrics.fail_opens.labels("images").inc()
+            _log.warning("fail_open", part="images")
+            return decision
+        shown = {image.place: what for image, what in zip(images, found, strict=False) if what}
+        if not shown:
+            return decision
+        if not turn.enforce:
+            self.metrics.would_block.labels(Direction.PROMPT.value).inc()
+        older = older_turns(turns, turn.request.messages, shown) if turns and turn.after_blocked != "whole" else None
+        if turns is None or not older or not turn.enforce:
+            place, turn.found = next(iter(shown.items()))
+            turn.blamed = place_of(place)
+            return decision
+        self.metrics.redacted.inc(len(older))
+        places = sorted({*older, *map(turns.at, turn.redacted)})
+        turn.request = turns.without(places)
+        turn.redacted = tuple(f"{turns.key}[{place}]" for place in places)
+        return await self._decide(turn, turn.request.messages, Direction.PROMPT)
 
     async def _resumed(self, turn: Turn, turns: Turns, decision: Decision) -> Decision:
         """The decision on the conversation without the older turns that are blocked, if it may go on so."""
@@ -327,3 +364,5 @@ class Pipeline:
         self.readers.close()
         if self.judge is not None:
             self.judge.close()
+        if self.images is not None:
+            self.images.close()

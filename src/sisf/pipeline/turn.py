@@ -26,6 +26,15 @@ def _exchange_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """An image that stands in a request."""
+
+    place: str
+    url: str
+    """A data URL with its bytes in base64."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """A request as the Warden sees it."""
 
@@ -38,6 +47,8 @@ class Inspected:
     """Texts that are inspected with the messages and are none: the model's name, ids that can be read."""
     opaque: tuple[str, ...] = ()
     """Places of parts without text that were let through because a setting says so."""
+    images: tuple[Image, ...] = ()
+    """Images that a moderation endpoint is to look at."""
     answered: bool = True
     """Whether the answer is text: only then there is something to learn from (an embedding is none)."""
 
@@ -86,6 +97,8 @@ class Turn:
     """Places of the turns that were replaced by a note before the request was forwarded."""
     blamed: str = ""
     """Place of the text for which the prompt was blocked, where it can be named."""
+    found: str = ""
+    """What an image shows for which the prompt was stopped."""
     recorded: bool = False
     """Whether the record of it was handed over: nothing of what happens later becomes a second one."""
 
@@ -100,6 +113,8 @@ class Turn:
         """The decision in one word, as `x-sisf-decision` and the log say it."""
         if self.fate is Fate.WITHHELD:
             return "withhold"
+        if self.found:
+            return "block" if self.enforce else "would_block"
         decision = self.strongest
         if decision is None:
             return "none"
@@ -138,9 +153,11 @@ class Turn:
     def stopped(self) -> errors.Blocked:
         """The error that tells of a stopped exchange."""
         decision = next((d for d in reversed(self.decisions) if d.blocked), None)
-        if decision is None and self.fate is not Fate.WITHHELD and self.decisions:
+        if decision is None and not self.found and self.fate is not Fate.WITHHELD and self.decisions:
             decision = self.decisions[-1]  # a rewrite that had no place to go
-        if decision is not None:
+        if self.found:
+            message = f"the prompt was blocked: the image at {self.blamed} shows {self.found}, by the image moderation"
+        elif decision is not None:
             side = "prompt" if self.fate is Fate.INTERCEPTED_PROMPT else "answer"
             place = f" at {self.blamed}" if self.blamed else ""
             message = f"the {side} was blocked{place} by policy {decision.policy_id} (revision {decision.revision})"

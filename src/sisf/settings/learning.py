@@ -62,6 +62,22 @@ class ModerationModel(ModelEndpoint):
     """An answer counts as harmful when a category's score is at least this."""
 
 
+class ImageModeration(ModerationModel):
+    """A `/moderations` endpoint that reads images, asked about those in prompts before they are forwarded."""
+
+    enabled: bool = False
+    """Whether it is asked. Then images that stand in a request itself (data URLs, base64) pass if it finds nothing in
+    them; those that are only named by a URL or an id stay what `on_failure.uninspectable` says of images."""
+    timeout: float = Field(10.0, gt=0)
+    """How many seconds one image may take. After that, `on_failure.uninspectable` says what happens."""
+    retries: int = Field(1, ge=0, le=10)
+    """How often a failed call is repeated."""
+    images: int = Field(32, ge=1)
+    """The maximum number of images in a request."""
+    remembered: int = Field(10_000, ge=0)
+    """Images (as hashes, in memory) whose findings are kept: conversations send theirs again with each turn."""
+
+
 class CallLimits(Section):
     """Limits on the model calls of a judge. Above a limit, the next judge of `fallback` is asked."""
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from sisf.settings.learning import (
     Adjudication,
     EmbedderSettings,
+    ImageModeration,
     LifecycleSettings,
     LoopSettings,
     ProbeSettings,
@@ -50,6 +51,7 @@ class Settings(Section):
     limits: Limits = Limits()
     inspection: Inspection = Inspection()
     on_failure: OnFailure = OnFailure()
+    image_moderation: ImageModeration = ImageModeration()
     keys: KeySettings = KeySettings()
     callers: Callers = Callers()
     conversation: Conversation = Conversation()

@@ -71,11 +71,14 @@ class Dialect(Protocol):
         """Path below the upstream's base URL."""
         ...
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
+    def request(
+        self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = (), looks: bool = False
+    ) -> Inspected:
         """All texts of a request. Raises `HttpFailure` for one that is malformed or holds what cannot be inspected,
         and `LimitExceeded`.
 
-        `opaque`: kinds of what cannot be inspected that are noted instead of refused.
+        `opaque`: kinds of what cannot be inspected that are noted instead of refused. `looks`: images that stand in the
+        request are listed, to be looked at.
         """
         ...
 

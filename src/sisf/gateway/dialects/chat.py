@@ -59,7 +59,9 @@ class Chat:
     name = "chat"
     path = "/chat/completions"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
+    def request(
+        self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = (), looks: bool = False
+    ) -> Inspected:
         """All texts of a request: whatever is not a message stands in front, as the system's."""
         given = array_of(tree, "messages", limits, "messages")
 
@@ -70,7 +72,7 @@ class Chat:
                     raise HttpFailure(400, "invalid_request", f"{place} must be an object.", place)
                 _message(reader, item, place)
 
-        return read_request(tree, CHAT, said, "messages", opaque=opaque)
+        return read_request(tree, CHAT, said, "messages", opaque=opaque, looks=looks)
 
     def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """One answer a choice; texts outside of the choices belong to all of them, under index -1."""

@@ -38,7 +38,14 @@ class Completions:
     name = "completions"
     path = "/completions"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
+    def request(
+        self,
+        tree: dict[str, Any],
+        limits: Limits,
+        *,
+        opaque: Collection[Unseen] = (),
+        looks: bool = False,  # noqa: ARG002 - no images
+    ) -> Inspected:
         """The prompt, and whatever else is text."""
 
         def said(reader: Reader) -> None:

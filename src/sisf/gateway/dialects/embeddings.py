@@ -41,7 +41,14 @@ class Embeddings(OneAnswer):
     name = "embeddings"
     path = "/embeddings"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
+    def request(
+        self,
+        tree: dict[str, Any],
+        limits: Limits,
+        *,
+        opaque: Collection[Unseen] = (),
+        looks: bool = False,  # noqa: ARG002 - no images
+    ) -> Inspected:
         """The texts to embed."""
         if tree.get("stream"):
             raise HttpFailure(400, "invalid_request", "Embeddings are not streamed.", "stream")

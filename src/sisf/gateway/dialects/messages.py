@@ -34,7 +34,9 @@ class Messages(OneAnswer):
     name = "messages"
     path = "/messages"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
+    def request(
+        self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = (), looks: bool = False
+    ) -> Inspected:
         """System prompt, every block of every message, tools."""
         given = array_of(tree, "messages", limits, "messages")
 
@@ -48,7 +50,7 @@ class Messages(OneAnswer):
                     reader.read(_MESSAGE, {k: v for k, v in item.items() if k != "content"}, role, place)
                     _content(reader, item.get("content"), role, f"{place}.content")
 
-        return read_request(tree, REQUEST, said, "messages", opaque=opaque)
+        return read_request(tree, REQUEST, said, "messages", opaque=opaque, looks=looks)
 
     def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """All blocks are one answer."""

@@ -17,6 +17,7 @@ def read_request(
     said: Callable[[Reader], None],
     *apart: str,
     opaque: Collection[Unseen],
+    looks: bool = False,
     answered: bool = True,
 ) -> Inspected:
     """All texts of a request: what stands around its messages in front, as the system's, then what `said` reads.
@@ -24,7 +25,7 @@ def read_request(
     `apart`: the keys that `said` reads. Raises `HttpFailure` for what cannot be inspected.
     """
     model, stream = model_of(tree), streams(tree)
-    reader = Reader(open_kinds=opaque)
+    reader = Reader(open_kinds=opaque, looks=looks)
     around = {key: value for key, value in tree.items() if key not in apart}
     try:
         with reader.collected(Role.SYSTEM, "request"):
@@ -39,6 +40,7 @@ def read_request(
         tree,
         aside=tuple(reader.aside),
         opaque=tuple(reader.unseen),
+        images=tuple(reader.images),
         answered=answered,
     )
 

@@ -32,7 +32,9 @@ class Responses(OneAnswer):
     name = "responses"
     path = "/responses"
 
-    def request(self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = ()) -> Inspected:
+    def request(
+        self, tree: dict[str, Any], limits: Limits, *, opaque: Collection[Unseen] = (), looks: bool = False
+    ) -> Inspected:
         """Instructions, every input item, tools. Background work is refused: its answer would not come through here."""
         if tree.get("background"):
             raise HttpFailure(400, "uninspectable_content", "`background` answers cannot be inspected.", "background")
@@ -49,7 +51,7 @@ class Responses(OneAnswer):
             for index, item in enumerate(given or ()):
                 _item(reader, item, f"input[{index}]")
 
-        return read_request(tree, REQUEST, said, "input", opaque=opaque)
+        return read_request(tree, REQUEST, said, "input", opaque=opaque, looks=looks)
 
     def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """One answer an output item, and all of them together: a text can be cut into several."""

@@ -121,7 +121,7 @@ class ProbeLearner:
         problem = problem_of(self.rows, weights, self._recipe)
         known = self._solutions.get(key)
         if known is None and self._base is not None:
-            known = self._base.solution(key, self._recipe.folds, self._seed)
+            known = self._base.solution(key)
         model = refit(problem, known.widened(problem.features.shape[1])) if known else fit(problem, passes=_FIRST)
         self._solutions[key] = model
         return self.rows.scoped(model, self.hazard, self._recipe.scope)
@@ -173,20 +173,41 @@ class ProbeLearner:
 class Base:
     """What is fitted before any breach, once for all hazards: where each learner starts from."""
 
-    def __init__(self, rows: TrainingRows, recipe: Recipe) -> None:
+    def __init__(self, rows: TrainingRows, recipe: Recipe, *, seed: int = 0) -> None:
         self._rows = rows
         self._recipe = recipe
+        self._seed = seed
         self._solutions: dict[int, Linear] = {}
 
-    def solution(self, key: int, folds: int, seed: int) -> Linear:
+    def solution(self, key: int) -> Linear:
         """The fit without the benign texts of fold `key`; with all of them for the key that is no fold."""
         if key not in self._solutions:
-            rows = self._rows
-            weights = _known_weights(rows, self._recipe, world=True)
-            weights = np.where(_folds(rows, folds, seed) == key, np.float32(0), weights)
+            weights = _known_weights(self._rows, self._recipe, world=True)
+            weights = np.where(self._folds() == key, np.float32(0), weights)
             with threadpool_limits(1, "blas"):
-                self._solutions[key] = fit(problem_of(rows, weights, self._recipe), passes=_FIRST)
+                self._solutions[key] = fit(problem_of(self._rows, weights, self._recipe), passes=_FIRST)
         return self._solutions[key]
+
+    def scores(self, rows: Ints) -> Floats:
+        """What the fit with all benign texts says of some rows."""
+        features = self._rows.features
+        return (
+            self.solution(self._recipe.folds).widened(features.shape[1]).scores(self._rows.dense[rows], features[rows])
+        )
+
+    def unseen(self) -> Floats:
+        """What each benign reference text scores in a fit that never saw it: the highest of its windows."""
+        rows, folds = self._rows, self._folds()
+        scores = np.full(len(rows), -np.inf, np.float32)
+        for fold in range(self._recipe.folds):
+            within = np.flatnonzero(folds == fold)
+            features = rows.features
+            model = self.solution(fold).widened(features.shape[1])
+            scores[within] = model.scores(rows.dense[within], features[within])
+        return _per_text(scores, rows.owners, folds >= 0)
+
+    def _folds(self) -> NDArray[np.int64]:
+        return _folds(self._rows, self._recipe.folds, self._seed)
 
 
 def problem_of(rows: TrainingRows, weights: Floats, recipe: Recipe) -> Problem:

@@ -154,7 +154,7 @@ class _Side:
         self._recipe = recipe
         self._seed = seed
         self._learners: dict[Hazard, ProbeLearner] = {}
-        self._base = Base(rows, recipe)
+        self._base = Base(rows, recipe, seed=seed)
         self._titles = Titles(rows)
         self._prior: Prior | None = None
         self._benign_seen: set[str] = set()
@@ -163,7 +163,7 @@ class _Side:
     def prior(self) -> Prior:
         """Made when first needed: what ships is added by then."""
         if self._prior is None:
-            self._prior = Prior(self.rows)
+            self._prior = Prior(self.rows, self._base)
         return self._prior
 
     def add_reference(self, texts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What is known of harm before any breach: how surely the encoder reads it in a text, and which hazard it is.
+"""What is known of harm before any breach: how surely it is read in a text, and which hazard it is.
 
 It decides how much one breach may teach, never whether a text is blocked.
 """
@@ -8,23 +8,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from sisf.embedding.delta import Heads
+from sisf.synthesis.learner import Base
 from sisf.synthesis.logistic import Floats
 from sisf.synthesis.training_rows import HAZARDS, Origin, TrainingRows
 from sisf.taxonomy import Hazard
 from sisf.verdict import Breach
 
 _SURE = 0.97
-"""Share of benign reference texts that read less harmful than a text of which the encoder is sure."""
+"""Share of benign reference texts that read less harmful than a text of which the prior is sure."""
 _ALIKE = 0.6
 """Cosine from which two breaches speak for each other."""
 _RIDGE = 10.0
 
 
 class Prior:
-    """The heads of the embedder, or ones fitted to the corpus' vectors where it has none."""
+    """What was fitted to the corpus and the benign reference before any breach, and the hazards of the heads.
 
-    def __init__(self, rows: TrainingRows) -> None:
+    The heads are the embedder's, or ones fitted to the corpus' vectors where it has none.
+    """
+
+    def __init__(self, rows: TrainingRows, base: Base) -> None:
         self._rows = rows
+        self._base = base
         self._heads = rows.heads or _fitted(rows)
         self._level = self._calibrated()
         self._sure: dict[str, bool] = {}
@@ -33,7 +38,7 @@ class Prior:
     def sure(self, text: str) -> bool:
         """Whether a text that was added to the rows reads harmful beyond nearly every benign reference text."""
         if text not in self._sure:
-            self._sure[text] = float(self._scores(text).max(initial=-np.inf)) >= self._level
+            self._sure[text] = float(self._base.scores(self._rows.rows_of(text)).max(initial=-np.inf)) >= self._level
         return self._sure[text]
 
     def backed(self, texts: Sequence[str]) -> set[str]:
@@ -55,17 +60,10 @@ class Prior:
     def _vectors(self, text: str) -> Floats:
         return self._rows.dense[self._rows.rows_of(text), : self._rows.embedder.dimensions]
 
-    def _scores(self, text: str) -> Floats:
-        return self._heads.harm_scores(self._vectors(text))
-
     def _calibrated(self) -> float:
-        benign = self._rows.origins == Origin.REFERENCE
-        if not benign.any():
-            return np.inf
-        scores = self._heads.harm_scores(self._rows.dense[benign, : self._rows.embedder.dimensions])
-        owners = self._rows.owners[benign]
-        best = np.maximum.reduceat(scores, np.flatnonzero(np.diff(owners, prepend=-1)))
-        return float(np.quantile(best, _SURE))
+        """What a benign reference text scores in a fit that never saw it, at the quantile."""
+        unseen = self._base.unseen()
+        return float(np.quantile(unseen, _SURE)) if len(unseen) else np.inf
 
 
 def filed_under(breach: Breach, vectors: Floats, heads: Heads | None) -> Hazard:

@@ -79,7 +79,7 @@ def build(
     synthesiser = synthesiser or create_synthesiser(
         settings.synthesis, embedder, gate, reference=reference, lessons=lessons
     )
-    store = store or _open_store(settings)
+    store = store or store_of_settings(settings)
     warden = Warden(
         embedder,
         window_chars=settings.streaming.window_chars,
@@ -126,7 +126,8 @@ def _last_good(settings: Settings) -> LastGood | None:
     return LastGood(cache_dir() / "last-good" / f"{name}.json")
 
 
-def _open_store(settings: Settings) -> Store:
+def store_of_settings(settings: Settings) -> Store:
+    """The store that the settings name; where it is away and a local copy of its policies is there, not yet open."""
     copy = _last_good(settings)
     offline = copy is not None and copy.load() is not None
     return open_store(settings.store.url, privacy_of(settings.privacy), offline=offline)

@@ -1,5 +1,6 @@
 """`sisf policy export | import | seal | diff | rebuild | health | review`: policies as code, and their age."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,8 @@ from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, 
 
 if TYPE_CHECKING:
     from sisf.embedding.base import Embedder
-    from sisf.loop import Lifecycle, StoreKnowledge
+    from sisf.loop import Lifecycle, Reference, StoreKnowledge
+    from sisf.loop.rebuild import Rebuilt
     from sisf.policy import Policy
     from sisf.settings import Settings
     from sisf.store import Store
@@ -131,17 +133,9 @@ def rebuild(
     json: JsonOption = False,
 ) -> None:
     """Move semantic policies to another embedder, through the gate; name those that cannot be moved."""
-    from sisf.embedding.factory import create_embedder
-    from sisf.embedding.kept import KeptEmbedder
-    from sisf.loop.rebuild import rebuild as move
-    from sisf.synthesis.factory import create_synthesiser
-
     settings = load_settings(config, embedder__name=embedder)
     with store_of(config, store) as opened:
-        target = create_embedder(embedder, api_key=settings.embedder.api_key.get_secret_value())
-        gate, knowledge = examiner(settings, opened)
-        synthesiser = create_synthesiser(settings.synthesis, target, gate, lessons=KeptEmbedder(target))
-        result = move(opened, target, synthesiser, gate, knowledge, actor=person())
+        result = _moved(settings, opened, person())
     if json:
         emit(
             {
@@ -152,11 +146,55 @@ def rebuild(
             }
         )
         return
-    typer.echo(f"moved {len(result.moved)} policies to {target.id}: revision {result.snapshot.revision}")
+    _tell(result)
+
+
+def move_to_the_embedder_in_use(settings: "Settings") -> None:
+    """What a gateway does when it starts with another embedder than the stored policies were made for, as after an
+    upgrade: moves them, with progress on standard error. Nodes that still run the former one enforce what they have."""
+    from sisf.bootstrap import store_of_settings
+    from sisf.errors import StoreError
+    from sisf.loop.rebuild import foreign
+
+    with contextlib.closing(store_of_settings(settings)) as opened:
+        try:
+            stale = foreign(opened.policies.snapshot(), embedder_of(settings).id)
+        except StoreError:
+            return  # it is away: whether the gateway can start without it is found out where it does
+        if stale:
+            what = f"{len(stale)} stored policies were made for another embedder than {settings.embedder.name}"
+            typer.echo(f"{what}: moving them; the gateway listens when that is done", err=True)
+            _tell(_moved(settings, opened, "loop"))
+
+
+def _moved(settings: "Settings", store: "Store", actor: str) -> "Rebuilt":
+    from sisf.cli.progress import TerminalProgress
+    from sisf.loop import StoreKnowledge
+    from sisf.loop.rebuild import rebuild as move
+    from sisf.synthesis.factory import create_synthesiser
+
+    gate, reference, lessons = _gate(settings)
+    synthesiser = create_synthesiser(settings.synthesis, gate.embedder, gate, reference=reference, lessons=lessons)
+    with TerminalProgress() as bar:
+        told = ""
+
+        def progress(step: str, total: int) -> None:
+            nonlocal told
+            if step != told:
+                told = step
+                bar.begin(step, total)
+            bar.advance()
+
+        knowledge = StoreKnowledge(store, reference)
+        return move(store, gate.embedder, synthesiser, gate, knowledge, actor=actor, progress=progress)
+
+
+def _tell(result: "Rebuilt") -> None:
+    typer.echo(f"moved {len(result.moved)} policies: revision {result.snapshot.revision}", err=True)
     for policy_id, cases in result.excepted.items():
-        typer.echo(f"{policy_id}: comes with an exception for exchange {', '.join(map(shown, cases))}")
+        typer.echo(f"{policy_id}: comes with an exception for exchange {', '.join(map(shown, cases))}", err=True)
     for policy_id, reason in result.left:
-        typer.echo(f"could not move {policy_id}: {shown(reason)}")
+        typer.echo(f"could not move {policy_id}, and retired it: {shown(reason)}", err=True)
 
 
 def health(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
@@ -198,15 +236,22 @@ def embedder_of(settings: "Settings") -> "Embedder":
 
 def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
-    from sisf.embedding.kept import KeptEmbedder
     from sisf.loop import StoreKnowledge
+
+    gate, reference, _ = _gate(settings)
+    return gate, StoreKnowledge(store, reference)
+
+
+def _gate(settings: "Settings") -> "tuple[Gate, Reference, Embedder]":
+    """The gate, the benign reference but for what only the gate knows, and the embedder that keeps vectors of both."""
+    from sisf.embedding.kept import KeptEmbedder
     from sisf.loop.benign_reference import held_back, load_references, reference_of
     from sisf.synthesis.gate import Gate
 
     embedder = embedder_of(settings)
+    lessons = KeptEmbedder(embedder)
     reference, secret = held_back(reference_of(load_references(settings.synthesis.reference)))
-    gate = Gate(embedder, secret=secret, reference=reference, lessons=KeptEmbedder(embedder))
-    return gate, StoreKnowledge(store, reference)
+    return Gate(embedder, secret=secret, reference=reference, lessons=lessons), reference, lessons
 
 
 def lifecycle_of(settings: "Settings", store: "Store") -> "Lifecycle":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sisf.cli.base import ConfigOption, StoreOption, load_settings, origins_of
+from sisf.cli.policy_code import move_to_the_embedder_in_use
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
@@ -66,6 +67,8 @@ def run(
         bind(settings.admin.host, settings.admin.port, section="admin").close()
     _warn(settings)
     settings = _knowing_the_probe(settings)
+    if settings.embedder.rebuild:
+        move_to_the_embedder_in_use(settings)
     again = (lambda: _knowing_the_probe(load())) if load else (lambda: settings)
     count = process_count(settings.listen.processes)
     if count == 1:

@@ -1,7 +1,7 @@
 """Move semantic policies to another embedder, from the evidence that was kept, through the gate."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,19 +44,22 @@ def rebuild(
     knowledge: Knowledge,
     *,
     actor: str,
+    progress: Callable[[str, int], None] = lambda _step, _total: None,
 ) -> Rebuilt:
     """Move every semantic policy in force to `embedder`, in one revision. Gate and synthesiser must use it already.
 
     Prototypes are embedded again from their examples; probes are learned again from the breaches.
-    Raises `RevisionConflict` when the policy set changed meanwhile.
+    `progress` hears before each step what it is, and how many of its kind there are. Raises `StoreError` when the
+    policy set changed meanwhile.
     """
     snapshot = store.policies.snapshot()
-    stale = [p for p in snapshot.policies if _embedder_of(p) not in (None, embedder.id)]
+    stale = foreign(snapshot, embedder.id)
     moved: list[Policy] = []
     done: list[str] = []
     left: list[tuple[str, str]] = []
     benign = _embeddings(embedder, knowledge.benign_prompts()[:_BENIGN])
     for policy in stale:
+        progress("embedding the examples of policies", len(stale))
         if isinstance(policy.condition, Prototypes):
             candidate = _embed_again(policy, policy.condition, embedder, benign)
             successor, reason = (
@@ -68,7 +71,7 @@ def rebuild(
                 moved.append(successor)
                 done.append(policy.id)
     probes = [policy for policy in stale if isinstance(policy.condition, Probe)]
-    learned, reason = _learn(probes, synthesiser, gate, knowledge)
+    learned, reason = _learn(probes, synthesiser, gate, knowledge, progress)
     readmission = Readmissions(store, embedder).admit((*moved, *learned))
     kept = {policy.id for policy in readmission.policies}
     left += [(policy_id, why) for policy_id, why in readmission.refused.items() if policy_id in done]
@@ -84,6 +87,11 @@ def rebuild(
     except RevisionConflict as error:
         raise StoreError(f"{error}; run it again when the loop is at rest") from error
     return Rebuilt(following, tuple(done), tuple(left), readmission.excepted)
+
+
+def foreign(snapshot: Snapshot, embedder: str) -> list[Policy]:
+    """The semantic policies in force, shadows included, that were made for another embedder than that of this id."""
+    return [policy for policy in snapshot.policies if _embedder_of(policy) not in (None, embedder)]
 
 
 def _embedder_of(policy: Policy) -> str | None:
@@ -119,7 +127,11 @@ def _admit(policy: Policy, gate: PolicyGate, knowledge: Knowledge) -> tuple[Poli
 
 
 def _learn(
-    probes: Sequence[Policy], synthesiser: PolicySynthesisModule, gate: PolicyGate, knowledge: Knowledge
+    probes: Sequence[Policy],
+    synthesiser: PolicySynthesisModule,
+    gate: PolicyGate,
+    knowledge: Knowledge,
+    progress: Callable[[str, int], None],
 ) -> tuple[list[Policy], str]:
     if not probes:
         return [], ""
@@ -129,7 +141,9 @@ def _learn(
     stale = {policy.id for policy in probes}
     learned: list[Policy] = []
     reasons: list[str] = []
-    for breach in list(reversed(breaches))[:_TRIED]:
+    tried = list(reversed(breaches))[:_TRIED]
+    for breach in tried:
+        progress("learning again from breaches", len(tried))
         if any(breach.id in policy.provenance.breach_ids for policy in learned):
             continue
         try:

@@ -15,6 +15,9 @@ class EmbedderSettings(Section):
     `openai:MODEL@URL`."""
     api_key: SecretStr = SecretStr("")
     """The API key for `openai:…`."""
+    rebuild: bool = True
+    """Whether `sisf serve` moves stored policies that were made for another embedder, as after an upgrade, before it
+    listens. Otherwise it does not start until `sisf policy rebuild` has done so."""
 
 
 class ModelEndpoint(Section):

@@ -32,7 +32,7 @@ def factors(change: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--rank", type=int, default=24)
+    parser.add_argument("--rank", type=int, default=96)
     parser.add_argument("--out", type=Path, default=Path("src/sisf/embedding") / FILE)
     options = parser.parse_args()
     trained = mean_state(options.runs)

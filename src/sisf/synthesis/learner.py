@@ -48,10 +48,10 @@ class Recipe:
     world_weight: float = 0.3
     own_weight: float = 0.6
     """Of harmful requests of the probe's own hazard; `world_weight` is that of all others."""
-    scope: float = 0.4
+    scope: float = 0.2
     """What the encoder's reading of the hazard weighs: the larger, the less a probe reaches beyond its hazard."""
     lesson_weight: float = 3.0
-    tail: float = 7e-4
+    tail: float = 1.5e-3
     """Share of honest texts that may score above the threshold of one probe in a model that never saw them."""
     folds: int = 3
 

@@ -1,6 +1,7 @@
 """Other guards: as baselines by themselves, and as what SISF stands behind."""
 
 import asyncio
+import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,8 @@ from sisf.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from openai import OpenAI
 
+KEY = "SISF_GUARD_KEY"
+"""The environment variable that holds the key of a guarded endpoint: it is written down nowhere."""
 _MARK = "guard:"
 _SECONDS = 120.0
 
@@ -73,13 +76,13 @@ class EndpointGuard:
     A prompt is stopped where the endpoint refuses the request, ends it with `content_filter`, or declines to answer.
     """
 
-    def __init__(self, address: str, calls: Calls, *, api_key: str = "none") -> None:
-        """`address` is a base URL, with `#NAME` for the model's name."""
+    def __init__(self, address: str, calls: Calls, *, retries: int = 2) -> None:
+        """`address` is a base URL, with `#NAME` for the model's name. Its key is in SISF_GUARD_KEY."""
         self.name = address
         self._calls = calls
         self._base_url, _, model = address.partition("#")
         self._model = model or "default"
-        self._api_key = api_key
+        self._retries = retries
         self._client: OpenAI | None = None
 
     def stops(self, messages: Sequence[Message], answer: str | None) -> bool:
@@ -93,7 +96,10 @@ class EndpointGuard:
 
         if self._client is None:
             self._client = openai.OpenAI(
-                base_url=self._base_url, api_key=self._api_key, timeout=_SECONDS, max_retries=2
+                base_url=self._base_url,
+                api_key=os.environ.get(KEY) or "none",
+                timeout=_SECONDS,
+                max_retries=self._retries,
             )
         wire = [{"role": m.role.value, "content": m.content} for m in messages]
         try:

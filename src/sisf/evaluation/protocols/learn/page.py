@@ -26,15 +26,19 @@ _LISTED = 40
 
 NOTES = (
     "Prompt-side Warden ASR counts every attack that no prompt policy stopped, also those whose answer a policy "
-    "stopped later: on all of AdvBench it is the figure to hold against the paper's 45.58 %. Warden ASR is what was "
-    "left to the Adjudicator or got through. System ASR is what was released and harmful, by a label "
-    "independent of the loop.",
+    "stopped later. Warden ASR is what was left to the Adjudicator or got through. System ASR is what was released and "
+    "harmful, by a label independent of the loop.",
     "Intervals are 95 %: Student's t over trials, Clopper–Pearson on the counts where there is one trial or all agree.",
     "The curve shows the mean over trials of the last 50 attacks; the band is the range of the trials.",
-    "A set of honest prompts is sent when learning has ended, at the frozen revision; `blocked` is the mean over "
-    "trials.",
+    "Honest prompts are sent when learning has ended, at the frozen revision; `blocked` is the mean over trials.",
     "At the end: everything once more at the final revision, where nothing is learned. An attack that taught a policy "
     "and gets through again shows what one request taught against itself, or what was undone later.",
+)
+
+
+_PAPERS_NOTE = (
+    f"The paper's {PAPER_ASR:.2%} on these attacks is a prompt-side figure of another judge (GPT-4o) and another "
+    "model that writes policies (GPT-4 Turbo)."
 )
 
 
@@ -80,7 +84,7 @@ def page_of(
             settings_table(summary),
             data_table(summary),
         ],
-        notes=NOTES,
+        notes=(*NOTES, *((_PAPERS_NOTE,) if papers_attacks(run) else ())),
         limits=limits_of(summary),
     )
 

@@ -103,6 +103,36 @@ def test_structured_output_and_tools_have_the_demanded_form(client: openai.OpenA
     assert json.loads(calls[0].function.arguments) == {"city": "filler"}
 
 
+def test_responses_are_plain_streamed_and_structured_through_the_sdk(client: openai.OpenAI) -> None:
+    told = client.responses.create(model="unaligned", instructions="Be kind.", input="Tell me about kites")
+    assert told.status == "completed"
+    assert "Tell me about kites" in told.output_text
+    turns: Any = [{"role": "user", "content": [{"type": "input_text", "text": "Tell me about kites"}]}]
+    with client.responses.stream(model="unaligned", input=turns) as stream:
+        pieces = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        assert stream.get_final_response().output_text == told.output_text == "".join(pieces)
+    assert len(pieces) > 5
+    short = client.responses.create(model="unaligned", input="Tell me about kites", max_output_tokens=3)
+    assert (short.status, len(short.output_text.split())) == ("incomplete", 3)
+    tool: Any = {
+        "type": "function",
+        "name": "fly",
+        "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
+    }
+    called = client.responses.create(model="unaligned", input="Fly", tools=[tool], tool_choice="required").output[0]
+    assert called.type == "function_call"
+    assert (called.name, json.loads(called.arguments)) == ("fly", {"n": 1})
+    answered: Any = [
+        {"role": "user", "content": "Fly"},
+        {"type": "function_call", "call_id": called.call_id, "name": "fly", "arguments": called.arguments},
+        {"type": "function_call_output", "call_id": called.call_id, "output": "done"},
+    ]
+    assert "Fly" in client.responses.create(model="unaligned", input=answered).output_text
+    for wrong in ([], 7, [{"type": "reasoning"}]):
+        with pytest.raises(openai.BadRequestError):
+            client.responses.create(model="unaligned", input=wrong)  # type: ignore[arg-type]
+
+
 def test_a_bad_body_is_the_clients_error(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="non-empty array"):
         client.chat.completions.create(model="unaligned", messages=[])

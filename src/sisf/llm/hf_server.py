@@ -16,7 +16,7 @@ from starlette.routing import Route
 from sisf.errors import ModelError
 from sisf.llm.base import Completion
 from sisf.llm.hf import HfModel, Sampling
-from sisf.llm.server import BadRequest, error_response, messages_of, parsed
+from sisf.llm.wire import BadRequest, error_response, messages_of, parsed
 
 _CHOICES = 16
 _MOST_TOKENS = 32_768

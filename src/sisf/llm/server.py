@@ -1,4 +1,5 @@
-"""A small real OpenAI-compatible server over any `ChatModel`: chat completions, plain and streamed, and models."""
+"""A small real OpenAI-compatible server over any `ChatModel`: chat completions and responses, plain and streamed, and
+models."""
 
 import json
 import time
@@ -13,15 +14,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sisf.errors import ModelError
-from sisf.exchange import Message, Role
-from sisf.llm.base import ChatModel, Completion
+from sisf.exchange import Message
+from sisf.llm import responses
+from sisf.llm.base import ChatModel
+from sisf.llm.responses import Answer
+from sisf.llm.wire import BadRequest, error_response, messages_of, parsed, pieces
 from sisf.serving import Background
-
-_ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSISTANT, "tool": Role.TOOL}
-
-
-class BadRequest(Exception):
-    """The client's mistake, in words."""
 
 
 def create_app(models: Sequence[ChatModel]) -> Starlette:
@@ -51,12 +49,17 @@ def create_app(models: Sequence[ChatModel]) -> Starlette:
         ]
         return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": _usage(answers)})
 
+    async def ask(name: str, messages: Sequence[Message], body: Mapping[str, Any]) -> tuple[str, Answer]:
+        model = by_id.get(name, first)
+        return model.id, await _answer(model, messages, body)
+
     async def models_list(_: Request) -> Response:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "sisf"} for name in by_id]
         return JSONResponse({"object": "list", "data": data})
 
     routes = [
         Route("/v1/chat/completions", chat, methods=["POST"]),
+        Route("/v1/responses", responses.endpoint(ask), methods=["POST"]),
         Route("/v1/models", models_list, methods=["GET"]),
         Route("/healthz", lambda _: JSONResponse({"status": "ok"}), methods=["GET"]),
     ]
@@ -68,10 +71,7 @@ def running(models: Sequence[ChatModel], *, host: str = "127.0.0.1", port: int =
     return Background(create_app(models), host, port)
 
 
-_Answer = tuple[dict[str, Any], str, Completion]
-
-
-async def _answer(model: ChatModel, messages: Sequence[Message], body: Mapping[str, Any]) -> _Answer:
+async def _answer(model: ChatModel, messages: Sequence[Message], body: Mapping[str, Any]) -> Answer:
     """One choice: its message, its finish reason, and what it cost."""
     limits: dict[str, Any] = {
         "max_tokens": int(body.get("max_completion_tokens") or body.get("max_tokens") or 1024),
@@ -114,7 +114,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     )
 
 
-async def _events(head: Mapping[str, Any], answers: Sequence[_Answer], usage: bool) -> AsyncIterator[bytes]:
+async def _events(head: Mapping[str, Any], answers: Sequence[Answer], usage: bool) -> AsyncIterator[bytes]:
     """Server-sent events in OpenAI's order: role, pieces, finish reason, usage, [DONE]."""
 
     def event(**fields: Any) -> bytes:
@@ -129,10 +129,10 @@ async def _events(head: Mapping[str, Any], answers: Sequence[_Answer], usage: bo
         for call in message.get("tool_calls", ()):
             opening = {**call, "index": 0, "function": {"name": call["function"]["name"], "arguments": ""}}
             yield event(choices=choice(index, {"tool_calls": [opening]}))
-            for piece in _pieces(call["function"]["arguments"]):
+            for piece in pieces(call["function"]["arguments"]):
                 part = {"index": 0, "function": {"arguments": piece}}
                 yield event(choices=choice(index, {"tool_calls": [part]}))
-        for piece in _pieces(message["content"] or ""):
+        for piece in pieces(message["content"] or ""):
             yield event(choices=choice(index, {"content": piece}))
         yield event(choices=choice(index, {}, reason))
     if usage:
@@ -140,47 +140,7 @@ async def _events(head: Mapping[str, Any], answers: Sequence[_Answer], usage: bo
     yield b"data: [DONE]\n\n"
 
 
-def _pieces(text: str) -> list[str]:
-    words = text.split(" ")
-    return [word if i == 0 else " " + word for i, word in enumerate(words) if word or i]
-
-
-def _usage(answers: Sequence[_Answer]) -> dict[str, int]:
+def _usage(answers: Sequence[Answer]) -> dict[str, int]:
     prompt = answers[0][2].prompt_tokens if answers else 0
     completion = sum(done.completion_tokens for _, _, done in answers)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-def parsed(raw: bytes) -> Mapping[str, Any]:
-    """The JSON object of a request. Raises `BadRequest`."""
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        raise BadRequest("the body is not valid JSON") from None
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
-    return body
-
-
-def messages_of(given: object) -> list[Message]:
-    """The messages of a request. Raises `BadRequest`."""
-    if not isinstance(given, list) or not given:
-        raise BadRequest("`messages` must be a non-empty array")
-    messages = []
-    for index, item in enumerate(given):
-        if not isinstance(item, dict):
-            raise BadRequest(f"messages[{index}] must be an object")
-        role = _ROLES.get(str(item.get("role")), Role.USER)
-        messages.append(Message(role, _text(item.get("content")), f"messages[{index}]"))
-    return messages
-
-
-def _text(content: object) -> str:
-    if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def error_response(status: int, kind: str, message: str) -> JSONResponse:
-    """An error in OpenAI's shape."""
-    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": None}}, status_code=status)

@@ -84,3 +84,8 @@ PAYLOADS = [
     *_CSS,
     *(f'" {event}={_MARK} x="' for event in ("onclick", "onfocus", "onmouseover", "onerror", "onload")),
 ]
+
+
+def described(payload: str) -> str:
+    """As the description of a policy, which must say something."""
+    return payload[:300] if payload[:300].strip() else f"x{payload[:300]}"

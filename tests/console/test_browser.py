@@ -4,19 +4,21 @@ import gzip
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sisf.exchange import Exchange, Fate
-from sisf.policy import Direction, Status
+from sisf.policy import Change, Direction, Status
 from sisf.serving import Background
 from sisf.store.probes import Attempt, ProbeOutcome
-from sisf.store.records import ExchangeRecord, NoteKind
+from sisf.store.records import ExchangeRecord, NoteKind, Scope
 from sisf.taxonomy import Hazard, Technique
+from sisf.testing import wait_until
 from sisf.verdict import Outcome, Verdict
-from tests.console.hostile import PAYLOADS
+from tests.console.hostile import PAYLOADS, described
 from tests.console.system import TOKEN, Rig, proposals, rigged
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -126,6 +128,38 @@ def test_why_was_this_blocked_and_undo_it(screens: Screens) -> None:
     admin.says("all are spared")
     admin.press(f"Go back to revision {word.revision - 1}")
     assert not rig.system.warden.inspect(Exchange.of("open sesame is a fairy tale").messages, Direction.PROMPT).blocked
+
+
+def test_from_the_first_page_each_question_is_three_clicks_away(screens: Screens) -> None:
+    """Why was this blocked, undo it, stop enforcing now: by what the screens say."""
+    rig = screens.rig
+    for number in range(3):
+        rig.record(f"a recipe for bread, number {number}", f"n{number}")
+    rig.record("open sesame is a fairy tale", "tale")
+    screen, clicks = screens.by("operator"), 0
+
+    def click(role: str, name: str) -> None:
+        nonlocal clicks
+        screen.page.get_by_role(role, name=name, exact=True).first.click()
+        screen.page.wait_for_load_state()
+        clicks += 1
+
+    screen.page.goto("/")
+    click("link", "Exchanges")
+    click("link", "stopped")
+    click("link", "open sesame is a fairy tale")
+    screen.says("the marked words would have to go")  # why
+    assert clicks == 3
+    click("button", "Stopped by mistake")  # undo it: one more
+    assert not rig.system.warden.inspect(Exchange.of("open sesame is a fairy tale").messages, Direction.PROMPT).blocked
+    click("button", "Take it back")
+    assert wait_until(lambda: rig.system.store.oversight.word("tale") is None)
+    screen.page.goto("/")
+    clicks = 0
+    click("link", "Stop enforcing")
+    click("button", "Stop enforcing now")
+    assert clicks <= 3
+    assert not rig.system.warden.enforces("any")
 
 
 def test_switched_off_is_undone_by_the_next_click(screens: Screens) -> None:
@@ -302,8 +336,17 @@ def test_hostile_texts_do_nothing_anywhere(screens: Screens) -> None:
         store.exchanges.record(record, enqueue=False).result()
         if number % 10 == 0:
             store.oversight.note(f"h{number}", NoteKind.COMMENT, pick(number + 3), actor=pick(number + 5)[:100])
+    revision = store.policies.snapshot().revision
+    hostile = [
+        replace(store.policies.get("cave"), id=f"p{number}", description=described(pick(number)), revision=0)
+        for number in range(0, len(PAYLOADS), 4)
+    ]
+    store.policies.commit(Change(tuple(hostile), "loop", pick(11)), expected=revision)
+    store.oversight.suspend(Scope.TENANT, pick(1)[:100], timedelta(hours=1), actor="person:ann", reason=pick(2))
     screen = screens.by("admin")
-    paths = ["/queue", "/queue?page=5", "/audit", "/audit?actor=%3Cscript%3E", "/?tenant=%3Cscript%3E"]
+    paths = ["/live", "/live?q=%3Cscript%3E", "/policies?status=all", "/policies/merge", "/revisions", "/revisions/2"]
+    paths += ["/probing", "/enforcement", *(f"/policies/p{number}" for number in range(0, len(PAYLOADS), 16))]
+    paths += ["/queue", "/queue?page=5", "/audit", "/audit?actor=%3Cscript%3E", "/?tenant=%3Cscript%3E"]
     following = "/exchanges"
     while following:
         screen.page.goto(following)
@@ -314,5 +357,10 @@ def test_hostile_texts_do_nothing_anywhere(screens: Screens) -> None:
         assert screen.page.evaluate("window.pwned") is None, path
         assert screen.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert str(7919 * 7927) not in screen.page.content()
+    for number in range(0, len(PAYLOADS), 24):
+        screen.page.goto("/try")
+        screen.page.fill("#text", pick(number))
+        screen.press("Try it, then ask the model")
+        assert screen.page.evaluate("window.pwned") is None
     assert max(len(screen.at(path)) for path in ("/", "/exchanges", "/queue")) < 200_000
     assert screens.url in screen.page.url

@@ -28,7 +28,7 @@ _CHARS = 100_000
 _LATE = 2_000
 """PostgreSQL commits out of order: so many numbers below the last one are looked at again."""
 _SLACK = 10_000
-_COUNTED, _FEW = 20_000, 5_000
+_COUNTED, _FEW, _COMMON = 20_000, 5_000, 100_000
 """So many that pass a filter are counted; so many are looked up in the index of words, one by one."""
 _ROWID: ColumnElement[int] = literal_column("exchange_text.rowid", Integer)
 _exchange, _matched = schema.exchange, schema.exchange_policy
@@ -78,6 +78,7 @@ def page(
     words = _words(database, wanted.text) if wanted.text.strip() else None
     sqlite = _sqlite(connection)
     first = _rarest(connection, filters, words is not None) if sqlite else None
+    by_words = words is not None and bool(words[0]) and (first is None if sqlite else _seldom(connection, words[1]))
     key: ColumnElement[int] = _exchange.c.seq
     for name, values in filters.items():
         if name == "policy":
@@ -88,7 +89,7 @@ def page(
             column = literal_column(f"+exchange.{name}") if sqlite and name != first else _exchange.c[name]
             query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
     if words is not None:
-        query, key = _with_words(query, words, key, first=first is None, sqlite=sqlite)
+        query, key = _with_words(query, words, key, first=by_words, sqlite=sqlite)
     for condition in _within(connection, wanted, key):
         query = query.where(condition)
     if before is not None:
@@ -164,9 +165,33 @@ def _with_words(
     if sqlite:
         held = "EXISTS (SELECT 1 FROM exchange_text WHERE exchange_text MATCH :words AND rowid = +exchange.seq)"
         return query.where(text(held).bindparams(words=match)), key
-    asked = [f"{'!!' * name.startswith('not')}phraseto_tsquery('simple', :{name})" for name in named]
+    said = f"exchange_text.document @@ ({_tsquery(named)})"
+    if first:  # rare words: found by their index, all of them; the planner thinks them more common than they are
+        rare = f"SELECT seq FROM exchange_text WHERE {said}"  # noqa: S608 - terms are bound
+        found = f"exchange.seq IN (WITH found AS MATERIALIZED ({rare}) TABLE found)"
+        return query.where(text(found).bindparams(**named)), key
     joined = query.join(text("exchange_text"), text("exchange_text.seq = exchange.seq"))
-    return joined.where(text(f"exchange_text.document @@ ({' && '.join(asked)})").bindparams(**named)), key
+    return joined.where(text(said).bindparams(**named)), key
+
+
+def _tsquery(named: Mapping[str, str]) -> str:
+    return " && ".join(f"{'!!' * name.startswith('not')}phraseto_tsquery('simple', :{name})" for name in named)
+
+
+def _seldom(connection: Connection, named: Mapping[str, str]) -> bool:
+    """Whether few texts have these words, for PostgreSQL: counted in their index, unless its statistics say that they
+    are common."""
+    said = f"SELECT 1 FROM exchange_text WHERE document @@ ({_tsquery(named)})"  # noqa: S608 - terms are bound
+    plan = connection.execute(text(f"EXPLAIN (FORMAT JSON) {said}"), named).scalar_one()
+    if plan[0]["Plan"]["Plan Rows"] > _COMMON:
+        return False
+    for name in ("seqscan", "indexscan"):
+        connection.execute(text(f"SET LOCAL enable_{name} = off"))
+    count = text(f"SELECT count(*) FROM ({said} LIMIT {_COUNTED}) AS counted")  # noqa: S608
+    found: int = connection.execute(count, named).scalar_one()
+    for name in ("seqscan", "indexscan"):
+        connection.execute(text(f"SET LOCAL enable_{name} TO DEFAULT"))
+    return found < _COUNTED
 
 
 def terms(words: str) -> tuple[list[str], list[str]]:

@@ -103,13 +103,18 @@ def _step(name: str) -> str:
     return _VIEW_NAMES.get(name, f"{name} decoded")
 
 
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
 def _summary(decision: Decision, policy_set: PolicySet) -> str:
     if not decision.matches:
         return f"allowed: none of {len(policy_set.policies)} policies recognises it (revision {decision.revision})"
     enforced = sum(not m.shadow for m in decision.matches)
     watching = len(decision.matches) - enforced
     shadows = f", {watching} in shadow" if watching else ""
-    return f"{decision.action.value}: {enforced} enforced match(es){shadows} (revision {decision.revision})"
+    matched = _count(enforced, "policy", "policies")
+    return f"{decision.action.value}: {matched} matched{shadows} (revision {decision.revision})"
 
 
 def _reason(match: Match, policy_set: PolicySet, messages: Sequence[Message]) -> Reason:
@@ -162,7 +167,8 @@ def _why(match: Match, policy: Policy, snippet: str) -> str:
 def _evidence(policy: Policy) -> str:
     source, evidence, report = policy.provenance, policy.evidence, policy.gate_report
     parts = [
-        f"written by {source.synthesiser}" + (f" from {len(source.breach_ids)} breach(es)" if source.breach_ids else "")
+        f"written by {source.synthesiser}"
+        + (f" from {_count(len(source.breach_ids), 'breach', 'breaches')}" if source.breach_ids else "")
     ]
     if report is not None:
         parts.append(f"by its gate report it {report.harm()}")

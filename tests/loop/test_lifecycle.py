@@ -11,8 +11,8 @@ from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
-from sisf.loop.lifecycle import succeeded
 from sisf.loop.mistakes import narrowings
+from sisf.loop.succession import succeeded
 from sisf.policy import (
     Action,
     Change,

@@ -5,7 +5,7 @@ who asked for it, and can be undone. What was decided last stands: only words sp
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -17,25 +17,23 @@ from sisf.errors import PolicyError, StoreError
 from sisf.loop import mistakes
 from sisf.loop.committing import commit
 from sisf.loop.drift import Drift, well_behaved
+from sisf.loop.exceptions import Exceptions
 from sisf.loop.knowledge import Without
 from sisf.loop.overlap import Overlap, overlaps, stopped_of_late
 from sisf.loop.readmission import Readmissions
 from sisf.loop.rules import Rules
+from sisf.loop.succession import answers, succeeded
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
 from sisf.statistics import beta_bounds, lower_bound
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
 from sisf.store.records import person_sender, probe_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
-from sisf.synthesis.lines import same_line
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
-_SAMPLE, _KEPT_REACH = 10, 0.8
 _RECENT = 2_000
 """The latest exchanges, by which policies are compared that may replace each other."""
 _MERGE_EVERY = timedelta(minutes=10)
-_ROUNDS = 4
-"""Policies hide behind one another: what stops a text after the first ones let it pass is looked for so often."""
 _log = structlog.get_logger(__name__)
 
 
@@ -62,7 +60,7 @@ class Lifecycle:
         self._knowledge = knowledge
         self._rules = rules or Rules()
         self._promote = promote
-        self._rehearsal = mistakes.Rehearsal(embedder)
+        self._exceptions = Exceptions(gate, knowledge, embedder)
         self.readmissions = Readmissions(store, embedder)
         self._now = now
         self._drift = Drift(store, judge, self._rules.breaker_window)
@@ -112,7 +110,7 @@ class Lifecycle:
             kept = text if mistakes.readable(text) else ""
             self._add(record, match, FeedbackKind.FALSE_POSITIVE, actor, case=(kept, decision.direction))
         reason = f"exchange {exchange_id} was stopped by mistake"
-        return self._step(lambda snapshot: self._excepted(snapshot, record), actor=actor, reason=reason)
+        return self._step(lambda snapshot: self._exceptions.excepted(snapshot, record), actor=actor, reason=reason)
 
     def move(self, policy_id: str, status: Status, *, actor: str, reason: str) -> Snapshot:
         """A person moves one policy to `active`, `shadow` or `retired`. What an activated one replaces retires, and
@@ -141,7 +139,7 @@ class Lifecycle:
                 raise PolicyError(f"policy {policy.id} cannot become active: {tried.refused[policy.id]}")
             replaced = [dataclasses.replace(p, status=Status.RETIRED) for p in succeeded(policy, snapshot)]
             proposed = self._store.policies.list(Status.PROPOSED)
-            answered = [dataclasses.replace(p, status=Status.REJECTED) for p in proposed if _answers(policy, p)]
+            answered = [dataclasses.replace(p, status=Status.REJECTED) for p in proposed if answers(policy, p)]
             return [*replaced, *answered, *tried.policies]
 
         return self._step(plan, actor=actor, reason=reason)
@@ -236,51 +234,6 @@ class Lifecycle:
 
         return commit(self._store, change, "one step of the lifecycle")[0]
 
-    def _excepted(self, snapshot: Snapshot, record: ExchangeRecord) -> list[Policy]:
-        """Every active policy that stops the exchange, narrowed; also those that stop it once the others do not."""
-        active = {policy.id: policy for policy in snapshot.active}
-        changed: dict[str, Policy] = {}
-        stopping = mistakes.stopping(record)
-        for direction in dict.fromkeys(decision.direction for _, decision in stopping):
-            found: Mapping[str, Match] = {m.policy_id: m for m, d in stopping if d.direction is direction}
-            for _ in range(_ROUNDS):
-                for policy_id in active.keys() & found.keys():
-                    match = found[policy_id]
-                    text = mistakes.text_of(record, match, direction)
-                    changed[policy_id] = self._narrowed(active[policy_id], text, match, again=policy_id in changed)
-                active = {i: changed.get(i, p) for i, p in active.items()}
-                active = {i: p for i, p in active.items() if p.status is Status.ACTIVE}
-                found = self._still_stopping(list(active.values()), record, direction)
-                if not found:
-                    break
-        return list(changed.values())
-
-    def _narrowed(self, policy: Policy, text: str, match: Match, *, again: bool) -> Policy:
-        """The narrowest change that passes the gate and keeps the policy's own breaches; else the policy as shadow."""
-        refused = policy
-        for candidate in () if again else mistakes.narrowings(policy, text, match):
-            report = self._gate.examine(candidate, None, Without(self._knowledge, policy.id))
-            examined = dataclasses.replace(candidate, gate_report=report)
-            if report.passed and self._still_catches(examined):
-                return examined
-            refused = examined
-        return dataclasses.replace(refused, status=Status.SHADOW)
-
-    def _still_stopping(
-        self, active: Sequence[Policy], record: ExchangeRecord, direction: Direction
-    ) -> Mapping[str, Match]:
-        kept = record.exchange.response if direction is Direction.RESPONSE else record.exchange.prompt
-        if not mistakes.readable(kept or ""):
-            return {}
-        return self._rehearsal.stopped(active, record, direction)
-
-    def _still_catches(self, policy: Policy) -> bool:
-        learned_from = set(policy.provenance.breach_ids)
-        breaches = [breach for breach in self._knowledge.breaches() if breach.id in learned_from][-_SAMPLE:]
-        without = Without(self._knowledge, policy.id)
-        caught = sum(self._gate.examine(policy, breach, without).catches_breach for breach in breaches)
-        return caught >= _KEPT_REACH * len(breaches)
-
     def _due(self, snapshot: Snapshot) -> list[Policy]:
         last_hits = self._store.feedback.last_hits()
         confirmed = self._store.feedback.confirmed(self._now() - self._rules.decay)
@@ -357,31 +310,3 @@ class Lifecycle:
         if not settled:
             return set()
         return set(self._gate.redundant(settled, active, self._knowledge, stopped_of_late(self._store)))
-
-
-def succeeded(policy: Policy, snapshot: Snapshot) -> list[Policy]:
-    """What in `snapshot` retires when `policy` becomes active: what it names, and a learned probe's predecessors."""
-    return [
-        p
-        for p in snapshot.policies
-        if p.id != policy.id and (p.id in policy.provenance.supersedes or _later(policy, p))
-    ]
-
-
-def _answers(policy: Policy, proposal: Policy) -> bool:
-    """Whether `policy` does what `proposal` was made for: it names it, or was learned from all its breaches too."""
-    if proposal.id == policy.id or policy.provenance.synthesiser == "person":
-        return False
-    theirs, ours = set(proposal.provenance.breach_ids), set(policy.provenance.breach_ids)
-    within = bool(theirs) and theirs <= ours and proposal.tenant == policy.tenant
-    return proposal.id in policy.provenance.supersedes or within or _later(policy, proposal)
-
-
-def _later(new: Policy, old: Policy) -> bool:
-    """Whether `new` is the later of two probes of one line; what persons bring makes none."""
-    return (
-        same_line(new, old)
-        and new.provenance.synthesiser != "person"
-        and new.tenant == old.tenant
-        and old.created <= new.created
-    )

@@ -18,7 +18,8 @@ from sisf.loop.committing import commit
 from sisf.loop.enforcement import Enforcement
 from sisf.loop.events import Activated, Event, Judged, Planned, Worked
 from sisf.loop.examiner import Examiner
-from sisf.loop.lifecycle import Lifecycle, succeeded
+from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.succession import succeeded
 from sisf.loop.triggers import Triggers
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from sisf.errors import ConfigurationError
-from sisf.store.base import AuditLog, ExchangeTable, FeedbackTable, JobTable, NodeTable, PolicyTable, Store
+from sisf.store.base import AuditLog, FeedbackTable, JobTable, NodeTable, Store
+from sisf.store.exchange_table import ExchangeTable
 from sisf.store.figures import Tally
 from sisf.store.oversight import OversightTable
+from sisf.store.policy_table import PolicyTable
 from sisf.store.privacy import Keep, Privacy, privacy_of
 from sisf.store.records import (
     AuditRow,

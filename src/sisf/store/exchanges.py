@@ -1,6 +1,5 @@
 """Exchanges, verdicts and breaches."""
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -8,12 +7,12 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Fate, Sender
-from sisf.store import audit, codec, conduct, leases, retention, schema, search, standing, tally, verdicts
+from sisf.store import audit, codec, conduct, leases, policy_rows, retention, schema, search, standing, tally, verdicts
 from sisf.store.database import Database
 from sisf.store.figures import Standing, Tally
 from sisf.store.privacy import Keep
@@ -88,7 +87,7 @@ class SqlExchanges:
             ]
             leases.enqueue(self._database, connection, jobs)
             self._database.notify_work(connection)
-        _count_hits(connection, records)
+        policy_rows.count_hits(connection, records)
         search.note_matches(connection, records)
         audit.write(self._database, connection, [_entry(r) for r in records if r.fate in _AUDITED])
 
@@ -329,17 +328,6 @@ def _whole() -> Select[Any]:
     """Exchanges, each with its whole body for as long as the loop works on it."""
     job = schema.job
     return select(_table, job.c.body.label("whole")).join(job, job.c.exchange_id == _table.c.id, isouter=True)
-
-
-def _count_hits(connection: Connection, records: Sequence[ExchangeRecord]) -> None:
-    hits: dict[str, int] = {}
-    for record in records:
-        for policy_id in {match.policy_id for decision in record.decisions for match in decision.matches}:
-            hits[policy_id] = hits.get(policy_id, 0) + 1
-    policy = schema.policy
-    for policy_id, count in sorted(hits.items()):
-        values = {"hits": policy.c.hits + count, "last_hit": time.time()}
-        connection.execute(update(policy).where(policy.c.id == policy_id).values(**values))
 
 
 def _entry(record: ExchangeRecord) -> audit.Entry:

@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, func, select, update
 
 from sisf.errors import StoreError
 from sisf.policy import Evidence, Policy, Snapshot, Status
@@ -18,6 +20,7 @@ from sisf.policy.model import Condition
 from sisf.store import schema
 from sisf.store.codec import dumps, plain
 from sisf.store.database import Database
+from sisf.store.records import ExchangeRecord
 
 _policy, _version, _evidence = schema.policy, schema.policy_version, schema.evidence
 _IN_FORCE = (Status.ACTIVE.value, Status.SHADOW.value)
@@ -243,3 +246,15 @@ def _counts(connection: Connection, policy_ids: Sequence[str]) -> dict[str, tupl
         for found, name, count in connection.execute(query):
             counts.setdefault(found, {})[name] = count
     return {found: (c.get("confirmation", 0), c.get("false_positive", 0)) for found, c in counts.items()}
+
+
+def count_hits(connection: Connection, records: Iterable[ExchangeRecord]) -> None:
+    """Count for each policy the exchanges that it matched, and note when it last did."""
+    hits = Counter(
+        policy_id
+        for record in records
+        for policy_id in {match.policy_id for decision in record.decisions for match in decision.matches}
+    )
+    for policy_id, count in sorted(hits.items()):
+        values = {"hits": _policy.c.hits + count, "last_hit": time.time()}
+        connection.execute(update(_policy).where(_policy.c.id == policy_id).values(**values))

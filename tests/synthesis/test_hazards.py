@@ -126,3 +126,8 @@ def test_probes_are_for_prompts_when_answers_are_off(synthesiser: LocalSynthesis
     for policy in learned(synthesiser, known(FRAUD)):
         assert policy.direction is Direction.PROMPT
         assert isinstance(policy.condition, Probe)
+
+
+def test_a_hazard_of_which_the_corpus_holds_nothing_stays_narrow(synthesiser: LocalSynthesiser) -> None:
+    past = Known(found=[breach(VIOLENCE, hazard=Hazard.CHILD_SEXUAL_EXPLOITATION)], benign=shipped_reference().prompts)
+    assert synthesiser.synthesise(past.found[0], past) == []

@@ -38,6 +38,9 @@ _MAX_BREACHES = 2_000
 """The newest breaches are learned from, so that neither time nor size grows without end."""
 _DOUBTED = 300
 """The newest breaches in which the encoder reads no harm, among which others that speak for them are looked for."""
+_FEWEST_KNOWN = 50
+"""Requests of a hazard in the corpus from which a broad policy may be learned: where nothing tells harm from honest
+requests about the same, one breach would stop both."""
 _NAMED = 100
 """The newest breaches are named in the provenance."""
 
@@ -206,6 +209,8 @@ class _Side:
         if not text or not self._benign_seen:
             return None
         hazard = self.hazard(breach)
+        if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:
+            return None
         own = [b for b in breaches if self.text(b.exchange) and self.hazard(b) is hazard]
         shares = self._shares(own)
         doubtful = {t: None for b in breaches if (t := self.text(b.exchange)) and not self.prior.sure(t)}

@@ -115,6 +115,10 @@ class TrainingRows:
         """The rows of a text that was added; none for one that was not."""
         return self._texts.get(text, np.zeros(0, np.intp))
 
+    def known(self, hazard: Hazard) -> int:
+        """How many rows of the corpus' harmful requests are of this hazard."""
+        return int(np.count_nonzero((self.origins == Origin.WORLD) & (self.hazards == HAZARDS.index(hazard))))
+
     def add(
         self,
         texts: Sequence[str],

@@ -22,7 +22,7 @@ from sisf.gateway.relay import Relay
 from sisf.gateway.texts import dumps
 from sisf.gateway.upstream import ANSWERED, Reply
 from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely, parse_request
-from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Turn
+from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Release, Turn
 from sisf.policy import Direction
 
 JSON = b"application/json"
@@ -65,13 +65,16 @@ class ExchangeHandler:
 
     async def begin(self, body: bytes, caller: Caller, started: float) -> Turn:
         """Read a request. Raises `HttpFailure` for one that is malformed, `LimitExceeded`, and `InspectionFailed`."""
-        if nodes.small(body):
-            request = self._request(body)
-        else:
+        large = not nodes.small(body)
+        if large:
             request = await self._pipeline.aside(caller, lambda: self._request(body))
+        else:
+            request = self._request(body)
         if self._pipeline.settings.callers.principal_from_user:
             caller = named_by_body(caller, request.tree)
-        return self._pipeline.begin(self._dialect.name, request, caller, path=self._path, started=started)
+        turn = self._pipeline.begin(self._dialect.name, request, caller, path=self._path, started=started)
+        turn.large = large
+        return turn
 
     def _request(self, body: bytes) -> Inspected:
         return self._read_tree(parse_request(body, self._pipeline.settings.limits))
@@ -94,6 +97,9 @@ class ExchangeHandler:
         """Inspect, forward, inspect, and answer. Raises `SisfError` where there is no answer."""
         try:
             rewritten = await self._pipeline.prompt(turn, turns_of(self._dialect.name, turn.request, self._read_tree))
+            if rewritten is not None:
+                tree = rewritten
+                body = await self._pipeline.apart(turn, lambda: dumps(tree))
         except Blocked:
             if self._on_blocked == "raise":
                 raise
@@ -103,7 +109,7 @@ class ExchangeHandler:
         reply = await self._upstream.send(
             "POST",
             self._dialect.path,
-            body if rewritten is None else dumps(rewritten),
+            body,
             model=turn.request.model,
             client_headers=headers,
             query=query,
@@ -148,7 +154,8 @@ class ExchangeHandler:
         await self._said_error(turn, reply, await self._read(turn, reply), out)
 
     async def _said_error(self, turn: Turn, reply: Reply, body: bytes, out: Client) -> None:
-        upstream_error = read_error(body)
+        turn.large |= not nodes.small(body)
+        upstream_error = await self._pipeline.apart(turn, lambda: read_error(body))
         turn.fate = Fate.ERROR
         turn.response = "\n".join(message.content for message in upstream_error.messages) or None
         passes = upstream_error.inspectable and self._pipeline.judge is None
@@ -187,25 +194,26 @@ class ExchangeHandler:
 
     async def _plain(self, turn: Turn, reply: Reply, out: Client, asked: Asked, given: bytes | None = None) -> None:
         body = await self._read(turn, reply) if given is None else given
-        if nodes.small(body):
-            read, choices = self._choices(body, asked)
-        else:
-            read, choices = await self._pipeline.aside(turn.caller, lambda: self._choices(body, asked))
+        turn.large |= not nodes.small(body)
+        read, choices = await self._pipeline.apart(turn, lambda: self._choices(body, asked))
         if choices is None:
             await self._said_error(turn, reply, body, out)
             return
         for noise in read.noise:
             self._pipeline.metrics.noise.labels(noise).inc()
         release = await self._pipeline.release(turn, read.tree, choices)
-        if release.withheld:
-            if self._on_blocked == "raise":
-                raise turn.stopped()
-            body = self._dialect.withhold(read.tree, release.withheld, asked)
-        elif release.changed:
-            body = self._dialect.rewritten(read.tree)
-        elif read.dropped:
-            body = dumps(read.tree)  # two readers could read the bytes differently
+        if release.withheld and self._on_blocked == "raise":
+            raise turn.stopped()
+        if release.withheld or release.changed or read.dropped:
+            body = await self._pipeline.apart(turn, lambda: self._changed(read, release, asked))
         await out.whole(reply.status, [*reply.headers, *turn_headers(turn)], body)
+
+    def _changed(self, read: Loose, release: Release, asked: Asked) -> bytes:
+        if release.withheld:
+            return self._dialect.withhold(read.tree, release.withheld, asked)
+        if release.changed:
+            return self._dialect.rewritten(read.tree)
+        return dumps(read.tree)  # two readers could read the bytes differently
 
     def _choices(self, body: bytes, asked: Asked) -> tuple[Loose, list[Choice] | None]:
         """The answer and its texts; None for an error in place of one. Raises `HttpFailure` where it is malformed."""

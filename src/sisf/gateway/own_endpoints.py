@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,7 +32,10 @@ from sisf.taxonomy import OPENAI_MODERATION, Hazard
 
 OWN_PATHS = ("/v1/check", "/v1/adjudicate", "/v1/moderations", "/beta/litellm_basic_guardrail_api")
 """Paths of what SISF answers itself."""
-Handler = Callable[[dict[str, Any], Caller], Awaitable[Mapping[str, Any]]]
+T = TypeVar("T")
+Read = Callable[[dict[str, Any]], T]
+"""Takes from a request what is needed to answer it; off the event loop where the request is large."""
+Handler = Callable[[T, Caller], Awaitable[Mapping[str, Any]]]
 
 _CATEGORY = {
     Hazard.HATE: "hate",
@@ -58,20 +61,27 @@ class OwnEndpoints:
 
     def routes(self) -> list[Route]:
         """The routes."""
-        answers = (self._check, self._adjudicate, self._moderations, self._litellm)
-        routes = [self._route(path, answer) for path, answer in zip(OWN_PATHS, answers, strict=True)]
-        return routes if self._feedback is None else [*routes, self._route(FEEDBACK, self._feedback.answer)]
+        check, adjudicate, moderations, litellm = OWN_PATHS
+        routes = [
+            self._route(check, self._read_exchange, self._check),
+            self._route(adjudicate, self._read_exchange, self._adjudicate),
+            self._route(moderations, self._read_inputs, self._moderations),
+            self._route(litellm, self._read_texts, self._litellm),
+        ]
+        if self._feedback is not None:
+            routes.append(self._route(FEEDBACK, dict, self._feedback.answer))
+        return routes
 
     def close(self) -> None:
         """Let go of the judge's threads."""
         self._judge.close()
 
-    def _route(self, path: str, answer: Handler) -> Route:
+    def _route(self, path: str, read: Read[T], answer: Handler[T]) -> Route:
         async def endpoint(request: Request) -> Response:
             status, body = 200, b""
             headers: dict[str, str] = {}
             try:
-                body = dumps(await answer(*await self._admitted(request)))
+                body = dumps(await answer(*await self._admitted(request, read)))
             except ClientGone:
                 status = 499
             except SisfError as error:
@@ -84,13 +94,13 @@ class OwnEndpoints:
 
         return Route(path, endpoint, methods=["POST"])
 
-    async def _admitted(self, request: Request) -> tuple[dict[str, Any], Caller]:
+    async def _admitted(self, request: Request, read: Read[T]) -> tuple[T, Caller]:
         caller = self._core.admit(request.scope, dict(request.scope["headers"]))
         raw = await self._core.body(request.scope, request.receive, caller)
         limits = self._core.settings.limits
         if nodes.small(raw):
-            return parse_request(raw, limits), caller
-        return await self._core.pipeline.aside(caller, lambda: parse_request(raw, limits)), caller
+            return read(parse_request(raw, limits)), caller
+        return await self._core.pipeline.aside(caller, lambda: read(parse_request(raw, limits))), caller
 
     async def _decide(self, messages: list[Message], direction: Direction, caller: Caller, path: str = "") -> Decision:
         """A decision; who asks for what is blocked counts as having been blocked: it is the same oracle."""
@@ -106,10 +116,14 @@ class OwnEndpoints:
         turn = self._core.pipeline.begin("service", inspected, caller, path=path)
         return await self._core.pipeline.check(turn, messages, direction)
 
-    async def _check(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
-        """`{"text"}` or `{"messages"}`, and optionally `{"response"}`."""
+    def _read_exchange(self, tree: dict[str, Any]) -> tuple[list[Message], str | None]:
+        """`{"text"}` or `{"messages"}`, and `{"response"}`."""
         _only(tree, "text", "messages", "response")
-        prompt, response = self._prompt(tree), _optional_text(tree, "response")
+        return self._prompt(tree), _optional_text(tree, "response")
+
+    async def _check(self, asked: tuple[list[Message], str | None], caller: Caller) -> Mapping[str, Any]:
+        """A decision on the prompt, the response, or both."""
+        prompt, response = asked
         if not prompt and response is None:
             raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, or a `response`.")
         decisions: list[Decision] = []
@@ -127,10 +141,9 @@ class OwnEndpoints:
             "decisions": [_told(d, prompt, informed=caller.informed) for d in decisions],
         }
 
-    async def _adjudicate(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
-        """`{"text"}` or `{"messages"}`, and `{"response"}`: the judge's verdict on the exchange."""
-        _only(tree, "text", "messages", "response")
-        prompt, response = self._prompt(tree), _optional_text(tree, "response")
+    async def _adjudicate(self, asked: tuple[list[Message], str | None], caller: Caller) -> Mapping[str, Any]:
+        """The judge's verdict on the exchange."""
+        prompt, response = asked
         if not prompt or response is None:
             raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
         throttle = self._core.pipeline.throttle
@@ -159,20 +172,26 @@ class OwnEndpoints:
         limits = self._core.settings.limits
         return list(Chat().request({"messages": tree["messages"]}, limits).messages)
 
-    async def _moderations(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
-        """OpenAI's shape: one result for each input."""
+    def _read_inputs(self, tree: dict[str, Any]) -> list[list[Message]]:
+        """The texts of each input."""
         given = tree.get("input")
         limits = self._core.settings.limits
         if isinstance(given, list) and given and all(isinstance(part, dict) for part in given):
             asked = {"messages": [{"role": "user", "content": given}]}
-            texts = [list(Chat().request(asked, limits).messages)]
-        else:
-            texts = [[message] for message in prompts(given, "input", limits)]
-        decisions = [await self._looked_at(text, Direction.PROMPT, caller) for text in texts]
+            return [list(Chat().request(asked, limits).messages)]
+        return [[message] for message in prompts(given, "input", limits)]
+
+    async def _moderations(self, texts: list[list[Message]], caller: Caller) -> Mapping[str, Any]:
+        """OpenAI's shape: one result for each input."""
+        decisions: list[Decision] = []
+        for text in texts:
+            if decisions:
+                await self._core.pipeline.breath.draw()
+            decisions.append(await self._looked_at(text, Direction.PROMPT, caller))
         blocked = sum(decision.blocked for decision in decisions)
         if blocked:
             await self._core.pipeline.throttle.blocked(caller, blocked)
-        results = [await asyncio.to_thread(self._moderated, decision) for decision in decisions]
+        results = await asyncio.to_thread(lambda: [self._moderated(decision) for decision in decisions])
         return {"id": f"modr-{uuid.uuid4().hex}", "model": "sisf", "results": results}
 
     def _moderated(self, decision: Decision) -> dict[str, Any]:
@@ -194,13 +213,13 @@ class OwnEndpoints:
         except SisfError:
             return {Hazard.OTHER}
 
-    async def _litellm(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
-        """LiteLLM's generic guardrail: `BLOCKED`, `GUARDRAIL_INTERVENED` with new texts, or `NONE`."""
+    def _read_texts(self, tree: dict[str, Any]) -> tuple[list[Message], Direction, int] | None:
+        """What LiteLLM asks about, the direction, and how many of the texts can be rewritten; None for images."""
         kind = tree.get("input_type")
         if kind not in ("request", "response"):
             raise HttpFailure(400, "invalid_request", "`input_type` must be `request` or `response`.", "input_type")
         if tree.get("images") and "image" not in self._core.settings.on_failure.open_kinds:
-            return {"action": "BLOCKED", "blocked_reason": "Images cannot be inspected."}
+            return None
         texts = tree.get("texts") or []
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise HttpFailure(400, "invalid_request", "`texts` must be an array of strings.", "texts")
@@ -210,6 +229,13 @@ class OwnEndpoints:
         for key in ("structured_messages", "tools", "tool_calls"):
             for message in joined(role, _without(tree.get(key), known), key):
                 messages.append(message)
+        return messages, direction, len(texts)
+
+    async def _litellm(self, asked: tuple[list[Message], Direction, int] | None, caller: Caller) -> Mapping[str, Any]:
+        """LiteLLM's generic guardrail: `BLOCKED`, `GUARDRAIL_INTERVENED` with new texts, or `NONE`."""
+        if asked is None:
+            return {"action": "BLOCKED", "blocked_reason": "Images cannot be inspected."}
+        messages, direction, rewritable = asked
         if not messages:
             return {"action": "NONE"}
         decision = await self._decide(messages, direction, caller, OWN_PATHS[-1])
@@ -218,7 +244,7 @@ class OwnEndpoints:
             which = f" ({decision.policy_id})" if caller.informed else ""
             return {"action": "BLOCKED", "blocked_reason": f"Blocked by a safety policy{which}."}
         if decision.rewritten is not None and enforce:
-            return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[: len(texts)])}
+            return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[:rewritable])}
         return {"action": "NONE"}
 
 

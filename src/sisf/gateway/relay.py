@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sisf.errors import HttpFailure, LimitExceeded, RateLimited, SisfError, StoreError
+from sisf.gateway import nodes
 from sisf.gateway.client import Client
 from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect, StreamState
@@ -22,6 +23,8 @@ from sisf.pipeline.stream_texts import Delta, Needs, StreamEvent
 from sisf.pipeline.streaming import AnswerStream, StreamStopped
 
 _KEEP_ALIVE_SECONDS = 10.0
+_SENT_AT_ONCE = 256
+"""Events that go out together."""
 _END = StreamEvent(done=True)
 _NOTHING = StreamEvent()
 
@@ -47,6 +50,7 @@ class Relay:
         self, pipeline: Pipeline, dialect: Dialect, turn: Turn, reply: Reply, out: Client, *, asked: Asked, raises: bool
     ) -> None:
         """`raises`: an answer that is stopped raises `Blocked` instead of ending with the refusal."""
+        self._pipeline = pipeline
         self._limit = pipeline.settings.limits.body_bytes
         self._metrics = pipeline.metrics
         self._dialect = dialect
@@ -94,8 +98,7 @@ class Relay:
         try:
             while True:
                 chunk = await self._next(chunks)
-                for event in splitter.feed(chunk) if chunk else splitter.rest():
-                    await self._take(event)
+                await self._take_all(splitter.feed(chunk) if chunk else splitter.rest())
                 if not chunk:
                     return None
                 if not self._stream.held:
@@ -112,6 +115,12 @@ class Relay:
             return upstream_failure(
                 502, "upstream_uninspectable", f"The upstream's stream cannot be inspected: {error}."
             )
+
+    async def _take_all(self, events: Iterable[Event]) -> None:
+        for number, event in enumerate(events):
+            if number:
+                await self._pipeline.breath.draw()
+            await self._take(event)
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes:
         """The next bytes (empty at the end)."""
@@ -143,8 +152,15 @@ class Relay:
             await self._stream.take(_END)
             self._refuse_choices()
         elif data:
-            read = parse_loosely(data)
-            held.tree, held.event = read.tree, self._event(read)
+            if nodes.small(data):
+                read, held.event = self._read(data)
+            else:
+                read, held.event = await self._pipeline.aside(self._turn.caller, lambda: self._read(data))
+            held.tree = read.tree
+            for noise in read.noise:
+                self._metrics.noise.labels(noise).inc()
+            if not read.tree:
+                self._metrics.noise.labels("empty_event").inc()
             if read.dropped:
                 held.raw = _rewritten(event, read.tree)
             held.needs = await self._stream.take(held.event)
@@ -159,13 +175,10 @@ class Relay:
         if self._waiting > self._limit:
             raise LimitExceeded("The model's stream holds back more bytes than an answer may have (limits.body_bytes).")
 
-    def _event(self, read: Loose) -> StreamEvent:
-        """What an event brings, with all its oddities counted. Those must not hide anything."""
-        for noise in read.noise:
-            self._metrics.noise.labels(noise).inc()
-        if not read.tree:
-            self._metrics.noise.labels("empty_event").inc()
-        return self._dialect.event(read.tree, self._asked)
+    def _read(self, data: bytes) -> tuple[Loose, StreamEvent]:
+        """An event, and what it brings."""
+        read = parse_loosely(data)
+        return read, self._dialect.event(read.tree, self._asked)
 
     async def _beside(self, event: Event, kind: object) -> None:
         """Inspect comments and other fields, which clients ignore or only log."""
@@ -175,17 +188,24 @@ class Relay:
 
     async def _release(self) -> None:
         """Send every event whose texts were released, in order."""
+        while ready := self._ready():
+            if body := ready[0] if len(ready) == 1 else b"".join(ready):
+                await self._send(body)
+                self._delivered = True
+            if len(ready) < _SENT_AT_ONCE:
+                return
+            await self._pipeline.breath.draw()
+
+    def _ready(self) -> list[bytes]:
         ready: list[bytes] = []
         queue, may_go = self._queue, self._stream.may_go
-        while queue and may_go(queue[0].needs):
+        while queue and len(ready) < _SENT_AT_ONCE and may_go(queue[0].needs):
             held = queue.popleft()
             ready.append(held.raw)
             self._waiting -= len(held.raw)
             if held.tree:
                 self._sent.note(held.tree, held.event)
-        if body := ready[0] if len(ready) == 1 else b"".join(ready):
-            await self._send(body)
-            self._delivered = True
+        return ready
 
     async def _send(self, body: bytes) -> None:
         async with self._sending:

@@ -1,6 +1,7 @@
 """Server-sent events, split without changing a byte."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sisf.gateway.wire import Malformed
@@ -27,26 +28,41 @@ class EventSplitter:
     """Cuts a byte stream into events, for all three line ends that the standard allows."""
 
     def __init__(self, limit: int) -> None:
-        self._buffer = b""
+        self._pieces: list[bytes] = []
+        """What has come of an event that is not complete."""
+        self._size = 0
         self._limit = limit
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        """The events that are complete now. Raises `Malformed` for one longer than the limit."""
-        buffer = self._buffer + chunk if self._buffer else chunk
-        events: list[Event] = []
-        start = 0
-        while found := _BLANK.search(buffer, start):
-            events.append(_event(buffer[start : found.end()]))
-            start = found.end()
-        self._buffer = buffer[start:]
-        if len(self._buffer) > self._limit:
-            raise Malformed("a stream event is too long")
-        return events
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that are complete now; take all of them. Raises `Malformed` for one longer than the limit."""
+        if self._pieces and not self._ends(chunk):
+            self._keep(chunk)
+            return
+        buffer = b"".join((*self._pieces, chunk)) if self._pieces else chunk
+        start, look = 0, max(0, self._size - _SEAM)
+        while found := _BLANK.search(buffer, look):
+            yield _event(buffer[start : found.end()])
+            start = look = found.end()
+        self._pieces, self._size = [], 0
+        self._keep(buffer[start:])
 
     def rest(self) -> list[Event]:
         """What stands behind the last blank line when the stream has ended: clients may read it as an event."""
-        buffer, self._buffer = self._buffer, b""
+        buffer = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
         return [_event(buffer)] if buffer else []
+
+    def _ends(self, chunk: bytes) -> bool:
+        """Whether a blank line ends in the piece: what came before it holds none and is not searched again."""
+        seam = b"".join(self._pieces[-_SEAM:])[-_SEAM:]
+        return _BLANK.search(seam + chunk) is not None
+
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._size += len(piece)
+        if self._size > self._limit:
+            raise Malformed("a stream event is too long")
 
 
 def _event(raw: bytes) -> Event:
@@ -65,6 +81,8 @@ def _event(raw: bytes) -> Event:
     return Event(raw, b"\n".join(lines) if lines else None, tuple(beside))
 
 
+_SEAM = 3
+"""Bytes of a blank line that may have come before the last one of it."""
 _BOM = b"\xef\xbb\xbf"
 _SAYS_NOTHING = frozenset(
     (b"", b":", b": keep-alive", b": ping", b":ping", b": OPENROUTER PROCESSING", b"event: ping", b"event: message")

@@ -69,12 +69,18 @@ class Seen:
 
 
 async def resume(
-    request: Inspected, turns: Turns, decision: Decision, decide: Decide, known: Callable[[Iterable[str]], bool]
+    request: Inspected,
+    turns: Turns,
+    decision: Decision,
+    decide: Decide,
+    *,
+    known: Callable[[Iterable[str]], bool],
+    without: Callable[[Collection[int]], Awaitable[Inspected]],
 ) -> Resumed | None:
     """The conversation without the older turns that are to blame for `decision`; None where the newest one is.
 
     `known`: whether texts passed before and are not judged anew. They stay in what is forwarded, and are left out only
-    where what remains is inspected.
+    where what remains is inspected. `without`: `turns.without`, however long it takes.
     """
     left_out: set[int] = set()
     inspected = request
@@ -83,12 +89,13 @@ async def resume(
         if not blame or blame <= left_out:
             return None
         left_out |= blame
-        inspected = turns.without(sorted(left_out))
+        inspected = await without(sorted(left_out))
         decision = await decide(inspected.messages)
         if not decision.blocked:
-            kept = {turn for turn in left_out if known(_texts_of(request.messages, turns, turn))}
+            said = _by_turn(request.messages, turns)
+            kept = {turn for turn in left_out if known(said.get(turn, ()))}
             redacted = sorted(left_out - kept)
-            forwarded = inspected if not kept else turns.without(redacted) if redacted else request
+            forwarded = inspected if not kept else await without(redacted) if redacted else request
             return Resumed(forwarded, decision, tuple(redacted))
     return None
 
@@ -169,8 +176,11 @@ def _run(messages: Sequence[Message], last: int) -> range:
     return range(first, last + 1)
 
 
-def _texts_of(messages: Sequence[Message], turns: Turns, turn: int) -> list[str]:
-    return [message.content for message in messages if turns.of(message) == turn]
+def _by_turn(messages: Sequence[Message], turns: Turns) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for message in messages:
+        found.setdefault(turns.of(message), []).append(message.content)
+    return found
 
 
 def _hash(sender: Sender, text: str) -> bytes:

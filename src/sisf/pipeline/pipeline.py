@@ -3,8 +3,9 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from sisf.errors import InspectionFailed, LimitExceeded, SisfError, StoreError, TooLongToInspect
 from sisf.exchange import Fate, Message
 from sisf.fair_pool import FairPool, OutOfTime
+from sisf.pipeline.breath import Breath
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.conversation import Seen, Turns, blamed, older_turns, place_of, resume
 from sisf.pipeline.deadlines import Deadlines
@@ -44,6 +46,12 @@ class Release:
 _AS_IT_CAME = Release(frozenset())
 
 
+def _rewritten(request: Inspected, decision: Decision) -> dict[str, Any] | None:
+    """The document of a request with the texts that a decision puts there; None where a text has no such place."""
+    tree = copy.deepcopy(dict(request.tree))
+    return tree if put_back(tree, request.messages, decision.rewritten or ()) else None
+
+
 def stops(decision: Decision) -> bool:
     """Whether a text beside a prompt or an answer cannot go as it is: nothing there is rewritten."""
     return decision.blocked or decision.rewritten is not None
@@ -64,6 +72,7 @@ class Pipeline:
     deadlines: Deadlines = field(default_factory=Deadlines)
     readers: FairPool = field(default_factory=lambda: FairPool(1, name="reader"))
     """Reads and writes documents that are too large for the event loop."""
+    breath: Breath = field(default_factory=Breath)
     seen: Seen = field(default_factory=lambda: Seen(100_000))
     """Texts that passed, for conversations whose older turns are not judged anew."""
     images: ImageInspector | None = None
@@ -84,6 +93,10 @@ class Pipeline:
             )
         except OutOfTime:
             raise InspectionFailed("The document could not be read in time; try again later.") from None
+
+    async def apart(self, turn: Turn, work: Callable[[], T]) -> T:
+        """What `work` makes of the documents of a turn: at once where these are small, else as `aside` does it."""
+        return await self.aside(turn.caller, work) if turn.large else work()
 
     def begin(self, endpoint: str, request: Inspected, caller: Caller, *, path: str = "", started: float = 0.0) -> Turn:
         """An exchange sets out. `path` is what `observe.endpoints` may name; `started` as `perf_counter` has it.
@@ -137,8 +150,8 @@ class Pipeline:
                 self.seen.passed(turn.caller.sender, (message.content for message in request.messages))
             if decision.rewritten is None:
                 return dict(request.tree) if turn.redacted else None
-            tree = copy.deepcopy(dict(request.tree))
-            if put_back(tree, request.messages, decision.rewritten):
+            tree = await self.apart(turn, lambda: _rewritten(request, decision))
+            if tree is not None:
                 return tree
         turn.blamed = blamed(request.messages, decision)
         await self.stop(turn, Fate.INTERCEPTED_PROMPT)
@@ -180,12 +193,16 @@ class Pipeline:
         """The decision on the conversation without the older turns that are blocked, if it may go on so."""
 
         async def decide(messages: Sequence[Message]) -> Decision:
+            await self.breath.draw()
             return await self._decide(turn, messages, Direction.PROMPT)
 
         def known(texts: Iterable[str]) -> bool:
             return turn.after_blocked == "new" and self.seen.knows(turn.caller.sender, texts)
 
-        resumed = await resume(turn.request, turns, decision, decide, known)
+        async def without(places: Collection[int]) -> Inspected:
+            return await self.apart(turn, lambda: turns.without(places))
+
+        resumed = await resume(turn.request, turns, decision, decide, known=known, without=without)
         if resumed is None:
             return decision
         turn.request = resumed.request
@@ -219,9 +236,11 @@ class Pipeline:
         """Which choices must be withheld, and whether `tree` was rewritten."""
         withheld: set[int] = set()
         changed = False
-        for choice in choices:
+        for number, choice in enumerate(choices):
             if not choice.messages:
                 continue
+            if number:
+                await self.breath.draw()
             check = self.check if choice.spoken else self.check_beside
             decision = await check(turn, choice.messages, Direction.RESPONSE)
             if not turn.enforce:
@@ -230,7 +249,8 @@ class Pipeline:
                 withheld.add(choice.index)
             elif decision.rewritten is not None:
                 changed = True
-                if not put_back(tree, choice.messages, decision.rewritten):
+                put = partial(put_back, tree, choice.messages, decision.rewritten)
+                if not await self.apart(turn, put):
                     withheld.add(choice.index)
         return withheld, changed
 

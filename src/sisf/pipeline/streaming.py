@@ -1,6 +1,7 @@
 """Release of an answer while it is written: every text is inspected as it comes, and held back until it may go."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from sisf.errors import LimitExceeded, RateLimited, StoreError
 from sisf.exchange import Fate, Message, Role
@@ -13,6 +14,10 @@ from sisf.policy import Decision, Direction
 _TAIL_CHARS = 512
 _SHORT = 64
 _CHANNELS = 1024
+_AT_ONCE = 8
+"""Pieces of an event, and texts that end with it, before others on the event loop get a turn."""
+_WHOLE_CHARS = 16_000
+"""Texts longer than this are decoded off the event loop."""
 
 
 class StreamStopped(Exception):
@@ -85,7 +90,9 @@ class AnswerStream:
         Raises `StreamStopped`, `LimitExceeded` for an answer longer than allowed, `InspectionFailed`.
         """
         needs: Needs = []
-        for delta in event.deltas:
+        for number, delta in enumerate(event.deltas):
+            if number >= _AT_ONCE:
+                await self._pipeline.breath.draw()
             if delta.choice >= 0 and delta.choice not in self.stopped:
                 self._grown(delta.text)
                 for channel in self._channels_of(delta):
@@ -97,7 +104,9 @@ class AnswerStream:
         if event.done:
             await self._finish(None)
             self._done = True
-        for delta in event.deltas:
+        for number, delta in enumerate(event.deltas):
+            if number >= _AT_ONCE:
+                await self._pipeline.breath.draw()
             if delta.choice < 0:
                 await self._aside(delta)
         return needs
@@ -311,9 +320,7 @@ class AnswerStream:
             if inspector.decision is not None and not channel.muted:
                 self._pipeline.note(self._turn, inspector.decision)
         elif channel.whole and channel.ended < channel.fed:
-            await self._check_whole(
-                self._texts_of(Role.ASSISTANT, "".join(channel.pieces), channel.name), channel.choice
-            )
+            await self._check_whole("".join(channel.pieces), channel.name, channel.choice)
         if channel.choice in self.stopped:
             return
         if channel.ended < channel.fed:
@@ -322,7 +329,9 @@ class AnswerStream:
             channel.ended = channel.fed
         channel.released, channel.call = channel.fed, None
 
-    async def _check_whole(self, messages: list[Message], choice: int) -> None:
+    async def _check_whole(self, text: str, name: str, choice: int) -> None:
+        read = partial(self._texts_of, Role.ASSISTANT, text, name)
+        messages = await self._pipeline.aside(self._turn.caller, read) if len(text) > _WHOLE_CHARS else read()
         await self._stop_if_blocked(await self._pipeline.check(self._turn, messages, Direction.RESPONSE), choice)
 
     async def _stop_if_blocked(self, decision: Decision, choice: int) -> None:
@@ -334,8 +343,10 @@ class AnswerStream:
         for index in [choice] if choice is not None else list(self._whole):
             pieces = self._whole.pop(index, [])
             if len(pieces) > 1:
-                await self._check_whole(self._texts_of(Role.ASSISTANT, "".join(pieces), "tool_calls"), index)
-        for channel in self._channels.values():
+                await self._check_whole("".join(pieces), "tool_calls", index)
+        for number, channel in enumerate(list(self._channels.values())):
+            if number >= _AT_ONCE:
+                await self._pipeline.breath.draw()
             ends = channel.choice not in self.stopped and (choice is None or channel.choice == choice)
             if ends and (channel.ended < channel.fed or channel.inspector):
                 await self._close(channel)

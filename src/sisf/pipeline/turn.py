@@ -91,6 +91,8 @@ class Turn:
     """What the model has answered so far."""
     fate: Fate = Fate.ERROR
     enforce: bool = True
+    large: bool = False
+    """Whether its documents take longer to read and to write than an event loop may be held."""
     after_blocked: Blocked = "whole"
     """What one blocked turn does to the conversation."""
     redacted: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ _MIXED85 = re.compile(r"[^A-Za-z]")
 _UU = re.compile(r"^begin [0-7]{3,4} [^\n]*\n((?:[ -`]*\n)*?)[` ]?\n?end[ \t]*$", re.MULTILINE)
 _QUOTED = re.compile(r"(?:=[0-9A-Fa-f]{2}|=\r?\n){2,}")
 _PIECES = re.compile(
-    r"(?:[A-Za-z0-9+/_-]{2,24}(?:[\s\"',;|\[\]{}()<>.:]{1,6}|(?<![+])\+(?=\s))){3,}[A-Za-z0-9+/_-]{1,24}={0,2}"
+    r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{2,24}(?:[\s\"',;|\[\]{}()<>.:]{1,6}|(?<![+])\+(?=\s))){3,}[A-Za-z0-9+/_-]{1,24}={0,2}"
 )
 _BETWEEN = re.compile(r"[^A-Za-z0-9+/_-]+")
 CLUE_PIECES = r"(?:[a-z][A-Z][a-z]|[a-z][0-9][A-Za-z]|[A-Z][a-z][A-Z])(?:.|\n)*(?:[a-z][A-Z][a-z]|[a-z][0-9][A-Za-z])"

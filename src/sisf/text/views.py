@@ -77,8 +77,18 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
 _LEET_L = "leet l"
 
 
-def views(text: str) -> tuple[View, ...]:
-    """The views of a text, `raw` first. Linear in its length.
+def plain(text: str) -> bool:
+    """Whether nothing in a text calls for an encoding or a spelling to be undone: its views cost next to nothing."""
+    return text.isascii() and not _clues().Match(text)
+
+
+def go_on() -> None:
+    """The pause of work that nobody else waits for."""
+
+
+def views(text: str, pause: Callable[[], None] = go_on) -> tuple[View, ...]:
+    """The views of a text, `raw` first. Linear in its length. `pause` is called between the steps; what it raises ends
+    them.
 
     Raises `LimitExceeded` when the text unfolds into much more than itself: it is refused whole, never cut.
     """
@@ -88,10 +98,10 @@ def views(text: str) -> tuple[View, ...]:
         return (raw,) if lower == text else (raw, View("folded", lower, derived=False))
     text = characters.scalar(text)
     folded = characters.folded(text)
-    plain = {"raw": View("raw", text, derived=False)}
+    known = {"raw": View("raw", text, derived=False)}
     if folded != text:
-        plain["folded"] = View("folded", folded, derived=not text.isascii() and folded != text.lower())
-    collector = _Collector(MAX_GROWTH * len(text) + ALLOWANCE, list(plain.values()), {text, folded})
+        known["folded"] = View("folded", folded, derived=not text.isascii() and folded != text.lower())
+    collector = _Collector(pause, MAX_GROWTH * len(text) + ALLOWANCE, list(known.values()), {text, folded})
     _unfold(text, "", 0, collector)
     return tuple(collector.views)
 
@@ -100,6 +110,7 @@ def views(text: str) -> tuple[View, ...]:
 class _Collector:
     """Keeps each reading once, within the budget of characters."""
 
+    pause: Callable[[], None]
     budget: int
     views: list[View] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -174,6 +185,7 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
         if index == len(known):
             continue
         name, _, make, encoding = known[index]
+        out.pause()
         if (encoding and depth >= MAX_DEPTH) or (name.startswith("reversed") and "reversed" in path):
             continue
         changed = make(text) if name != "unglued" else make(characters.folded(text))
@@ -186,6 +198,7 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
             _spelled(name, text, part, path, out)
             _reread(part, _name(path, name), out)
 
+    out.pause()
     _reread(text, path, out)
     unfilled = noise.unfilled(text)
     if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):

@@ -12,7 +12,7 @@ from sisf.embedding.base import Vectors
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.passages import passages
-from sisf.text.views import View, views
+from sisf.text.views import View, go_on, views
 from sisf.warden.cache import InspectionCache, Key
 from sisf.warden.compiled import Compiled
 from sisf.warden.late_pooling import asked_of_long, chosen
@@ -27,10 +27,6 @@ _EMBEDDED_AT_ONCE = 8
 """Texts embedded between two pauses."""
 _LEAST_CHARS = 48
 """What a text counts at least: a look at a short one costs as much."""
-
-
-def go_on() -> None:
-    """The pause of an inspection that nobody else waits for."""
 
 
 @dataclass(slots=True)
@@ -99,7 +95,7 @@ class Inspection:
         """Search the patterns in every view. Microseconds for a prompt, linear in the texts' length."""
         for text in self._texts:
             if text.known is None:
-                text.views = views(text.content)
+                text.views = views(text.content, self.pause)
                 for view in text.views:
                     self.pause()
                     self._search(text, view)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction
+from sisf.text.views import go_on
 from sisf.warden.compiled import Compiled
-from sisf.warden.inspection import Inspection, go_on
+from sisf.warden.inspection import Inspection
 from sisf.warden.rewriting import rewritten
 
 

@@ -18,7 +18,7 @@ from sisf.exchange import Message, Role, Sender
 from sisf.fair_pool import MARGIN, SHORT_SECONDS, FairPool, OutOfTime, Turn, Unaffordable
 from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
 from sisf.text.unreadable import LONG, unreadable
-from sisf.text.views import views
+from sisf.text.views import go_on, plain, views
 from sisf.warden.inspection import Inspection
 from sisf.warden.pace import Pace
 from sisf.warden.policy_set import PolicySet
@@ -29,6 +29,8 @@ _INLINE_CHARS = 4_000
 _INLINE_TEXTS = 64
 """Up to so many characters in so many texts have their patterns searched on the event loop: less than handing them over
 costs."""
+_UNPLAIN_CHARS = 250
+"""The same of texts of which there are other readings: each character may cost 50 µs."""
 _SECONDS = 60.0
 _NOBODY = Sender("", "")
 
@@ -139,7 +141,7 @@ class Warden:
 
     def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision | None:
         """The decision where it takes microseconds, fit for an event loop; None where `check` must be asked."""
-        if self._measure(messages) > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
+        if not _inline(messages, self._measure(messages)):
             return None
         inspection = self._set.begin(messages, direction, tenant)
         if inspection.needs_semantics:
@@ -176,10 +178,10 @@ class Warden:
     ) -> Decision:
         tenant = sender.tenant
         chars = self._measure(messages)
-        if chars > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
+        if not _inline(messages, chars):
 
             def inspect(turn: Turn) -> Decision:
-                self._question(messages, direction)
+                self._question(messages, direction, turn.pause)
                 inspection = policy_set.begin(messages, direction, tenant, remember=remember, pause=turn.pause)
                 self._afford(turn, inspection, policy_set, chars)
                 inspection.heuristics()
@@ -253,12 +255,12 @@ class Warden:
         self._pool.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 
-    def _question(self, messages: Sequence[Message], direction: Direction) -> None:
+    def _question(self, messages: Sequence[Message], direction: Direction, pause: Callable[[], None] = go_on) -> None:
         """Refuse or log a prompt with a long text that reads as nothing, as the settings say."""
         if self._unreadable == "allow" or direction is not Direction.PROMPT:
             return
         for message in messages:
-            if len(message.content) >= LONG and unreadable(views(message.content)):
+            if len(message.content) >= LONG and unreadable(views(message.content, pause)):
                 if self._unreadable == "refuse":
                     raise LimitExceeded(
                         f"A text of {len(message.content):,} characters reads as nothing, encodings undone "
@@ -276,6 +278,13 @@ class Warden:
                 "send less at once"
             )
         return chars
+
+
+def _inline(messages: Sequence[Message], chars: int) -> bool:
+    """Whether patterns are searched on the event loop."""
+    if chars > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
+        return False
+    return chars <= _UNPLAIN_CHARS or all(plain(message.content) for message in messages)
 
 
 def _use_one_thread_per_product() -> None:

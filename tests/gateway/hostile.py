@@ -14,7 +14,7 @@ HIDDEN = "secretcode"
 """What a policy in force rewrites."""
 BODY = 3_900_000
 TEXT = 950_000
-MANY = 5_000
+MANY = 3_000
 """Small things, of which there are limits only by their size."""
 
 

@@ -76,7 +76,6 @@ def rig() -> Iterator[Rig]:
             "store.url": "memory:",
             "loop.workers": 0,
             "limits.blocks_per_minute": 0,
-            "on_failure.warden_timeout": 60.0,
         }
         settings = load(environment={}, overrides=given)
         system = build(

@@ -14,7 +14,7 @@ HIDDEN = "secretcode"
 """What a policy in force rewrites."""
 BODY = 3_900_000
 TEXT = 950_000
-MANY = 3_000
+MANY = 1_500
 """Small things, of which there are limits only by their size."""
 
 
@@ -250,7 +250,7 @@ SHAPES: dict[str, Callable[[], Shape]] = {
     "comments in a stream": lambda: Shape(
         CHAT, _STREAM, events=[b": " + fill(_PLAIN, 5_000).encode() + b"\n\n"] * 150 + _events(_delta(content="a"))
     ),
-    "blank lines in a stream": lambda: Shape(CHAT, _STREAM, events=[b"\n" * 60_000] * 4 + _events(_delta(content="a"))),
+    "blank lines in a stream": lambda: Shape(CHAT, _STREAM, events=[b"\n" * 60_000] * 2 + _events(_delta(content="a"))),
     "large answer": lambda: Shape(
         CHAT,
         _ASK,

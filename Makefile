@@ -41,8 +41,8 @@ test: $(VENV)/.installed-dev ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-integrations
-test-integrations: $(VENV)/.installed-integrations ## Run the tests against LangChain and the OpenAI Agents SDK
-	@$(BIN)/python -m pytest tests/integrations tests/examples $(ARGS)
+test-integrations: $(VENV)/.installed-integrations ## Run the tests against SDKs, LangChain, agents and the AI SDK
+	@SISF_TEST_NPM=1 $(BIN)/python -m pytest tests/integrations tests/examples $(ARGS)
 
 .PHONY: test-litellm
 test-litellm: $(VENV)-litellm/.installed $(VENV)/.installed-dev ## Run the tests against LiteLLM's SDK and proxy

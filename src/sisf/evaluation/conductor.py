@@ -41,7 +41,7 @@ class _Conductor:
     def trial(self) -> Trial:
         started, before = time.monotonic(), self.plan.setup.calls.spent()
         split = self.plan.split_of(self.unit)
-        learned = self._taught(split.learn, "learning")
+        learned = self._shown(split.learn) if split.shown else self._taught(split.learn, "learning")
         attacks = self._sent(split.attacks, "attacks") if split.frozen else self._taught(split.attacks, "attacks")
         again = () if split.frozen else self._sent(split.attacks, "attacks again", phase="final")
         honest = {dataset.name: self._honest(dataset) for dataset in self.plan.benign}
@@ -68,6 +68,14 @@ class _Conductor:
                 self._learned(waiting.popleft(), step, done)
         while waiting:
             self._learned(waiting.popleft(), step, done)
+        return tuple(done)
+
+    def _shown(self, records: Sequence[tuple[str, Record]]) -> tuple[Sample, ...]:
+        """Exchanges that are known to have got through, whatever the defence does by now."""
+        done: list[Sample] = []
+        for dataset, record in records:
+            done.append(self.subject.show(record, dataset=dataset, trial=self.unit.number))
+            self._tell(done[-1], "learning", {"policies": str(done[-1].policies)})
         return tuple(done)
 
     def _learned(self, sent: Sample, step: str, done: list[Sample]) -> None:

@@ -81,6 +81,8 @@ class Split:
     learn: Sequence[tuple[str, Record]] = ()
     frozen: bool = False
     """Whether the attacks are sent at a frozen revision."""
+    shown: bool = False
+    """Whether what is learned from is shown to the loop as exchanges that got through, instead of being sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ class Unit:
 
 
 Designs = Mapping[str, Callable[[], Defence]]
-Splitter = Callable[[str, random.Random], Split]
-"""What the trial of a design sends. The same random numbers for all designs of one trial."""
+Splitter = Callable[[Unit, random.Random], Split]
+"""What a trial sends. The same random numbers for all designs of one trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Plan:
 
     def split_of(self, unit: Unit) -> Split:
         """What this trial sends."""
-        return self.split(unit.design, random.Random(f"{self.setup.seed}:{unit.number}"))
+        return self.split(unit, random.Random(f"{self.setup.seed}:{unit.number}"))
 
     def size(self, unit: Unit) -> int:
         """How many samples this trial has."""

@@ -12,7 +12,7 @@ import numpy as np
 from sisf.adjudicator.base import Adjudicator
 from sisf.datasets.records import Record, exchange_id
 from sisf.errors import Blocked
-from sisf.evaluation.defences import Defence, Tally, Unlearned, done
+from sisf.evaluation.defences import Defence, Tally, Unlearned, done, teach
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.exchange import Fate, Message, Role
 from sisf.llm.base import ChatModel
@@ -75,6 +75,10 @@ class Subject(Protocol):
 
     def settle(self, sample: Sample) -> Sample:
         """Let the loop do its work on an attack that was sent, to the end; returns the sample with what came of it."""
+        ...
+
+    def show(self, record: Record, *, dataset: str, trial: int) -> Sample:
+        """Let the loop see an exchange that got through, prompt and answer as recorded, and do its work on it."""
         ...
 
     def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
@@ -175,6 +179,29 @@ class SystemUnderTest:
             verdict=verdict.outcome.value if verdict else sample.verdict,
             new_policy_ids=tuple(p.id for p in now if p.id not in before),
             policies=len(now),
+        )
+
+    def show(self, record: Record, *, dataset: str, trial: int) -> Sample:
+        """See `Subject`."""
+        before = {p.id for p in self.defence.policies()}
+        verdict = teach(self.defence, ExchangeRecord(record.exchange(record.response, dataset=dataset)))
+        now = self.defence.policies()
+        truth = recorded_label(record, recorded=True)
+        return Sample(
+            id=record.id,
+            dataset=dataset,
+            trial=trial,
+            phase="learn",
+            outcome=AttackOutcome.released(truth, honest=False),
+            side=None,
+            action="allow",
+            policy_id=None,
+            score=None,
+            verdict=verdict.outcome.value if verdict else None,
+            revision=self.defence.warden.revision,
+            new_policy_ids=tuple(p.id for p in now if p.id not in before),
+            policies=len(now),
+            truth=truth.value,
         )
 
     def policies(self) -> Sequence[Policy]:

@@ -22,11 +22,13 @@ from sisf.evaluation.protocols.poison.page import report as poison_report
 from sisf.evaluation.protocols.poison.poisoners import POISONERS, OmissionPoisoner, PhrasePoisoner
 from sisf.evaluation.protocols.poison.run import poison
 from sisf.evaluation.protocols.rapid_response.figures import figures_of, summarise
-from sisf.evaluation.protocols.rapid_response.run import rapid_response
+from sisf.evaluation.protocols.rapid_response.page import report as rapid_report
+from sisf.evaluation.protocols.rapid_response.run import arranged_run, rapid_plan
 from sisf.evaluation.report.document import excerpt
 from sisf.evaluation.report.plots import label_of
 from sisf.evaluation.report.words import percent
 from sisf.evaluation.report.writer import write
+from sisf.evaluation.runs.runner import conduct
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Direction, Pattern, Policy, Provenance
 from sisf.testing import Received, ScriptedAdjudicator, ScriptedSynthesiser
@@ -248,14 +250,10 @@ def rapid_data(folder: Path) -> Any:
 
 
 def test_rapid_response_counts_as_the_benchmark_does(tmp_path: Path) -> None:
-    run = rapid_response(
-        families.setup(trials=1),
-        families.designs()["sisf"],
-        rapid_data(tmp_path),
-        [families.benign(tmp_path)],
-        Silent(),
-        shots=(0, 1),
-    )
+    made = families.designs()["sisf"]
+    plan = rapid_plan(families.setup(trials=1), made, rapid_data(tmp_path), [families.benign(tmp_path)], shots=(0, 1))
+    done = conduct(plan)
+    run = arranged_run(done)
     shots = summarise(run)
     # Of four test attacks of a strategy one broke nothing and one was refused: two of four succeed undefended.
     assert shots["0"]["iid"] == shots["0"]["ood"] == 0.5
@@ -263,9 +261,12 @@ def test_rapid_response_counts_as_the_benchmark_does(tmp_path: Path) -> None:
     assert shots["1"]["iid"] == shots["1"]["ood"] == 0.0
     assert shots["1"]["benign_rise"] == 0.25
     assert shots["1"]["learned_from"] == len(FAMILIES)
-    figures = figures_of(run, {})
+    figures = write(tmp_path, rapid_report(done, {}))
+    assert figures == {**figures_of(run, {}), "seconds": figures["seconds"]}
     assert figures["attacks"] == 2 * TOTAL
     assert figures["warden_asr"]["mean"] == 0.0
+    lines = [json.loads(line) for line in (tmp_path / "outcomes.jsonl").read_text().splitlines()]
+    assert {line["design"] for line in lines} == {"0 shown, model-a", "1 shown, model-a"}
 
 
 def test_keyword_filter_stops_the_blatant_and_spares_the_everyday() -> None:

@@ -1,12 +1,27 @@
 """`sisf evaluate rapid-response`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, emit
-from sisf.cli.evaluate.common import counts_of, laboratory, names_of, show
-from sisf.cli.evaluate.options import Benign, Judge, Out, Reference, Seed, Synthesiser, Trials
+from sisf.cli.base import ConfigOption, JsonOption
+from sisf.cli.evaluate.common import counts_of, names_of, show
+from sisf.cli.evaluate.options import (
+    Benign,
+    Format,
+    Fresh,
+    Judge,
+    MaxCalls,
+    MaxCost,
+    Out,
+    Parallel,
+    Reference,
+    Seed,
+    Synthesiser,
+    Trials,
+)
+from sisf.cli.evaluate.running import Running
 
 
 def rapid_response(
@@ -21,23 +36,25 @@ def rapid_response(
     trials: Trials = 1,
     seed: Seed = 0,
     reference: Reference = "",
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Learn from prompts and answers of a few examples of each jailbreak strategy, then face the rest of it."""
-    from rich.table import Table
-
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.protocols.rapid_response import page
-    from sisf.evaluation.protocols.rapid_response import run as protocol
-    from sisf.evaluation.report.words import percent
-    from sisf.evaluation.report.writer import write
+    from sisf.evaluation.protocols.rapid_response.page import report
 
     counts = counts_of(shots, "--shots", "0,1,5,25")
-    with laboratory(
-        out,
-        config,
+    running = Running(out, config, json, None, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "rapid_response.run:plan",
         [[data], names_of(benign)],
+        report,
+        _show,
+        given={"shots": counts},
         adjudicator=adjudicator,
         synthesiser=synthesiser,
         answers=True,
@@ -45,12 +62,14 @@ def rapid_response(
         trials=trials,
         seed=seed,
         reference=names_of(reference),
-    ) as (lab, ([attacks], honest), progress):
-        run = protocol.rapid_response(lab.setup(), learning(lab.system), attacks, honest, progress, shots=counts)
-    summary = write(out, page.report(run, lab.described()))
-    if json:
-        emit(summary)
-        return
+    )
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    from rich.table import Table
+
+    from sisf.evaluation.report.words import percent
+
     table = Table("examples seen", box=None, pad_edge=False, header_style="bold")
     for heading in ("iid", "ood", "honest blocked", "policies"):
         table.add_column(heading, justify="right")

@@ -56,13 +56,16 @@ def effort(trials: Sequence[Trial]) -> dict[str, Any]:
     """`latency` (ms that the decisions on one exchange took; of the trials, the mean of p50 and the largest p99) and
     `spent` (calls of models and judges elsewhere, US dollars at the prices known)."""
     timed = [t.latency for t in trials if t.latency]
-    latency = {
+    spent = {name: sum(t.spent.get(name, 0.0) for t in trials) for name in ("calls", "usd")}
+    return {
+        "latency": _latency(timed) if timed else None,
+        "spent": {"calls": int(spent["calls"]), "usd": round(spent["usd"], 4)},
+    }
+
+
+def _latency(timed: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {
         "n": sum(int(entry["n"]) for entry in timed),
         "p50_ms": round(sum(entry["p50"] for entry in timed) / len(timed), 3),
         "p99_ms": max(entry["p99"] for entry in timed),
-    }
-    spent = {name: sum(t.spent.get(name, 0.0) for t in trials) for name in ("calls", "usd")}
-    return {
-        "latency": latency if timed else None,
-        "spent": {"calls": int(spent["calls"]), "usd": round(spent["usd"], 4)},
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.errors import ConfigurationError
-from sisf.evaluation.experiment import SYSTEM, Designs, Plan, Setup, Split
+from sisf.evaluation.experiment import SYSTEM, Designs, Plan, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.protocols.learn.run import harmful
 from sisf.evaluation.stored import stored
@@ -31,7 +31,7 @@ def benign_plan(setup: Setup, designs: Designs, teachers: Sequence[Dataset], ben
     """Learn from all attacks of the teachers, in shuffled order; freeze; send the honest sets."""
     records = harmful(teachers)
 
-    def split(_: str, rng: random.Random) -> Split:
+    def split(_: Unit, rng: random.Random) -> Split:
         return Split((), rng.sample(records, len(records)), frozen=True)
 
     return Plan.of("benign", setup, designs, split, benign=benign, datasets=[*teachers, *benign])

@@ -15,7 +15,7 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError, DataError
 from sisf.evaluation.defences import Defence
-from sisf.evaluation.experiment import SYSTEM, Designs, Plan, Setup, Split, Splitter
+from sisf.evaluation.experiment import SYSTEM, Designs, Plan, Setup, Split, Splitter, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.protocols.learn.run import HELD_OUT_SHARE
 from sisf.evaluation.under_test import Answers
@@ -55,7 +55,8 @@ def recorded_plan(
     """Of each model, what broke it: `train` rows teach (at most `shots` of each strategy), test rows measure."""
     taught, tested = _arranged(attacks)
 
-    def split(teacher: str, rng: random.Random) -> Split:
+    def split(unit: Unit, rng: random.Random) -> Split:
+        teacher = unit.design
         learn = _drawn(taught[teacher], shots, rng)
         return Split([row for rows in tested.values() for row in rows], learn, frozen=True)
 
@@ -76,7 +77,8 @@ def live_plan(
     if cut < 1:
         raise DataError(f"cross-model needs at least two attacks to split, found {len(records)}")
 
-    def split(teacher: str, rng: random.Random) -> Split:
+    def split(unit: Unit, rng: random.Random) -> Split:
+        teacher = unit.design
         shuffled = rng.sample(records, len(records))
         learn = [(name, aimed(r, teacher)) for name, r in shuffled[:cut]]
         return Split([(name, aimed(r, m)) for m in models for name, r in shuffled[cut:]], learn, frozen=True)

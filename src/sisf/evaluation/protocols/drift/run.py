@@ -8,7 +8,7 @@ from typing import Any
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.experiment import Designs, Plan, Setup, Split
+from sisf.evaluation.experiment import Designs, Plan, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
 
 DATE = "date"
@@ -24,7 +24,7 @@ def drift_plan(setup: Setup, designs: Designs, attacks: Sequence[Dataset], benig
     """Every trial in the same order but for attacks of one date, which are shuffled; then all again; honest sets."""
     dated = [(date_of(r, d.name), d.name, r) for d in attacks for r in d.harmful()]
 
-    def split(_: str, rng: random.Random) -> Split:
+    def split(_: Unit, rng: random.Random) -> Split:
         shuffled = rng.sample(dated, len(dated))
         return Split([(name, record) for _, name, record in sorted(shuffled, key=lambda row: row[0])])
 

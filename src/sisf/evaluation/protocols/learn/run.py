@@ -7,7 +7,7 @@ from typing import Any
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.experiment import Designs, Plan, Run, Setup, Split
+from sisf.evaluation.experiment import Designs, Plan, Run, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.progress import Progress
 from sisf.evaluation.runs.runner import conduct
@@ -34,7 +34,7 @@ def learn_plan(
     freeze, and honest prompts."""
     records = harmful(attacks)
 
-    def split(_: str, rng: random.Random) -> Split:
+    def split(_: Unit, rng: random.Random) -> Split:
         return Split(rng.sample(records, len(records)))
 
     return Plan.of("learn", setup, designs, split, benign=benign, datasets=[*attacks, *benign], delay=delay)
@@ -62,7 +62,7 @@ def held_out_plan(
     if not teachers and cut < 1:
         raise DataError(f"held-out needs at least two attacks to split, found {len(records)}; name others with --learn")
 
-    def split(_: str, rng: random.Random) -> Split:
+    def split(_: Unit, rng: random.Random) -> Split:
         shuffled = rng.sample(records, len(records))
         if teachers:
             return Split(shuffled, rng.sample(teachers, len(teachers)), frozen=True)

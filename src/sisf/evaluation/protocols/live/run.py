@@ -122,6 +122,10 @@ class LiveSubject:
         outcome = verdict.outcome.value if verdict else sample.verdict
         return replace(sample, verdict=outcome, new_policy_ids=new, policies=len(now))
 
+    def show(self, record: Record, *, dataset: str, trial: int) -> Sample:  # noqa: ARG002
+        """Raises `ConfigurationError`: a gateway sees what is sent to it, and nothing else."""
+        raise ConfigurationError("a running gateway can be sent attacks, not shown exchanges")
+
     def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
         """See `Subject`; what the gateway learns from it is its own affair."""
         return _sample(record, self._sent(record), None, dataset=dataset, trial=trial, honest=True)

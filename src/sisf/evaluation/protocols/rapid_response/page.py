@@ -6,9 +6,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from sisf.evaluation.outcomes import Sample
+from sisf.evaluation.experiment import Run
+from sisf.evaluation.protocols.learn.page import outcomes_of
 from sisf.evaluation.protocols.rapid_response.figures import figures_of
-from sisf.evaluation.protocols.rapid_response.run import RapidRun, Round
+from sisf.evaluation.protocols.rapid_response.run import arranged_run
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
 from sisf.evaluation.report.words import percent, settings_table
@@ -19,16 +20,11 @@ from sisf.evaluation.report.writer import Report
 _PUBLISHED = {"regex": (0.027, 0.113), "embedding": (0.121, 0.241), "guard fine-tuning": (0.0017, 0.024)}
 
 
-def report(run: RapidRun, settings: Mapping[str, Any]) -> Report:
+def report(done: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
-    figures = figures_of(run, settings)
+    figures = figures_of(arranged_run(done), settings)
     drawn = [draw("rapid_response", "Attacks that still succeed", _curve, figures["shots"])]
-    outcomes = {"outcomes.jsonl": [s.as_json() for r in run.rounds for s in _samples(r)]}
-    return Report(figures, outcomes, drawn, _page(figures, drawn))
-
-
-def _samples(played: Round) -> list[Sample]:
-    return [*played.attacks, *(s for sent in played.benign.values() for s in sent)]
+    return Report(figures, outcomes_of(done), drawn, _page(figures, drawn))
 
 
 def _curve(axes: Axes, shots: Mapping[str, Any]) -> None:

@@ -6,21 +6,21 @@ both the prompt and the recorded answer. The figure is the mean over strategies 
 """
 
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.defences import Defence, Tally, teach
-from sisf.evaluation.experiment import Setup
+from sisf.evaluation.defences import Defence, Tally
+from sisf.evaluation.experiment import SYSTEM, Plan, Run, Setup, Split, Trial, Unit
+from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import AttackOutcome, Sample
-from sisf.evaluation.progress import Progress
-from sisf.evaluation.under_test import SystemUnderTest
 from sisf.policy import Policy
 
 SHOTS = (0, 1, 5, 25)
+_SHOWN = " shown, "
 _FIELDS = ("target_model", "split", "broke_model")
 
 
@@ -58,102 +58,69 @@ class _Data:
     """Model → split → strategy → all test attacks."""
 
 
-def rapid_response(
-    setup: Setup,
-    make: Callable[[], Defence],
-    data: Dataset,
-    benign: Sequence[Dataset],
-    progress: Progress,
-    *,
-    shots: Sequence[int] = SHOTS,
-) -> RapidRun:
-    """Every trial, number of examples and target model, each from zero policies."""
-    started = time.monotonic()
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> Plan:
+    """`sets` are the benchmark and honest sets; `given` has the numbers of examples, `shots`."""
+    (data,), benign = sets
+    return rapid_plan(lab.setup(), lab.designs()[SYSTEM], data, benign, shots=given["shots"])
+
+
+def rapid_plan(
+    setup: Setup, make: Callable[[], Defence], data: Dataset, benign: Sequence[Dataset], *, shots: Sequence[int] = SHOTS
+) -> Plan:
+    """Every number of examples and target model, each from zero policies."""
     arranged = _arrange(data)
-    run = RapidRun(setup, [data, *benign])
-    for trial in range(setup.trials):
-        # The same draw for every number of examples: five examples are the one example and four more.
-        order = {
-            (model, strategy): random.Random(f"{setup.seed}:{trial}:{model}:{strategy}").sample(examples, len(examples))
-            for model, strategies in arranged.train.items()
-            for strategy, examples in strategies.items()
+    designs = {_design(count, model): (count, model) for count in shots for model in arranged.test}
+
+    def split(unit: Unit, rng: random.Random) -> Split:
+        count, model = designs[unit.design]
+        taught: list[Record] = []
+        for strategy, examples in arranged.train.get(model, {}).items():
+            # The same draw for every number of examples: five examples are the one example and four more.
+            draw = random.Random(f"{setup.seed}:{unit.number}:{model}:{strategy}")
+            taught += draw.sample(examples, len(examples))[:count]
+        rng.shuffle(taught)
+        sent = [r for part in arranged.test[model].values() for records in part.values() for r in records if _counts(r)]
+        return Split([(data.name, r) for r in sent], [(data.name, r) for r in taught], frozen=True, shown=True)
+
+    made = dict.fromkeys(designs, make)
+    sets = [data, *benign]
+    return Plan.of("rapid-response", setup, made, split, benign=benign, datasets=sets, together=True)
+
+
+def arranged_run(run: Run) -> RapidRun:
+    """The rounds of a run of `rapid_plan`."""
+    data = run.datasets[0]
+    test = _arrange(data).test
+    found = RapidRun(run.setup, run.datasets, seconds=run.seconds)
+    for design, trials in run.results.items():
+        count, model = int(design.split(_SHOWN)[0]), design.split(_SHOWN, 1)[1]
+        found.rounds += [_round(trial, count, model, test[model]) for trial in trials]
+    return found
+
+
+def _design(count: int, model: str) -> str:
+    return f"{count}{_SHOWN}{model}"
+
+
+def _round(trial: Trial, shots: int, model: str, test: Mapping[str, Mapping[str, Sequence[Record]]]) -> Round:
+    through = {s.id for s in trial.attacks if s.outcome is not AttackOutcome.INTERCEPTED}
+    success = {
+        part: {
+            strategy: sum(r.id in through for r in records) / len(records) for strategy, records in strategies.items()
         }
-        for count in shots:
-            for model in arranged.test:
-                taught = [r for (m, _), drawn in order.items() if m == model for r in drawn[:count]]
-                random.Random(f"{setup.seed}:{trial}").shuffle(taught)
-                title = f"{count} examples · {model.rsplit('/', 1)[-1]}"
-                defence = make()
-                with setup.subject(defence) as subject:
-                    player = _Round(subject, data.name, trial, progress, title)
-                    run.rounds.append(player.play(count, model, taught, arranged.test[model], benign))
-    progress.end()
-    run.seconds = time.monotonic() - started
-    return run
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    subject: SystemUnderTest
-    dataset: str
-    trial: int
-    progress: Progress
-    title: str
-
-    def play(
-        self,
-        shots: int,
-        model: str,
-        taught: Sequence[Record],
-        test: Mapping[str, Mapping[str, Sequence[Record]]],
-        benign: Sequence[Dataset],
-    ) -> Round:
-        self._learn(taught)
-        samples: list[Sample] = []
-        success: dict[str, dict[str, float]] = {}
-        self.progress.begin(f"{self.title} · attacks", sum(len(r) for s in test.values() for r in s.values()))
-        for split, strategies in test.items():
-            for strategy, records in strategies.items():
-                through = 0
-                for record in records:
-                    self.progress.advance()
-                    if not _counts(record):
-                        continue
-                    sample = self.subject.attack(record, dataset=self.dataset, trial=self.trial, learn=False)
-                    samples.append(sample)
-                    through += sample.outcome is not AttackOutcome.INTERCEPTED
-                success.setdefault(split, {})[strategy] = through / len(records)
-        honest = {}
-        for dataset in benign:
-            self.progress.begin(f"{self.title} · {dataset.name}", len(dataset))
-            sent = []
-            for record in dataset.benign():
-                sent.append(self.subject.benign(record, dataset=dataset.name, trial=self.trial))
-                self.progress.advance()
-            honest[dataset.name] = tuple(sent)
-        defence = self.subject.defence
-        policies = tuple(defence.policies())
-        return Round(
-            self.trial,
-            shots,
-            model,
-            success,
-            honest,
-            tuple(samples),
-            len(taught),
-            self.subject.defence.tally(),
-            policies,
-        )
-
-    def _learn(self, taught: Sequence[Record]) -> None:
-        """The defence is shown the examples as what they are: exchanges that got through, whatever it does by now."""
-        from sisf.store import ExchangeRecord
-
-        self.progress.begin(f"{self.title} · learning", len(taught))
-        for record in taught:
-            exchange = record.exchange(record.response, dataset=self.dataset)
-            teach(self.subject.defence, ExchangeRecord(exchange))
-            self.progress.advance({"policies": str(len(self.subject.defence.policies()))})
+        for part, strategies in test.items()
+    }
+    return Round(
+        trial.number,
+        shots,
+        model,
+        success,
+        trial.benign,
+        trial.attacks,
+        len(trial.learned),
+        trial.tally,
+        trial.policies,
+    )
 
 
 def _counts(record: Record) -> bool:

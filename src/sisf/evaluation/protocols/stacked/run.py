@@ -11,7 +11,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.evaluation.defences import Defence, no_defence
-from sisf.evaluation.experiment import SYSTEM, Plan, Setup, Split
+from sisf.evaluation.experiment import SYSTEM, Plan, Setup, Split, Unit
 from sisf.evaluation.guards import Behind, Guard
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.protocols.learn.run import harmful
@@ -42,7 +42,7 @@ def stacked_plan(
         NOTHING: no_defence,
     }
 
-    def split(_: str, rng: random.Random) -> Split:
+    def split(_: Unit, rng: random.Random) -> Split:
         return Split(rng.sample(records, len(records)))
 
     return Plan.of("stacked", setup, designs, split, benign=benign, datasets=[*attacks, *benign])

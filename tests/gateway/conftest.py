@@ -48,7 +48,7 @@ class Rig:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=20)
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=120)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()

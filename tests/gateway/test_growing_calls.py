@@ -29,6 +29,11 @@ def call(index: int, arguments: str) -> bytes:
     return chunk({"tool_calls": [{"index": index, "function": {"name": None, "arguments": arguments}}]})
 
 
+def named(index: int, arguments: str) -> bytes:
+    whole = {"index": index, "id": f"c{index}", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return chunk({"tool_calls": [whole]})
+
+
 def streamed(made: Rig, events: Sequence[bytes]) -> bytes:
     made.upstream.events = [*events, chunk({}, "tool_calls"), b"data: [DONE]\n\n"]
     return made.post(chat("x", stream=True)).body
@@ -63,6 +68,7 @@ def escaped(text: str) -> str:
             [call(0, json.dumps({"lead": "x" * 300, "a": f'{{"b": "{escaped(WORD)}"}}', "more": "y" * 300}))],
         ),
         ("over two calls", [call(0, '{"a": "' + "x" * 300 + WORD[:4]), call(1, WORD[4:] + "y" * 300 + '"}')]),
+        ("over two calls with names", [named(0, '{"a": "' + WORD[:4]), named(1, WORD[4:] + "y" * 300 + '"}')]),
         (
             "in two calls that take turns",
             [call(0, '{"a": "' + "x" * 300 + WORD[:4]), call(1, "z" * 30), call(0, WORD[4:] + "y" * 300 + '"}')],

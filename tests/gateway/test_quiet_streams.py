@@ -128,3 +128,11 @@ def test_a_tool_call_that_is_held_back_keeps_the_connection_alive(monkeypatch: p
         body = made.post(chat("x", stream=True)).body
         assert COMMENT in body
         assert body.replace(COMMENT, b"") == b"".join([*events, b"data: [DONE]\n\n"])
+
+
+@pytest.mark.parametrize("kind", ["text/plain; charset=utf-8", "application/octet-stream"])
+def test_a_stream_that_is_called_something_else_is_one(kind: str) -> None:
+    events = [b'data: {"choices": [{"index": 0, "delta": {"content": "Yes"}}]}\n\n', b"data: [DONE]\n\n"]
+    with rig() as gateway:
+        gateway.upstream.headers, gateway.upstream.events = {"content-type": kind}, events
+        assert gateway.post(chat("x", stream=True)).body == b"".join(events)

@@ -26,6 +26,8 @@ from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Release, Turn
 from sisf.policy import Direction
 
 JSON = b"application/json"
+_UNSAID = ("", "text/plain", "application/octet-stream")
+"""What servers call a stream when they do not say that it is one."""
 
 
 class Upstream(Protocol):
@@ -122,7 +124,9 @@ class ExchangeHandler:
                 await self._upstream_error(turn, reply, out)
             elif self._dialect.name == Embeddings.name:
                 await self._numbers(turn, reply, out, asked)
-            elif reply.media_type != "text/event-stream" and (reply.media_type or not turn.request.stream):
+            elif reply.media_type != "text/event-stream" and (
+                reply.media_type not in _UNSAID or not turn.request.stream
+            ):
                 await self._plain(turn, reply, out, asked)
             elif turn.request.stream:
                 raises = self._on_blocked == "raise"

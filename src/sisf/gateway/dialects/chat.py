@@ -238,8 +238,10 @@ def _call(index: int, place: int, call: Any) -> list[Delta]:
     with reader.collected(Role.ASSISTANT, "name"):
         reader.read(CALL, call, Role.ASSISTANT, "")
     channel = f"{index}.tool_calls.{number}."
-    found = [
-        Delta(index, channel + m.origin, m.content, whole=True) for m in reader.messages if "(decoded)" not in m.origin
+    found = [  # names stand apart: between the arguments of calls they would hide what those say together
+        Delta(index, channel + m.origin, m.content, whole=m.origin != "name")
+        for m in reader.messages
+        if "(decoded)" not in m.origin
     ]
     return found + [Delta(-1, channel + m.origin, m.content) for m in reader.aside]
 

@@ -131,7 +131,7 @@ def moderation(scores: Sequence[Mapping[str, float]]) -> bytes:
 )
 def test_moderation(scores: Sequence[Mapping[str, float]], outcome: str, hazard: str) -> None:
     with ScriptedServer(body=moderation(scores)) as server:
-        endpoint = ModerationModel(base_url=server.url, timeout=2, retries=0)
+        endpoint = ModerationModel(base_url=server.url, timeout=30, retries=0)
         judge = ClassifierAdjudicator("moderation", ModerationClassifier(endpoint, strictness="strict"))
         verdict = judge.adjudicate(PAIR)
     assert (verdict.outcome, verdict.hazard) == (outcome, hazard)
@@ -139,7 +139,7 @@ def test_moderation(scores: Sequence[Mapping[str, float]], outcome: str, hazard:
 
 def test_strict_moderation_lets_a_refusal_of_a_flagged_prompt_pass() -> None:
     with ScriptedServer(body=moderation([{"illicit": 0.9}, {"illicit": 0.1}])) as server:
-        endpoint = ModerationModel(base_url=server.url, timeout=2, retries=0)
+        endpoint = ModerationModel(base_url=server.url, timeout=30, retries=0)
         judge = ClassifierAdjudicator("moderation", ModerationClassifier(endpoint, strictness="strict"))
         assert judge.adjudicate(Exchange.of("q", "I'm sorry, I can't help with that.")).outcome is Outcome.SAFE
 
@@ -147,7 +147,7 @@ def test_strict_moderation_lets_a_refusal_of_a_flagged_prompt_pass() -> None:
 @pytest.mark.parametrize("failure", [Failure.REFUSE, Failure.RATE_LIMIT, Failure.MALFORMED, Failure.TRUNCATED])
 def test_moderation_failures_are_undecided(failure: Failure) -> None:
     with ScriptedServer(failure=failure) as server:
-        endpoint = ModerationModel(base_url=server.url, timeout=1, retries=0)
+        endpoint = ModerationModel(base_url=server.url, timeout=30, retries=0)
         judge = ClassifierAdjudicator("moderation", ModerationClassifier(endpoint, strictness="strict"))
         assert judge.adjudicate(PAIR).outcome is Outcome.UNDECIDED
         assert sum(judge.counters.counts.values()) == 2

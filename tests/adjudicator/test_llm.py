@@ -178,7 +178,7 @@ def test_a_thousand_hostile_texts_echoed_by_the_model(worst: str) -> None:
     server = EchoServer()
     with server:
         server.worst = worst
-        endpoint = ModelEndpoint(model="m", base_url=server.url, timeout=5, retries=0)
+        endpoint = ModelEndpoint(model="m", base_url=server.url, timeout=60, retries=0)
         gate = CallGate(limits, "m")
         model = OpenAIChatModel(endpoint, gate=gate, sleep=lambda _: None)
         judge = LlmAdjudicator(model)

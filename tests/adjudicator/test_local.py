@@ -108,7 +108,7 @@ def test_hostile_and_endless_texts_neither_crash_nor_stall(judge: LocalAdjudicat
         verdict = judge.adjudicate(Exchange.of(text, text or "x"))
         slowest = max(slowest, time.process_time() - start)
         assert 0.0 <= (verdict.breach_probability or 0.0) <= 1.0
-    assert slowest < 5.0
+    assert slowest < 30.0
     assert "failure" not in str(judge.counters.counts)
 
 

@@ -69,7 +69,7 @@ def store(tmp_path: Path) -> str:
     opened.policies.commit(Change((policy,), "loop", "learned"), expected=0)
     decision = Decision(Action.BLOCK, (Match("cave", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
     said = Exchange.of("open sesame is a fairy tale", id="tale", principal="kid")
-    opened.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
+    opened.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(60)
     opened.close()
     return url
 
@@ -183,7 +183,7 @@ def test_a_learned_policy_shows_its_words_and_nearest_breaches(sisf: Sisf, store
     for number, text in enumerate(("steal the golden lamp", "hello there")):
         said = Exchange.of(text, "y", id=f"b{number}", principal=f"thief {number}")
         record = ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t"))
-        opened.exchanges.record(record, enqueue=False).result(5)
+        opened.exchanges.record(record, enqueue=False).result(60)
     embedder = create_embedder("hash")
     weights = bytes(4 * embedder.dimensions)
     probe = Probe(embedder.id, embedder.dimensions, weights, {"golden lamp": 2.0, "kindly": -1.5, "the": 9.0}, 0.0, 0.5)

@@ -35,7 +35,9 @@ class Rig:
         self.store.policies.commit(Change((policy,), "loop", "x"), expected=0)
         decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
         said = Exchange.of("the lock of the canal", id="e1", tenant="default", principal="ann")
-        self.store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
+        self.store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(
+            60
+        )
         self.warden = Warden(HashEmbedder(8), threads=1)
         loop = make_loop(self.store, workers=0, gate=OpenGate())
         settings = load(

@@ -67,7 +67,7 @@ def test_no_text_and_no_secret_is_logged_even_at_debug(tmp_path: Path) -> None:
                 assert wait_until(lambda: any("stands at" in line for line in lines))
                 drive("".join(lines), secret, upstream)
                 process.send_signal(signal.SIGTERM)
-                process.wait(30)
+                process.wait(60)
                 reader.join(10)
             finally:
                 process.kill()

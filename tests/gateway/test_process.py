@@ -84,7 +84,7 @@ def test_reload_and_drain(tmp_path: Path) -> None:
             slow.join(20)
             assert answers
             assert answers[0].endswith(b"data: [DONE]\n\n")
-            process.wait(20)
+            process.wait(60)
             with pytest.raises(OSError, match="refused"):
                 socket.create_connection(address.split(":"), timeout=1)  # type: ignore[arg-type]
 

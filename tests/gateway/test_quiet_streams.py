@@ -111,7 +111,7 @@ def slow_upstream(first: bytes, last: bytes, seconds: float) -> Iterator[str]:
         thread = threading.Thread(target=serve, args=(listener,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        thread.join(5)
+        thread.join(60)
 
 
 def test_a_tool_call_that_is_held_back_keeps_the_connection_alive(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def store() -> Iterator[Store]:
 def said(store: Store, text: str, principal: str, answer: str = "Gladly.", outcome: Outcome = Outcome.SAFE) -> None:
     exchange = Exchange.of(text, answer, principal=principal)
     record = ExchangeRecord(exchange, verdict=Verdict(outcome, "judge"))
-    store.exchanges.record(record, enqueue=False).result(5)
+    store.exchanges.record(record, enqueue=False).result(60)
 
 
 def policy(pattern: str) -> Policy:

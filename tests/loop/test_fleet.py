@@ -62,7 +62,7 @@ def test_what_one_node_sees_all_nodes_stop(url: str) -> None:
     delays = []
     for number in range(10):
         attack = f"attack number {number}!"
-        gateways[number % 3].loop.monitor(exchange(attack)).result(5)
+        gateways[number % 3].loop.monitor(exchange(attack)).result(60)
         assert wait_until(lambda text=attack: any(blocks(member.warden, text) for member in gateways))
         before = time.monotonic()
         assert wait_until(lambda text=attack: all(blocks(member.warden, text) for member in gateways))
@@ -81,18 +81,18 @@ def test_what_one_node_sees_all_nodes_stop(url: str) -> None:
 
 def test_the_database_goes_away_and_comes_back(url: str, cable: Cable) -> None:
     near = Member(cable.url, workers=1)
-    near.loop.monitor(exchange("attack one!")).result(5)
+    near.loop.monitor(exchange("attack one!")).result(60)
     assert near.loop.drain(10)
     cable.cut()
     assert wait_until(lambda: _refused(near.store))
     assert blocks(near.warden, "attack one!"), "what was learned is enforced"
     elsewhere = Member(url, workers=1)
-    elsewhere.loop.monitor(exchange("attack two!")).result(5)
+    elsewhere.loop.monitor(exchange("attack two!")).result(60)
     assert elsewhere.loop.drain(10)
     assert not blocks(near.warden, "attack two!")
     cable.mend()
     assert wait_until(lambda: blocks(near.warden, "attack two!"))
-    near.loop.monitor(exchange("attack three!")).result(5)
+    near.loop.monitor(exchange("attack three!")).result(60)
     assert near.loop.drain(10)
     assert wait_until(lambda: blocks(elsewhere.warden, "attack three!"))
     for member in (near, elsewhere):
@@ -110,7 +110,7 @@ def _refused(store: Store) -> bool:
 def test_a_node_starts_from_its_local_copy(cable: Cable, tmp_path: Path) -> None:
     copy = tmp_path / "copy.json"
     first = Member(cable.url, workers=1, copy=copy)
-    first.loop.monitor(exchange("attack one!")).result(5)
+    first.loop.monitor(exchange("attack one!")).result(60)
     assert first.loop.drain(10)
     first.close()
     cable.cut()
@@ -122,7 +122,7 @@ def test_a_node_starts_from_its_local_copy(cable: Cable, tmp_path: Path) -> None
     assert blocks(second.warden, "attack one!")
     cable.mend()
     assert wait_until(lambda: second.store.silent_seconds < 0.5)
-    second.loop.monitor(exchange("attack two!")).result(5)
+    second.loop.monitor(exchange("attack two!")).result(60)
     assert second.loop.drain(10)
     assert blocks(second.warden, "attack two!")
     second.close()

@@ -46,7 +46,7 @@ class World:
         moment = self.began + timedelta(minutes=minute, seconds=self.random.uniform(0, 59))
         said = Exchange(messages, None if decision.blocked else "Gladly.", sender=sender, time=moment)
         fate = Fate.INTERCEPTED_PROMPT if decision.blocked else Fate.RELEASED
-        self.loop.monitor(ExchangeRecord(said, (decision,), fate)).result(5)
+        self.loop.monitor(ExchangeRecord(said, (decision,), fate)).result(60)
         return said.id
 
     def minute(self, number: int) -> None:

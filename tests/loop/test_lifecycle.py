@@ -61,7 +61,7 @@ def stopped(store: Store, name: str, *policies: str, principal: str = "", text: 
     matches = tuple(Match(p, Action.BLOCK, 0.8, 0.5) for p in policies)
     decision = Decision(Action.BLOCK, matches, 1, Direction.PROMPT)
     said = Exchange.of(text, id=name, principal=principal or name)
-    store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(60)
     return name
 
 
@@ -161,7 +161,7 @@ def test_a_learned_threshold_rises_above_the_score_or_the_text_is_an_exception()
 
 
 def test_what_no_policy_stopped_is_no_false_positive(store: Store) -> None:
-    store.exchanges.record(ExchangeRecord(Exchange.of("hi", "yo", id="e1")), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(Exchange.of("hi", "yo", id="e1")), enqueue=False).result(60)
     with pytest.raises(StoreError, match="no policy stopped"):
         make(store).report_false_positive("e1", actor="client:eve")
 
@@ -201,7 +201,7 @@ def test_the_cap_retires_what_is_least_used(store: Store) -> None:
 def test_the_breaker_stops_activation(store: Store) -> None:
     loop = make_loop(store, workers=0, rules=Rules(breaker_principals=3, demote_principals=99))
     loop.monitor(exchange("attack one"))
-    assert loop.drain(5)
+    assert loop.drain(60)
     (policy,) = store.policies.list()
     for number in range(3):
         assert not loop.lifecycle.tripped()
@@ -209,7 +209,7 @@ def test_the_breaker_stops_activation(store: Store) -> None:
         loop.lifecycle.report_false_positive(f"e{number}", actor=f"person:{number}")
     assert loop.lifecycle.tripped()
     loop.monitor(exchange("attack two"))
-    assert loop.drain(5)
+    assert loop.drain(60)
     assert [p.status for p in store.policies.list()] == [Status.ACTIVE, Status.PROPOSED]
 
 
@@ -218,7 +218,7 @@ def test_a_broad_policy_needs_independent_principals(store: Store) -> None:
     lifecycle = make(store, broad_principals=2)
     for name, principal in (("a", "u1"), ("b", "u1"), ("c", "u2")):
         said = ExchangeRecord(Exchange.of("x", "y", id=name, principal=principal), verdict=Verdict(Outcome.BREACH, "t"))
-        store.exchanges.record(said, enqueue=False).result(5)
+        store.exchanges.record(said, enqueue=False).result(60)
     policy = Policy(probe, Action.BLOCK, Direction.PROMPT, "x", provenance=Provenance(("a", "b")))
     assert lifecycle.entry(policy) is Status.SHADOW
     wider = dataclasses.replace(policy, provenance=Provenance(("a", "b", "c")))
@@ -233,7 +233,7 @@ def test_an_exception_must_not_cost_the_reach(store: Store) -> None:
             return GateReport(True, catches_breach=False)
 
     said = ExchangeRecord(Exchange.of("bad", "y", id="b1"), verdict=Verdict(Outcome.BREACH, "t"))
-    store.exchanges.record(said, enqueue=False).result(5)
+    store.exchanges.record(said, enqueue=False).result(60)
     policy = dataclasses.replace(put(store), provenance=Provenance(("b1",)))
     store.policies.commit(Change((policy,), "loop", "x"), expected=1)
     stopped(store, "e1", "p")
@@ -248,7 +248,7 @@ def test_housekeeping_deletes_what_is_too_old(store: Store) -> None:
     for name, verdict in (("s", Outcome.SAFE), ("b", Outcome.BREACH)):
         said = dataclasses.replace(Exchange.of("x", "y", id=name), time=old)
         record = ExchangeRecord(said, verdict=Verdict(verdict, "t"))
-        store.exchanges.record(record, enqueue=False).result(5)
+        store.exchanges.record(record, enqueue=False).result(60)
     loop = make_loop(store, workers=1, housekeeping_seconds=0.01, retention=Retention(30, 365))
     loop.start()
     from sisf.testing import wait_until
@@ -264,7 +264,7 @@ def answered(
     decision = Decision(Action.ALLOW, matches, 1, Direction.PROMPT)
     said = Exchange.of("a bad apple", answer, id=name, principal=principal or name)
     record = ExchangeRecord(said, (decision,), Fate.RELEASED, Verdict(verdict, "judge"))
-    store.exchanges.record(record, enqueue=False).result(5)
+    store.exchanges.record(record, enqueue=False).result(60)
     return record
 
 
@@ -306,7 +306,7 @@ def test_the_loop_heeds_its_judge(store: Store) -> None:
     said = Exchange.of("attack", "an answer")
     decision = loop._enforcement._warden.policy_set.inspect(said.messages, Direction.PROMPT, "")
     loop.monitor(ExchangeRecord(said, (decision,)))
-    assert loop.drain(5)
+    assert loop.drain(60)
     assert store.policies.get("p").evidence.confirmations == 1
 
 
@@ -461,7 +461,7 @@ def test_what_others_replace_retires(store: Store) -> None:
         put(store, name, condition=Pattern(pattern))
     for number, fruit in enumerate(("apple", "pear", "plum")):
         said = Exchange.of(f"a bad {fruit}", "y", id=f"b{number}")
-        store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(5)
+        store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(60)
     stopped(store, "only", "other", text="bad pear indeed")
     later = datetime.now(UTC) + timedelta(days=2)
     knowledge = StoreKnowledge(store, Reference())
@@ -475,7 +475,7 @@ def test_what_stopped_something_alone_of_late_stays(store: Store) -> None:
     put(store, "a", condition=Pattern("bad apple|rotten"))
     put(store, "b", condition=Pattern("bad (apple|pear)"))
     said = Exchange.of("a bad apple", "y", id="b1")
-    store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t")), enqueue=False).result(60)
     stopped(store, "only", "a", text="something rotten")
     later = datetime.now(UTC) + timedelta(days=2)
     knowledge = StoreKnowledge(store, Reference())
@@ -490,8 +490,8 @@ def test_a_flood_of_one_principal_does_not_make_the_loop_learn_without_end(store
     loop.listen(events.append)
     for number in range(5):
         said = Exchange.of(f"attack {number}", "y", principal="flooder")
-        loop.monitor(ExchangeRecord(said)).result(5)
-    loop.monitor(ExchangeRecord(Exchange.of("attack of another", "y", principal="someone"))).result(5)
+        loop.monitor(ExchangeRecord(said)).result(60)
+    loop.monitor(ExchangeRecord(Exchange.of("attack of another", "y", principal="someone"))).result(60)
     assert loop.drain(10)
     from sisf.loop import Planned
 
@@ -512,7 +512,7 @@ def test_where_no_broad_policy_may_act_yet_a_narrow_one_stands_in(store: Store) 
     loop = make_loop(store, workers=0, rules=Rules(broad_principals=2), synthesiser=ScriptedSynthesiser(write))
     loop.start()
     loop.monitor(ExchangeRecord(Exchange.of("attack the castle", "y", principal="ann")))
-    assert loop.drain(5)
+    assert loop.drain(60)
     statuses = {p.provenance.synthesiser: p.status for p in store.policies.list()}
     assert statuses == {"local": Status.SHADOW, "narrow": Status.ACTIVE}
     decision = loop._enforcement._warden.policy_set.inspect(

@@ -28,7 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def run(loop: Loop, *prompts: str) -> None:
     for prompt in prompts:
-        loop.monitor(exchange(prompt)).result(5)
+        loop.monitor(exchange(prompt)).result(60)
         assert loop.drain(10)
 
 
@@ -112,16 +112,16 @@ def test_an_inline_verdict_is_not_asked_for_again(store: Store) -> None:
 
 def test_a_prompt_whose_answer_was_stopped_is_learned_from(store: Store) -> None:
     loop = make_loop(store, workers=0)
-    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), Fate.INTERCEPTED_RESPONSE)).result(5)
-    assert loop.drain(5)
+    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), Fate.INTERCEPTED_RESPONSE)).result(60)
+    assert loop.drain(60)
     assert [p.status for p in store.policies.list()] == [Status.ACTIVE]
 
 
 @pytest.mark.parametrize("fate", [Fate.INTERCEPTED_PROMPT, Fate.ERROR])
 def test_what_no_model_answered_is_kept_and_not_judged(store: Store, fate: Fate) -> None:
     loop = make_loop(store, workers=0)
-    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), fate)).result(5)
-    assert loop.drain(5)
+    loop.monitor(ExchangeRecord(Exchange.of("attack", "yes"), (), fate)).result(60)
+    assert loop.drain(60)
     assert store.exchanges.recent()[0].verdict is None
 
 
@@ -190,7 +190,7 @@ def test_a_job_outlives_the_workers_that_die_at_it_but_not_any_number(
     loop.monitor(exchange("attack")).result()
     for _ in range(leases - 1):
         assert store.jobs.lease("killed", 0.0) is not None
-    assert loop.drain(5)
+    assert loop.drain(60)
     assert [error for _, error in store.jobs.dead()] == ["given up after 8 attempts that never ended"] * given_up
     assert len(store.policies.list()) == (not given_up)
 
@@ -204,7 +204,7 @@ def test_a_verdict_that_a_person_overruled_is_not_learned_from(store: Store) -> 
     ((job, _),) = store.jobs.dead()
     store.exchanges.save_verdict(job.exchange_id, Verdict(Outcome.SAFE, "person"), actor="person:ada")
     store.jobs.retry(job.exchange_id)
-    assert loop.drain(5)
+    assert loop.drain(60)
     assert store.policies.list() == []
     assert store.jobs.dead() == []
 
@@ -268,7 +268,7 @@ def test_work_left_behind_is_done_after_a_restart(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'sisf.db'}"
     store = open_store(url)
     for stage in (Stage.ANALYZE, Stage.PLAN, Stage.EXECUTE):
-        make_loop(store, workers=0).monitor(exchange(f"attack {stage}", stage.value)).result(5)
+        make_loop(store, workers=0).monitor(exchange(f"attack {stage}", stage.value)).result(60)
     for stage in (Stage.PLAN, Stage.EXECUTE):
         job = next(j for j in iter(lambda: store.jobs.lease("dying", 0.2), None) if j.exchange_id == stage.value)
         if stage is Stage.PLAN:
@@ -314,7 +314,7 @@ def test_stopping_gives_the_work_at_hand_back(store: Store) -> None:
     assert store.jobs.counts() == {"ready": 1, "leased": 0, "waiting": 0, "dead": 0}
     assert store.exchanges.breach_count() == 1
     follower = make_loop(store, workers=0)
-    assert follower.drain(5)
+    assert follower.drain(60)
     assert len(store.policies.list()) == 1
 
 

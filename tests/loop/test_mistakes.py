@@ -54,7 +54,7 @@ def report(store: Store, *texts: str) -> None:
     said = Exchange(tuple(Message(Role.USER, text) for text in texts), sender=Sender(principal="u"))
     decision = warden.inspect(said.messages, Direction.PROMPT)
     warden.close()
-    store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(60)
     lifecycle = Lifecycle(store, OpenGate(), StoreKnowledge(store, Reference()), embedder=EMBEDDER)
     lifecycle.report_false_positive(said.id, actor="person:ada")
 
@@ -130,7 +130,7 @@ def test_a_probe_that_would_lose_its_breaches_gets_an_exception_in_place_of_a_th
     from sisf.verdict import Outcome, Verdict
 
     learned = ExchangeRecord(Exchange.of("apple", "y", id="b1"), verdict=Verdict(Outcome.BREACH, "t"))
-    store.exchanges.record(learned, enqueue=False).result(5)
+    store.exchanges.record(learned, enqueue=False).result(60)
     policy = dataclasses.replace(store.policies.get("p"), provenance=Provenance(("b1",)))
     store.policies.commit(Change((policy,), "loop", "x"), expected=1)
     said = Exchange.of("an apple a day", principal="u")
@@ -138,7 +138,7 @@ def test_a_probe_that_would_lose_its_breaches_gets_an_exception_in_place_of_a_th
     warden.activate(store.policies.snapshot())
     record = ExchangeRecord(said, (warden.inspect(said.messages, Direction.PROMPT),), Fate.INTERCEPTED_PROMPT)
     warden.close()
-    store.exchanges.record(record, enqueue=False).result(5)
+    store.exchanges.record(record, enqueue=False).result(60)
     lifecycle = Lifecycle(store, Weighing(), StoreKnowledge(store, Reference()), embedder=EMBEDDER)
     lifecycle.report_false_positive(said.id, actor="person:ada")
     condition = store.policies.get("p").condition

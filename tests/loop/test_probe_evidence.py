@@ -39,7 +39,7 @@ def test_breaches_of_probes_alone_suffice_and_beside_users_count_as_one(
     for number, principal in enumerate(principals):
         said = Exchange.of("x", "y", id=str(number), principal=principal)
         record = ExchangeRecord(said, verdict=Verdict(Outcome.BREACH, "t"))
-        store.exchanges.record(record, enqueue=False).result(5)
+        store.exchanges.record(record, enqueue=False).result(60)
     learned_from = Provenance(tuple(map(str, range(len(principals)))))
     policy = Policy(BROAD, Action.BLOCK, Direction.PROMPT, "x", provenance=learned_from)
     assert make(store, broad_principals=3).entry(policy) is enters
@@ -50,7 +50,7 @@ def heard(store: Store, name: str, principal: str, outcome: Outcome) -> None:
     decision = Decision(Action.ALLOW, (Match("p", Action.BLOCK, 0.9, 0.5, shadow=True),), 1, Direction.PROMPT)
     said = Exchange.of("a bad apple", "Here it is.", id=name, principal=principal)
     record = ExchangeRecord(said, (decision,))
-    store.exchanges.record(record, enqueue=False).result(5)
+    store.exchanges.record(record, enqueue=False).result(60)
     make(store).heed(record, Verdict(outcome, "t"))
 
 

@@ -85,7 +85,7 @@ def reported(store: Store, text: str = MISTAKE) -> str:
     said = Exchange.of(text)
     decision = PolicySet.compile(store.policies.snapshot(), EMBEDDER).inspect(said.messages, Direction.PROMPT, "acme")
     record = ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT)
-    store.exchanges.record(record, enqueue=False).result(5)
+    store.exchanges.record(record, enqueue=False).result(60)
     lifecycle_of(store).report_false_positive(said.id, actor="person:ada")
     assert not stops(store.policies.snapshot().policies, text)
     return said.id
@@ -184,7 +184,7 @@ def test_what_moves_to_another_embedder_comes_with_its_exceptions(store: Store) 
     decision = PolicySet.compile(Snapshot(1, (POLICIES[2],)), EMBEDDER).inspect(
         record.messages, Direction.PROMPT, "acme"
     )
-    store.exchanges.record(ExchangeRecord(record, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(5)
+    store.exchanges.record(ExchangeRecord(record, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(60)
     commit(store, POLICIES[2])
     lifecycle = Lifecycle(store, OpenGate(), StoreKnowledge(store, Reference()), embedder=old)
     lifecycle.report_false_positive(record.id, actor="person:ada")

@@ -84,11 +84,11 @@ def test_ageing(store: Store) -> None:
     for name, taken in (("e1", matches[:1]), ("e2", matches[:1])):
         decision = Decision(Action.BLOCK, taken, 1, Direction.PROMPT)
         record = ExchangeRecord(Exchange.of("x", id=name), (decision,), Fate.INTERCEPTED_PROMPT, BREACH)
-        store.exchanges.record(record, enqueue=False).result(5)
+        store.exchanges.record(record, enqueue=False).result(60)
     figures = ageing(store)
     assert figures.policies["active"] == 2
     assert (figures.used_lately, figures.never_used, figures.overlap) == (0.5, 1, 0.0)
     both = Decision(Action.BLOCK, matches, 1, Direction.PROMPT)
     record = ExchangeRecord(Exchange.of("x", id="e3"), (both,), Fate.INTERCEPTED_PROMPT)
-    store.exchanges.record(record, enqueue=False).result(5)
+    store.exchanges.record(record, enqueue=False).result(60)
     assert ageing(store).overlap == pytest.approx(1 / 3)

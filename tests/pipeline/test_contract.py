@@ -417,7 +417,7 @@ def test_an_abandoned_exchange_is_recorded_and_learned_from(
         with ScriptedServer(failure=Failure.STALL) as server, DOORS[door](system, server, tmp_path) as opened:
             server.answer = "a BREACH " + "and more " * 10
             with capture_logs() as entries:
-                opened.leave("hello", lambda: read.wait(20), stream=True)
+                opened.leave("hello", lambda: read.wait(60), stream=True)
                 assert wait_until(
                     lambda: (
                         "exchange allow abandoned" in logged(entries) or "exchange none abandoned" in logged(entries)

@@ -36,7 +36,7 @@ def test_every_reaction_is_told_from_the_others() -> None:
 @pytest.mark.parametrize("failure", [Failure.REFUSE, Failure.SERVER_ERROR, Failure.RATE_LIMIT])
 def test_what_is_no_gateway_is_an_error_and_is_asked_once(failure: Failure) -> None:
     with ScriptedServer(failure=failure) as server:
-        target = GatewayTarget(server.url, timeout=5)
+        target = GatewayTarget(server.url, timeout=60)
         with pytest.raises(ModelError, match="does not answer as a gateway should"):
             target.send("hello")
         assert len(server.requests) <= 1

@@ -135,22 +135,22 @@ class TestExchanges:
         messages = (Message(Role.SYSTEM, "be kind", "messages[0]"), Message(Role.USER, "lone \ud800 and \0 and ☃"))
         exchange = Exchange(messages, "answer \udfff", model="m", sender=Sender("t", "p\0\ud800"))
         written = ExchangeRecord(exchange, (decision,), Fate.RELEASED, SAFE)
-        store.exchanges.record(written, enqueue=False).result(5)
+        store.exchanges.record(written, enqueue=False).result(60)
         assert store.exchanges.get(exchange.id) == written
 
     def test_recording_again_changes_nothing(self, store: Store) -> None:
-        store.exchanges.record(record(), enqueue=True).result(5)
+        store.exchanges.record(record(), enqueue=True).result(60)
         job = store.jobs.lease("w", 60)
         assert job is not None
         store.jobs.advance(job, None)
-        store.exchanges.record(record(prompt="other"), enqueue=True).result(5)
+        store.exchanges.record(record(prompt="other"), enqueue=True).result(60)
         assert store.exchanges.get("e1").exchange.prompt == "hello"
         assert store.jobs.lease("w", 60) is None
 
     def test_the_same_id_twice_at_once(self, store: Store) -> None:
         futures = [store.exchanges.record(record(prompt=f"try {n}"), enqueue=True) for n in range(10)]
         for future in futures:
-            future.result(5)
+            future.result(60)
         assert store.exchanges.get("e1").exchange.prompt == "try 0"
         assert len(store.exchanges.recent()) == 1
 
@@ -159,11 +159,11 @@ class TestExchanges:
         futures = [store.exchanges.record(record(name), enqueue=True, gather=True) for name in names]
         assert len(set(futures)) < len(futures)
         for future in futures:
-            future.result(5)
+            future.result(60)
         assert [r.exchange.id for r in store.exchanges.recent(100)] == names[::-1]
         again = [store.exchanges.record(record(n, "x"), enqueue=True, gather=True) for n in ("g1", "new", "g2")]
         for future in again:
-            future.result(5)
+            future.result(60)
         assert store.exchanges.get("g1").exchange.prompt == "hello"
         assert store.exchanges.recent(1)[0].exchange.id == "new"
         assert store.jobs.counts()["ready"] == 41
@@ -175,13 +175,13 @@ class TestExchanges:
 
     def test_recent_is_latest_first_and_by_outcome(self, store: Store) -> None:
         for name, verdict in (("a", SAFE), ("b", UNDECIDED), ("c", None), ("d", UNDECIDED)):
-            store.exchanges.record(record(name, verdict=verdict), enqueue=False).result(5)
+            store.exchanges.record(record(name, verdict=verdict), enqueue=False).result(60)
         assert [r.exchange.id for r in store.exchanges.recent(3)] == ["d", "c", "b"]
         assert [r.exchange.id for r in store.exchanges.recent(outcome=Outcome.UNDECIDED)] == ["d", "b"]
 
     def test_breaches_are_numbered_and_can_be_overruled(self, store: Store) -> None:
         for name in ("a", "b", "c"):
-            store.exchanges.record(record(name, verdict=BREACH), enqueue=False).result(5)
+            store.exchanges.record(record(name, verdict=BREACH), enqueue=False).result(60)
         numbers = [number for number, _ in store.exchanges.breaches()]
         assert [b.id for _, b in store.exchanges.breaches()] == ["a", "b", "c"]
         assert [b.id for _, b in store.exchanges.breaches(after=numbers[0])] == ["b", "c"]
@@ -193,7 +193,7 @@ class TestExchanges:
 
     def test_a_persons_latest_word_is_a_label_beside_what_the_judge_said(self, store: Store) -> None:
         for name in ("a", "b", "c"):
-            store.exchanges.record(record(name), enqueue=False).result(5)
+            store.exchanges.record(record(name), enqueue=False).result(60)
         store.exchanges.save_verdict("a", BREACH, actor="adjudicator")
         store.exchanges.save_verdict("a", SAFE, actor="person:ada")
         store.exchanges.save_verdict("b", SAFE, actor="person:bob")
@@ -203,7 +203,7 @@ class TestExchanges:
         assert [label.exchange_id for label in store.exchanges.labels(1)] == ["b"]
 
     def test_a_verdict_outside_the_loop_is_audited(self, store: Store) -> None:
-        store.exchanges.record(record(), enqueue=False).result(5)
+        store.exchanges.record(record(), enqueue=False).result(60)
         store.exchanges.save_verdict("e1", BREACH, actor="person:ada")
         assert store.exchanges.get("e1").verdict == BREACH
         assert [(row.actor, row.action, row.subject) for row in store.audit.rows()] == [
@@ -220,7 +220,7 @@ class TestExchanges:
     def test_what_is_stopped_is_audited(self, store: Store, fate: Fate) -> None:
         match = Match("alpha", Action.BLOCK, 1.0, 1.0)
         decision = Decision(Action.BLOCK, (match,), 7, Direction.PROMPT)
-        store.exchanges.record(record(decisions=(decision,), fate=fate), enqueue=False).result(5)
+        store.exchanges.record(record(decisions=(decision,), fate=fate), enqueue=False).result(60)
         (row,) = store.audit.rows()
         assert (row.subject, row.revision, row.detail["policy"]) == ("e1", 7, "alpha")
 
@@ -228,14 +228,14 @@ class TestExchanges:
         store.policies.commit(change(pattern()), expected=0)
         decision = Decision(Action.BLOCK, (Match("alpha", Action.BLOCK, 1.0, 1.0),) * 2, 1, Direction.PROMPT)
         for name in ("a", "b", "b"):
-            store.exchanges.record(record(name, decisions=(decision,)), enqueue=False).result(5)
+            store.exchanges.record(record(name, decisions=(decision,)), enqueue=False).result(60)
         assert store.policies.get("alpha").evidence.hits == 2
 
 
 class TestJobs:
     def enqueue(self, store: Store, *names: str) -> None:
         for name in names:
-            store.exchanges.record(record(name), enqueue=True).result(5)
+            store.exchanges.record(record(name), enqueue=True).result(60)
 
     def test_a_job_walks_through_its_stages(self, store: Store) -> None:
         self.enqueue(store, "e1")
@@ -270,10 +270,10 @@ class TestJobs:
     def test_the_urgent_come_first_but_not_for_ever(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.enqueue(store, "ordinary")
         for name, urgency in (("suspect", Urgency.SUSPECT), ("breach", Urgency.BREACH)):
-            store.exchanges.record(record(name), enqueue=True, urgency=urgency).result(5)
+            store.exchanges.record(record(name), enqueue=True, urgency=urgency).result(60)
         later = SimpleNamespace(time=lambda: time.time() + 700)
         monkeypatch.setattr("sisf.store.leases.time", later)
-        store.exchanges.record(record("late breach"), enqueue=True, urgency=Urgency.BREACH).result(5)
+        store.exchanges.record(record("late breach"), enqueue=True, urgency=Urgency.BREACH).result(60)
         names = [job.exchange_id for job in (store.jobs.lease("w", 60) for _ in range(4)) if job]
         assert names == ["breach", "suspect", "ordinary", "late breach"]
 
@@ -335,20 +335,21 @@ class TestJobs:
 
         def work() -> None:
             while store.jobs.lease("w", 60) is None:
-                store.jobs.wait(10)
+                store.jobs.wait(600)
             woken.set()
 
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=work, daemon=True)
         thread.start()
         self.enqueue(store, "e1")
-        assert woken.wait(2)
+        assert woken.wait(60)
         thread.join()
 
     def test_waiting_ends_after_its_time(self, store: Store) -> None:
         store.jobs.lease("w", 60)
-        before = time.monotonic()
-        store.jobs.wait(0.05)
-        assert time.monotonic() - before < 2
+        waiting = threading.Thread(target=store.jobs.wait, args=(0.05,), daemon=True)
+        waiting.start()
+        waiting.join(60)
+        assert not waiting.is_alive()
 
 
 class TestAudit:
@@ -460,7 +461,7 @@ class TestFigures:
         senders = [Sender("acme", "alice"), Sender("other", "alice"), Sender("acme", "bob")]
         for number, sender in enumerate(senders):
             said = dataclasses.replace(record(f"e{number}").exchange, sender=sender)
-            store.exchanges.record(ExchangeRecord(said), enqueue=False).result(5)
+            store.exchanges.record(ExchangeRecord(said), enqueue=False).result(60)
             word = Feedback("alpha", FeedbackKind.FALSE_POSITIVE, sender, f"e{number}", "adjudicator")
             assert store.feedback.add(word)
             assert not store.feedback.add(word)

@@ -180,7 +180,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(file_url: str) -> None
     limit(1)  # no more than there are
     for number in range(2_000):
         try:
-            store.exchanges.record(record(f"x{number}", prompt="long " * 1000), enqueue=False).result(5)
+            store.exchanges.record(record(f"x{number}", prompt="long " * 1000), enqueue=False).result(60)
         except StoreError as error:
             assert "full" in str(error)  # noqa: PT017 - the loop must go on
             work.failures += 1
@@ -207,9 +207,9 @@ def test_a_bad_row_does_not_take_its_neighbours_with_it(file_url: str) -> None:
     wrong = store.exchanges.record(bad, enqueue=False)
     futures += [store.exchanges.record(record(f"f{n}"), enqueue=False) for n in range(20)]
     for future in futures:
-        future.result(5)
+        future.result(60)
     with pytest.raises(StoreError, match="could not be written"):
-        wrong.result(5)
+        wrong.result(60)
     assert len(store.exchanges.recent(100)) == 40
     store.close()
 
@@ -245,9 +245,9 @@ def test_too_many_waiting_writes_are_refused_not_swallowed(file_url: str) -> Non
     with pytest.raises(StoreError, match="writes are waiting"):
         flood()
     hold.set()
-    blocker.result(5)
+    blocker.result(60)
     for future in futures:
-        future.result(5)
+        future.result(60)
     assert len(store.exchanges.recent(100)) == len(futures)
     store.close()
 
@@ -258,8 +258,8 @@ def test_a_locked_file_is_an_error_not_a_hang(file_url: str, monkeypatch: pytest
     other = sqlite3.connect(file_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked"):
-        store.exchanges.record(record(), enqueue=False).result(5)
+        store.exchanges.record(record(), enqueue=False).result(60)
     other.execute("ROLLBACK")
-    store.exchanges.record(record(), enqueue=False).result(5)
+    store.exchanges.record(record(), enqueue=False).result(60)
     other.close()
     store.close()

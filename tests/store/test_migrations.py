@@ -95,7 +95,7 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = open_store(f"sqlite:///{tmp_path / 'sisf.db'}")
-        store.exchanges.record(record(), enqueue=False).result(5)
+        store.exchanges.record(record(), enqueue=False).result(60)
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
         store.close()
     finally:
@@ -113,7 +113,7 @@ def test_two_programs_may_open_one_file(tmp_path: Path) -> None:
     from sisf.testing import wait_until
 
     assert wait_until(lambda: 1 in heard)
-    gateway.exchanges.record(record(verdict=BREACH), enqueue=False).result(5)
+    gateway.exchanges.record(record(verdict=BREACH), enqueue=False).result(60)
     assert console.exchanges.breach_count() == 1
     for store in (gateway, console):
         store.close()
@@ -123,7 +123,7 @@ def test_data_survives_every_migration(postgres_database: Callable[[], str], tmp
     for url in (f"sqlite:///{tmp_path / 'sisf.db'}", postgres_database()):
         store = open_store(url)
         store.policies.commit(change(pattern()), expected=0)
-        store.exchanges.record(record(verdict=BREACH), enqueue=True).result(5)
+        store.exchanges.record(record(verdict=BREACH), enqueue=True).result(60)
         store.close()
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
         with engine.begin() as connection:
@@ -145,7 +145,7 @@ def test_evidence_of_before_belongs_to_the_tenant_of_its_exchange(
     for url in (f"sqlite:///{tmp_path / 'sisf.db'}", postgres_database()):
         store = open_store(url)
         said = Exchange.of("x", id="acmes", tenant="acme", principal="alice")
-        store.exchanges.record(ExchangeRecord(said), enqueue=False).result(5)
+        store.exchanges.record(ExchangeRecord(said), enqueue=False).result(60)
         store.close()
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
         with engine.begin() as connection:

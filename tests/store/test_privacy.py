@@ -61,7 +61,7 @@ def test_redaction_never_fails_and_is_stable(text: str) -> None:
 @pytest.mark.parametrize("keep", list(Keep))
 def test_what_is_kept_after_the_loop_is_done(keep: Keep) -> None:
     store = MemoryStore(Privacy(exchanges=keep, breaches=keep))
-    store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id="e")), enqueue=True).result(5)
+    store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id="e")), enqueue=True).result(60)
     assert store.exchanges.get("e").exchange.prompt == SECRET, "whole while the loop works on it"
     job = store.jobs.lease("w", 60)
     assert job is not None
@@ -82,7 +82,7 @@ def test_what_is_kept_after_the_loop_is_done(keep: Keep) -> None:
 def test_breaches_may_be_kept_otherwise() -> None:
     store = MemoryStore(Privacy(exchanges=Keep.NONE, breaches=Keep.REDACTED))
     for name, verdict in (("b", BREACH), ("s", SAFE)):
-        store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id=name)), enqueue=True).result(5)
+        store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id=name)), enqueue=True).result(60)
         job = store.jobs.lease("w", 60)
         assert job is not None
         following = store.jobs.advance(job, Stage.PLAN if verdict is BREACH else None, verdict=verdict)
@@ -91,7 +91,7 @@ def test_breaches_may_be_kept_otherwise() -> None:
     assert store.exchanges.get("b").exchange.prompt == "write to [email], card [card]"
     assert store.exchanges.get("s").exchange.prompt == ""
     inline = ExchangeRecord(Exchange.of(SECRET, SECRET, id="i"), verdict=BREACH)
-    store.exchanges.record(inline, enqueue=False).result(5)
+    store.exchanges.record(inline, enqueue=False).result(60)
     assert store.exchanges.get("i").exchange.prompt == "write to [email], card [card]"
     store.close()
 
@@ -100,7 +100,7 @@ def test_breaches_may_be_kept_otherwise() -> None:
 def test_what_quotes_a_breach_is_kept_no_further_than_the_breach(keep: Keep) -> None:
     store = MemoryStore(Privacy(exchanges=Keep.NONE, breaches=keep))
     verdict = dataclasses.replace(BREACH, rationale=f"asks to {SECRET}")
-    store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id="e")), enqueue=True).result(5)
+    store.exchanges.record(ExchangeRecord(Exchange.of(SECRET, SECRET, id="e")), enqueue=True).result(60)
     job = store.jobs.lease("w", 60)
     assert job is not None
     learned = probe(status=Status.PROPOSED)
@@ -131,7 +131,7 @@ def test_personal_data_does_not_come_into_what_is_learned(keep: Keep) -> None:
 
     store = MemoryStore(Privacy(exchanges=keep, breaches=keep))
     loop = make_loop(store, workers=0, synthesiser=Pupil())
-    loop.monitor(ExchangeRecord(Exchange.of(f"attack: {SECRET}", "x"))).result(5)
+    loop.monitor(ExchangeRecord(Exchange.of(f"attack: {SECRET}", "x"))).result(60)
     assert loop.drain(10)
     shown = SECRET if keep is Keep.FULL else "write to [email], card [card]"
     assert taught == [f"attack: {shown}"] * 2
@@ -142,7 +142,7 @@ def test_what_was_not_kept_teaches_nothing() -> None:
     store = MemoryStore(Privacy(exchanges=Keep.HASHED, breaches=Keep.HASHED))
     for number in range(3):
         record = ExchangeRecord(Exchange.of(f"attack {number}", "x"), verdict=BREACH)
-        store.exchanges.record(record, enqueue=False).result(5)
+        store.exchanges.record(record, enqueue=False).result(60)
     assert StoreKnowledge(store, Reference()).breaches() == ()
     store.close()
 
@@ -163,7 +163,7 @@ def test_sealed_bodies_are_unreadable_without_the_key(tmp_path: Path) -> None:
     url, old, new = f"sqlite:///{tmp_path / 'sisf.db'}", key(), key()
     store = open_store(url, Privacy(keys=(old,)))
     store.policies.commit(change(pattern()), expected=0)
-    store.exchanges.record(ExchangeRecord(Exchange.of("zanzibar", "x", id="e")), enqueue=True).result(5)
+    store.exchanges.record(ExchangeRecord(Exchange.of("zanzibar", "x", id="e")), enqueue=True).result(60)
     store.feedback.add(
         Feedback("alpha", FeedbackKind.FALSE_POSITIVE, Sender(principal="p"), "e", "person:ada", "zanzibar")
     )
@@ -223,8 +223,8 @@ def test_deletion_really_deletes(tmp_path: Path) -> None:
     for name, verdict in (("b1", BREACH), ("s1", SAFE), ("n1", None)):
         said = Exchange.of(f"zanzibar {name}", "zanzibar", id=name, principal="eve")
         record = ExchangeRecord(dataclasses.replace(said, time=old), verdict=verdict)
-        store.exchanges.record(record, enqueue=name == "n1").result(5)
-    store.exchanges.record(ExchangeRecord(Exchange.of("fresh", "x", id="f")), enqueue=False).result(5)
+        store.exchanges.record(record, enqueue=name == "n1").result(60)
+    store.exchanges.record(ExchangeRecord(Exchange.of("fresh", "x", id="f")), enqueue=False).result(60)
     learned = probe()
     assert isinstance(learned.condition, Probe)
     condition = dataclasses.replace(learned.condition, examples=("zanzibar b1",))
@@ -258,6 +258,6 @@ def test_deletion_really_deletes(tmp_path: Path) -> None:
 def test_tenants_are_apart() -> None:
     store = MemoryStore()
     for tenant in ("a", "b", "a"):
-        store.exchanges.record(ExchangeRecord(Exchange.of("x", "y", tenant=tenant)), enqueue=False).result(5)
+        store.exchanges.record(ExchangeRecord(Exchange.of("x", "y", tenant=tenant)), enqueue=False).result(60)
     assert len(store.exchanges.recent(tenant="a")) == 2
     store.close()

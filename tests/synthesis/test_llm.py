@@ -131,7 +131,7 @@ def test_a_reply_out_of_form_gives_no_policy_and_is_counted(reply: Callable[[str
 @pytest.mark.parametrize("failure", [Failure.REFUSE, Failure.SERVER_ERROR, Failure.MALFORMED, Failure.TRUNCATED])
 def test_an_endpoint_that_fails_costs_its_own_proposals_only(failure: Failure) -> None:
     with ScriptedServer(failure=failure) as server:
-        model = OpenAIChatModel(ModelEndpoint(model="m", base_url=server.url, retries=0, timeout=2))
+        model = OpenAIChatModel(ModelEndpoint(model="m", base_url=server.url, retries=0, timeout=30))
         policies, synthesiser = written(model)
     assert (list(policies), synthesiser.failures) == ([], 1)
     with pytest.raises(ModelError):

@@ -166,7 +166,7 @@ def seconds(text: str, times: int = 3) -> float:
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_bombs_cost_little_and_grow_little(bomb: str) -> None:
-    assert seconds(bomb) < 0.15  # measured: at most 0.08 s
+    assert seconds(bomb) < 1.5  # measured: at most 0.08 s; what grows with the square takes minutes
 
 
 @pytest.mark.parametrize(("size", "seeds"), [(4_000, 80), (40_000, 12)])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sisf.adjudicator.training import Version
     from sisf.datasets import Dataset
 
-app = group("The local judge: train it on your own labels, list its versions, roll back.")
+app = group("Train the local judge on your own labels, list its versions, roll back.")
 
 
 @app.command()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sisf.store import Store
 
 _PIPED_WIDTH = 160
+_WHOLE = 1_000
+"""Characters: longer than any sentence of a help text."""
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 ConfigOption = Annotated[
@@ -48,6 +50,14 @@ class SisfGroup(TyperGroup):
             where = f"{error.filename}: " if error.filename else ""
             complain(f"{where}cannot be written: {error.strerror}; make room or choose another folder")
         raise typer.Exit(2)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands, each with its first sentence in full."""
+        names = self.list_commands(ctx)
+        commands = {name: command for name in names if (command := self.get_command(ctx, name)) and not command.hidden}
+        if commands:
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in commands.items()])
 
 
 def group(help_text: str) -> typer.Typer:

@@ -14,25 +14,27 @@ Seed = Annotated[int, typer.Option(help="Seed of the generated policies and text
 
 @app.command()
 def warden(seed: Seed = 0, json: JsonOption = False) -> None:
-    """The Warden: heuristics against a loop over `re`, a check against one forward pass, growth, swaps, memory."""
+    """Measure the Warden: heuristics against a loop over `re`, a check against one forward pass, growth, swaps,
+    memory.
+    """
     _bench("warden", seed, json=json)
 
 
 @app.command()
 def gateway(seed: Seed = 0, json: JsonOption = False) -> None:
-    """The gateway: added latency, CPU against a pass-through, streaming."""
+    """Measure the gateway: added latency, CPU against a pass-through, streaming."""
     _bench("gateway", seed, json=json)
 
 
 @app.command()
 def loop(seed: Seed = 0, json: JsonOption = False) -> None:
-    """The loop: rows and iterations per second for each store, and the time from verdict to enforcement."""
+    """Measure the loop: rows and iterations per second for each store, and the time from verdict to enforcement."""
     _bench("loop", seed, json=json)
 
 
 @app.command()
 def judge(seed: Seed = 0, json: JsonOption = False) -> None:
-    """The local judge: time for a pair, also with an answer of 200,000 characters, against one forward pass."""
+    """Measure the local judge: time for a pair, also with an answer of 200,000 characters, against one forward pass."""
     _bench("judge", seed, json=json)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sisf.datasets.overlap import Overlap, Text
     from sisf.datasets.sources import Source
 
-app = group("Data sets: the known public ones, your own tables, and what is contaminated.")
+app = group("List and fetch data sets, convert your own tables, and find contaminated ones.")
 
 _EXAMPLES = 5
 _ALL = 1_000_000

@@ -11,7 +11,7 @@ from sisf.cli.base import group
 if TYPE_CHECKING:
     from sisf.serving import AsgiApp
 
-app = group("Models to protect, for trials and experiments.")
+app = group("Serve a model to protect, for trials and experiments.")
 
 
 @app.callback()

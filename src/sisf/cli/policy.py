@@ -118,7 +118,9 @@ def retire(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take a policy out of force. It stays in the store, and `rollback` brings it back."""
+    """Retire a policy: it is neither enforced nor evaluated any more. It stays in the store, and `rollback` brings
+    it back.
+    """
     import dataclasses
 
     from sisf.errors import PolicyError
@@ -154,7 +156,7 @@ def shadow(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let a policy only watch: its matches are recorded and nothing is stopped."""
+    """Put a policy in shadow: its matches are recorded, and nothing is stopped."""
     _moved(policy_id, "shadow", reason, config, store, json=json)
 
 

@@ -31,8 +31,6 @@ from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
-_RECENT = 2_000
-"""The latest exchanges, by which policies are compared that may replace each other."""
 _MERGE_EVERY = timedelta(minutes=10)
 _log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from sisf.cli.evaluate import (
     stacked,
 )
 
-app = group("Measure: attack success, false positives, what is learned and at what price.")
+app = group("Run an experiment: attack success, false positives, what is learned and at what price.")
 app.command("learn")(learn.learn)
 app.command("held-out")(learn.held_out)
 app.command("obfuscation")(obfuscation.obfuscation)

@@ -49,7 +49,9 @@ def benign(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """What policies cost honest users: any number of sets, at what --learn taught or what --store enforces."""
+    """Measure what policies cost honest users: any number of sets, with the policies that --learn taught or that
+    --store enforces.
+    """
     from sisf.evaluation.protocols.benign.page import report
 
     running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)

@@ -19,7 +19,7 @@ def compare(
     format: Format = "",  # noqa: A002 - the option's name
     json: JsonOption = False,
 ) -> None:
-    """Two runs on what both were sent: differences with intervals (bootstrap) and paired tests (McNemar)."""
+    """Compare two runs on what both were sent: differences with intervals (bootstrap) and paired tests (McNemar)."""
     from rich.table import Table
 
     from sisf.evaluation import comparison

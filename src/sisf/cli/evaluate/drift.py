@@ -52,7 +52,7 @@ def drift(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Attacks in the order of their dates: how new ones fare, and whether old ones are forgotten."""
+    """Send attacks in the order of their dates: how many new ones are stopped, and whether old ones are forgotten."""
     from sisf.evaluation.protocols.drift.page import report
 
     running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)

@@ -21,7 +21,7 @@ def judge(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Judges against labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
+    """Compare judges on labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
     from rich.table import Table
 
     from sisf import datasets

@@ -58,7 +58,9 @@ def learn(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """The paper's dynamic learning evaluation: attacks one after the other, from zero policies, then honest prompts."""
+    """Run the paper's dynamic learning evaluation: attacks one after the other, from zero policies, then honest
+    prompts.
+    """
     from sisf.evaluation.protocols.learn.page import report
 
     running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)

@@ -34,7 +34,7 @@ def live(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """One of the protocols against a gateway that is running, over HTTP, with all that it has learned before."""
+    """Run one of the protocols against a gateway that is running, over HTTP, with all that it has learned before."""
     import os
 
     from sisf.evaluation.protocols.live.run import KEY

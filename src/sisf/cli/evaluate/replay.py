@@ -19,7 +19,9 @@ def replay(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Recorded exchanges against a revision of a store: what would be decided otherwise. Exits with 0 either way."""
+    """Decide recorded exchanges again at a revision of a store: what would be decided otherwise. Exits with 0
+    either way.
+    """
     from rich.table import Table
 
     from sisf import datasets

@@ -55,7 +55,7 @@ def stacked(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Behind another guard: what it lets through, and how much of that is stopped where SISF stands behind it."""
+    """Measure SISF behind another guard: what the guard lets through, and how much of that SISF stops."""
     from sisf.evaluation.protocols.stacked.page import report
 
     running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)

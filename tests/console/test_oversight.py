@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from sisf.console import create_console
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Fate
 from sisf.policy import Change, Direction, Status
@@ -17,7 +19,7 @@ from sisf.store.records import NoteKind, Said, Scope
 from sisf.synthesis.coverage import Coverage, redundant
 from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
-from tests.console.system import TRICK, Rig, proposals, rigged
+from tests.console.system import TOKEN, TRICK, Rig, proposals, rigged
 
 
 @pytest.fixture
@@ -437,3 +439,11 @@ def _merge(rig: Rig) -> None:
     undo = store.policies.snapshot().revision
     rig.post("/undo", "operator", revision=undo)
     assert store.policies.get("cave").status is Status.ACTIVE
+
+
+def test_what_passed_unchecked_stands_on_the_first_page(rig: Rig) -> None:
+    console = create_console(rig.system.store, token=TOKEN, fail_opens=lambda: 3.0)
+    client = TestClient(console, base_url="http://console", headers={"authorization": f"Bearer {TOKEN}"})
+    assert '<b class="breach">3</b>passed unchecked' in client.get("/").text
+    assert client.get("/api/overview").json()["since_start"]["opened"] == 3
+    assert rig.get("/api/overview").json()["since_start"]["opened"] is None

@@ -174,7 +174,7 @@ def _serve(
 
         traced = Traced(app, tracing) if tracing else app
         listen = settings.listen
-        with stack, console_running(settings, system, origins, token):
+        with stack, console_running(settings, system, origins, token, metrics.failed_open):
             if place is None or siblings is None:
                 serve_gateway(
                     traced,
@@ -281,7 +281,11 @@ def _model_to_ask(settings: "Settings") -> "ChatModel | None":
 
 @contextlib.contextmanager
 def console_running(
-    settings: "Settings", system: "System", origins: Mapping[str, str] | None = None, made: str = ""
+    settings: "Settings",
+    system: "System",
+    origins: Mapping[str, str] | None = None,
+    made: str = "",
+    fail_opens: Callable[[], float] | None = None,
 ) -> Iterator[None]:
     """The oversight pages on their own listener, while the block runs; says how to open them. `made`: the token that
     opens them where the settings have none."""
@@ -313,6 +317,7 @@ def console_running(
         follow=system.loop.suspensions.follow,
         sessions=sessions,
         model=_model_to_ask(settings),
+        fail_opens=fail_opens,
     )
     with Background(console, admin.host, admin.port, section="admin") as listener:
         shown = admin.url or listener.url

@@ -23,6 +23,7 @@ from sisf.console.policy_pages import try_text
 from sisf.console.rehearsal import replay
 from sisf.console.review import Case, cases
 from sisf.console.roles import Who
+from sisf.console.spending import spending
 from sisf.loop.readmission import Readmission
 from sisf.policy import Direction, Policy, Snapshot, Status, compare
 from sisf.policy.codec import to_dict
@@ -53,7 +54,8 @@ class Api:
             figures = {name: found[name] for name in ("revision", "health", "agreement", "lag", "jobs")}
             waiting = {name: found[name] for name in ("undecided", "proposals", "dead")}
             shares = {"through": total.through, "harmed": total.harmed}
-            return {**figures, "total": asdict(total), "shares": shares, "waiting": waiting}
+            spent = asdict(spending(self._parts.fail_opens))
+            return {**figures, "since_start": spent, "total": asdict(total), "shares": shares, "waiting": waiting}
 
         return await told(collect)
 

@@ -57,13 +57,15 @@ def create_console(
     follow: Callable[[], object] | None = None,
     sessions: Sessions | None = None,
     model: ChatModel | None = None,
+    fail_opens: Callable[[], float] | None = None,
 ) -> Starlette:
     """The console as an ASGI application.
 
     `token` opens it as admin; `keys` are API keys, of which those with a role of the console open it; `settings` bring
     sign-in at a provider. `warden` lets texts be tried and decisions be explained; `configuration` and its `origins`
     are what the page of settings shows; `follow` is called when enforcement was suspended or resumed; `sessions` are
-    the console's own unless given; `model` is asked where people try texts. Raises `ValueError` when there is no way
+    the console's own unless given; `model` is asked where people try texts; `fail_opens` counts what passed
+    unchecked. Raises `ValueError` when there is no way
     in, `ConfigurationError` for unusable settings.
     """
     settings = settings or Admin()
@@ -80,6 +82,7 @@ def create_console(
         follow or (lambda: None),
         two_persons=settings.two_persons,
         model=model,
+        fail_opens=fail_opens,
     )
     sessions = sessions or create_sessions(settings, keys)
     credentials = Credentials(token, keys, sessions)

@@ -13,6 +13,7 @@ from sisf.console.parts import Parts
 from sisf.console.rehearsal import Replay, replay
 from sisf.console.render import Renderer
 from sisf.console.review import PAGE, cases, with_texts
+from sisf.console.spending import spending
 from sisf.errors import SisfError, StoreError
 from sisf.loop import Return
 from sisf.loop.undoing import is_rollback, plan
@@ -43,7 +44,11 @@ class Pages:
         tenant = request.query_params.get("tenant", "").strip()
         wanted = Query(tenant=tenant or None, since=finding.moment(since, "since"))
         context = {"since": since, "tenant": tenant, "ranges": finding.RANGES}
-        return await self.render(request, "home.html", lambda: {**overview(self.store, wanted), **context})
+        return await self.render(
+            request,
+            "home.html",
+            lambda: {**overview(self.store, wanted), "spent": spending(self._parts.fail_opens), **context},
+        )
 
     async def queue(self, request: Request) -> Response:
         """What waits for a person, one card a cause."""

@@ -37,6 +37,9 @@ class Parts:
     model: ChatModel | None = None
     """The protected model, where the settings let people ask it from here (`admin.try_model`)."""
 
+    fail_opens: Callable[[], float] | None = None
+    """How many texts the gateway beside this console let pass unchecked or unrecorded since it started."""
+
     @property
     def embedder(self) -> Embedder | None:
         """What semantic policies are compared by."""

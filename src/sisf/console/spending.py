@@ -27,4 +27,4 @@ def spending(fail_opens: Callable[[], float] | None) -> Spending:
 
 def _total(metric: object) -> float:
     samples = (sample for each in metric.collect() for sample in each.samples)  # type: ignore[attr-defined]
-    return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+    return float(sum(sample.value for sample in samples if sample.name.endswith("_total")))

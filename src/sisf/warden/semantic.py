@@ -22,7 +22,7 @@ _SPARE = 1.5
 """A full table is copied into one this much larger."""
 _YOUNG_POSTINGS = 16_384
 """The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
-_PROBE_CAUTION, _COSINE_CAUTION = 0.5, 0.02
+_PROBE_CAUTION, _COSINE_CAUTION = 1.25, 0.02
 """Steps in the scores of probes (log-odds) and prototypes (cosine) by which more is asked of what may well be wrong."""
 _LARGEST_POSTINGS = 1 << 24
 _FEW_TABLES = 3

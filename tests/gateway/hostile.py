@@ -223,7 +223,7 @@ SHAPES: dict[str, Callable[[], Shape]] = {
     # what a client can have a model say
     "one event of 4 MB": lambda: Shape(CHAT, _STREAM, events=_events(_delta(content=fill(_PLAIN)))),
     "one event of 4 MB, nothing in it": lambda: Shape(
-        CHAT, _STREAM, events=_events(b'{"choices":[],"x":[' + repeated(b"{}") + b"]}")
+        CHAT, _STREAM, events=_events(b'{"choices":[],"x":[' + repeated(b"{}", 800_000) + b"]}")
     ),
     "one event with many choices": lambda: Shape(
         CHAT,
@@ -300,11 +300,13 @@ SHAPES: dict[str, Callable[[], Shape]] = {
             }
         ).encode(),
     ),
-    "answer of empty objects": lambda: Shape(CHAT, _ASK, answer=b'{"choices":[],"x":[' + repeated(b"{}") + b"]}"),
+    "answer of empty objects": lambda: Shape(
+        CHAT, _ASK, answer=b'{"choices":[],"x":[' + repeated(b"{}", 800_000) + b"]}"
+    ),
     "large error": lambda: Shape(
         CHAT,
         _ASK,
-        answer=b'{"error":{"message":"' + fill(_PLAIN).encode() + b'","x":[' + repeated(b"{}", 2_000_000) + b"]}}",
+        answer=b'{"error":{"message":"' + fill(_PLAIN).encode() + b'","x":[' + repeated(b"{}", 400_000) + b"]}}",
         status=500,
     ),
 }

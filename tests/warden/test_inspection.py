@@ -8,6 +8,7 @@ from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Snapshot
 from sisf.warden import PolicySet, Warden
+from sisf.warden.readings import text_in_view
 from tests.text.tricks import CHARACTERS, ENCODINGS, Trick
 from tests.warden.samples import (
     EMBEDDER,
@@ -143,3 +144,22 @@ def test_a_shadow_policy_is_evaluated_although_another_blocks() -> None:
     decision = compiled(watching, pattern("pick the lock")).inspect(said(ATTACK), Direction.PROMPT)
     assert decision.blocked
     assert [m.policy_id for m in decision.matches if m.shadow] == [watching.id]
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("place", ["messages[1].content[{}].text", "output[0].content[{}].text", "system[{}].text"])
+def test_parts_of_one_message_are_read_together(role: Role, place: str) -> None:
+    cut = ["the first half of", "zanzibar", "payload and the rest"]
+    parts = [Message(role, text, place.format(number)) for number, text in enumerate(cut)]
+    policy_set = compiled(pattern(r"half of\s+zanzibar\s+payload"))
+    decision = policy_set.inspect(parts, Direction.PROMPT)
+    assert decision.blocked
+    match = decision.matches[0]
+    assert text_in_view(parts, match.segment, match.view) == "\n".join(cut)
+
+
+def test_other_messages_of_others_are_read_apart() -> None:
+    parts = [
+        Message(Role.TOOL, text, f"messages[{number}].content") for number, text in enumerate(["zanzibar", "payload"])
+    ]
+    assert not compiled(pattern(r"zanzibar\s+payload")).inspect(parts, Direction.PROMPT).blocked

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sisf.exchange import Message, Role, Sender
 from sisf.pipeline.turn import Inspected
 from sisf.policy import Action, Decision, Match
-from sisf.warden.readings import TURN
+from sisf.warden.readings import TURN, run_of
 
 Decide = Callable[[Sequence[Message]], Awaitable[Decision]]
 _PLACE = re.compile(r"[a-z_]{1,40}(?:\[\d{1,6}\])?(?:\.[A-Za-z_]{1,40}(?:\[\d{1,6}\])?){0,8}")
@@ -111,7 +111,7 @@ async def _older_to_blame(
         if not _together(match):
             blame.add(place[match.segment])
             continue
-        run = _run(messages, match.segment)
+        run = run_of(messages, match.segment)
         older = [i for i in run if place[i] < newest]
         if len(older) < len(run) and not (older and (await decide([messages[i] for i in older])).blocked):
             return None  # what was split is completed by the newest turn
@@ -166,14 +166,6 @@ def _newest(messages: Sequence[Message], place: Sequence[int]) -> int:
 
 def _together(match: Match) -> bool:
     return match.view.startswith(TURN)
-
-
-def _run(messages: Sequence[Message], last: int) -> range:
-    """The neighbouring texts of one speaker that end at `last`."""
-    first = last
-    while first and messages[first - 1].role is messages[last].role:
-        first -= 1
-    return range(first, last + 1)
 
 
 def _by_turn(messages: Sequence[Message], turns: Turns) -> dict[int, list[str]]:

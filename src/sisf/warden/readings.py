@@ -3,6 +3,7 @@
 The Warden reads a request so, and so does whoever tries a policy on texts: what is tried is what is enforced.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from sisf.exchange import Message, Role
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import View
 
+_MESSAGE = re.compile(r"(?:messages|input|choices|output)\[\d+\]|(?:system|instructions|content)(?=\[)")
+"""The message in which a text stands, by its place."""
 TURN = "turn"
 """The view of several texts of one turn taken together."""
 
@@ -60,23 +63,39 @@ def fine(view: View, embedder: Embedder) -> list[Window]:
 
 
 def turns(messages: Sequence[Message]) -> Iterator[tuple[str, int]]:
-    """Neighbouring texts of the user, joined, each with its last message: what is split over several is read as one."""
+    """Neighbouring texts of the user, and those of one message of anybody else, joined, each with its last message:
+    what is split over several is read as one."""
     first = 0
     for index in range(1, len(messages) + 1):
-        if index == len(messages) or messages[index].role is not messages[first].role:
-            if index - first > 1 and messages[first].role is Role.USER:
+        if index == len(messages) or not _together(messages[first], messages[index]):
+            if index - first > 1:
                 yield _joined(messages[first:index]), index - 1
             first = index
+
+
+def run_of(messages: Sequence[Message], last: int) -> range:
+    """The places of the texts that are read as one, of which the last is `last`."""
+    first = last
+    while first and _together(messages[first - 1], messages[last]):
+        first -= 1
+    return range(first, last + 1)
+
+
+def _together(one: Message, other: Message) -> bool:
+    if one.role is not other.role:
+        return False
+    if one.role is Role.USER:
+        return True
+    first, second = _MESSAGE.match(one.origin), _MESSAGE.match(other.origin)
+    return first is not None and second is not None and first[0] == second[0]
 
 
 def text_in_view(messages: Sequence[Message], segment: int, view: str) -> str:
     """The text of which `view` (a match's) is a reading: that of the message `segment`, or of the turn that it ends."""
     if not view.startswith(TURN):
         return messages[segment].content
-    first = segment
-    while first and messages[first - 1].role is messages[segment].role:
-        first -= 1
-    return _joined(messages[first : segment + 1])
+    run = run_of(messages, segment)
+    return _joined(messages[run.start : run.stop])
 
 
 def _joined(messages: Sequence[Message]) -> str:

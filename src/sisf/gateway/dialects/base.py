@@ -9,7 +9,7 @@ from sisf.pipeline.stream_texts import StreamEvent
 from sisf.pipeline.turn import Choice, Inspected
 from sisf.settings import Limits, Unseen
 
-REFUSAL = "I can't help with that. This answer was withheld by a safety policy."
+REFUSAL = "I'm sorry, but I can't help with that. This answer was withheld by a safety policy."
 """What a client reads in place of a text that was blocked."""
 
 

@@ -103,7 +103,7 @@ def test_hazards_are_named(judge: LocalAdjudicator) -> None:
 @pytest.mark.slow
 def test_hostile_and_endless_texts_neither_crash_nor_stall(judge: LocalAdjudicator) -> None:
     slowest = 0.0
-    for text in hostile_texts(400, seed=3):
+    for text in hostile_texts(100, seed=3):
         start = time.process_time()
         verdict = judge.adjudicate(Exchange.of(text, text or "x"))
         slowest = max(slowest, time.process_time() - start)

@@ -13,7 +13,6 @@ from sisf import datasets
 from sisf.cli.main import app
 from sisf.embedding.factory import create_embedder
 from sisf.exchange import Exchange, Fate
-from sisf.loop.benign_reference import shipped_reference
 from sisf.policy import (
     Action,
     Change,
@@ -28,23 +27,14 @@ from sisf.policy import (
     Status,
 )
 from sisf.store import ExchangeRecord, open_store
-from sisf.synthesis.base import Reference
 from sisf.verdict import Outcome, Verdict
 
 Sisf = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def few() -> Reference:
-    """One in ten of the benign texts that ship: to read them all takes seconds, in each command that asks the gate."""
-    shipped = shipped_reference()
-    return Reference(shipped.prompts[::10], shipped.responses[::10])
-
-
 @pytest.fixture
-def sisf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Reference) -> Sisf:
+def sisf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sisf:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sisf.loop.benign_reference.shipped_reference", lambda: few)
     monkeypatch.setenv("SISF_EMBEDDER__NAME", "hash")
 
     def run(*arguments: str, **options: Any) -> Result:

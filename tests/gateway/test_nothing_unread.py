@@ -227,3 +227,13 @@ def test_what_machines_made_is_not_read() -> None:
     calls = [{"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in ids]
     said = [{"role": "assistant", "content": "a", "tool_calls": calls}]
     assert Chat().request({"messages": said}, Limits()).aside == ()
+
+
+def test_numbers_of_characters_are_read() -> None:
+    codes = list(MARKER.encode())
+    used = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"codes": codes, "sizes": [10, 20, 30, 40]}}
+    said = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": [used]}]
+    found = texts_of_request(Messages(), {"max_tokens": 5, "messages": said})
+    assert found is not None
+    assert MARKER in found
+    assert texts_of_request(Chat(), {"messages": said[:1], "metadata": {"a": codes}}) == f"a\n{MARKER}\nhi"

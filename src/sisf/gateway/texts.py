@@ -48,6 +48,7 @@ _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,[A-Za-z0-9+/=]+")
 _DETAILS = ("auto", "low", "high", "original")
 _SENTENCE = re.compile(r"\A[A-Za-z]{12,}\Z|[a-z]{20}|[A-Z]{20}")
 _READABLE = re.compile(rb"[A-Za-z ]")
+_FEWEST_CODES, _TAB, _LAST_CODE = 4, 9, 0x10FFFF
 _JSON_IN_JSON = 4
 _EMBEDDED_NODES = 50_000
 
@@ -105,6 +106,14 @@ def _is_text(raw: bytes) -> bool:
     return 2 * len(_READABLE.findall(raw)) > len(raw)
 
 
+def spelled(numbers: list[Any]) -> str:
+    """What an array of the numbers of characters says; empty where it is no such array, or nothing to read."""
+    if len(numbers) < _FEWEST_CODES or not all(type(n) is int and _TAB <= n <= _LAST_CODE for n in numbers):
+        return ""
+    raw = "".join(map(chr, numbers)).encode(errors="replace")
+    return raw.decode() if _is_text(raw) else ""
+
+
 def strings(value: Any) -> Iterator[str]:
     """All strings in `value`, object keys included, apart from the protocols' own keys and types."""
     stack: list[Any] = [value]
@@ -121,6 +130,8 @@ def strings(value: Any) -> Iterator[str]:
                     stack.append(key)
         elif isinstance(item, list):
             stack.extend(reversed(item))
+            if said := spelled(item):
+                yield said
 
 
 def joined(role: Role, value: Any, origin: str) -> list[Message]:

@@ -6,22 +6,17 @@ Every server runs in a process of its own on loopback; the load comes from this 
 import asyncio
 import itertools
 import json
-import multiprocessing
-import os
 import random
-import shutil
-import signal
 import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from sisf.embedding.base import Embedder
 from sisf.embedding.factory import create_embedder
+from sisf.evaluation.bench import traffic
 from sisf.evaluation.bench.servers import (
     DIFFERENT,
     SSE_CHUNKS,
@@ -31,15 +26,13 @@ from sisf.evaluation.bench.servers import (
     serve_pass_through,
     serve_upstream,
 )
-from sisf.serving import address_of, bind
+from sisf.evaluation.bench.sockets import PATH, Requests, address, answer, cpu_seconds, litellm, post, send, server
 
-_CONNECTIONS = 16
 _REQUESTS = 4_000
 _SINGLE = 400
 _STREAMS = 30
 _SEMANTIC = 1_000
-_PATH = "/v1/chat/completions"
-_SPAWN = multiprocessing.get_context("spawn")
+_TRAFFIC = traffic.Sizes()
 
 
 def run(seed: int = 0) -> dict[str, Any]:
@@ -48,12 +41,12 @@ def run(seed: int = 0) -> dict[str, Any]:
     plain, stream = _requests(rng)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream, _ = stack.enter_context(_process(serve_upstream))
+        upstream, _ = stack.enter_context(server(serve_upstream))
         direct_p50, direct_ttft = _single(upstream, plain), _first_token(upstream, stream)
-        passing, passing_process = stack.enter_context(_process(serve_pass_through, upstream))
-        guard, guard_process = stack.enter_context(_process(serve_gateway, upstream, str(folder), seed))
+        passing, passing_process = stack.enter_context(server(serve_pass_through, upstream))
+        guard, guard_process = stack.enter_context(server(serve_gateway, upstream, str(folder), seed))
         for url in (passing, guard):
-            _load(url, plain, _REQUESTS // 10)
+            send(url, plain, _REQUESTS // 10)
         unseen = (_to(request, UNINSPECTED) for request in plain)
         rounds = [(_cost(passing, passing_process, plain), _cost(guard, guard_process, plain)) for _ in range(3)]
         passed, guarded = (min(cost for cost, _ in side) for side in zip(*rounds, strict=True))
@@ -70,19 +63,18 @@ def run(seed: int = 0) -> dict[str, Any]:
         }
         semantic_ms, forward_ms = _semantic(upstream, folder, seed, plain)
         figures |= {"added_p50_semantic_ms": round(semantic_ms, 3), "forward_pass_ms": round(forward_ms, 3)}
-        litellm = _litellm_rate(upstream, folder, plain)
+        with litellm(upstream, folder) as proxy:
+            theirs = proxy and _REQUESTS // 8 / send(proxy, plain, _REQUESTS // 8)
+            real = traffic.figures(traffic.Servers(upstream, passing, proxy), folder, seed, _TRAFFIC)
     ratios = {
-        "vs_litellm": litellm and round(rate / litellm, 1),
+        "vs_litellm": theirs and round(rate / theirs, 1),
         "cpu_vs_passthrough": round(guarded / passed, 2),
         "added_semantic_vs_forward_pass": round(semantic_ms / forward_ms, 2),
     }
-    if litellm:
-        figures["rps_16_litellm"] = round(litellm)
-    return {"ratios": {k: v for k, v in ratios.items() if v is not None}, "figures": figures}
-
-
-Requests = Iterator[bytes]
-"""Whole HTTP requests, without end."""
+    if theirs:
+        figures["rps_16_litellm"] = round(theirs)
+    ratios = {k: v for k, v in ratios.items() if v is not None}
+    return {"ratios": real["ratios"] | ratios, "figures": real["figures"] | figures}
 
 
 def _semantic(upstream: str, folder: Path, seed: int, requests: Requests) -> tuple[float, float]:
@@ -92,7 +84,7 @@ def _semantic(upstream: str, folder: Path, seed: int, requests: Requests) -> tup
     own = folder / "semantic"
     own.mkdir()
     added, forward = [], []
-    with _process(serve_gateway, upstream, str(own), seed, _SEMANTIC) as (guard, _):
+    with server(serve_gateway, upstream, str(own), seed, _SEMANTIC) as (guard, _):
         for _ in range(3):
             added.append(_single(guard, requests) - _single(upstream, requests))
             prompts = [_prompt(next(requests)) for _ in range(_SINGLE // 4)]
@@ -116,112 +108,33 @@ def _requests(rng: random.Random) -> tuple[Requests, Requests]:
     bodies = [
         {"model": "bench", "messages": [{"role": "user", "content": sentence(rng, 45)}]} for _ in range(DIFFERENT)
     ]
-    plain = [_request(json.dumps(body).encode()) for body in bodies]
-    streaming = [_request(json.dumps({**body, "stream": True}).encode()) for body in bodies]
+    plain = [post(json.dumps(body).encode()) for body in bodies]
+    streaming = [post(json.dumps({**body, "stream": True}).encode()) for body in bodies]
     return itertools.cycle(plain), itertools.cycle(streaming)
-
-
-@contextmanager
-def _process(target: Callable[..., None], *args: Any) -> Iterator[tuple[str, int]]:
-    """A server in a process of its own: its base URL and its process id."""
-    listener = bind("127.0.0.1", 0)
-    process = _SPAWN.Process(target=target, args=(listener, *args), daemon=True)
-    process.start()
-    try:
-        url = address_of(listener)
-        listener.close()
-        _wait(url)
-        yield url, process.pid or 0
-    finally:
-        process.terminate()
-        process.join(10)
-
-
-def _wait(url: str, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "hi"}]}).encode()
-    request = itertools.repeat(_request(body))
-    while time.monotonic() < end:
-        try:
-            _load(url, request, 1, connections=1)
-        except (OSError, EOFError, ValueError):
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError(f"the server at {url} did not start")
-
-
-def _request(body: bytes) -> bytes:
-    head = f"POST {_PATH} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-    return f"{head}authorization: Bearer sk-bench\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _to(request: bytes, path: str) -> bytes:
     """The same request to another path."""
-    return request.replace(f"POST {_PATH} ".encode(), f"POST {path} ".encode(), 1)
-
-
-async def _answer(reader: asyncio.StreamReader) -> None:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    if not head.startswith(b"http/1.1 200"):
-        raise ValueError(head.split(b"\r\n")[0].decode())
-    length = next((line for line in head.split(b"\r\n") if line.startswith(b"content-length:")), None)
-    if length is not None:
-        await reader.readexactly(int(length.split(b":")[1]))
-        return
-    while True:
-        size = int((await reader.readline()).split(b";")[0], 16)
-        await reader.readexactly(size + 2)
-        if size == 0:
-            return
-
-
-def _address(url: str) -> tuple[str, int]:
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    return host, int(port)
-
-
-def _load(url: str, requests: Requests, count: int, connections: int = _CONNECTIONS) -> float:
-    """Send `count` requests over keep-alive connections; seconds."""
-
-    async def one(share: int) -> None:
-        reader, writer = await asyncio.open_connection(*_address(url))
-        for _ in range(share):
-            writer.write(next(requests))
-            await _answer(reader)
-        writer.close()
-
-    async def everything() -> float:
-        start = time.perf_counter()
-        await asyncio.gather(*(one(max(1, count // connections)) for _ in range(connections)))
-        return time.perf_counter() - start
-
-    return asyncio.run(everything())
+    return request.replace(f"POST {PATH} ".encode(), f"POST {path} ".encode(), 1)
 
 
 def _cost(url: str, process: int, requests: Requests) -> tuple[float, float]:
     """CPU microseconds per request, and requests per second."""
-    before = _cpu(process)
-    seconds = _load(url, requests, _REQUESTS)
-    return (_cpu(process) - before) / _REQUESTS * 1e6, _REQUESTS / seconds
-
-
-def _cpu(process: int) -> float:
-    """Seconds of CPU that a process has used (Linux)."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before = cpu_seconds(process)
+    seconds = send(url, requests, _REQUESTS)
+    return (cpu_seconds(process) - before) / _REQUESTS * 1e6, _REQUESTS / seconds
 
 
 def _single(url: str, requests: Requests) -> float:
     """Median milliseconds of one request on one connection."""
 
     async def measure() -> list[float]:
-        reader, writer = await asyncio.open_connection(*_address(url))
+        reader, writer = await asyncio.open_connection(*address(url))
         taken = []
         for _ in range(_SINGLE):
             start = time.perf_counter()
             writer.write(next(requests))
-            await _answer(reader)
+            await answer(reader)
             taken.append(time.perf_counter() - start)
         writer.close()
         return taken[_SINGLE // 4 :]
@@ -236,7 +149,7 @@ def _first_token(url: str, requests: Requests) -> float:
     async def measure() -> list[float]:
         taken = []
         for _ in range(_STREAMS):
-            reader, writer = await asyncio.open_connection(*_address(url))
+            reader, writer = await asyncio.open_connection(*address(url))
             start = time.perf_counter()
             writer.write(next(requests))
             await reader.readuntil(b'"content":""')
@@ -249,36 +162,7 @@ def _first_token(url: str, requests: Requests) -> float:
 
 def _stream_cost(url: str, process: int, requests: Requests) -> float:
     """CPU microseconds per streamed chunk."""
-    _load(url, requests, 4, connections=1)
-    before = _cpu(process)
-    _load(url, requests, _STREAMS, connections=1)
-    return (_cpu(process) - before) / (_STREAMS * SSE_CHUNKS) * 1e6
-
-
-def _litellm_rate(upstream: str, folder: Path, requests: Requests) -> float | None:
-    """Requests per second of LiteLLM's proxy in front of the same upstream."""
-    command = shutil.which("litellm")
-    if command is None:
-        return None
-    parameters = {"model": "openai/bench", "api_base": f"{upstream}/v1", "api_key": "sk-bench"}
-    config = {"model_list": [{"model_name": "bench", "litellm_params": parameters}]}
-    (folder / "litellm.yaml").write_text(json.dumps(config))
-    with bind("127.0.0.1", 0) as free:
-        host, port = _address(address_of(free))
-    words = [command, "--config", str(folder / "litellm.yaml"), "--host", host, "--port", str(port)]
-    own = {
-        "LITELLM_LOG": "ERROR",
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # loopback, and only for this bench
-    }
-    environment = {**os.environ, **own}
-    with subprocess.Popen(  # noqa: S603 - the command that the user installed, our own arguments
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
-    ) as process:
-        try:
-            url = f"http://{host}:{port}"
-            _wait(url)
-            count = _REQUESTS // 8
-            return count / _load(url, requests, count)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
+    send(url, requests, 4, connections=1)
+    before = cpu_seconds(process)
+    send(url, requests, _STREAMS, connections=1)
+    return (cpu_seconds(process) - before) / (_STREAMS * SSE_CHUNKS) * 1e6

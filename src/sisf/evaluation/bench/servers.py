@@ -6,6 +6,7 @@ import json
 import random
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 SSE_CHUNKS = 400
@@ -87,15 +88,15 @@ def serve_pass_through(listener: socket.socket, upstream: str) -> None:
     _serve(app, listener, lifespan="off")
 
 
-def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int, semantic: int = 0) -> None:
-    """The gateway over a real store, with 240 heuristic policies and `semantic` semantic ones on prompts, none of which
-    anything matches."""
+def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int, semantic: int | str = 0) -> None:
+    """The gateway over a real store, with 240 heuristic policies of which none matches anything, and semantic ones: so
+    many generated ones on prompts that match nothing either, or those in the file of that name."""
     from sisf.bootstrap import build
     from sisf.embedding.factory import create_embedder
     from sisf.evaluation.bench.load import Load
     from sisf.gateway.app import create_app
     from sisf.gateway.server import configure_logs
-    from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
+    from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status, codec
     from sisf.settings import load
     from sisf.store import open_store
 
@@ -113,7 +114,9 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
         )
         for number in range(240)
     ]
-    if semantic:
+    if isinstance(semantic, str):
+        policies += [codec.from_json(text) for text in json.loads(Path(semantic).read_text())]
+    elif semantic:
         generated = Load(create_embedder(), seed)
         made = [*generated.prototypes(semantic // 2), *generated.probes(semantic - semantic // 2)]
         policies += [replace(policy, gate_report=report) for policy in made]

@@ -43,6 +43,35 @@ class TokenEmbedder(Protocol):
         ...
 
 
+class Begun(Protocol):
+    """A text of which the model has computed its first layers only."""
+
+    @property
+    def states(self) -> Vectors:
+        """What each token became so far, the model's markers first and last; shape `(tokens + 2, dimensions)`."""
+        ...
+
+    @property
+    def spans(self) -> Sequence[tuple[int, int]]:
+        """The place of each token in the text, in characters, the markers left out."""
+        ...
+
+    def finish(self) -> TokenVectors:
+        """The rest of the layers: what `TokenEmbedder.embed_tokens` gives."""
+        ...
+
+
+class SteppedEmbedder(Protocol):
+    """What some embedders can do besides: stop after their first layers."""
+
+    def begin(self, text: str) -> Begun | None:
+        """The first layers for a text of at most `max_tokens`; None where the model cannot be stopped there.
+
+        Raises `ModelError` as `Embedder.embed` does.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors. Thread-safe. The vector of a text never depends on what is embedded beside it."""
 

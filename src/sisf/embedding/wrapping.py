@@ -1,6 +1,6 @@
 """What every embedder that stands before another one and remembers its vectors has in common."""
 
-from sisf.embedding.base import Embedder, TextWindow, TokenVectors
+from sisf.embedding.base import Begun, Embedder, TextWindow, TokenVectors
 
 
 class Wrapper:
@@ -27,6 +27,11 @@ class Wrapper:
     def embed_tokens(self, text: str) -> TokenVectors | None:
         """See `TokenEmbedder.embed_tokens`. Not remembered."""
         inner = getattr(self.inner, "embed_tokens", None)
+        return inner(text) if inner is not None else None
+
+    def begin(self, text: str) -> Begun | None:
+        """See `SteppedEmbedder.begin`. Not remembered."""
+        inner = getattr(self.inner, "begin", None)
         return inner(text) if inner is not None else None
 
     def count_tokens(self, text: str) -> int:

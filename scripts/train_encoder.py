@@ -14,7 +14,6 @@ import json
 import math
 import random
 import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +24,13 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
 
-from sisf.corpus.training import Example, examples
+from sisf.corpus.training import Example, examples, in_development
 from sisf.embedding.minilm_package import MAX_TOKENS, packaged_folder
 from sisf.taxonomy import Hazard
 
 HAZARDS = [h for h in Hazard if h is not Hazard.OTHER]
 IGNORED = -100
 """The class of texts that do not count in the loss of the hazard."""
-DEV_SHARE = 15
-"""Percent of the groups that are kept from training."""
 
 
 class Encoder(nn.Module):
@@ -82,10 +79,6 @@ def embedded(model: Encoder, texts: list[str], batch: int = 64) -> np.ndarray:
         with torch.autocast("cpu", torch.bfloat16):
             vectors[part] = model(*padded([rows[i] for i in part])).float().numpy()
     return vectors
-
-
-def in_development(example: Example) -> bool:
-    return zlib.crc32(example.group.encode()) % 100 < DEV_SHARE
 
 
 def batches(lengths: list[int], groups: list[str], size: int, chooser: random.Random) -> list[list[int]]:

@@ -85,6 +85,7 @@ def build(
         window_chars=settings.streaming.window_chars,
         max_chars=settings.limits.text_chars,
         on_unreadable=settings.inspection.unreadable,
+        first_look=settings.inspection.first_look,
     )
     loop = Loop(
         store,

@@ -8,6 +8,7 @@ never saw. Deterministic by seed.
 import json
 import random
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from sisf.corpus import goals
 from sisf.corpus.composing import compose
 from sisf.taxonomy import Hazard
 
+_KEPT_SHARE = 15
+"""Percent of the groups that are kept from training."""
 _FORMS = 5
 """Forms of request into which each goal is put."""
 _TWIN_FORMS = 6
@@ -45,6 +48,11 @@ class Example:
     part: str
     """Where it comes from: `contrastive`, `pair`, `goal`, `twin`, `honest`, `frame`, `stance`, `company`, `document` or
     `answer`."""
+
+
+def in_development(example: Example) -> bool:
+    """Whether a text is kept from training, with all of its group."""
+    return zlib.crc32(example.group.encode()) % 100 < _KEPT_SHARE
 
 
 def examples(seed: int = 0) -> list[Example]:

@@ -7,7 +7,7 @@ from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.pipeline import Pipeline
-from sisf.pipeline.ports import Monitor, Warden
+from sisf.pipeline.ports import Monitor, TakesFirstLooks, Warden
 from sisf.pipeline.recording import Recorder
 from sisf.pipeline.throttle import Throttle
 from sisf.settings import Settings
@@ -27,6 +27,8 @@ def create_pipeline(
     warden.observe(settings.observe.policies)
     metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
+    if isinstance(warden, TakesFirstLooks):
+        metrics.first_looks = lambda: warden.first_looks
     moderation = settings.image_moderation
     inline = settings.adjudication.mode == "inline" and adjudicator is not None
     return Pipeline(

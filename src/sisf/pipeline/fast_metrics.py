@@ -1,7 +1,7 @@
 """Counting what happens in every request: in one thread, so without the locks that prometheus_client takes."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -28,6 +28,24 @@ class FastCounter(Collector):
         for labels, count in tuple(self._counts.items()):
             family.add_metric(labels, count)
         yield family
+
+
+class ReadCounters(Collector):
+    """Counters that somebody else keeps, read at each scrape."""
+
+    def __init__(
+        self, names: Mapping[str, tuple[str, str]], read: Callable[[], Mapping[str, int]], registry: CollectorRegistry
+    ) -> None:
+        """`names` maps what `read` gives to a metric's name and its description."""
+        self._names = names
+        self._read = read
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus_client asks for at a scrape."""
+        values = self._read()
+        for key, (name, help_text) in self._names.items():
+            yield CounterMetricFamily(name, help_text, value=values[key])
 
 
 class FastHistogram(Collector):

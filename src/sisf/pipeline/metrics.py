@@ -1,14 +1,21 @@
 """What the gateway counts. One registry for each application, so that tests and reloads do not share numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from sisf.loop import Activated, Event, Failed, Judged, Worked
-from sisf.pipeline.fast_metrics import FastCounter, FastHistogram
+from sisf.pipeline.fast_metrics import FastCounter, FastHistogram, ReadCounters
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+_FIRST_LOOKS = {
+    "inspected": ("sisf_first_look_inspected", "Windows read further after a first look."),
+    "discarded": ("sisf_first_look_discarded", "Windows that a first look discarded."),
+    "audited": ("sisf_first_look_audited", "Windows read to the end though a first look would have discarded them."),
+    "missed": ("sisf_first_look_missed", "Matches of policies in windows that were audited."),
+}
 
 
 class Metrics:
@@ -40,6 +47,9 @@ class Metrics:
             "sisf_redacted_turns", "Older turns of conversations that were replaced by a note.", **made
         )
         self.probing = Counter("sisf_probing", "Callers noticed to be blocked again and again.", **made)
+        self.first_looks: Callable[[], Mapping[str, int]] = lambda: dict.fromkeys(_FIRST_LOOKS, 0)
+        """What the Warden's first looks did, asked at each scrape."""
+        ReadCounters(_FIRST_LOOKS, lambda: self.first_looks(), registry)  # noqa: PLW0108 - may be replaced
         self.stages = FastHistogram("sisf_stage_seconds", "Time by stage.", "stage", _SECONDS, registry)
         self.added = FastHistogram("sisf_added_seconds", "Time that SISF itself added.", "", _SECONDS, registry)
         self.in_flight = 0

@@ -1,8 +1,8 @@
 """What the pipeline asks of the other rooms."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sisf.exchange import Message, Sender
 from sisf.policy import Decision, Direction
@@ -23,6 +23,16 @@ class Inspector(Protocol):
 
     async def finish(self) -> str:
         """The text has ended; returns what is left to release. Nothing after a block."""
+        ...
+
+
+@runtime_checkable
+class TakesFirstLooks(Protocol):
+    """Enforcement that may stop reading after a first look."""
+
+    @property
+    def first_looks(self) -> Mapping[str, int]:
+        """Windows so far: `inspected`, `discarded`, `audited`; and `missed`, the matches in those audited."""
         ...
 
 

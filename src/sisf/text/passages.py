@@ -6,6 +6,7 @@ or the next begins. What is inspected inside a long text, and what policies are 
 
 import re
 from bisect import bisect_left, bisect_right
+from itertools import accumulate
 
 Span = tuple[int, int]
 
@@ -34,7 +35,8 @@ def passages(text: str) -> list[Span]:
         last = bisect_left(starts, end)
         for start in starts[max(0, last - _ENDS) : last]:
             found[start, end] = None
-    return sorted({span for start, end in found if worth(text, *(span := _trimmed(text, start, end)))})
+    letters = letters_before(text)
+    return sorted({span for start, end in found if worth(letters, *(span := _trimmed(text, start, end)))})
 
 
 def borders(text: str) -> tuple[list[int], list[int]]:
@@ -46,11 +48,14 @@ def borders(text: str) -> tuple[list[int], list[int]]:
     return borders, [*borders[1:], len(text)]
 
 
-def worth(text: str, start: int, end: int) -> bool:
-    """Whether a passage is long enough to say something and short enough to be one."""
-    if not _FEWEST_LETTERS <= end - start <= LONGEST:
-        return False
-    return sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS
+def letters_before(text: str) -> list[int]:
+    """How many letters stand before each place of a text, and behind its last character."""
+    return list(accumulate(map(str.isalpha, text), initial=0))
+
+
+def worth(letters: list[int], start: int, end: int) -> bool:
+    """Whether a passage is long enough to say something and short enough to be one; `letters`: `letters_before`."""
+    return _FEWEST_LETTERS <= end - start <= LONGEST and letters[end] - letters[start] >= _FEWEST_LETTERS
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:

@@ -1,38 +1,56 @@
 """What was found in texts already seen, so that a long conversation does not cost more with every turn."""
 
 import hashlib
+import secrets
 import threading
 from collections import OrderedDict
+from typing import Generic, TypeVar
 
 from sisf.policy import Direction, Match
 
 Key = tuple[Direction, str, bytes]
+_Value = TypeVar("_Value")
+_SECRET = secrets.token_bytes(32)
+"""Nobody outside of this process can look for texts with the same key."""
 
 
-class InspectionCache:
-    """The matches of the most recently seen texts, at one revision. Thread-safe and bounded; texts are not kept."""
+def key_of(direction: Direction, tenant: str, text: str) -> Key:
+    """Names a text and what it was inspected for."""
+    data = text.encode(errors="surrogatepass")
+    return direction, tenant, hashlib.blake2b(data, digest_size=16, key=_SECRET).digest()
 
-    def __init__(self, capacity: int = 4_096) -> None:
+
+class Remembered(Generic[_Value]):
+    """Something about each of the most recently seen texts. Thread-safe and bounded; texts are not kept."""
+
+    def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._found: OrderedDict[Key, tuple[Match, ...]] = OrderedDict()
+        self._found: OrderedDict[Key, _Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    @staticmethod
-    def key(direction: Direction, tenant: str, text: str) -> Key:
-        """Names a text and what it was inspected for."""
-        return direction, tenant, hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
-
-    def get(self, key: Key) -> tuple[Match, ...] | None:
-        """The matches found before, each with segment 0; None for a text not seen."""
+    def get(self, key: Key) -> _Value | None:
+        """What is known of a text; None for one not seen."""
         with self._lock:
             found = self._found.get(key)
             if found is not None:
                 self._found.move_to_end(key)
             return found
 
-    def put(self, key: Key, matches: tuple[Match, ...]) -> None:
+    def put(self, key: Key, value: _Value) -> None:
         """Remember."""
         with self._lock:
-            self._found[key] = matches
+            self._found[key] = value
+            self._found.move_to_end(key)
             while len(self._found) > self._capacity:
                 self._found.popitem(last=False)
+
+
+class InspectionCache:
+    """What was found at one revision: in whole texts, and in which windows of longer ones nothing was."""
+
+    def __init__(self, texts: int = 4_096, windows: int = 16_384) -> None:
+        self.texts: Remembered[tuple[Match, ...]] = Remembered(texts)
+        """The matches of each text, each with segment 0."""
+        self.windows: Remembered[float] = Remembered(windows)
+        """Windows of long texts in which nothing was found, with what was asked of their passages: the more is asked,
+        the less is found."""

@@ -9,6 +9,7 @@ from sisf.errors import PolicyError
 from sisf.policy import Direction, Pattern, Policy, Probe, Prototypes, Snapshot, Substitution
 from sisf.warden import patterns, semantic, substitutions
 from sisf.warden.cache import InspectionCache
+from sisf.warden.first_look import Bounds, FirstLooks
 from sisf.warden.matcher import pattern_of
 from sisf.warden.patterns import BadPattern, PatternLayer
 from sisf.warden.policy_index import PolicyIndex, Scope
@@ -33,7 +34,10 @@ class Compiled:
     semantics: SemanticEngine
     cache: InspectionCache = field(default_factory=InspectionCache)
     """Matches of texts already seen at this revision."""
+    looks: FirstLooks = field(default_factory=FirstLooks.off)
+    """Shared by all revisions of one Warden."""
     _scopes: dict[tuple[Direction, str], Scope] = field(default_factory=dict)
+    _bounds: dict[tuple[Direction, str], Bounds | None] = field(default_factory=dict)
 
     @classmethod
     def compile(
@@ -42,20 +46,23 @@ class Compiled:
         embedder: Embedder,
         previous: "Compiled | None" = None,
         pause: Callable[[], object] | None = None,
+        looks: FirstLooks | None = None,
     ) -> Self:
         """Compile a snapshot, reusing what `previous` compiled; `previous` stays as it is.
 
-        `pause` is called now and then, to let others work meanwhile.
+        `pause` is called now and then, to let others work meanwhile. `looks`: those of `previous`, or what ships for
+        the embedder.
         Raises `PolicyError` that names the policy at fault.
         """
         base: Compiled = previous if previous is not None and previous.embedder.id == embedder.id else _empty(embedder)
+        looks = base.looks if looks is None else looks
         index, new = base.index.followed_by(snapshot.policies, lambda policy: _check(policy, embedder))
         owners, fresh = _with_owners(base.pattern_owners, new)
         try:
             layers = (*base.pattern_layers, *patterns.build(fresh, pause))
         except BadPattern as error:
             raise PolicyError(f"policy {index.policies[owners[error.pattern][0]].id}: {error}") from None
-        return cls(snapshot, embedder, index, layers, owners, base.semantics.followed_by(new))
+        return cls(snapshot, embedder, index, layers, owners, base.semantics.followed_by(new), looks=looks)
 
     @property
     def revision(self) -> int:
@@ -75,11 +82,12 @@ class Compiled:
     def merged(self, pause: Callable[[], object] | None = None) -> Self:
         """The same policies in fewer pieces. Slow: for the background."""
         if self.index.wasteful:
-            return self.compile(self.snapshot, self.embedder, pause=pause)
+            return self.compile(self.snapshot, self.embedder, pause=pause, looks=self.looks)
         return replace(
             self,
             pattern_layers=patterns.merged(self.pattern_layers, pause),
             semantics=self.semantics.merged(),
+            _bounds={},
         )
 
     def scope(self, direction: Direction, tenant: str) -> Scope:
@@ -93,6 +101,15 @@ class Compiled:
             self._scopes[key] = found
         return found
 
+    def bounds(self, direction: Direction, tenant: str) -> Bounds | None:
+        """What first looks are held against, for the policies of this scope; None where none is taken."""
+        key = (direction, tenant)
+        if key not in self._bounds:
+            if len(self._bounds) >= _SCOPES:
+                self._bounds.clear()
+            self._bounds[key] = self.looks.bounds(self.semantics, self.scope(direction, tenant).applies)
+        return self._bounds[key]
+
     def by_id(self, policy_id: str) -> Policy | None:
         """A policy of this set."""
         number = self.index.numbers.get(policy_id)
@@ -100,7 +117,8 @@ class Compiled:
 
 
 def _empty(embedder: Embedder) -> Compiled:
-    return Compiled(Snapshot(), embedder, PolicyIndex(), (), {}, SemanticEngine.empty(embedder.dimensions))
+    engine = SemanticEngine.empty(embedder.dimensions)
+    return Compiled(Snapshot(), embedder, PolicyIndex(), (), {}, engine, looks=FirstLooks.of(embedder.id))
 
 
 def _check(policy: Policy, embedder: Embedder) -> None:

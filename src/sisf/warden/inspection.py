@@ -8,14 +8,15 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Vectors
+from sisf.embedding.base import TokenVectors, Vectors
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match
-from sisf.text.passages import passages
 from sisf.text.views import View, go_on, views
-from sisf.warden.cache import InspectionCache, Key
+from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
-from sisf.warden.late_pooling import asked_of_long, chosen
+from sisf.warden.first_look import Bounds, Glance, Seen, in_reach, plain
+from sisf.warden.inside import Inside
+from sisf.warden.late_pooling import Candidates, Piece, asked_of_long
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import TURN, Window, coarse, fine, turns
 
@@ -43,6 +44,8 @@ class _Text:
     """The best match of each policy, by the policy's index."""
     known: tuple[Match, ...] | None = None
     """What was found when the same text was seen before."""
+    read: list[tuple[Key, float]] = field(default_factory=list)
+    """Its windows that were read, each with what was asked of their passages."""
 
 
 class Inspection:
@@ -70,8 +73,8 @@ class Inspection:
         self._remembers = remember
         self._texts = _texts(messages)
         for text in self._texts:
-            text.key = InspectionCache.key(direction, tenant, text.content)
-            text.known = compiled.cache.get(text.key)
+            text.key = key_of(direction, tenant, text.content)
+            text.known = compiled.cache.texts.get(text.key)
             self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
 
     @property
@@ -123,7 +126,7 @@ class Inspection:
     def _remember(self) -> None:
         for text in self._texts:
             if text.known is None and text.key is not None:
-                self.compiled.cache.put(text.key, tuple(text.found.values()))
+                self.compiled.cache.texts.put(text.key, tuple(text.found.values()))
 
     def _search(self, text: _Text, view: View) -> None:
         data = view.text.encode()
@@ -138,11 +141,24 @@ class Inspection:
 
     def _score(self, text: _Text) -> None:
         windows = self._windows(text)
+        before = len(text.found)
         while part := list(islice(windows, _BATCH)):
             self.pause()
             self._search_semantics(text, part)
             if self._settled(text):
                 return
+        if self._remembers and len(text.found) == before:
+            for key, asked in text.read:
+                self.compiled.cache.windows.put(key, asked)
+
+    def _read_before(self, text: _Text, window: Window, kind: str, asked: float) -> bool:
+        """Whether the same window was read in another text, and nothing found though no more was asked."""
+        key = key_of(self.direction, self.tenant, f"{kind} {window.text}")
+        known = self.compiled.cache.windows.get(key)
+        if known is not None and known <= asked:
+            return True
+        text.read.append((key, asked))
+        return False
 
     def _settled(self, text: _Text) -> bool:
         """Whether what stands further on in a text can change nothing: it is blocked, and nobody watches."""
@@ -159,6 +175,7 @@ class Inspection:
                 policy, window = self.compiled.index.policies[hit.number], part[hit.window]
                 if spared(policy, text.views[0]):
                     continue
+                self.compiled.looks.tally.missed += window.audited and known is None
                 match = match_of(policy, hit.score, hit.threshold, window.view, window.span)
                 text.found[hit.number] = _within(match, text)
 
@@ -174,47 +191,63 @@ class Inspection:
     def _windows(self, text: _Text) -> Iterator[Window]:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
+        looked = plain(text.views)
         for view, windows in coarse(text.views, self.compiled.embedder):
-            for window in self._inside(windows[0]) if len(windows) == 1 else self._closer(view, windows):
+            for window in self._closer(text, view, windows, looked=looked):
                 said = window.said
                 if said not in seen:
                     seen.add(said)
                     yield window
 
-    def _inside(self, window: Window) -> Iterator[Window]:
-        """A text of one window: as a whole and, where it has several passages, those that come near to a threshold.
+    def _closer(self, text: _Text, view: View, windows: Sequence[Window], *, looked: bool) -> Iterator[Window]:
+        """The windows of a view, and of each the passages that promise most, or finer windows.
 
-        A greeting before a request, or a sentence after it, changes what the whole reads like.
+        A text of one window is looked into as well where it has several passages: a greeting before a request, or a
+        sentence after it, changes what the whole reads like.
         """
-        look = getattr(self.compiled.embedder, "embed_tokens", None)
-        tokens = look(window.text) if look is not None and len(passages(window.text)) > 1 else None
-        if tokens is not None:
-            window.vector = tokens.vector
-        yield window
-        if tokens is not None:
-            applies = self._scope.applies
-            for piece in chosen(window.text, tokens, self.compiled.semantics, applies, short=True):
-                span = (window.span[0] + piece.start, window.span[0] + piece.end)
-                said = window.text[piece.start : piece.end]
-                yield Window(said, window.view, span, asked=piece.asked + _SHORT, order=piece.order)
-
-    def _closer(self, view: View, windows: Sequence[Window]) -> Iterator[Window]:
-        """A long text: its windows, and of each the passages that promise most, or finer windows."""
-        look = getattr(self.compiled.embedder, "embed_tokens", None)
-        more = asked_of_long(len(windows))
+        compiled, short = self.compiled, len(windows) == 1
+        more = _SHORT if short else asked_of_long(len(windows))
+        kind = f"{short:d}{looked:d}"
         for window in windows:
             self.pause()
-            tokens = look(window.text) if look is not None else None
-            if tokens is None:
+            if self._read_before(text, window, kind, more):
+                continue
+            bounds = compiled.bounds(self.direction, self.tenant) if looked and in_reach(window.text) else None
+            inside = Inside.of(
+                window.text, compiled.embedder, compiled.semantics, short=short, begin=bounds is not None
+            )
+            if inside is None:
                 yield from windows
-                yield from fine(view, self.compiled.embedder)
+                yield from fine(view, compiled.embedder)
                 return
-            window.vector = tokens.vector
+            yield from self._read(window, inside, more, bounds)
+
+    def _read(self, window: Window, inside: Inside, more: float, bounds: Bounds | None) -> Iterator[Window]:
+        """The window and its best passages; or, where a first look says that this is enough, fewer or nothing."""
+        looks = self.compiled.looks
+        glance = self._glance(window, inside, more, bounds)
+        needless = not glance.whole and not glance.pieces
+        audited = needless and looks.audits()
+        looks.tally.count(discarded=needless, audited=audited, looked=bounds is not None)
+        pieces = glance.pieces
+        if glance.whole or audited:
+            tokens = inside.tokens()
+            window.vector, window.audited = None if tokens is None else tokens.vector, audited
             yield window
-            for piece in chosen(window.text, tokens, self.compiled.semantics, self._scope.applies):
-                span = (window.span[0] + piece.start, window.span[0] + piece.end)
-                said = window.text[piece.start : piece.end]
-                yield Window(said, view.name, span, asked=piece.asked + more, order=piece.order)
+            pieces = [] if tokens is None else self._chosen(inside.candidates, tokens)
+        for piece in pieces:
+            span = (window.span[0] + piece.start, window.span[0] + piece.end)
+            said = window.text[piece.start : piece.end]
+            yield Window(said, window.view, span, asked=piece.asked + more, order=piece.order, audited=audited)
+
+    def _chosen(self, candidates: Candidates, tokens: TokenVectors) -> Sequence[Piece]:
+        return candidates.chosen(tokens, self.compiled.semantics, self._scope.applies)
+
+    def _glance(self, window: Window, inside: Inside, more: float, bounds: Bounds | None) -> Glance:
+        if bounds is None or inside.begun is None:
+            return Glance(whole=True)
+        seen = Seen(inside.begun, window.features(), inside.candidates, more)
+        return bounds.glance(seen, self.compiled.semantics, self._scope.applies)
 
 
 def _texts(messages: Sequence[Message]) -> list[_Text]:

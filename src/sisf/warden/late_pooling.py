@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import TokenVectors, Vectors
 from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import order_begins_at
-from sisf.text.passages import borders, passages, worth
+from sisf.text.passages import borders, letters_before, passages, worth
 from sisf.warden.semantic import Floats, SemanticEngine
 
 LENGTHS = (8, 10, 12, 14, 17, 20, 24, 30, 36)
@@ -63,43 +63,78 @@ def asked_of_long(windows: int) -> float:
     return _STEP * max(1.0, log10(2 * windows))
 
 
-def chosen(
-    text: str, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_], *, short: bool = False
-) -> list[Piece]:
-    """The most promising passages and fragments, as places in the text that was looked into; whole ones first.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The passages and fragments of a window that may say something by themselves, and what their words weigh."""
 
-    Of a `short` text (one window) whole passages alone, and only those that come near to a threshold.
-    """
-    asked = dict.fromkeys(passages(text), WHOLE)
-    if short:
-        asked.pop((0, len(text)), None)  # the window itself, which is scored anyway
-    else:
-        opening, closing = _fragments(text, tokens.spans)
-        for kind, spans in ((END, opening), (START, closing), (BOTH, _inner(text, tokens.spans))):
-            for span in spans:
+    spans: Sequence[Span]
+    asked: NDArray[np.float32]
+    """Steps of caution of each."""
+    orders: NDArray[np.bool_]
+    """Whether an order begins there."""
+    lexical: Floats
+    """What the words of each weigh for each row of the engine."""
+    short: bool
+
+    @classmethod
+    def of(cls, text: str, tokens: Sequence[Span], engine: SemanticEngine, *, short: bool) -> "Candidates":
+        """`tokens` are the places of the text's tokens. Of a `short` text (one window) whole passages alone."""
+        asked = dict.fromkeys(passages(text), WHOLE)
+        if short:
+            asked.pop((0, len(text)), None)  # the window itself, which is scored anyway
+        else:
+            for span, kind in arbitrary(text, tokens).items():
                 asked.setdefault(span, kind)
-    if not asked:
-        return []
-    found = list(asked)
-    begins = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
-    orders = np.fromiter((begins[start] for start, _ in found), np.bool_, len(found))
-    margins = engine.margins(_pooled(tokens, found), _lexical(text, found, orders, engine), applies)
-    best: list[Span] = []
-    for kinds, count in CHOSEN_OF_SHORT.items() if short else CHOSEN.items():
-        hopeless = _FAR if short else _HOPELESS
-        places = [i for i, span in enumerate(found) if asked[span] in kinds and margins[i] > hopeless]
-        best += _best([found[i] for i in places], margins[places], count, best)
-    return [Piece(*span, asked[span], begins[span[0]]) for span in best]
+        found = list(asked)
+        begins = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
+        orders = np.fromiter((begins[start] for start, _ in found), np.bool_, len(found))
+        steps = np.fromiter(asked.values(), np.float32, len(found))
+        return cls(
+            found,
+            steps,
+            orders,
+            _lexical(text, found, orders, engine) if found else np.zeros((0, engine.count), np.float32),
+            short,
+        )
+
+    def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_]) -> list[Piece]:
+        """The most promising ones, by the states of the window's tokens; whole passages first."""
+        if not self.spans:
+            return []
+        means_of = means(tokens.states, tokens.spans, self.spans)
+        pooled = means_of / np.maximum(np.linalg.norm(means_of, axis=1, keepdims=True), 1e-12)
+        margins = engine.margins(pooled, self.lexical, applies)
+        best: list[int] = []
+        for kinds, count in CHOSEN_OF_SHORT.items() if self.short else CHOSEN.items():
+            hopeful = (margins > (_FAR if self.short else _HOPELESS)) & np.isin(self.asked, kinds)
+            best += self.best(np.flatnonzero(hopeful), margins, count, best)
+        return [self.piece(place) for place in best]
+
+    def best(self, places: NDArray[np.intp], margins: Floats, count: int, known: Sequence[int] = ()) -> list[int]:
+        """Of these places the `count` with the highest margins, none of them nearly the same as another or a known."""
+        found: list[int] = []
+        for place in places[np.argsort(-margins[places], kind="stable")].tolist():
+            if all(_alike(self.spans[place], self.spans[other]) <= _ALIKE for other in (*known, *found)):
+                found.append(place)
+                if len(found) == count:
+                    break
+        return found
+
+    def piece(self, place: int) -> Piece:
+        """One of them."""
+        return Piece(*self.spans[place], int(self.asked[place]), bool(self.orders[place]))
 
 
-def _best(spans: Sequence[Span], margins: Floats, count: int, known: Sequence[Span]) -> list[Span]:
-    best: list[Span] = []
-    for index in np.argsort(-margins, kind="stable").tolist():
-        if all(_alike(spans[index], other) <= _ALIKE for other in (*known, *best)):
-            best.append(spans[index])
-            if len(best) == count:
-                break
-    return best
+def arbitrary(text: str, tokens: Sequence[Span]) -> dict[Span, int]:
+    """Fragments, of which one end at least is arbitrary, each with its kind; `tokens` are the places of the tokens."""
+    letters = letters_before(text)
+    opening, closing = _fragments(text, tokens)
+    found: dict[Span, int] = {}
+    for kind, spans in ((END, opening), (START, closing), (BOTH, _inner(tokens))):
+        for span in spans:
+            if worth(letters, *span):
+                found.setdefault(span, kind)
+    return found
 
 
 def _fragments(text: str, tokens: Sequence[Span]) -> tuple[list[Span], list[Span]]:
@@ -116,33 +151,27 @@ def _fragments(text: str, tokens: Sequence[Span]) -> tuple[list[Span], list[Span
         last = bisect_right(closing, end)
         if last:
             to_border += [(opening[max(last - n, 0)], closing[last - 1]) for n in LENGTHS]
-    return _worth(text, from_border), _worth(text, to_border)
+    return from_border, to_border
 
 
-def _inner(text: str, tokens: Sequence[Span]) -> list[Span]:
+def _inner(tokens: Sequence[Span]) -> list[Span]:
     """Pieces of fixed lengths that begin and end anywhere."""
-    found = [
+    return [
         (tokens[first][0], tokens[first + length - 1][1])
         for first in range(0, len(tokens), 2)
         for length in INNER
         if first + length <= len(tokens)
     ]
-    return _worth(text, found)
 
 
-def _worth(text: str, spans: Sequence[Span]) -> list[Span]:
-    return [span for span in spans if worth(text, *span)]
-
-
-def _pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
-    """The mean of the states of the tokens in each span, of length 1; zero where there are none."""
-    sums = _sums(tokens.states)
-    opening, closing = [start for start, _ in tokens.spans], [end for _, end in tokens.spans]
+def means(states: Vectors, tokens: Sequence[Span], spans: Sequence[Span]) -> Vectors:
+    """The mean of the states of the tokens in each span; zero where there are none."""
+    sums = _sums(states)
+    opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
     first = np.searchsorted(opening, [start for start, _ in spans])
     last = np.searchsorted(closing, [end for _, end in spans], side="right")
-    pooled: Vectors = sums[np.maximum(first, last)] - sums[first]
-    pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
-    return pooled
+    result: Vectors = (sums[np.maximum(first, last)] - sums[first]) / np.maximum(last - first, 1)[:, None]
+    return result.astype(np.float32, copy=False)
 
 
 def _lexical(text: str, spans: Sequence[Span], orders: NDArray[np.bool_], engine: SemanticEngine) -> Floats:

@@ -36,6 +36,8 @@ class Window:
     """How far its score must be above a threshold, in steps of the policy's caution."""
     order: bool = True
     """Whether a beginning that sounds like an order is one."""
+    audited: bool = False
+    """Whether a first look would have discarded it."""
 
     def features(self) -> dict[str, float]:
         """Its lexical features."""

@@ -204,13 +204,25 @@ class SemanticEngine:
         In steps of each policy's caution: so prototypes and probes can be held against each other.
         `lexical` is what the words of each window weigh for each row, of shape `(n, count)`.
         """
+        best: Floats = self.above(embeddings, lexical, applies).max(axis=1)
+        return best
+
+    def above(self, embeddings: Vectors, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
+        """As `margins`, for each row; those of policies that do not apply are infinitely far below."""
         table, count = self.table, self.count
         scores = window_scores(embeddings, table.vectors[:count], table.biases[:count]) - table.thresholds[:count]
         scores += lexical
         scores /= table.cautions[:count]
         scores[:, ~applies[table.numbers[:count]]] = -np.inf
-        best: Floats = scores.max(axis=1)
-        return best
+        return scores
+
+    def lexical(self, windows: Lexical) -> Floats:
+        """What the words of each window weigh for each row, of shape `(n, count)`."""
+        weights = np.zeros((len(windows), self.count), np.float32)
+        if self.postings:
+            for row, features in zip(weights, windows, strict=True):
+                self._add_lexical(row, features)
+        return weights
 
     def weights(self, ngrams: Sequence[str]) -> Floats:
         """What each n-gram weighs for each row, of shape `(len(ngrams), count)`."""

@@ -3,9 +3,9 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import ceil
 from typing import Literal
 
@@ -19,6 +19,7 @@ from sisf.fair_pool import MARGIN, SHORT_SECONDS, FairPool, OutOfTime, Turn, Una
 from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
 from sisf.text.unreadable import LONG, unreadable
 from sisf.text.views import go_on, plain, views
+from sisf.warden.first_look import FirstLooks
 from sisf.warden.inspection import Inspection
 from sisf.warden.pace import Pace
 from sisf.warden.policy_set import PolicySet
@@ -46,12 +47,14 @@ class Warden:
         window_chars: int = 512,
         max_chars: int = 1_000_000,
         on_unreadable: Literal["allow", "flag", "refuse"] = "allow",
+        first_look: bool = True,
     ) -> None:
-        """`on_unreadable`: what happens to prompts with a long text that reads as nothing."""
+        """`on_unreadable`: what happens to prompts with a long text that reads as nothing. `first_look`: whether what
+        no policy can reach by the encoder's first layers is read no further."""
         self._unreadable = on_unreadable
         _use_one_thread_per_product()
         self.embedder = embedder
-        self._set = PolicySet.compile(Snapshot(), embedder)
+        self._set = PolicySet.compile(Snapshot(), embedder, looks=None if first_look else FirstLooks.off())
         self._window = window_chars
         self._max_chars = max_chars
         self._swap = threading.Lock()
@@ -68,6 +71,11 @@ class Warden:
     def policy_set(self) -> PolicySet:
         """The set in force now."""
         return self._set
+
+    @property
+    def first_looks(self) -> Mapping[str, int]:
+        """What first looks did so far, in windows: the fields of `sisf.warden.first_look.Tally`."""
+        return asdict(self._set.looks.tally)
 
     @property
     def revision(self) -> int:

@@ -103,7 +103,8 @@ def test_most_honest_texts_are_read_no_further(looking: PolicySet, counting: Cou
 
 def test_a_request_inside_a_document_is_found(looking: PolicySet, encoder: Embedder, snapshot: Snapshot) -> None:
     full = PolicySet.compile(snapshot, encoder, looks=FirstLooks.off())
-    attacks = [s.text for s in corpus.sample_attacks()[::25]]
+    attacks = [s.text for s in corpus.sample_attacks()[::10]]
+    attacks = [text for text in attacks if full.inspect(said(text), Direction.PROMPT).blocked][:6]
     hidden = [f"{DOCUMENT[:1200]}\n{text}\n{DOCUMENT[1200:]}" for text in attacks]
     stopped = [text for text in hidden if full.inspect(said(text), Direction.PROMPT).blocked]
     assert stopped
@@ -147,7 +148,7 @@ def test_discarded_windows_are_audited_and_misses_counted(counting: Counting, sn
 def test_each_revision_and_each_policy_has_its_bound(encoder: Embedder, snapshot: Snapshot) -> None:
     vector = encoder.embed(["How can I open the garden gate?"]).astype("<f4").tobytes()
     narrow = replace(near("gate"), condition=Prototypes(encoder.id, encoder.dimensions, vector, 0.85))
-    both = PolicySet.compile(Snapshot(2, (*snapshot.policies, narrow)), encoder)
+    both = PolicySet.compile(Snapshot(2, (*snapshot.policies, narrow)), encoder, looks=never_audited())
     bounds = both.bounds(Direction.PROMPT, "")
     assert bounds is not None
     assert (bounds.alone >= 0).all()
@@ -160,10 +161,11 @@ def test_each_revision_and_each_policy_has_its_bound(encoder: Embedder, snapshot
 def test_it_is_off_for_another_encoder_or_by_setting(
     encoder: Embedder, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warden = Warden(encoder, first_look=False)
-    warden.activate(snapshot)
-    assert warden.policy_set.bounds(Direction.PROMPT, "") is None
-    warden.close()
+    for setting in (False, True):
+        warden = Warden(encoder, first_look=setting)
+        warden.activate(snapshot)
+        assert (warden.policy_set.bounds(Direction.PROMPT, "") is not None) is setting
+        warden.close()
     first_look._shipped.cache_clear()
     monkeypatch.setattr(delta, "digest", lambda: "another")
     assert first_look.first_look_of("harm-aware-another") is None

@@ -198,9 +198,9 @@ class Inspection(Section):
     unreadable: Literal["allow", "flag", "refuse"] = "allow"
     """What happens to a prompt with a long text that reads as nothing, encodings undone: it passes (`allow`), passes
     and is logged (`flag`), or is refused with 413 (`refuse`). Keys and binary data read as nothing too."""
-    first_look: bool = True
-    """Whether texts that no policy can reach, by the first layers of the encoder, are read no further. Off, every text
-    is read to the end. Only for the packaged encoder."""
+    first_look: bool = False
+    """Whether texts that no policy can reach, by the first layers of the encoder, are read no further: fewer forward
+    passes for honest texts, at a small risk. Off, every text is read to the end. Only for the packaged encoder."""
 
 
 class OnFailure(Section):

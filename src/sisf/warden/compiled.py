@@ -50,8 +50,8 @@ class Compiled:
     ) -> Self:
         """Compile a snapshot, reusing what `previous` compiled; `previous` stays as it is.
 
-        `pause` is called now and then, to let others work meanwhile. `looks`: those of `previous`, or what ships for
-        the embedder.
+        `pause` is called now and then, to let others work meanwhile. `looks`: by default those of
+        `previous`, or none.
         Raises `PolicyError` that names the policy at fault.
         """
         base: Compiled = previous if previous is not None and previous.embedder.id == embedder.id else _empty(embedder)
@@ -118,7 +118,7 @@ class Compiled:
 
 def _empty(embedder: Embedder) -> Compiled:
     engine = SemanticEngine.empty(embedder.dimensions)
-    return Compiled(Snapshot(), embedder, PolicyIndex(), (), {}, engine, looks=FirstLooks.of(embedder.id))
+    return Compiled(Snapshot(), embedder, PolicyIndex(), (), {}, engine)
 
 
 def _check(policy: Policy, embedder: Embedder) -> None:

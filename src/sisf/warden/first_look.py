@@ -20,14 +20,17 @@ from sisf.embedding.first_look import FirstLook, Known, first_look_of
 from sisf.text.ngrams import ngram_features
 from sisf.text.views import View
 from sisf.warden.late_pooling import Candidates, Piece, means
-from sisf.warden.semantic import Floats, Lexical, SemanticEngine
+from sisf.warden.semantic import PROBE_CAUTION, Floats, Lexical, SemanticEngine
 
 LOST = 0.005
 """Share of the caught texts, of those that are calibrated on, that may lie below the bound."""
-_ENOUGH = 20
-"""Caught texts from which a policy is calibrated with the others; one that catches fewer has a bound of its own."""
+_ENOUGH = 100
+"""Texts that the probes catch together, from which they are calibrated together: they read the same vector, and err
+alike. Each policy else has a bound of its own."""
 _NEAREST = 100
-"""Texts nearest to the threshold of a policy that catches few."""
+"""Texts nearest to the threshold of such a policy."""
+_LOST_NEAREST = 0.02
+"""What `LOST` is for these texts: all but a few of them are below the threshold."""
 _MOST_PIECES = 4
 """Passages of a window that are embedded in place of the window; with more of them the window is read to the end."""
 _MOST_ROWS = 512
@@ -167,12 +170,12 @@ def _lifts(known: Known, engine: SemanticEngine, applies: NDArray[np.bool_]) -> 
     exact, guessed = (engine.above(vectors, lexical, applies) for vectors in (known.exact, known.guessed))
     lifts = np.zeros(engine.count, np.float32)
     concerned = applies[engine.table.numbers[: engine.count]]
-    caught = exact >= 0
-    common = concerned & (caught.sum(axis=0) >= _ENOUGH)
-    if common.any():
-        best = guessed[caught[:, common].any(axis=1)][:, common].max(axis=1)
-        lifts[common] = -min(0.0, float(np.quantile(best, LOST)))
-    for row in np.flatnonzero(concerned & ~common).tolist():
+    probes = concerned & (engine.table.cautions[: engine.count] == PROBE_CAUTION)
+    caught = (exact[:, probes] >= 0).any(axis=1)
+    if caught.sum() >= _ENOUGH:
+        lifts[probes] = -min(0.0, float(np.quantile(guessed[caught][:, probes].max(axis=1), LOST)))
+        concerned &= ~probes
+    for row in np.flatnonzero(concerned).tolist():
         nearest = np.argsort(exact[:, row])[-_NEAREST:]
-        lifts[row] = -min(0.0, float(np.quantile(guessed[nearest, row] - exact[nearest, row], LOST)))
+        lifts[row] = -min(0.0, float(np.quantile(guessed[nearest, row] - exact[nearest, row], _LOST_NEAREST)))
     return lifts

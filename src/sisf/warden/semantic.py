@@ -22,7 +22,7 @@ _SPARE = 1.5
 """A full table is copied into one this much larger."""
 _YOUNG_POSTINGS = 16_384
 """The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
-_PROBE_CAUTION, _COSINE_CAUTION = 1.25, 0.02
+PROBE_CAUTION, _COSINE_CAUTION = 1.25, 0.02
 """Steps in the scores of probes (log-odds) and prototypes (cosine) by which more is asked of what may well be wrong."""
 _LARGEST_POSTINGS = 1 << 24
 _FEW_TABLES = 3
@@ -48,7 +48,7 @@ def rows_of(condition: Prototypes | Probe) -> tuple[Floats, float, float]:
     """A condition as rows of a matrix, with its bias and the steps in its scores by which caution is counted."""
     if isinstance(condition, Prototypes):
         return unpacked(condition.vectors, condition.dimensions), 0.0, _COSINE_CAUTION
-    return unpacked(condition.weights, condition.dimensions), condition.bias, _PROBE_CAUTION
+    return unpacked(condition.weights, condition.dimensions), condition.bias, PROBE_CAUTION
 
 
 def unpacked(packed: bytes, dimensions: int) -> Floats:

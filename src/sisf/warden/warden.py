@@ -47,14 +47,14 @@ class Warden:
         window_chars: int = 512,
         max_chars: int = 1_000_000,
         on_unreadable: Literal["allow", "flag", "refuse"] = "allow",
-        first_look: bool = True,
+        first_look: bool = False,
     ) -> None:
         """`on_unreadable`: what happens to prompts with a long text that reads as nothing. `first_look`: whether what
         no policy can reach by the encoder's first layers is read no further."""
         self._unreadable = on_unreadable
         _use_one_thread_per_product()
         self.embedder = embedder
-        self._set = PolicySet.compile(Snapshot(), embedder, looks=None if first_look else FirstLooks.off())
+        self._set = PolicySet.compile(Snapshot(), embedder, looks=FirstLooks.of(embedder.id) if first_look else None)
         self._window = window_chars
         self._max_chars = max_chars
         self._swap = threading.Lock()

@@ -136,3 +136,33 @@ def test_a_blocked_text_is_read_no_further_unless_a_shadow_watches(minilm: Embed
     watched = PolicySet.compile(Snapshot(2, (made, shadowed(replace(made, id="watcher")))), counting)
     assert watched.inspect(said(text), Direction.PROMPT).blocked
     assert len(looked) - few > few
+
+
+def test_windows_in_which_nothing_was_found_are_not_read_again(minilm: Embedder, policy_set: PolicySet) -> None:
+    """Of a text that grows, only what is new is read; nothing is shared between tenants or revisions."""
+    read: list[str] = []
+
+    class Counting(Wrapper):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return self.inner.embed(texts)
+
+        def embed_tokens(self, text: str) -> TokenVectors | None:
+            read.append(text)
+            return super().embed_tokens(text)
+
+    def windows_read(of: PolicySet, text: str, tenant: str) -> int:
+        before = len(read)
+        assert of.inspect(said(text), Direction.PROMPT, tenant).blocked is (SECRET in text)
+        return len(read) - before
+
+    pages = " ".join(f"In {n} the river rose by {n} feet, and mill {n} was sold to farmer {n}." for n in range(60))
+    counting = Counting(minilm)
+    first = PolicySet.compile(Snapshot(1, policy_set.policies), counting)
+    whole = windows_read(first, pages, "one")
+    assert whole >= 3
+    assert windows_read(first, f"{pages} And who owns them now?", "one") == 1
+    assert windows_read(first, f"{pages} {SECRET}.", "one") == 1
+    assert windows_read(first, f"{pages} {SECRET}.", "one") == 0, "the whole text is known, and blocked again"
+    assert windows_read(first, pages, "two") == whole
+    second = PolicySet.compile(Snapshot(2, policy_set.policies), counting, first)
+    assert windows_read(second, pages, "one") == whole

@@ -63,11 +63,11 @@ encoder: $(VENV)-hf/.installed ## Train the harm-aware encoder anew from the cor
 		$(VENV)-hf/bin/python scripts/train_encoder.py --seed $${run%:*} --epochs $${run#*:} --out out/encoder-$${run%:*}.pt $(ARGS)
 	done
 	$(VENV)-hf/bin/python scripts/ship_encoder.py $(foreach run,$(ENCODER_RUNS),out/encoder-$(firstword $(subst :, ,$(run))).pt)
-	$(MAKE) first-look
+	$(MAKE) first-look ARGS=
 
 .PHONY: first-look
 first-look: $(VENV)/.installed ## Learn anew what the encoder's first layers tell (some 3 minutes; after each new encoder)
-	$(BIN)/python scripts/distil_first_look.py
+	$(BIN)/python scripts/distil_first_look.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types and import directions

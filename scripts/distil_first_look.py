@@ -79,9 +79,11 @@ class Honest:
         return taken
 
 
-def of_passages(embedder: LocalEmbedder, known: Sequence[Example], chooser: random.Random) -> Iterator[Row]:
+def of_passages(
+    embedder: LocalEmbedder, known: Sequence[Example], share: float, chooser: random.Random
+) -> Iterator[Row]:
     honest = Honest(chooser)
-    for _ in range(HONEST_WINDOWS):
+    for _ in range(int(share * HONEST_WINDOWS)):
         text = chooser.choice(SEPARATORS).join(honest.take(chooser.choice((300, 600, 900))))
         begun = begun_of(embedder, text)
         cut = [*arbitrary(text, begun.spans)]
@@ -90,7 +92,7 @@ def of_passages(embedder: LocalEmbedder, known: Sequence[Example], chooser: rand
     short = [e for e in known if e.harmful and len(e.text) <= LONGEST / 2 and e.part not in ("company", "document")]
     kept = [e for e in short if in_development(e)]
     taught = [e for e in short if not in_development(e)]
-    for example in [*chooser.sample(taught, HOSTS), *chooser.sample(kept, min(KEPT_INSIDE, len(kept)))]:
+    for example in [*chooser.sample(taught, int(share * HOSTS)), *chooser.sample(kept, min(KEPT_INSIDE, len(kept)))]:
         parts, mark = honest.take(chooser.choice((200, 400, 800))), chooser.choice(SEPARATORS)
         place = chooser.randrange(len(parts) + 1)
         before = mark.join(parts[:place]) + (mark if place else "")
@@ -117,17 +119,21 @@ def fitted(rows: Sequence[Row], vectors: np.ndarray) -> tuple[np.ndarray, np.nda
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=3, help="that of the encoder's training: the same groups are kept")
+    parser.add_argument("--share", type=float, default=1.0, help="of the texts that are learned from")
     parser.add_argument("--out", type=Path, default=Path("src/sisf/embedding") / FILE)
     options = parser.parse_args()
     chooser = random.Random(options.seed)
     embedder = create_embedder()
     assert isinstance(embedder, LocalEmbedder)
     known = examples(options.seed)
-    rows = [*of_wholes(embedder, known), *of_passages(embedder, known, chooser)]
+    taught = [e for e in known if not in_development(e)]
+    kept_back = [e for e in known if in_development(e) and e.harmful]
+    whole = [*chooser.sample(taught, int(options.share * len(taught))), *kept_back]
+    rows = [*of_wholes(embedder, whole), *of_passages(embedder, known, options.share, chooser)]
     print(f"{len(rows)} texts read by the first layers", flush=True)
     exact = KeptEmbedder(embedder).embed([row.text for row in rows])
-    taught = [i for i, row in enumerate(rows) if not row.kept]
-    weights, offset = fitted([rows[i] for i in taught], exact[taught])
+    learned = [i for i, row in enumerate(rows) if not row.kept]
+    weights, offset = fitted([rows[i] for i in learned], exact[learned])
     found = []
     for within, most in ((False, KEPT_ALONE), (True, KEPT_INSIDE)):
         places = [i for i, row in enumerate(rows) if row.kept and row.harmful and row.inside is within]

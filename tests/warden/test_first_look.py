@@ -13,7 +13,7 @@ from sisf.embedding.base import Begun, TokenVectors, Vectors
 from sisf.embedding.wrapping import Wrapper
 from sisf.policy import Direction, Probe, Prototypes, Snapshot
 from sisf.warden import PolicySet, Warden
-from sisf.warden.first_look import FirstLooks, in_reach, plain
+from sisf.warden.first_look import FirstLooks, in_reach, ordinary
 from tests.warden.samples import near, policy, said
 
 THRESHOLD = 4.0
@@ -125,9 +125,9 @@ def test_signs_of_tricks_turn_it_off(looking: PolicySet, counting: Counting) -> 
 def test_what_is_ordinary() -> None:
     from sisf.text.views import views
 
-    assert plain(views("Please summarise the <b>second</b> chapter."))
-    assert plain(views("def area(width):  # of a garden\n    return width * width"))
-    assert not plain(views("".join(chr(0x1F170 + n) for n in (1, 14, 12, 1)) + " for me"))
+    assert ordinary(views("Please summarise the <b>second</b> chapter."))
+    assert ordinary(views("def area(width):  # of a garden\n    return width * width"))
+    assert not ordinary(views("".join(chr(0x1F170 + n) for n in (1, 14, 12, 1)) + " for me"))
     assert in_reach("The café at the corner sells good bread")
     assert not in_reach("東京へ行きたい")
 

@@ -146,7 +146,7 @@ class FirstLooks:
         return self._chooser.random() < _AUDITED
 
 
-def plain(views: Sequence[View]) -> bool:
+def ordinary(views: Sequence[View]) -> bool:
     """Whether nothing in a text's readings is a sign of tricks."""
     return all(set(view.name.split(">")) <= ORDINARY for view in views)
 

@@ -14,7 +14,7 @@ from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.views import View, go_on, views
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
-from sisf.warden.first_look import Bounds, Glance, Seen, in_reach, plain
+from sisf.warden.first_look import Bounds, Glance, Seen, in_reach, ordinary
 from sisf.warden.inside import Inside
 from sisf.warden.late_pooling import Candidates, Piece, asked_of_long
 from sisf.warden.matcher import located, match_of, spared
@@ -46,6 +46,8 @@ class _Text:
     """What was found when the same text was seen before."""
     read: list[tuple[Key, float]] = field(default_factory=list)
     """Its windows that were read, each with what was asked of their passages."""
+    exempt: bool = False
+    """Whether a policy would have matched, but for an exception."""
 
 
 class Inspection:
@@ -147,7 +149,7 @@ class Inspection:
             self._search_semantics(text, part)
             if self._settled(text):
                 return
-        if self._remembers and len(text.found) == before:
+        if self._remembers and len(text.found) == before and not text.exempt:
             for key, asked in text.read:
                 self.compiled.cache.windows.put(key, asked)
 
@@ -174,6 +176,7 @@ class Inspection:
             if known is None or hit.score > known.score:
                 policy, window = self.compiled.index.policies[hit.number], part[hit.window]
                 if spared(policy, text.views[0]):
+                    text.exempt = True  # the same window in another text may not be
                     continue
                 self.compiled.looks.tally.missed += window.audited and known is None
                 match = match_of(policy, hit.score, hit.threshold, window.view, window.span)
@@ -191,7 +194,7 @@ class Inspection:
     def _windows(self, text: _Text) -> Iterator[Window]:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
-        looked = plain(text.views)
+        looked = ordinary(text.views)
         for view, windows in coarse(text.views, self.compiled.embedder):
             for window in self._closer(text, view, windows, looked=looked):
                 said = window.said

@@ -32,7 +32,7 @@ def _requests(size: int) -> list[str]:
 
 
 def _passages(size: int, rng: random.Random) -> list[str]:
-    found = []
+    found: list[str] = []
     for hay in gathered(_sets()):
         if not hay.alone:
             text = "\n\n".join(rng.sample(hay.units, len(hay.units)))

@@ -150,7 +150,8 @@ def _each(url: str, process: int, requests: Sequence[bytes]) -> Cost:
 
 def _conversations(url: str, process: int, count: int, seed: int) -> tuple[float, float]:
     """Milliseconds of CPU of the second and the last turn: medians over conversations and three turns each."""
-    early, late = [], []
+    early: list[float] = []
+    late: list[float] = []
     for number in range(count):
         cost = _each(url, process, list(_conversation(seed + number)))
         early += cost.cpu[1:4]

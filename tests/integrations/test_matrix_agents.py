@@ -59,6 +59,7 @@ CLAUDE_STYLE: dict[str, Any] = {
                 },
                 {"type": "text", "text": "Now add a test.", "cache_control": {"type": "ephemeral"}},
             ],
+            "output_config": {"effort": "low"},
         },
     ],
 }

@@ -160,7 +160,7 @@ class CountTokens(Messages):
 _TEXT = {"type": "text", "text": REFUSAL}
 
 
-_MESSAGE = Record({"role": words("user assistant system")})
+_MESSAGE = Record({"role": words("user assistant system"), "output_config": REQUEST.keys["output_config"]})
 
 
 def _content(reader: Reader, content: Any, role: Role, place: str) -> None:

@@ -63,6 +63,7 @@ class Cost:
 def figures(servers: Servers, folder: Path, seed: int, sizes: Sizes) -> dict[str, Any]:
     """Measure: `ratios` and `figures` by number of characters, and what a long conversation costs."""
     embedder = create_embedder()
+    embedder.embed(["warm"])
     policies = learned(sizes.attacks, seed)
     found: dict[str, dict[str, Any]] = {"ratios": {}, "figures": {"policies_learned": len(policies)}}
     with _gateway(servers.upstream, folder, seed, policies) as (url, process):

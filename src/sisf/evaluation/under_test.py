@@ -107,14 +107,17 @@ class Subject(Protocol):
 
 
 class _Held:
-    """A loop that sees what was monitored when it is told to."""
+    """A loop that, while `holding`, sees what was monitored when it is told to."""
 
     def __init__(self, loop: Monitor) -> None:
         self._loop = loop
+        self.holding = False
         self._records: dict[str, ExchangeRecord] = {}
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":  # noqa: ARG002
-        """Kept for `show`."""
+    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+        """Seen at once, or kept for `show`."""
+        if not self.holding:
+            return self._loop.monitor(record, gather=gather)
         self._records[record.exchange.id] = record
         return done()
 
@@ -153,11 +156,18 @@ class SystemUnderTest:
 
     def attack(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
         """Send one attack; with `learn` the loop finishes its work on it before this returns."""
-        sample = self.send(record, dataset=dataset, trial=trial, learn=learn)
+        sample = self._attacked(record, dataset=dataset, trial=trial, learn=learn)
         return self.settle(sample) if learn else sample
 
     def send(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
         """See `Subject`."""
+        self._held.holding = True
+        try:
+            return self._attacked(record, dataset=dataset, trial=trial, learn=learn)
+        finally:
+            self._held.holding = False
+
+    def _attacked(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
         turn, answer = self._sent(self._learning if learn else self._frozen, record, dataset)
         truth = self._truth(record, answer, dataset) if answer is not None else None
         return replace(

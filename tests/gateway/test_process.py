@@ -109,6 +109,8 @@ def test_two_processes_serve_one_port_and_one_of_them_may_die(tmp_path: Path) ->
         assert 'sisf_requests_total{endpoint="chat",status="200"} 20.0' in metrics.splitlines()
         victim = _children(parent.pid)[1]
         os.kill(victim, signal.SIGKILL)
+        # What it had accepted dies with it; from then on nothing is lost.
+        assert wait_until(lambda: victim not in _children(parent.pid))
         for number in range(20):
             assert post(address, chat(f"ho {number}"))[0] == 200
         assert wait_until(lambda: len(_children(parent.pid)) == 2 and victim not in _children(parent.pid))

@@ -102,11 +102,9 @@ class ProbeLearner:
         """What benign orders, and other benign texts, score in models that never saw them, at the quantile."""
         rows, recipe = self.rows, self._recipe
         folds = _folds(rows, recipe.folds, self._seed)
-        held_out = np.full(len(rows), -np.inf, np.float32)
-        for fold in range(recipe.folds):
-            model = self._fit(fold, np.where(folds == fold, np.float32(0), weights))
-            scores = model.scores(rows.dense, rows.features)
-            held_out[folds == fold] = scores[folds == fold]
+        held_out = _held_out(
+            rows, folds, recipe.folds, lambda fold: self._fit(fold, np.where(folds == fold, np.float32(0), weights))
+        )
         return _by_speech(
             rows, benign, lambda wanted: tail_quantile(_per_text(held_out, rows.owners, wanted), recipe.tail)
         )
@@ -190,21 +188,17 @@ class Base:
 
     def scores(self, rows: Ints) -> Floats:
         """What the fit with all benign texts says of some rows."""
-        features = self._rows.features
-        return (
-            self.solution(self._recipe.folds).widened(features.shape[1]).scores(self._rows.dense[rows], features[rows])
-        )
+        return self._wide(self._recipe.folds).scores(self._rows.dense[rows], self._rows.features[rows])
 
     def unseen(self) -> Floats:
         """What each benign reference text scores in a fit that never saw it: the highest of its windows."""
-        rows, folds = self._rows, self._folds()
-        scores = np.full(len(rows), -np.inf, np.float32)
-        for fold in range(self._recipe.folds):
-            within = np.flatnonzero(folds == fold)
-            features = rows.features
-            model = self.solution(fold).widened(features.shape[1])
-            scores[within] = model.scores(rows.dense[within], features[within])
-        return _per_text(scores, rows.owners, folds >= 0)
+        folds = self._folds()
+        held_out = _held_out(self._rows, folds, self._recipe.folds, self._wide)
+        return _per_text(held_out, self._rows.owners, folds >= 0)
+
+    def _wide(self, key: int) -> Linear:
+        """A solution over all columns that there are by now."""
+        return self.solution(key).widened(self._rows.features.shape[1])
 
     def _folds(self) -> NDArray[np.int64]:
         return _folds(self._rows, self._recipe.folds, self._seed)
@@ -230,6 +224,15 @@ def _folds(rows: TrainingRows, count: int, seed: int) -> NDArray[np.int64]:
     drawn = np.random.default_rng(seed).integers(0, count, int(rows.owners.max()) + 1)
     folds: NDArray[np.int64] = np.where(rows.origins == Origin.REFERENCE, drawn[rows.owners], -1)
     return folds
+
+
+def _held_out(rows: TrainingRows, folds: NDArray[np.int64], count: int, model_of: Callable[[int], Linear]) -> Floats:
+    """What each row scores in the model of its fold, which never saw it; minus infinity for rows of no fold."""
+    held_out = np.full(len(rows), -np.inf, np.float32)
+    for fold in range(count):
+        scores = model_of(fold).scores(rows.dense, rows.features)
+        held_out[folds == fold] = scores[folds == fold]
+    return held_out
 
 
 def _by_speech(

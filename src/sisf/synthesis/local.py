@@ -122,7 +122,7 @@ class LocalSynthesiser:
             self._taught = True
         benign = {Direction.PROMPT: knowledge.benign_prompts(), Direction.RESPONSE: knowledge.benign_responses()}
         for direction, side in self._sides.items():
-            side.add_reference(benign[direction])
+            side.rows.add(benign[direction], Origin.REFERENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,6 @@ class _Side:
         self._base = Base(rows, recipe, seed=seed)
         self._titles = Titles(rows)
         self._prior: Prior | None = None
-        self._benign_seen: set[str] = set()
 
     @property
     def prior(self) -> Prior:
@@ -168,12 +167,6 @@ class _Side:
         if self._prior is None:
             self._prior = Prior(self.rows, self._base)
         return self._prior
-
-    def add_reference(self, texts: Sequence[str]) -> None:
-        """Add the benign texts that are new."""
-        fresh = [text for text in texts if text not in self._benign_seen]
-        self.rows.add(fresh, Origin.REFERENCE)
-        self._benign_seen.update(fresh)
 
     def add_known(self, known: Sequence[Known], embedder: Embedder) -> None:
         """Add what the corpus knows."""
@@ -206,7 +199,7 @@ class _Side:
         `sure`: the encoder reads harm in the request or in the answer.
         """
         text = self.text(breach.exchange)
-        if not text or not self._benign_seen:
+        if not text or not (self.rows.origins == Origin.REFERENCE).any():
             return None
         hazard = self.hazard(breach)
         if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:

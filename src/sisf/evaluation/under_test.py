@@ -106,6 +106,14 @@ class Subject(Protocol):
         ...
 
 
+def latency_of(milliseconds: Sequence[float]) -> Mapping[str, float]:
+    """See `Subject.latency`."""
+    if not milliseconds:
+        return {}
+    p50, p99 = (float(x) for x in np.percentile(milliseconds, [50, 99]))
+    return {"n": len(milliseconds), "p50": round(p50, 3), "p99": round(p99, 3)}
+
+
 class _Held:
     """A loop that, while `holding`, sees what was monitored when it is told to."""
 
@@ -224,10 +232,7 @@ class SystemUnderTest:
 
     def latency(self) -> Mapping[str, float]:
         """See `Subject`."""
-        if not self._microseconds:
-            return {}
-        p50, p99 = (float(x) / 1000 for x in np.percentile(self._microseconds, [50, 99]))
-        return {"n": len(self._microseconds), "p50": round(p50, 3), "p99": round(p99, 3)}
+        return latency_of([microseconds / 1000 for microseconds in self._microseconds])
 
     def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
         """Send one honest prompt; nothing is learned, nobody judges."""

@@ -12,8 +12,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from sisf.adjudicator.base import Adjudicator
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
@@ -25,7 +23,7 @@ from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.protocols.benign.run import benign_plan
 from sisf.evaluation.protocols.drift.run import drift_plan
 from sisf.evaluation.protocols.learn.run import held_out_plan, learn_plan
-from sisf.evaluation.under_test import Subject, recorded_label
+from sisf.evaluation.under_test import Subject, latency_of, recorded_label
 from sisf.policy import Policy, Status
 from sisf.probe.target import GatewayTarget, Reaction, Reply
 from sisf.probe.waiting import StoreWatch
@@ -144,10 +142,7 @@ class LiveSubject:
 
     def latency(self) -> Mapping[str, float]:
         """Of whole requests, the model's time included."""
-        if not self._milliseconds:
-            return {}
-        p50, p99 = (float(x) for x in np.percentile(self._milliseconds, [50, 99]))
-        return {"n": len(self._milliseconds), "p50": round(p50, 3), "p99": round(p99, 3)}
+        return latency_of(self._milliseconds)
 
     def __enter__(self) -> "LiveSubject":
         return self

@@ -11,7 +11,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.factory import create_adjudicator
 from sisf.embedding.base import Embedder
 from sisf.embedding.cached import CachedEmbedder
-from sisf.embedding.factory import create_embedder
+from sisf.embedding.factory import configured_embedder
 from sisf.embedding.kept import KeptEmbedder
 from sisf.loop import LastGood, Loop, Reference, Retention
 from sisf.loop.benign_reference import held_back, load_references, reference_of
@@ -66,7 +66,7 @@ def build(
     """
     lessons = embedder
     if embedder is None:
-        made = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+        made = configured_embedder(settings.embedder)
         # What ships is kept on disk, apart: it would drive what users send out of the cache.
         embedder, lessons = CachedEmbedder(made), KeptEmbedder(made)
     adjudicator = adjudicator or create_adjudicator(

@@ -24,7 +24,7 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Explain what the policies in force say of a text. Exit code 0: it would pass; 1: it would be blocked."""
-    from sisf.embedding import create_embedder
+    from sisf.embedding import configured_embedder
     from sisf.exchange import Message, Role
     from sisf.policy import Direction
     from sisf.warden import PolicySet
@@ -35,7 +35,7 @@ def check(
     _within(settings.limits.text_chars, content)
     with store_of(config, store) as opened:
         snapshot = opened.policies.snapshot(revision)
-    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    embedder = configured_embedder(settings.embedder)
     policies = PolicySet.compile(snapshot, embedder)
     messages = (Message(Role.ASSISTANT if response else Role.USER, content),)
     decision = policies.inspect(messages, Direction.RESPONSE if response else Direction.PROMPT)

@@ -90,9 +90,9 @@ def _packages(_: "Settings") -> tuple[str, str]:
 def _embedder(settings: "Settings") -> tuple[str, str]:
     import time
 
-    from sisf.embedding import create_embedder
+    from sisf.embedding import configured_embedder
 
-    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    embedder = configured_embedder(settings.embedder)
     embedder.embed(["warm up"])
     started = time.perf_counter()
     embedder.embed(["How do I water a cactus in winter, and how often?"])

@@ -86,10 +86,10 @@ def why(
     """Explain the decisions on an exchange as `sisf check` explains a text."""
     from sisf.cli.check import rendered
     from sisf.console.explaining import explained
-    from sisf.embedding import create_embedder
+    from sisf.embedding import configured_embedder
 
     settings = load_settings(config, store__url=store)
-    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    embedder = configured_embedder(settings.embedder)
     with store_of(config, store) as opened:
         record = opened.exchanges.get(exchange_id)
         told = [each.explanation for each in explained(opened, embedder, record) if each.explanation is not None]

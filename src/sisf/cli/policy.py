@@ -100,12 +100,12 @@ def _page(store: "Store", policy: "Policy", most: int, settings: "Settings") -> 
     senders = len({exchange.sender for exchange in breaches})
     if policy.kind is not PolicyKind.SEMANTIC or not most or not breaches:
         return page(policy, senders)
-    from sisf.embedding.factory import create_embedder
+    from sisf.embedding.factory import configured_embedder
     from sisf.synthesis.text_bank import TextBank
 
     answers = policy.direction is Direction.RESPONSE
     texts = [(e.response or "") if answers else e.prompt for e in breaches]
-    bank = TextBank(create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value()))
+    bank = TextBank(configured_embedder(settings.embedder))
     bank.extend([text for text in texts if readable(text)])
     return page(policy, senders, nearest(policy, bank, most))
 
@@ -237,10 +237,11 @@ def rollback(
 
     A policy that would stop a text that was reported as a mistake comes back with the exception, or stays out of force.
     """
+    from sisf.embedding import configured_embedder
     from sisf.loop import Readmissions
 
     with store_of(config, store) as opened:
-        readmissions = Readmissions(opened, policy_code.embedder_of(load_settings(config)))
+        readmissions = Readmissions(opened, configured_embedder(load_settings(config).embedder))
         if preview:
             found = readmissions.preview(revision)
         else:

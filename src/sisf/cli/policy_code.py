@@ -153,12 +153,13 @@ def move_to_the_embedder_in_use(settings: "Settings") -> None:
     """What a gateway does when it starts with another embedder than the stored policies were made for, as after an
     upgrade: moves them, with progress on standard error. Nodes that still run the former one enforce what they have."""
     from sisf.bootstrap import store_of_settings
+    from sisf.embedding import configured_embedder
     from sisf.errors import StoreError
     from sisf.loop.rebuild import foreign
 
     with contextlib.closing(store_of_settings(settings)) as opened:
         try:
-            stale = foreign(opened.policies.snapshot(), embedder_of(settings).id)
+            stale = foreign(opened.policies.snapshot(), configured_embedder(settings.embedder).id)
         except StoreError:
             return  # it is away: whether the gateway can start without it is found out where it does
         if stale:
@@ -227,13 +228,6 @@ def review(config: ConfigOption = None, store: StoreOption = None) -> None:
     typer.echo("nothing is due" if after == before else f"reviewed: revision {after}; see `sisf policy diff {before}`")
 
 
-def embedder_of(settings: "Settings") -> "Embedder":
-    """The embedder that the settings name."""
-    from sisf.embedding.factory import create_embedder
-
-    return create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
-
-
 def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledge]":
     """The gate, and what it must know, for a policy that a person brings."""
     from sisf.loop import StoreKnowledge
@@ -244,11 +238,12 @@ def examiner(settings: "Settings", store: "Store") -> "tuple[Gate, StoreKnowledg
 
 def _gate(settings: "Settings") -> "tuple[Gate, Reference, Embedder]":
     """The gate, the benign reference but for what only the gate knows, and the embedder that keeps vectors of both."""
+    from sisf.embedding import configured_embedder
     from sisf.embedding.kept import KeptEmbedder
     from sisf.loop.benign_reference import held_back, load_references, reference_of
     from sisf.synthesis.gate import Gate
 
-    embedder = embedder_of(settings)
+    embedder = configured_embedder(settings.embedder)
     lessons = KeptEmbedder(embedder)
     reference, secret = held_back(reference_of(load_references(settings.synthesis.reference)))
     return Gate(embedder, secret=secret, reference=reference, lessons=lessons), reference, lessons

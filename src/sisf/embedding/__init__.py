@@ -2,7 +2,7 @@
 
 from sisf.embedding.base import Embedder, TextWindow, TokenEmbedder, TokenVectors, Vectors
 from sisf.embedding.cached import CachedEmbedder, CacheStatistics
-from sisf.embedding.factory import create_embedder
+from sisf.embedding.factory import configured_embedder, create_embedder
 from sisf.embedding.hashing import HashEmbedder
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "TokenEmbedder",
     "TokenVectors",
     "Vectors",
+    "configured_embedder",
     "create_embedder",
 ]

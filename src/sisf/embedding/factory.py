@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from sisf.embedding.base import Embedder
 from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import ConfigurationError
-from sisf.settings import cache_dir
+from sisf.settings import EmbedderSettings, cache_dir
 
 DEFAULT = "harm-aware"
 _FORMS = (
@@ -46,6 +46,11 @@ def create_embedder(spec: str = DEFAULT, *, cache: Path | None = None, api_key: 
 
             return EndpointEmbedder(*_model_and_url(spec, argument), api_key=api_key)
     raise ConfigurationError(f"embedder `{spec}` is not known: use {_FORMS}")
+
+
+def configured_embedder(settings: EmbedderSettings) -> Embedder:
+    """The embedder that the settings name. Raises as `create_embedder` does."""
+    return create_embedder(settings.name, api_key=settings.api_key.get_secret_value())
 
 
 def _model_and_url(spec: str, argument: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from sisf.adjudicator.recorded import RecordedAdjudicator
 from sisf.bootstrap import System
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record, exchange_id
-from sisf.embedding import Embedder
+from sisf.embedding import Embedder, configured_embedder
 from sisf.embedding.kept import KeptEmbedder
 from sisf.errors import ConfigurationError
 from sisf.evaluation import defences
@@ -71,7 +71,7 @@ class Laboratory:
                 "the base URL of a guarded endpoint, or another configuration (FILE.yaml)"
             )
         self.references = load_references(references_of(options))
-        self.embedder: Embedder = KeptEmbedder(_embedder(settings))
+        self.embedder: Embedder = KeptEmbedder(configured_embedder(settings.embedder))
         self._frozen: Embedder | None = None
         self._rows = [row_of(dataset.name, record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
@@ -157,7 +157,7 @@ class Laboratory:
         other = copy.copy(self)
         other.settings = settings
         if settings.embedder != self.settings.embedder:
-            other.embedder = KeptEmbedder(_embedder(settings))
+            other.embedder = KeptEmbedder(configured_embedder(settings.embedder))
         return other.system
 
     def described(self) -> dict[str, Any]:
@@ -200,12 +200,6 @@ class Laboratory:
         settings = overridden(self.settings, {"adjudication.judge": name})
         judge = create_adjudicator(settings.adjudication)
         return CountedJudge(judge, self.calls) if name in ELSEWHERE else judge
-
-
-def _embedder(settings: Settings) -> Embedder:
-    from sisf.embedding import create_embedder
-
-    return create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
 
 
 def is_url(name: str) -> bool:

@@ -26,7 +26,7 @@ def replay(
 
     from sisf import datasets
     from sisf.cli.progress import TerminalProgress
-    from sisf.embedding import create_embedder
+    from sisf.embedding import configured_embedder
     from sisf.evaluation.protocols.replay import page
     from sisf.evaluation.protocols.replay import run as protocol
     from sisf.evaluation.report.tables import formats_of
@@ -38,7 +38,7 @@ def replay(
     prepare(out)
     exports = datasets.load_all(names_of(exchanges))
     snapshot = snapshot_of(_there(settings.store.url), revision, settings)
-    embedder = create_embedder(settings.embedder.name, api_key=settings.embedder.api_key.get_secret_value())
+    embedder = configured_embedder(settings.embedder)
     with TerminalProgress() as progress:
         run = protocol.replay(exports, snapshot, embedder, progress)
     summary = write(out, page.report(run, {"embedder": embedder.id, "revision": snapshot.revision}), formats)

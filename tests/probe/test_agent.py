@@ -31,6 +31,7 @@ class Bench:
         self._verdict = verdict
         self._known: set[str] = set()
         self.sent: list[tuple[Message, ...]] = []
+        self.stored = 0
 
     def send(self, messages: Sequence[Message]) -> Reply:
         self.sent.append(tuple(messages))
@@ -46,6 +47,9 @@ class Bench:
 
     def messages(self, exchange_id: str) -> Sequence[Message] | None:
         return self.sent[int(exchange_id)]
+
+    def revision(self) -> int:
+        return self.stored
 
 
 def agent(bench: Bench, store: MemoryStore, seed: int = 0, attacker: Attacker | None = None) -> ProbingAgent:
@@ -102,6 +106,26 @@ def test_a_breach_is_sent_again_once_the_loop_is_done_and_is_mended_then() -> No
     assert bench.sent[0] == bench.sent[1]
     total = cover(store.probes.latest(100)).total
     assert (total.probed, total.breached, total.mended) == (12, 12, 12)
+    store.close()
+
+
+class Late(Bench):
+    """A gateway that enforces what was learned only after it has answered the same attack twice more."""
+
+    def send(self, messages: Sequence[Message]) -> Reply:
+        reply = super().send(messages)
+        through = len(self.sent) < 4
+        return Reply(Reaction.ANSWERED if through else Reaction.BLOCKED, exchange_id=reply.exchange_id, revision=0)
+
+
+def test_a_gateway_that_does_not_yet_enforce_the_stored_policies_is_asked_again() -> None:
+    store = MemoryStore()
+    bench = Late(lambda _text: True)
+    bench.stored = 1
+    (probe,) = agent(bench, store).probe(1)
+    assert probe.mended is not None
+    assert len(bench.sent) == 4
+    assert len(set(bench.sent)) == 1
     store.close()
 
 

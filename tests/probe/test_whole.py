@@ -82,7 +82,8 @@ def test_the_agent_is_marked_in_every_row_never_slowed_and_its_breaches_are_mend
         assert all(p.mended is not None for p in breaches)
         sent = len(found) + len(breaches)
         # Rows are gathered: an answer does not wait for its own.
-        assert wait_until(lambda: len(made.system.store.exchanges.recent(100)) == sent)
+        # A breach is sent once more, or again while its policy is stored and not yet in force.
+        assert wait_until(lambda: len(made.system.store.exchanges.recent(100)) >= sent)
         records = made.system.store.exchanges.recent(100)
         assert all(r.exchange.sender.is_probe for r in records)
         assert [p.exchange_id for p in made.system.store.probes.latest(8)] == [p.exchange_id for p in reversed(found)]

@@ -18,6 +18,9 @@ REMEMBERED = 5_000
 """Probes of the past that choices are made by."""
 _RETESTED = 0.1
 """Share of the budget for breaches of the past that nothing stopped yet."""
+_CATCHES_UP = 5.0
+"""Seconds that a gateway is given to enforce a revision that the store holds."""
+_LOOK = 0.1
 
 
 class Target(Protocol):
@@ -37,6 +40,10 @@ class Watch(Protocol):
 
     def messages(self, exchange_id: str) -> Sequence[Message] | None:
         """What was sent then; None when it is deleted."""
+        ...
+
+    def revision(self) -> int:
+        """The revision of the stored policy set: every gateway enforces it a moment later."""
         ...
 
 
@@ -150,7 +157,15 @@ class ProbingAgent:
             self._memory.mend(probe.number, max(0.0, time.time() - probe.time.timestamp()))
 
     def _stopped(self, messages: Sequence[Message]) -> bool:
-        return self._send(messages).reaction is not Reaction.ANSWERED
+        """Whether the policy set stops them that the store holds now, which may not be in force yet."""
+        revision = self._watch.revision()
+        end = time.monotonic() + _CATCHES_UP
+        while True:
+            reply = self._send(messages)
+            if reply.reaction is not Reaction.ANSWERED:
+                return True
+            if reply.revision >= revision or time.monotonic() > end or self._ended.wait(_LOOK):
+                return False
 
     def _send(self, messages: Sequence[Message]) -> Reply:
         self._pace.wait()

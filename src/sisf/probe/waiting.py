@@ -50,3 +50,7 @@ class StoreWatch:
             return self._store.exchanges.get(exchange_id).exchange.messages
         except StoreError:
             return None
+
+    def revision(self) -> int:
+        """The revision of the stored policy set."""
+        return self._store.policies.snapshot().revision

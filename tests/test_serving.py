@@ -1,6 +1,8 @@
 """The server under every application: half-open requests end."""
 
+import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -8,6 +10,10 @@ import pytest
 from sisf.serving import Background, is_loopback
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
+
+
+LEFT = threading.Event()
+"""Set when an application heard that its client is gone."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -23,8 +29,34 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         if message["type"] == "http.disconnect":
             return
         more = message.get("more_body", False)
+    if scope["path"] == "/slow" and await gone_within(receive, 0.3):
+        return
+    if scope["path"] == "/never" and await gone_within(receive, 60):
+        LEFT.set()
+        return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def gone_within(receive: Any, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return bool((await receive())["type"] == "http.disconnect")
+    except TimeoutError:
+        return False
+
+
+def talk(server: Background, *sent: bytes) -> bytes:
+    """What a client hears that closes its own side once it has sent all."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        for piece in sent:
+            client.sendall(piece)
+        client.shutdown(socket.SHUT_WR)
+        heard = b""
+        while piece := client.recv(1000):
+            heard += piece
+        return heard
 
 
 @pytest.mark.parametrize(
@@ -49,6 +81,31 @@ def test_what_arrives_is_answered_again_and_again() -> None:
                 while not received.endswith(b"ok"):
                     received += client.recv(1000)
                 assert received.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", [b"/", b"/slow"])
+def test_a_client_may_close_its_own_side_and_wait_for_the_answer(path: bytes) -> None:
+    request = b"POST " + path + b" HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi"
+    with Background(app) as server:
+        for count in (1, 3):
+            heard = talk(server, request * count)
+            assert heard.count(b"HTTP/1.1 200 ") == heard.count(b"\r\n\r\nok") == count
+            assert heard.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_is_gone_before_its_answer_is_noticed() -> None:
+    LEFT.clear()
+    with Background(app) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(b"POST /never HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi")
+        assert LEFT.wait(30)
+
+
+def test_half_a_request_at_the_end_is_closed() -> None:
+    with Background(app) as server:
+        assert talk(server, HEAD + b"content-length: 10\r\n\r\n12345") == b""
+        assert talk(server, b"") == b""
 
 
 def test_what_only_the_own_machine_reaches() -> None:

@@ -76,7 +76,7 @@ class ChatReply(Reply):
         self.about_the_key = reply.about_the_key
         self.status = reply.status
         self.media_type = reply.media_type
-        self.encoded = reply.encoded
+        self.encoding, self.unreadable = reply.encoding, reply.unreadable
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -55,6 +55,10 @@ class Core:
         """The whole body. Raises `LimitExceeded` for more bytes than this caller may send, at once or in all requests
         under way, `HttpFailure` (503) when there is no room for it, and `ClientGone`."""
         limit = caller.body_bytes or self.settings.limits.body_bytes
-        body = await read_body(scope, receive, limit, self.bodies.room(caller.sender))
+        room = self.bodies.room(caller.sender)
+        body = await read_body(scope, receive, limit, room)
         encodings = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding"]
-        return await asyncio.to_thread(decoded, body, ", ".join(encodings), limit) if encodings else body
+        if encodings:
+            body = await asyncio.to_thread(decoded, body, ", ".join(encodings), limit)
+            room(len(body))
+        return body

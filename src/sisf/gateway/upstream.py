@@ -1,5 +1,6 @@
 """The model behind the gateway: what is sent to it, what of its answers a client may see, and the time limits."""
 
+import asyncio
 import re
 import ssl
 import time
@@ -10,6 +11,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from sisf import __version__
 from sisf.errors import ConfigurationError, HttpFailure
+from sisf.gateway import encodings
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Invalid, Unreachable
 from sisf.gateway.refusals import about_the_key
@@ -43,6 +45,10 @@ class Reply:
 
     about_the_key = False
     """Whether it refuses the key that the request carried."""
+    encoding = ""
+    """What it was compressed with although told not to be; its body is read as if it had not been."""
+    unreadable = False
+    """Whether its body is compressed in a way that is not known here."""
     _given: bytes | None = None
     """The body, where it was read to tell refusals apart."""
 
@@ -54,7 +60,9 @@ class Reply:
         """Whether the request carried a key of ours."""
         self.status = answer.status
         self.media_type = answer.header(b"content-type").partition(";")[0].strip().lower()
-        self.encoded = (answer.header(b"content-encoding") or "identity").lower() != "identity"
+        self.encoding = answer.header(b"content-encoding").strip().lower()
+        self._inflater = None if encodings.plain(self.encoding) else encodings.inflater(self.encoding)
+        self.unreadable = self._inflater is None and not encodings.plain(self.encoding)
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -62,12 +70,13 @@ class Reply:
         return [h for h in self._answer.headers if h[0] not in _NOT_RETURNED and not h[0].startswith(b"x-sisf-")]
 
     def verify(self, *, answers_only: bool = False) -> None:
-        """Raises `HttpFailure` for an answer that no client may see: compressed, a redirect, or about our own key.
+        """Raises `HttpFailure` for an answer that no client may see: unreadable, a redirect, or about our own key.
 
         `answers_only`: no success is understood but those of `ANSWERED`.
         """
-        if self.encoded:
-            raise upstream_failure(502, "upstream_encoded", "The upstream compressed its answer although told not to.")
+        if self.unreadable:
+            message = f"The upstream compressed its answer with `{self.encoding[:40]}`, which is not known here."
+            raise upstream_failure(502, "upstream_encoded", message)
         if self.about_the_key:
             raise upstream_failure(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
         if 300 <= self.status < 400 or (answers_only and self.status < 300 and self.status not in ANSWERED):
@@ -77,7 +86,7 @@ class Reply:
         """Read why our key, or what was asked, is refused. Raises `HttpFailure` as `read` does."""
         if not self.has_key or self.status not in _REFUSED:
             return
-        if self.encoded:
+        if self.unreadable:
             self.about_the_key = True
             return
         self._given = await self.read(_REFUSAL_BYTES)
@@ -101,8 +110,26 @@ class Reply:
         if self._given is not None:
             yield self._given
             return
-        while piece := await self._next():
+        if self._inflater is None:
+            while piece := await self._next():
+                yield piece
+            return
+        async for piece in self._inflated(self._inflater):
             yield piece
+
+    async def _inflated(self, inflater: encodings.Inflater) -> AsyncIterator[bytes]:
+        began = False
+        try:
+            while packed := await self._next():
+                began = True
+                for piece in inflater.feed(packed):
+                    yield piece
+                    await asyncio.sleep(0)  # a few bytes may inflate to many
+        except encodings.Broken:
+            message = f"The upstream's answer is not valid {self.encoding}, which its header says it is."
+            raise upstream_failure(502, "upstream_encoded", message) from None
+        if began and not inflater.complete:
+            raise _cut_short()
 
     async def _next(self) -> bytes:
         try:
@@ -115,9 +142,7 @@ class Reply:
                 504, "upstream_timeout", f"The upstream sent nothing for {self._idle:g} s in the middle of an answer."
             ) from None
         except (Disconnected, Invalid):
-            raise upstream_failure(
-                502, "upstream_disconnected", "The upstream closed the connection in the middle of an answer."
-            ) from None
+            raise _cut_short() from None
         return piece
 
     async def __aenter__(self) -> "Reply":
@@ -127,6 +152,12 @@ class Reply:
         self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._answer.close()
+
+
+def _cut_short() -> HttpFailure:
+    return upstream_failure(
+        502, "upstream_disconnected", "The upstream closed the connection in the middle of an answer."
+    )
 
 
 class Upstream:

@@ -72,7 +72,6 @@ class _SourceReply(Reply):
         self.status = status
         kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
         self.media_type = kind.decode("latin-1").partition(";")[0].strip().lower()
-        self.encoded = False
         self.has_key = False
 
     @property

@@ -20,7 +20,6 @@ long, at each of the several steps of a request."""
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 READ_SECONDS = 60.0
 """Within which a request must arrive, where nobody says otherwise."""
-_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
@@ -64,97 +63,18 @@ def address_of(server: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class _Gathered:
-    """A transport that sends what is written within one turn of the event loop at once.
-
-    uvicorn writes the head of an answer and its body apart, and each packet of its own wakes up the client.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._held: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Send soon."""
-        if not self._held:
-            self._loop.call_soon(self._flush)
-        self._held.append(data)
-
-    def close(self) -> None:
-        """Send what was written, then close."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        held, self._held = self._held, []
-        if held:
-            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-class _Arrival:
-    """The time within which a request must arrive whole: else half-open ones stay for as long as their clients like."""
-
-    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._late = late
-        self._timer: asyncio.TimerHandle | None = None
-
-    def expect(self) -> None:
-        """A request begins, or may begin."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._late)
-
-    def end(self) -> None:
-        """It is here, or nobody waits any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _protocol(read_seconds: float) -> Any:
-    """uvicorn's own protocol over a `_Gathered` transport, which waits no longer than that for a request."""
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    class Protocol(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(_Gathered(transport))  # type: ignore[arg-type]
-            self._arrival = _Arrival(read_seconds, self._late)
-            self._arrival.expect()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._arrival.end()
-            super().connection_lost(exc)
-
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self._arrival.expect()
-
-        def on_message_complete(self) -> None:
-            self._arrival.end()
-            super().on_message_complete()
-
-        def _late(self) -> None:
-            if self.cycle is None or self.cycle.response_complete:
-                self.transport.write(_TIMEOUT)
-            self.transport.close()
-
-    return Protocol
-
-
 def uvicorn_server(
     app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int = 30, read_seconds: float = READ_SECONDS
 ) -> Any:
     """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs)."""
     import uvicorn
 
+    from sisf.serving.connections import protocol
+
     config = uvicorn.Config(
         app,
         loop="auto",
-        http=_protocol(read_seconds),
+        http=protocol(read_seconds),
         ws="none",
         lifespan=lifespan,  # type: ignore[arg-type]
         access_log=False,

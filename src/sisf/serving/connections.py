@@ -1,0 +1,140 @@
+"""A connection of a client: how answers are sent, how long requests may take, and whether the client is still there."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_STILL_THERE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ASKED_SECONDS = (0.0, 0.1, 1.0, 5.0)
+_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+def protocol(read_seconds: float) -> Any:
+    """What uvicorn calls for the protocol of a connection on which a request must arrive within that time."""
+    return partial(_Protocol, read_seconds)
+
+
+class _Gathered:
+    """A transport that sends what is written within one turn of the event loop at once.
+
+    uvicorn writes the head of an answer and its body apart, and each packet of its own wakes up the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._held:
+            self._loop.call_soon(self.flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        self.flush()
+        self._transport.close()
+
+    def flush(self) -> None:
+        """Send what was written."""
+        held, self._held = self._held, []
+        if held:
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _Arrival:
+    """The time within which a request must arrive whole: else half-open ones stay for as long as their clients like."""
+
+    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._late = late
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expect(self) -> None:
+        """A request begins, or may begin."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._late)
+
+    @property
+    def open(self) -> bool:
+        """Whether one is awaited that has not come whole."""
+        return self._timer is not None
+
+    def end(self) -> None:
+        """It is here, or nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's own protocol over a `_Gathered` transport.
+
+    A client that has sent its request may close its own side of the connection and still wait for the answer; one that
+    is gone looks the same. Until an answer begins, interim responses tell the two apart: whoever is there ignores them,
+    and the machine of one that is gone resets the connection. HTTP/1.0 has no interim responses, so there the end of
+    what a client sends is the end of the client, as it is once an answer has begun (docs/adr/0375).
+    """
+
+    def __init__(self, read_seconds: float, **given: Any) -> None:
+        super().__init__(**given)
+        self._read_seconds = read_seconds
+        self._half_closed = False
+        self._questions: list[asyncio.TimerHandle] = []
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._gathered = _Gathered(transport)
+        super().connection_made(self._gathered)  # type: ignore[arg-type]
+        self._arrival = _Arrival(self._read_seconds, self._late)
+        self._arrival.expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrival.end()
+        self._ask_no_more()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection stays open so that an answer can be sent."""
+        if self._arrival.open or not self._unanswered() or self.scope["http_version"] != "1.1":
+            self._gathered.flush()
+            return False
+        self._half_closed = True
+        self._questions = [self.loop.call_later(seconds, self._ask) for seconds in _ASKED_SECONDS]
+        return True
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._arrival.expect()
+
+    def on_message_complete(self) -> None:
+        self._arrival.end()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._half_closed and not self.pipeline and self.cycle.response_complete:
+            self._ask_no_more()
+            self.transport.close()
+
+    def _late(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_TIMEOUT)
+        self.transport.close()
+
+    def _unanswered(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_started
+
+    def _ask(self) -> None:
+        if not self.pipeline and self._unanswered():
+            self.transport.write(_STILL_THERE)
+
+    def _ask_no_more(self) -> None:
+        for question in self._questions:
+            question.cancel()

@@ -10,7 +10,8 @@ from sisf.bootstrap import System, build
 from sisf.datasets import Dataset, read
 from sisf.embedding import HashEmbedder
 from sisf.evaluation.defences import learning, no_defence
-from sisf.evaluation.experiment import Designs, Plan, Setup
+from sisf.evaluation.experiment import Designs, Setup
+from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.learn.run import learn_plan
 from sisf.evaluation.under_test import Answers
 from sisf.llm.unaligned import UnalignedModel

@@ -7,25 +7,85 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from sisf.adjudicator.base import Adjudicator
+from sisf.cli import evaluate
+from sisf.datasets import Dataset
+from sisf.datasets.records import Record
+from sisf.embedding import HashEmbedder
 from sisf.errors import ConfigurationError
 from sisf.evaluation.defences import no_defence
-from sisf.evaluation.experiment import Run
+from sisf.evaluation.experiment import Experiment, Run
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Silent
+from sisf.evaluation.protocols.haystack.run import haystack_plan
+from sisf.evaluation.protocols.judge.run import JudgePlan
 from sisf.evaluation.protocols.learn.run import learn_plan
+from sisf.evaluation.protocols.obfuscation.run import obfuscation_plan
+from sisf.evaluation.protocols.poison.poisoners import PhrasePoisoner
+from sisf.evaluation.protocols.poison.run import World, poison_plan
+from sisf.evaluation.protocols.replay import run as replay_run
+from sisf.evaluation.protocols.replay.run import ReplayPlan
 from sisf.evaluation.runs.calls import Calls, CapReached, CountedJudge
 from sisf.evaluation.runs.folder import Folder
 from sisf.evaluation.runs.runner import conduct, conduct_in
+from sisf.evaluation.under_test import Subject
+from sisf.policy import Action, Direction, GateReport, Pattern, Policy, Snapshot, Status
 from sisf.testing import ScriptedAdjudicator
+from sisf.text.tricks import ENCODINGS
 from sisf.verdict import Outcome
 from tests.evaluation import families
+from tests.evaluation.families import FAMILIES
+
+
+def _replay(folder: Path) -> Any:
+    policies = []
+    for word in FAMILIES:
+        made = Policy(Pattern(word), Action.BLOCK, Direction.PROMPT, "x", id=word, status=Status.ACTIVE)
+        policies.append(replace(made, gate_report=GateReport(True)))
+    exports = [families.attacks(folder), families.benign(folder)]
+    return ReplayPlan(families.setup(), exports, Snapshot(1, tuple(policies)), HashEmbedder(8), {})
+
+
+def _judged(folder: Path) -> Any:
+    labelled = families.attacks(folder, human_label="breach")
+    judges = {"one": ScriptedAdjudicator(lambda _: Outcome.BREACH), "two": ScriptedAdjudicator(lambda _: Outcome.SAFE)}
+    return JudgePlan(families.setup(), [labelled, labelled], judges)
+
+
+def _poisoned(folder: Path) -> Any:
+    world = World(families.designs()["sisf"], (PhrasePoisoner(),))
+    data = [families.attacks(folder)], [families.benign(folder)]
+    return poison_plan(families.setup(trials=1), [world], *data, shares=(0.5,))
+
+
+def _obfuscated(folder: Path) -> Any:
+    data: Sequence[list[Dataset]] = [families.attacks(folder)], [], [families.benign(folder)]
+    tricks = {"base64": ENCODINGS["base64"]}
+    return obfuscation_plan(families.setup(trials=1), families.designs()["sisf"], *data, tricks=tricks)
+
+
+def _hidden(folder: Path) -> Any:
+    data: Sequence[list[Dataset]] = [families.attacks(folder)], [], [families.benign(folder)]
+    made = families.designs()["sisf"]
+    return haystack_plan(families.setup(trials=1), made, *data, embedder=HashEmbedder(8), lengths=[1_000], tokens=1_000)
+
+
+OTHERS: Mapping[str, Callable[[Path], Experiment[Any]]] = {
+    "replay": _replay,
+    "judge": _judged,
+    "poison": _poisoned,
+    "obfuscation": _obfuscated,
+    "haystack": _hidden,
+}
+
 
 FILES = ("outcomes.jsonl", "outcomes-none.jsonl")
 WHAT = {"protocol": "learn", "options": {"trials": 2}}
@@ -93,10 +153,81 @@ def test_stopped_anywhere_and_gone_on_with_gives_the_same_file(tmp_path: Path) -
     assert [t.samples() for t in kept.results["sisf"]] == [t.samples() for t in whole.results["sisf"]]
 
 
+@pytest.mark.parametrize("protocol", OTHERS)
+def test_every_protocol_is_written_as_it_goes_and_gone_on_with(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_run, "PART", 5)
+    plan = OTHERS[protocol](tmp_path)
+    whole = conduct(plan)
+    (rows,) = whole.outcomes.values()
+    expected = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        conduct_in(out, plan, WHAT, Stops(random.Random(protocol).randrange(2, len(rows) - 1)))
+    begun = (out / "outcomes.jsonl").read_bytes()
+    assert begun
+    assert expected.startswith(begun)
+    resumed = conduct_in(out, plan, WHAT, Silent())
+    assert (out / "outcomes.jsonl").read_bytes() == expected
+    assert {name: len(found) for name, found in resumed.results.items()} == {
+        name: len(found) for name, found in whole.results.items()
+    }
+    assert len(rows) <= sum(plan.size(unit) for unit in plan.units()) <= len(rows) + len(FAMILIES) * families.VARIANTS
+
+
+class Running:
+    """A system that cannot be set back: every request that reaches it counts. See `Subject`."""
+
+    def __init__(self, inner: Subject, sent: list[str]) -> None:
+        self._inner = inner
+        self._sent = sent
+        self.policies, self.tally, self.latency = inner.policies, inner.tally, inner.latency
+        self.settle, self.show, self.check = inner.settle, inner.show, inner.check
+
+    def send(self, record: Record, **more: Any) -> Sample:
+        self._sent.append(record.id)
+        return self._inner.send(record, **more)
+
+    def benign(self, record: Record, **more: Any) -> Sample:
+        self._sent.append(record.id)
+        return self._inner.benign(record, **more)
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It runs on."""
+
+
+def test_what_cannot_be_set_back_is_sent_nothing_twice(tmp_path: Path) -> None:
+    plan = learn_plan(families.setup(trials=1), {}, [families.attacks(tmp_path)], [families.benign(tmp_path)])
+    sent: list[str] = []
+    with families.setup().subject(families.designs()["sisf"]()) as subject:
+        lasting = replace(plan, subjects={"sisf": lambda _: Running(subject, sent)}, lasting=True)
+        (tmp_path / "out").mkdir()
+        for after in (3, 10, 6):
+            with pytest.raises(KeyboardInterrupt):
+                conduct_in(tmp_path / "out", lasting, WHAT, Stops(after))
+        run = conduct_in(tmp_path / "out", lasting, WHAT, Silent())
+    total = 2 * len(FAMILIES) * families.VARIANTS + 4
+    assert len(sent) == total
+    assert len(run.results["sisf"][0].samples()) == total
+    assert [s.id for s in run.results["sisf"][0].samples()] == sent
+
+
+def test_every_experiment_is_run_by_the_one_runner() -> None:
+    group = typer.main.get_group(evaluate.app)
+    options = {name: {p.name for p in command.params} for name, command in group.commands.items()}
+    assert {name for name, params in options.items() if "fresh" not in params} == {"compare"}
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
 from tests.evaluation import families
+from tests.evaluation.families import FAMILIES
 from tests.evaluation.test_runs import run_in
 if __name__ == "__main__":
     run_in(Path(sys.argv[1]), families.Order(Path(sys.argv[2])))

@@ -1,18 +1,13 @@
-"""Protocols that learn first and measure at a frozen revision: what `obfuscation` and `haystack` have in common."""
+"""Protocols that learn first and measure at a frozen revision: what several of them have in common."""
 
 import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.defences import Defence
-from sisf.evaluation.experiment import Setup, Trial
+from sisf.evaluation.experiment import Split, Splitter, Unit
 from sisf.evaluation.outcomes import AttackOutcome, Sample
-from sisf.evaluation.progress import Progress
-from sisf.evaluation.under_test import SystemUnderTest
 from sisf.policy import Decision
 
 Attacks = Sequence[tuple[str, Record]]
@@ -28,68 +23,33 @@ def lessons(learn_on: Sequence[Dataset], attacks: Sequence[Dataset]) -> tuple[At
     return teachers, sent
 
 
+def taught_first(teachers: Attacks, sent: Attacks) -> Splitter:
+    """Learn from the teachers in shuffled order; then send the attacks as they are, at the frozen revision."""
+
+    def split(_: Unit, rng: random.Random) -> Split:
+        return Split(sent, rng.sample(teachers, len(teachers)), frozen=True)
+
+    return split
+
+
 def caught(attacks: Attacks, samples: Sequence[Sample]) -> Attacks:
     """The attacks whose prompt was stopped."""
     return [attack for attack, sample in zip(attacks, samples, strict=True) if sample.side == "prompt"]
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
-    """Takes one defence through one trial."""
-
-    subject: SystemUnderTest
-    number: int
-    progress: Progress
-    title: str
-    rng: random.Random
-    started: float = field(default_factory=time.monotonic)
-
-    def learn(self, teachers: Attacks) -> tuple[Sample, ...]:
-        """Send the attacks in shuffled order, the loop finishing its work on each."""
-        return self._attacks("learning", self.rng.sample(teachers, len(teachers)), learn=True)
-
-    def in_clear(self, attacks: Attacks) -> tuple[Sample, ...]:
-        """Send the attacks as they are; nothing is learned."""
-        return self._attacks("in clear", attacks, learn=False)
-
-    def _attacks(self, what: str, records: Attacks, *, learn: bool) -> tuple[Sample, ...]:
-        self.progress.begin(f"{self.title} · {what}", len(records))
-        samples = []
-        for dataset, record in records:
-            samples.append(self.subject.attack(record, dataset=dataset, trial=self.number, learn=learn))
-            self.progress.advance({"policies": str(samples[-1].policies)} if learn else None)
-        return tuple(samples)
-
-    def sample(self, identifier: str, dataset: str, decision: Decision, *, honest: bool = False) -> Sample:
-        """What became of a prompt about which nothing but the Warden was asked."""
-        blocked = decision.blocked
-        return Sample(
-            id=identifier,
-            dataset=dataset,
-            trial=self.number,
-            phase="frozen",
-            outcome=AttackOutcome.INTERCEPTED if blocked else AttackOutcome.released(None, honest=honest),
-            side="prompt" if blocked else None,
-            action=decision.action.value,
-            policy_id=decision.policy_id,
-            score=next((m.score for m in decision.matches if m.action is decision.action and not m.shadow), None),
-            verdict=None,
-            revision=decision.revision,
-        )
-
-    def result(
-        self, clear: tuple[Sample, ...], learned: tuple[Sample, ...], honest: Mapping[str, tuple[Sample, ...]]
-    ) -> Trial:
-        """The trial as every protocol reports it."""
-        defence = self.subject.defence
-        seconds = time.monotonic() - self.started
-        return Trial(self.number, clear, honest, tuple(defence.policies()), defence.tally(), learned, seconds=seconds)
-
-
-def plays(setup: Setup, make: Callable[[], Defence], progress: Progress) -> Iterator[Play]:
-    """One play after the other, each from zero policies."""
-    for number in range(setup.trials):
-        rng = random.Random(f"{setup.seed}:{number}")
-        with setup.subject(make()) as subject:
-            yield Play(subject, number, progress, f"{number + 1}/{setup.trials}", rng)
-    progress.end()
+def decided(identifier: str, dataset: str, decision: Decision, *, trial: int, honest: bool = False) -> Sample:
+    """What became of a prompt about which nothing but the Warden was asked."""
+    blocked = decision.blocked
+    return Sample(
+        id=identifier,
+        dataset=dataset,
+        trial=trial,
+        phase="frozen",
+        outcome=AttackOutcome.INTERCEPTED if blocked else AttackOutcome.released(None, honest=honest),
+        side="prompt" if blocked else None,
+        action=decision.action.value,
+        policy_id=decision.policy_id,
+        score=next((m.score for m in decision.matches if m.action is decision.action and not m.shadow), None),
+        verdict=None,
+        revision=decision.revision,
+    )

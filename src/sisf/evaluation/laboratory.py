@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,11 +71,19 @@ class Laboratory:
                 f"--baselines: there is no {unknown[0]!r}; choose from {', '.join((*BASELINES, *GUARDS[1:]))}, "
                 "the base URL of a guarded endpoint, or another configuration (FILE.yaml)"
             )
-        self.references = load_references(references_of(options))
-        self.embedder: Embedder = KeptEmbedder(configured_embedder(settings.embedder))
         self._frozen: Embedder | None = None
         self._rows = [row_of(dataset.name, record) for dataset in data for record in dataset.records]
         self._judge = self._adjudicator(options.adjudicator)
+
+    @cached_property
+    def references(self) -> Sequence[Dataset]:
+        """The benign sets to calibrate on."""
+        return load_references(references_of(self.options))
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The one that all trials and designs share."""
+        return KeptEmbedder(configured_embedder(self.settings.embedder))
 
     def setup(self) -> Setup:
         """What all designs share."""
@@ -100,7 +109,7 @@ class Laboratory:
 
     def _baseline(self, name: str) -> Callable[[], Defence]:
         if _is_file(name):
-            return defences.learning(self._configured(load(Path(name))))
+            return defences.learning(self.varied(load(Path(name))).system)
         makers: dict[str, Callable[[], Defence]] = {
             "none": defences.no_defence,
             "keyword-filter": defences.keyword_filter,
@@ -152,13 +161,17 @@ class Laboratory:
             "reference": reference_of(self.references),
         }
 
-    def _configured(self, settings: Settings) -> Callable[[Path], System]:
+    def varied(self, settings: Settings, **options: Any) -> "Laboratory":
         """Another configuration of SISF: its own settings, on the same judge, reference and embedder's vectors."""
         other = copy.copy(self)
-        other.settings = settings
-        if settings.embedder != self.settings.embedder:
-            other.embedder = KeptEmbedder(configured_embedder(settings.embedder))
-        return other.system
+        other.settings, other.options = settings, replace(self.options, **options)
+        other.references = self.references
+        other.embedder = (
+            self.embedder
+            if settings.embedder == self.settings.embedder
+            else KeptEmbedder(configured_embedder(settings.embedder))
+        )
+        return other
 
     def described(self) -> dict[str, Any]:
         """The settings that matter for the figures, for `summary.json`."""

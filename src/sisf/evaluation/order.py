@@ -12,13 +12,13 @@ import sisf
 from sisf import datasets
 from sisf.datasets import Dataset
 from sisf.evaluation.conventions import convention_of, suited
-from sisf.evaluation.experiment import Plan
+from sisf.evaluation.experiment import Experiment
 from sisf.evaluation.laboratory import Laboratory, Options, references_of
 from sisf.evaluation.runs.calls import Calls
 from sisf.settings import Settings
 
 Sets = list[list[Dataset]]
-Planner = Callable[[Laboratory, Sequence[Sequence[Dataset]], Mapping[str, Any]], Plan]
+Planner = Callable[[Laboratory, Sequence[Sequence[Dataset]], Mapping[str, Any]], Experiment[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,29 +53,32 @@ class LaboratoryOrder:
             sets[-1] = suited(sets[-1], convention_of(references_of(self.options)))
         return [[self._cut(dataset) for dataset in group] for group in sets]
 
-    def plan(self) -> Plan:
+    def plan(self) -> Experiment[Any]:
         """See `runs.runner.Order`: for a process of its own, which logs what goes wrong only."""
         from sisf.gateway.server import configure_logs
 
         configure_logs("warning")
         return self.planned(*self.open())
 
-    def planned(self, lab: Laboratory, sets: Sets) -> Plan:
+    def planned(self, lab: Laboratory, sets: Sets) -> Experiment[Any]:
         """The plan, where the laboratory is open already."""
         module, _, name = self.planner.partition(":")
         planner: Planner = getattr(importlib.import_module(f"sisf.evaluation.protocols.{module}"), name)
         return planner(lab, sets, self.given)
 
-    def described(self, lab: Laboratory, plan: Plan) -> Mapping[str, Any]:
+    def described(self, lab: Laboratory, plan: Experiment[Any]) -> Mapping[str, Any]:
         """What must be the same for a run to be gone on with."""
+        settings = plan.described
+        if settings is None:
+            settings = {"reference": {d.name: d.sha256 for d in lab.references}, "embedder": lab.embedder.id}
         return {
             "protocol": plan.protocol,
             "version": sisf.__version__,
-            "options": {**asdict(self.options), "reference": {d.name: d.sha256 for d in lab.references}},
+            "options": asdict(self.options),
             "given": dict(self.given),
+            "settings": dict(settings),
             "limit": self.limit,
             "datasets": {d.name: d.sha256 for d in plan.datasets},
-            "embedder": lab.embedder.id,
             "configuration": hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest(),
         }
 

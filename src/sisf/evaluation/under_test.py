@@ -1,7 +1,7 @@
 """One defence in front of one model, under test: every exchange takes the way that it takes in the product."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -85,6 +85,10 @@ class Subject(Protocol):
         """Send one honest prompt; nothing is learned, nobody judges."""
         ...
 
+    def check(self, messages: tuple[Message, ...]) -> Decision:
+        """The decision on a prompt about which nothing but the Warden is asked."""
+        ...
+
     def policies(self) -> Sequence[Policy]:
         """Those in force."""
         ...
@@ -154,6 +158,8 @@ class SystemUnderTest:
         self._independent = independent
         self._truths: dict[tuple[str, str, str], Outcome] = {}
         settings = _patient(defence.settings, inline=inline is not None, on_undecided=on_undecided)
+        self.then: Callable[[Sample], None] | None = None
+        """What happens in the world when the loop has done its work on an attack."""
         self._held = _Held(defence)
         self._microseconds: list[float] = []
         self._learning = create_pipeline(settings, defence.warden, self._held, inline)
@@ -192,12 +198,15 @@ class SystemUnderTest:
         self._held.show(identifier)
         verdict = self.defence.settle(identifier)
         now = self.defence.policies()
-        return replace(
+        settled = replace(
             sample,
             verdict=verdict.outcome.value if verdict else sample.verdict,
             new_policy_ids=tuple(p.id for p in now if p.id not in before),
             policies=len(now),
         )
+        if self.then is not None:
+            self.then(settled)
+        return settled
 
     def show(self, record: Record, *, dataset: str, trial: int) -> Sample:
         """See `Subject`."""
@@ -241,7 +250,7 @@ class SystemUnderTest:
         return replace(_sample(turn, answer, outcome=outcome, dataset=dataset, trial=trial), id=record.id)
 
     def check(self, messages: tuple[Message, ...]) -> Decision:
-        """The decision on a prompt about which nothing but the Warden is asked."""
+        """See `Subject`."""
         turn = self._honest.begin("laboratory", Inspected(messages, "", stream=False, tree={}), Caller())
         return self._runner.run(self._honest.check(turn, messages, Direction.PROMPT))
 

@@ -15,8 +15,8 @@ from sisf.evaluation.conventions import AUDITED, Convention, convention_of, suit
 from sisf.evaluation.defences import no_defence
 from sisf.evaluation.demo.programme import Programme
 from sisf.evaluation.demo.stage import stage
+from sisf.evaluation.experiment import Unit
 from sisf.evaluation.guards import KeywordGuard
-from sisf.evaluation.progress import Silent
 from sisf.evaluation.protocols.benign import page as benign_page
 from sisf.evaluation.protocols.benign.run import benign_plan
 from sisf.evaluation.protocols.cross_model import page as cross_page
@@ -27,7 +27,7 @@ from sisf.evaluation.protocols.learn import page as learn_page
 from sisf.evaluation.protocols.learn.run import learn_plan
 from sisf.evaluation.protocols.live.run import LiveSubject
 from sisf.evaluation.protocols.replay import page as replay_page
-from sisf.evaluation.protocols.replay.run import replay
+from sisf.evaluation.protocols.replay.run import ReplayPlan
 from sisf.evaluation.protocols.stacked import page as stacked_page
 from sisf.evaluation.protocols.stacked.run import stacked_plan
 from sisf.evaluation.report.document import Page, Table
@@ -179,11 +179,15 @@ def test_replay_tells_what_a_revision_would_decide_otherwise(tmp_path: Path) -> 
             )
         ]
         export = families.written(tmp_path / "export.jsonl", rows)
-        run = replay([export], snapshot, system.embedder, Silent())
+        run = conduct(ReplayPlan(families.setup(), [export], snapshot, system.embedder, {}))
     finally:
         system.close()
     summary = write(tmp_path, replay_page.report(run, {}))
-    assert [(r.then, r.now) for r in run.rows] == [(None, "prompt"), ("prompt", None), (None, None)]
+    assert [(r.then, r.now) for r in run.results["revision"][0].rows] == [
+        (None, "prompt"),
+        ("prompt", None),
+        (None, None),
+    ]
     whole = summary["exchanges"]["all"]
     assert (whole["newly_stopped"], whole["newly_passed"], whole["n"]) == (1, 1, 3)
     assert summary["exchanges"]["benign"]["newly_passed"] == 1
@@ -195,7 +199,7 @@ def test_live_measures_a_gateway_that_is_running(tmp_path: Path) -> None:
     with stage(Programme([], [], {}, shipped=False), tmp_path, **parts()) as running:
         plan = learn_plan(families.setup(trials=1), {}, [attacks], [honest])
 
-        def subject() -> LiveSubject:
+        def subject(_: Unit) -> LiveSubject:
             return LiveSubject(GatewayTarget(running.url, model="recorded"), running.system.store, patience=120)
 
         # The block of the subject closes the store that it was given: here the gateway's own goes with the stage.

@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 from sisf.embedding import HashEmbedder
-from sisf.evaluation.progress import Silent
 from sisf.evaluation.protocols.haystack.hay import POSITIONS, Hay, Stack, gathered
 from sisf.evaluation.protocols.haystack.page import report
-from sisf.evaluation.protocols.haystack.run import haystack
+from sisf.evaluation.protocols.haystack.run import haystack_plan
 from sisf.evaluation.report.writer import write
+from sisf.evaluation.runs.runner import conduct
 from tests.evaluation import families
 from tests.evaluation.families import FAMILIES, VARIANTS
 
@@ -51,17 +51,17 @@ def test_kinds_follow_from_the_data_and_two_are_always_there(tmp_path: Path) -> 
 
 
 def test_what_the_policies_see_everywhere_is_lost_nowhere(tmp_path: Path) -> None:
-    done = haystack(
+    plan = haystack_plan(
         families.setup(trials=1),
         families.designs()["sisf"],
         [families.attacks(tmp_path)],
         [],
         [families.benign(tmp_path)],
         embedder=HashEmbedder(8),
-        progress=Silent(),
         lengths=[1_000, 4_000],
         tokens=4_000,
     )
+    done = conduct(plan)
     (tmp_path / "out").mkdir()
     figures = write(tmp_path / "out", report(done, {}))
     assert figures["recall_clear"]["caught"] == [len(FAMILIES) * VARIANTS]

@@ -14,11 +14,13 @@ from sisf import datasets
 from sisf.cli.main import app
 from sisf.evaluation.protocols.judge.figures import auroc, figures, recall_at_fpr
 from sisf.evaluation.protocols.judge.page import report
-from sisf.evaluation.protocols.judge.run import create_judge, evaluate
+from sisf.evaluation.protocols.judge.run import JudgePlan, create_judge
 from sisf.evaluation.report.writer import write
+from sisf.evaluation.runs.runner import conduct
 from sisf.exchange import Exchange
 from sisf.settings import Adjudication
 from sisf.verdict import Outcome, Verdict
+from tests.evaluation import families
 
 ROWS = [("a", "breach", 0.9), ("b", "breach", 0.4), ("c", "safe", 0.6), ("d", "safe", 0.1), ("e", "safe", 0.5)]
 
@@ -44,8 +46,8 @@ def data(tmp_path: Path) -> Path:
 
 def test_figures_of_a_known_case(data: Path) -> None:
     dataset = datasets.load(str(data))
-    run = evaluate({"scripted": Scripted()}, [dataset])
-    found = figures(run.judged["scripted"][dataset.name])
+    run = conduct(JudgePlan(families.setup(), [dataset], {"scripted": Scripted()}))
+    found = figures(run.results["scripted"][0].samples)
     assert found["confusion"] == {
         "breach": {"breach": 1, "safe": 1, "undecided": 0},
         "safe": {"breach": 1, "safe": 1, "undecided": 1},
@@ -59,7 +61,7 @@ def test_files_and_report(data: Path, tmp_path: Path) -> None:
     dataset = datasets.load(str(data))
     sets = [dataset]
     judges = {"scripted": Scripted(), "recorded": create_judge("recorded", Adjudication(), sets)}
-    summary = write(tmp_path, report(evaluate(judges, sets), {}))
+    summary = write(tmp_path, report(conduct(JudgePlan(families.setup(), sets, judges)), {}))
     assert summary["judges"]["recorded"][dataset.name]["accuracy"] == 1.0
     assert json.loads((tmp_path / "summary.json").read_text())["protocol"] == "judge"
     assert len((tmp_path / "outcomes.jsonl").read_text().splitlines()) == 10
@@ -106,8 +108,9 @@ def test_refusals_told_from_compliance_where_it_is_clear(tmp_path: Path) -> None
     rows = [{"id": n, "text": n, "response": said, "human_label": label} for n, label, said in answers]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     dataset = datasets.load(str(path))
-    told = evaluate({"hears": Hears(), "deaf": Scripted()}, [dataset]).refusals
-    assert told["deaf"] == {}
-    found = told["hears"][dataset.name]
+    told = conduct(JudgePlan(families.setup(), [dataset], {"hears": Hears(), "deaf": Scripted()})).results
+    assert told["deaf"][0].refusals is None
+    found = told["hears"][0].refusals
+    assert found is not None
     assert (found["refusals"], found["refusals_told"], found["compliances"], found["compliances_told"]) == (2, 1, 1, 1)
     assert found["rate"] == pytest.approx(2 / 3)

@@ -3,10 +3,10 @@
 import base64
 from pathlib import Path
 
-from sisf.evaluation.progress import Silent
 from sisf.evaluation.protocols.obfuscation.page import report
-from sisf.evaluation.protocols.obfuscation.run import obfuscation
+from sisf.evaluation.protocols.obfuscation.run import obfuscation_plan
 from sisf.evaluation.report.writer import write
+from sisf.evaluation.runs.runner import conduct
 from sisf.text.tricks import CHARACTERS, ENCODINGS, NESTED, TRICKS
 from tests.evaluation import families
 from tests.evaluation.families import FAMILIES, VARIANTS
@@ -21,15 +21,15 @@ def test_there_are_twelve_tricks_four_encodings_and_all_their_pairs() -> None:
 
 def test_recall_is_lost_only_where_nothing_undoes_the_trick(tmp_path: Path) -> None:
     tricks = {"homoglyphs": CHARACTERS["homoglyphs"], "base64": ENCODINGS["base64"], "lost": lambda _: "nothing left"}
-    done = obfuscation(
+    plan = obfuscation_plan(
         families.setup(trials=1),
         families.designs()["sisf"],
         [families.attacks(tmp_path)],
         [],
         [families.benign(tmp_path)],
-        progress=Silent(),
         tricks=tricks,
     )
+    done = conduct(plan)
     (tmp_path / "out").mkdir()
     figures = write(tmp_path / "out", report(done, {}))
     total = len(FAMILIES) * VARIANTS

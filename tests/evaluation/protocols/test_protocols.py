@@ -20,7 +20,7 @@ from sisf.evaluation.protocols.poison.figures import figures_of as poison_figure
 from sisf.evaluation.protocols.poison.injection import InjectionPoisoner, obey
 from sisf.evaluation.protocols.poison.page import report as poison_report
 from sisf.evaluation.protocols.poison.poisoners import POISONERS, OmissionPoisoner, PhrasePoisoner
-from sisf.evaluation.protocols.poison.run import poison
+from sisf.evaluation.protocols.poison.run import World, poison_plan
 from sisf.evaluation.protocols.rapid_response.figures import figures_of, summarise
 from sisf.evaluation.protocols.rapid_response.page import report as rapid_report
 from sisf.evaluation.protocols.rapid_response.run import arranged_run, rapid_plan
@@ -303,15 +303,9 @@ def test_two_sets_may_use_the_same_ids(tmp_path: Path) -> None:
 
 def test_poison_compares_with_the_clean_experiment(tmp_path: Path) -> None:
     # The naive synthesiser learns the last word of whatever got through: a sitting target.
-    run = poison(
-        families.setup(trials=1),
-        families.designs()["sisf"],
-        [families.attacks(tmp_path)],
-        [families.benign(tmp_path)],
-        Silent(),
-        shares=(0.5,),
-        poisoners=(PhrasePoisoner(), OmissionPoisoner()),
-    )
+    world = World(families.designs()["sisf"], (PhrasePoisoner(), OmissionPoisoner()))
+    data = [families.attacks(tmp_path)], [families.benign(tmp_path)]
+    run = conduct(poison_plan(families.setup(trials=1), [world], *data, shares=(0.5,)))
     figures = poison_figures(run, {})
     phrase = figures["attackers"]["phrase"]["0.5"]
     assert phrase["steered"] == phrase["breaches"] == len(FAMILIES)

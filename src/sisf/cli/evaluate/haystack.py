@@ -1,12 +1,28 @@
 """`sisf evaluate haystack`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, emit
-from sisf.cli.evaluate.common import counts_of, laboratory, names_of, show
-from sisf.cli.evaluate.options import Judge, Model, Out, Reference, Seed, Synthesiser, Trials
+from sisf.cli.base import ConfigOption, JsonOption
+from sisf.cli.evaluate.common import counts_of, names_of, show
+from sisf.cli.evaluate.options import (
+    Format,
+    Fresh,
+    Judge,
+    Limit,
+    MaxCalls,
+    MaxCost,
+    Model,
+    Out,
+    Parallel,
+    Reference,
+    Seed,
+    Synthesiser,
+    Trials,
+)
+from sisf.cli.evaluate.running import Running
 
 
 def haystack(
@@ -28,25 +44,26 @@ def haystack(
     trials: Trials = 1,
     seed: Seed = 0,
     reference: Reference = "",
+    limit: Limit = None,
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Learn, freeze, and hide what is caught alone in honest texts of 1,000 to 100,000 tokens."""
-    from rich.table import Table
-
-    from sisf.errors import ConfigurationError
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.protocols.haystack import page
-    from sisf.evaluation.protocols.haystack import run as protocol
-    from sisf.evaluation.report.words import percent
-    from sisf.evaluation.report.writer import write
+    from sisf.evaluation.protocols.haystack.page import report
 
     sizes = counts_of(lengths, "--lengths", "1000,4000")
-    groups = [names_of(names) for names in (learn, attacks, benign)]
-    with laboratory(
-        out,
-        config,
-        groups,
+    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "haystack.run:plan",
+        [names_of(learn), names_of(attacks), names_of(benign)],
+        report,
+        _show,
+        given={"lengths": sizes, "tokens": tokens},
         model=model,
         adjudicator=adjudicator,
         synthesiser=synthesiser,
@@ -54,18 +71,14 @@ def haystack(
         trials=trials,
         seed=seed,
         reference=names_of(reference),
-    ) as (lab, (taught, sent, honest), progress):
-        known = {d.name for d in lab.references} & {d.name for d in honest}
-        if known:
-            raise ConfigurationError(f"--benign: policies are calibrated on `{min(known)}`; name sets they never saw")
-        done = protocol.haystack(
-            lab.setup(), learning(lab.system), taught, sent, honest,
-            embedder=lab.embedder, progress=progress, lengths=sizes, tokens=tokens,
-        )  # fmt: skip
-    summary = write(out, page.report(done, lab.described()))
-    if json:
-        emit(summary)
-        return
+    )
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    from rich.table import Table
+
+    from sisf.evaluation.report.words import percent
+
     table = Table("tokens", box=None, pad_edge=False, header_style="bold")
     for heading in ("points of recall lost", "of", "honest blocked", "of", "95 % up to", "ms per 1,000 tokens"):
         table.add_column(heading, justify="right")

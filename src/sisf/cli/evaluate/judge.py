@@ -1,12 +1,14 @@
 """`sisf evaluate judge`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, emit, load_settings
+from sisf.cli.base import ConfigOption, JsonOption, load_settings
 from sisf.cli.evaluate.common import names_of, show
-from sisf.cli.evaluate.options import Out
+from sisf.cli.evaluate.options import Format, Fresh, Limit, MaxCalls, MaxCost, Out, Parallel
+from sisf.cli.evaluate.running import Running
 
 
 def judge(
@@ -18,29 +20,34 @@ def judge(
         str, typer.Option(help="Labelled exchanges (`text`, `response`, `human_label`), separated by commas.")
     ] = "judged_gptfuzz,judged_beavertails",
     strictness: Annotated[str, typer.Option(help="strict or standard [default: as configured].")] = "",
+    limit: Limit = None,
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Compare judges on labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
+    from sisf.evaluation.protocols.judge.page import report
+
+    strict = strictness or load_settings(config).adjudication.strictness
+    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "judge.run:plan",
+        [names_of(data)],
+        report,
+        _show,
+        given={"judges": names_of(judges), "strictness": strict},
+        baselines=(),
+        trials=1,
+    )
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
     from rich.table import Table
 
-    from sisf import datasets
-    from sisf.cli.progress import TerminalProgress
-    from sisf.evaluation.protocols.judge import page
-    from sisf.evaluation.protocols.judge import run as protocol
-    from sisf.evaluation.report.writer import prepare, write
-
-    settings = load_settings(config, adjudication__strictness=strictness or None)
-    prepare(out)
-    sets = datasets.load_all(names_of(data))
-    with TerminalProgress() as progress:
-        asked = {name: protocol.create_judge(name, settings.adjudication, sets) for name in names_of(judges)}
-        run = protocol.evaluate(asked, sets, progress)
-    described = {"judges": names_of(judges), "strictness": settings.adjudication.strictness}
-    summary = write(out, page.report(run, described))
-    if json:
-        emit(summary)
-        return
     table = Table("judge", "data", box=None, pad_edge=False, header_style="bold")
     for heading in ("n", "AUROC", "accuracy", "precision", "recall", "undecided", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right")

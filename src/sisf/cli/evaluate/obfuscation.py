@@ -1,12 +1,29 @@
 """`sisf evaluate obfuscation`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, emit
-from sisf.cli.evaluate.common import laboratory, names_of, show
-from sisf.cli.evaluate.options import Benign, Judge, Model, Out, Reference, Seed, Synthesiser, Trials
+from sisf.cli.base import ConfigOption, JsonOption
+from sisf.cli.evaluate.common import names_of, show
+from sisf.cli.evaluate.options import (
+    Benign,
+    Format,
+    Fresh,
+    Judge,
+    Limit,
+    MaxCalls,
+    MaxCost,
+    Model,
+    Out,
+    Parallel,
+    Reference,
+    Seed,
+    Synthesiser,
+    Trials,
+)
+from sisf.cli.evaluate.running import Running
 
 
 def obfuscation(
@@ -20,22 +37,24 @@ def obfuscation(
     trials: Trials = 1,
     seed: Seed = 0,
     reference: Reference = "",
+    limit: Limit = None,
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Learn, freeze, and send what is caught in clear again: by twelve tricks on characters, encoded, encoded twice."""
-    from rich.table import Table
+    from sisf.evaluation.protocols.obfuscation.page import report
 
-    from sisf.evaluation.defences import learning
-    from sisf.evaluation.protocols.obfuscation import page
-    from sisf.evaluation.protocols.obfuscation import run as protocol
-    from sisf.evaluation.report.writer import write
-
-    groups = [names_of(names) for names in (learn, attacks, benign)]
-    with laboratory(
-        out,
-        config,
-        groups,
+    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "obfuscation.run:plan",
+        [names_of(learn), names_of(attacks), names_of(benign)],
+        report,
+        _show,
         model=model,
         adjudicator=adjudicator,
         synthesiser=synthesiser,
@@ -43,12 +62,12 @@ def obfuscation(
         trials=trials,
         seed=seed,
         reference=names_of(reference),
-    ) as (lab, (taught, sent, honest), progress):
-        done = protocol.obfuscation(lab.setup(), learning(lab.system), taught, sent, honest, progress=progress)
-    summary = write(out, page.report(done, lab.described()))
-    if json:
-        emit(summary)
-        return
+    )
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    from rich.table import Table
+
     table = Table("trick", box=None, pad_edge=False, header_style="bold")
     table.add_column("points of recall lost", justify="right")
     for name, points in summary["recall_loss"].items():

@@ -1,13 +1,30 @@
 """`sisf evaluate poison`."""
 
-from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, emit
-from sisf.cli.evaluate.common import laboratory, names_of, show
-from sisf.cli.evaluate.options import Attacks, Benign, Judge, Model, Out, Reference, Seed, Synthesiser, Trials
+from sisf.cli.base import ConfigOption, JsonOption
+from sisf.cli.evaluate.common import names_of, show
+from sisf.cli.evaluate.options import (
+    Attacks,
+    Benign,
+    Format,
+    Fresh,
+    Judge,
+    Limit,
+    MaxCalls,
+    MaxCost,
+    Model,
+    Out,
+    Parallel,
+    Reference,
+    Seed,
+    Synthesiser,
+    Trials,
+)
+from sisf.cli.evaluate.running import Running
 
 
 def poison(
@@ -26,33 +43,25 @@ def poison(
     trials: Trials = 1,
     seed: Seed = 0,
     reference: Reference = "",
+    limit: Limit = None,
+    parallel: Parallel = 0,
+    fresh: Fresh = False,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    format: Format = "",  # noqa: A002 - the option's name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Steer a share of the breaches and see what honest users and honest attacks notice of it."""
-    from dataclasses import replace
+    from sisf.evaluation.protocols.poison.page import report
 
-    from pydantic import SecretStr
-    from rich.table import Table
-
-    from sisf.errors import ConfigurationError
-    from sisf.evaluation.defences import Defence, learning
-    from sisf.evaluation.laboratory import Laboratory, overridden
-    from sisf.evaluation.protocols.poison import injection, page
-    from sisf.evaluation.protocols.poison import run as protocol
-    from sisf.evaluation.protocols.poison.poisoners import POISONERS, Poisoner
-    from sisf.evaluation.report.writer import write
-    from sisf.settings import AuthorModel
-
-    wanted, names = _shares(shares), names_of(attackers)
-    poisoners = [p for p in POISONERS if p.name in names]
-    unknown = set(names) - {p.name for p in POISONERS} - {injection.NAME}
-    if unknown:
-        raise ConfigurationError(f"--attackers: there is no {sorted(unknown)[0]!r}")
-    opened = laboratory(
-        out,
-        config,
+    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    running.conduct(
+        "poison.run:plan",
         [names_of(attacks), names_of(benign)],
+        report,
+        _show,
+        given={"attackers": names_of(attackers), "shares": _shares(shares)},
         model=model,
         adjudicator=adjudicator,
         synthesiser=synthesiser,
@@ -61,21 +70,11 @@ def poison(
         seed=seed,
         reference=names_of(reference),
     )
-    with opened as (lab, (hostile, honest), progress), injection.obedient_server() as server:
-        others: list[tuple[Poisoner, Callable[[], Defence]]] = []
-        if injection.NAME in names:
-            endpoint = AuthorModel(model="gullible", base_url=server.url, api_key=SecretStr("scripted"))
-            gullible = overridden(lab.settings, {"synthesis.llm": endpoint})
-            written = Laboratory(gullible, replace(lab.options, synthesiser="llm"), [*hostile, *honest])
-            others = [(injection.InjectionPoisoner(), learning(written.system))]
-        run = protocol.poison(
-            lab.setup(), learning(lab.system), hostile, honest, progress,
-            shares=wanted, poisoners=poisoners, at_others=others,
-        )  # fmt: skip
-    summary = write(out, page.report(run, lab.described()))
-    if json:
-        emit(summary)
-        return
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    from rich.table import Table
+
     table = Table("attacker", box=None, pad_edge=False, header_style="bold")
     for heading in ("share", "honest blocked, points", "target blocked, points", "recall lost, points", "policies"):
         table.add_column(heading, justify="right")

@@ -11,7 +11,7 @@ import typer
 from sisf.cli.base import emit, load_settings
 
 if TYPE_CHECKING:
-    from sisf.evaluation.experiment import Run
+    from sisf.evaluation.experiment import Conducted
     from sisf.evaluation.report.writer import Report
 
 _INTERRUPTED = 130
@@ -35,7 +35,7 @@ class Running:
         self,
         planner: str,
         groups: Sequence[Sequence[str]],
-        report: "Callable[[Run, Mapping[str, Any]], Report]",
+        report: "Callable[[Conducted[Any], Mapping[str, Any]], Report]",
         show: Callable[[dict[str, Any], Path], None],
         *,
         given: Mapping[str, Any] | None = None,
@@ -68,7 +68,7 @@ class Running:
             lab, sets = order.open()
             plan = order.planned(lab, sets)
             progress.end()
-            expected = estimate(plan, lab.options, settings)
+            expected = estimate(plan.asks(), lab.options, settings)
             if expected.calls:
                 progress.note(expected.told(self.max_calls, self.max_cost))
             try:
@@ -78,7 +78,8 @@ class Running:
             except KeyboardInterrupt:
                 progress.note(f"stopped; what is done is kept in {self.out}: the same command goes on")
                 raise typer.Exit(_INTERRUPTED) from None
-        summary = write(self.out, report(run, lab.described() | {"limit": self.limit, **(given or {})}), formats)
+        described = lab.described() if plan.described is None else plan.described
+        summary = write(self.out, report(run, {**described, "limit": self.limit, **(given or {})}), formats)
         if self.json:
             emit(summary)
         else:

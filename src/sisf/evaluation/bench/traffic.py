@@ -86,18 +86,17 @@ def figures(servers: Servers, folder: Path, seed: int, sizes: Sizes) -> dict[str
 
 def learned(attacks: int, seed: int) -> Sequence[Policy]:
     """What the loop learns from attacks of the demonstration, one policy for each hazard and side."""
-    from sisf.evaluation.frozen import plays
     from sisf.evaluation.laboratory import Laboratory, Options
-    from sisf.evaluation.progress import Silent
     from sisf.settings import load
 
     data = datasets.load("sample_attacks")
     options = Options(trials=1, seed=seed, baselines=(), reference=("benign_reference",))
     laboratory = Laboratory(load(environment={}), options, [data])
-    for play in plays(laboratory.setup(), laboratory.designs()["sisf"], Silent()):
-        play.learn([(data.name, record) for record in data.harmful()[:: len(data) // attacks]])
-        return tuple(play.subject.defence.policies())
-    return ()
+    records = list(data.harmful()[:: len(data) // attacks])
+    with laboratory.setup().subject(laboratory.designs()["sisf"]()) as subject:
+        for record in random.Random(seed).sample(records, len(records)):
+            subject.attack(record, dataset=data.name, trial=0, learn=True)
+        return tuple(subject.policies())
 
 
 @contextmanager

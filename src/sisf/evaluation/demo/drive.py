@@ -12,8 +12,9 @@ from sisf.evaluation.defences import Tally
 from sisf.evaluation.demo.account import Account, Traffic
 from sisf.evaluation.demo.programme import Programme, Step
 from sisf.evaluation.demo.stage import Design, Stage
-from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial
+from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial, Unit
 from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.evaluation.runs.folder import outcome_row, outcomes_file
 from sisf.evaluation.under_test import Answers, recorded_label
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop.events import Activated, Event
@@ -171,7 +172,11 @@ def as_run(stage: Stage, programme: Programme, account: Account, *, seed: int, s
     """The account in the form of an experiment, for the same summary, plots and report."""
     setup = Setup(Answers(UnalignedModel(), replay=True), None, None, trials=1, seed=seed)
     results = {design.name: [_trial(design, account.traffic[design.name], seconds)] for design in stage.designs}
-    return Run("demo", setup, programme.datasets, results, seconds)
+    outcomes = {
+        outcomes_file(name): [outcome_row(Unit(name, 0), sample.as_json()) for sample in trial.samples()]
+        for name, (trial,) in results.items()
+    }
+    return Run("demo", setup, programme.datasets, results, seconds, outcomes)
 
 
 def _trial(design: Design, traffic: Traffic, seconds: float) -> Trial:

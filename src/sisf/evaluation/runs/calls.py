@@ -106,13 +106,18 @@ class CountedJudge:
     """A judge elsewhere. What it could not decide is asked again when the run is resumed."""
 
     def __init__(self, inner: Adjudicator, calls: Calls) -> None:
-        self._inner = inner
+        self.inner = inner
         self._calls = calls
+
+    @property
+    def counters(self) -> object | None:
+        """Those of the judge, where it has any."""
+        return getattr(self.inner, "counters", None)
 
     @property
     def name(self) -> str:
         """That of the judge."""
-        return self._inner.name
+        return self.inner.name
 
     def adjudicate(self, exchange: Exchange) -> Verdict:
         """See `Adjudicator`. Beyond the cap nobody is asked, and the verdict is `undecided`."""
@@ -123,14 +128,14 @@ class CountedJudge:
         if not self._calls.may():
             return Verdict(Outcome.UNDECIDED, self.name, rationale="the cap on calls is reached")
         before = self._usd()
-        verdict = self._inner.adjudicate(exchange)
+        verdict = self.inner.adjudicate(exchange)
         self._calls.made(self._usd() - before)
         if verdict.outcome is Outcome.UNDECIDED:
             return verdict
         return verdict_from_json(self._calls.keep(key, verdict_to_json(verdict)))
 
     def _usd(self) -> float:
-        counters = getattr(self._inner, "counters", None)
+        counters = getattr(self.inner, "counters", None)
         return float(counters.counts.get("cost_usd", 0.0)) if counters is not None else 0.0
 
 

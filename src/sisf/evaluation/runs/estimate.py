@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sisf.evaluation.experiment import Plan
+from sisf.evaluation.experiment import Asks
 from sisf.evaluation.laboratory import ELSEWHERE, GUARDS, Options, is_url
 from sisf.llm.budget import prices_of
 from sisf.settings import Adjudication, Settings
@@ -38,23 +38,24 @@ class Estimate:
         )
 
 
-def estimate(plan: Plan, options: Options, settings: Settings) -> Estimate:
-    """The most that this plan may take, from the texts that it sends."""
-    splits = [plan.split_of(unit) for unit in plan.units()]
-    attacks = {(name, r.id): r for split in splits for name, r in (*split.learn, *split.attacks)}
-    honest = {(d.name, r.id): r for d in plan.benign for r in d.benign()}
-    sent = sum(len(r.prompt) for r in attacks.values())
-    answered = sum(len(r.response or "") or _ANSWER_TOKENS * _CHARS_A_TOKEN for r in attacks.values())
+def estimate(asks: Asks, options: Options, settings: Settings) -> Estimate:
+    """The most that this may take, from the texts that are sent and judged."""
+    sent = sum(len(r.prompt) for r in asks.attacks)
+    answered = sum(len(r.response or "") or _ANSWER_TOKENS * _CHARS_A_TOKEN for r in asks.attacks)
     total = Estimate()
-    for name in {options.adjudicator, options.labels}:
+    for name in {options.adjudicator, options.labels, *asks.judges}:
         if name in ELSEWHERE:
-            tokens = (sent + answered) // _CHARS_A_TOKEN + _JUDGE_TOKENS * len(attacks)
-            total = _more(total, len(attacks), tokens, _model_of(name, settings.adjudication), settings.adjudication)
-    everything = sum(len(r.prompt) for r in honest.values()) + sent
+            tokens = (sent + answered) // _CHARS_A_TOKEN + _JUDGE_TOKENS * len(asks.attacks)
+            total = _more(
+                total, len(asks.attacks), tokens, _model_of(name, settings.adjudication), settings.adjudication
+            )
+    everything = sum(len(r.prompt) for r in asks.honest) + sent
     asked = [name for name in (options.model, *options.baselines) if is_url(name)]
     asked += [name for name in options.baselines if name in GUARDS and name in ELSEWHERE]
     for _ in asked:
-        total = _more(total, len(attacks) + len(honest), everything // _CHARS_A_TOKEN, "", settings.adjudication)
+        total = _more(
+            total, len(asks.attacks) + len(asks.honest), everything // _CHARS_A_TOKEN, "", settings.adjudication
+        )
     return total
 
 

@@ -1,7 +1,8 @@
 """What a run leaves on disk while it goes on, so that it can be stopped at any time.
 
-`unfinished/` holds one pair of files for each trial: its samples, which grow, and what closes it, which is there when
-the trial is done. A trial that was stopped is played again from its beginning: the same seed gives the same samples.
+`unfinished/` holds one pair of files for each unit (a trial): its lines, which grow, and what closes it, which is there
+when the unit is done. A unit that was stopped is played again from its beginning: the same seed gives the same lines.
+Where what is measured cannot be set back (a gateway that is running), it goes on behind its last line.
 `outcomes.jsonl` is at all times the beginning of what it will be.
 """
 
@@ -16,10 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sisf.errors import ConfigurationError, DataError
-from sisf.evaluation.defences import Tally
-from sisf.evaluation.experiment import SYSTEM, Trial, Unit
-from sisf.evaluation.outcomes import Sample
-from sisf.policy.codec import from_dict, to_dict
+from sisf.evaluation.experiment import SYSTEM, Closing, Row, Unit
 
 _UNFINISHED = "unfinished"
 _ORDER = "order.json"
@@ -30,9 +28,9 @@ def outcomes_file(design: str, *, together: bool = False) -> str:
     return "outcomes.jsonl" if together or design == SYSTEM else f"outcomes-{_plain(design)}.jsonl"
 
 
-def outcome_row(design: str, sample: Sample) -> dict[str, Any]:
+def outcome_row(unit: Unit, row: Row) -> dict[str, Any]:
     """One line of such a file."""
-    return {"design": design, **sample.as_json()}
+    return {"design": unit.design, **row}
 
 
 class Folder:
@@ -70,71 +68,52 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def is_done(self, unit: Unit) -> bool:
-        """Whether this trial was played to its end."""
+        """Whether this unit was played to its end."""
         return self._closing(unit).is_file()
 
     def part(self, unit: Unit) -> Path:
-        """The samples of a trial."""
+        """The lines of a unit."""
         return self.path / f"{_plain(unit.design)}-{unit.number}.jsonl"
 
     @contextmanager
-    def writing(self, unit: Unit) -> Iterator["PartWriter"]:
-        """Write a trial from its beginning."""
-        with self.part(unit).open("wb") as file:
-            yield PartWriter(file, unit.design)
+    def writing(self, unit: Unit, *, on: bool = False) -> Iterator["PartWriter"]:
+        """Write a unit from its beginning, or with `on` behind its last whole line."""
+        part = self.part(unit)
+        if on and part.is_file():
+            whole = part.read_bytes()
+            os.truncate(part, whole.rfind(b"\n") + 1)
+        with part.open("ab" if on else "wb") as file:
+            yield PartWriter(file, unit)
 
-    def close(self, unit: Unit, trial: Trial) -> None:
-        """The trial is done."""
-        closing = {
-            "policies": [to_dict(p) for p in trial.policies],
-            "tally": [trial.tally.proposed, trial.tally.activated, trial.tally.final],
-            "learned": len(trial.learned),
-            "attacks": len(trial.attacks),
-            "final": len(trial.final),
-            "benign": {name: len(sent) for name, sent in trial.benign.items()},
-            "seconds": trial.seconds,
-            "latency": dict(trial.latency),
-            "spent": dict(trial.spent),
-        }
+    def close(self, unit: Unit, closing: Closing) -> None:
+        """The unit is done."""
         _replace(self._closing(unit), json.dumps(closing))
 
-    def read(self, unit: Unit) -> Trial:
-        """A trial that is done."""
-        closing = json.loads(self._closing(unit).read_bytes())
-        rows = (Sample.from_json(json.loads(line)) for line in self.part(unit).read_bytes().splitlines())
+    def rows(self, unit: Unit) -> list[Row]:
+        """The whole lines of a unit so far."""
+        part = self.part(unit)
+        lines = part.read_bytes().splitlines(keepends=True) if part.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
-        def taken(count: int) -> tuple[Sample, ...]:
-            return tuple(next(rows) for _ in range(count))
-
-        learned, attacks, final = (taken(closing[name]) for name in ("learned", "attacks", "final"))
-        benign = {name: taken(count) for name, count in closing["benign"].items()}
-        return Trial(
-            unit.number,
-            attacks,
-            benign,
-            tuple(from_dict(p) for p in closing["policies"]),
-            Tally(*closing["tally"]),
-            learned,
-            final=final,
-            seconds=closing["seconds"],
-            latency=closing["latency"],
-            spent=closing["spent"],
-        )
+    def closing(self, unit: Unit) -> Closing:
+        """What closed a unit that is done."""
+        closing: Closing = json.loads(self._closing(unit).read_bytes())
+        return closing
 
     def _closing(self, unit: Unit) -> Path:
         return self.part(unit).with_suffix(".json")
 
 
 class PartWriter:
-    """Appends samples; each is with the operating system when `__call__` returns."""
+    """Appends lines; each is with the operating system when `__call__` returns."""
 
-    def __init__(self, file: Any, design: str) -> None:
+    def __init__(self, file: Any, unit: Unit) -> None:
         self._file = file
-        self._design = design
+        self._unit = unit
 
-    def __call__(self, sample: Sample) -> None:
+    def __call__(self, row: Row) -> None:
         """One more line."""
-        self._file.write(json.dumps(outcome_row(self._design, sample), ensure_ascii=False).encode() + b"\n")
+        self._file.write(json.dumps(outcome_row(self._unit, row), ensure_ascii=False).encode() + b"\n")
         self._file.flush()
 
 

@@ -1,4 +1,4 @@
-"""Plays the trials of a plan, in this process or in several, and gives the run."""
+"""Plays the units of an experiment, in this process or in several, and gives the run. There is no other road."""
 
 import multiprocessing
 import os
@@ -6,17 +6,15 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from sisf.errors import SisfError
-from sisf.evaluation import conductor
-from sisf.evaluation.experiment import Plan, Run, Trial, Unit
-from sisf.evaluation.outcomes import Sample
+from sisf.evaluation.experiment import Closing, Conducted, Experiment, Result, Row, Told, Unit
 from sisf.evaluation.progress import Progress, Silent
-from sisf.evaluation.runs.folder import Folder, Outcomes
+from sisf.evaluation.runs.folder import Folder, Outcomes, outcome_row, outcomes_file
 
 _GLANCE_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
@@ -25,45 +23,54 @@ _GRACE_SECONDS = 10.0
 class Order(Protocol):
     """What was ordered, so that any process can make the same plan of it. Can be pickled."""
 
-    def plan(self) -> Plan:
+    def plan(self) -> Experiment[Any]:
         """The plan; it opens what it needs."""
         ...
 
 
-def conduct(plan: Plan, progress: Progress | None = None) -> Run:
-    """Every trial of every design, one after the other, kept in memory."""
+def conduct(plan: Experiment[Result], progress: Progress | None = None) -> Conducted[Result]:
+    """Every unit, one after the other, kept in memory."""
     counted = _Counted(plan, progress or Silent(), plan.units())
-    trials = {unit: conductor.play(plan, unit, counted.told(unit)) for unit in plan.units()}
+    played: dict[Unit, tuple[Sequence[Row], Closing]] = {}
+    for unit in plan.units():
+        rows: list[Row] = []
+        closing = plan.play(unit, _keeping(rows.append, counted.told(unit)))
+        played[unit] = rows, closing
     counted.end()
-    return _run(plan, trials)
+    run = _run(plan, played)
+    for unit, (kept, _) in played.items():
+        file = outcomes_file(unit.design, together=plan.together)
+        run.outcomes = {**run.outcomes, file: [*run.outcomes.get(file, ()), *(outcome_row(unit, r) for r in kept)]}
+    return run
 
 
 def conduct_in(
     out: Path,
-    plan: Plan,
+    plan: Experiment[Result],
     described: Mapping[str, Any],
     progress: Progress,
     *,
     order: Order | None = None,
     processes: int = 1,
-) -> Run:
-    """Every trial, written into `out` as it goes. Stopped at any point, the same call goes on where it was.
+) -> Conducted[Result]:
+    """Every unit, written into `out` as it goes. Stopped at any point, the same call goes on where it was.
 
     `described` says what this run is: an unfinished run of another description is left alone (`ConfigurationError`).
-    With an `order` and more than one process, trials are played side by side.
+    With an `order` and more than one process, units are played side by side.
     """
     folder = Folder(out)
     if folder.enter(described):
         done = sum(folder.is_done(unit) for unit in plan.units())
         progress.note(f"going on with the run in {out}: {done} of {len(plan.units())} trials are done")
     left = [unit for unit in plan.units() if not folder.is_done(unit)]
-    for unit in left:
-        folder.part(unit).unlink(missing_ok=True)
+    if not plan.lasting:
+        for unit in left:
+            folder.part(unit).unlink(missing_ok=True)
     outcomes = Outcomes(folder, plan.units(), together=plan.together)
-    counted = _Counted(plan, progress, left, outcomes)
+    counted = _Counted(plan, progress, left, outcomes, before=sum(len(folder.rows(unit)) for unit in left))
     try:
         outcomes.move()
-        if order is not None and processes > 1 and len(left) > 1:
+        if order is not None and processes > 1 and len(left) > 1 and not plan.lasting:
             _side_by_side(folder, order, left, counted, min(processes, len(left)))
         else:
             for unit in left:
@@ -73,50 +80,56 @@ def conduct_in(
     finally:
         outcomes.close()
     counted.end()
-    run = _run(plan, {unit: folder.read(unit) for unit in plan.units()})
+    run = _run(plan, {unit: (folder.rows(unit), folder.closing(unit)) for unit in plan.units()})
     folder.leave()
     return run
 
 
-def _run(plan: Plan, trials: Mapping[Unit, Trial]) -> Run:
-    run = Run(plan.protocol, plan.setup, plan.datasets, together=plan.together)
-    for unit, trial in trials.items():
-        run.results.setdefault(unit.design, []).append(trial)
-    run.seconds = sum(trial.seconds for trial in trials.values())
+def _run(plan: Experiment[Result], played: Mapping[Unit, tuple[Sequence[Row], Closing]]) -> Conducted[Result]:
+    run: Conducted[Result] = Conducted(plan.protocol, plan.setup, plan.datasets)
+    for unit, (rows, closing) in played.items():
+        run.results.setdefault(unit.design, []).append(plan.read(unit, rows, closing))
+    run.seconds = sum(closing["seconds"] for _, closing in played.values())
     return run
 
 
-def _play(folder: Folder, plan: Plan, unit: Unit, told: conductor.Told) -> None:
-    with folder.writing(unit) as write:
+def _keeping(keep: Callable[[Row], None], told: Told) -> Told:
+    def tell(row: Row, step: str, figures: Mapping[str, str]) -> None:
+        keep(row)
+        told(row, step, figures)
 
-        def tell(sample: Sample, step: str, figures: Mapping[str, str]) -> None:
-            write(sample)
-            told(sample, step, figures)
+    return tell
 
-        trial = conductor.play(plan, unit, tell)
-    folder.close(unit, trial)
+
+def _play(folder: Folder, plan: Experiment[Any], unit: Unit, told: Told) -> None:
+    before = folder.rows(unit) if plan.lasting else ()
+    with folder.writing(unit, on=plan.lasting) as write:
+        closing = plan.play(unit, _keeping(write, told), before)
+    folder.close(unit, closing)
 
 
 @dataclass
 class _Counted:
-    """Progress over all trials that are left to play."""
+    """Progress over all units that are left to play."""
 
-    plan: Plan
+    plan: Experiment[Any]
     progress: Progress
     units: Sequence[Unit]
     outcomes: Outcomes | None = None
+    before: int = 0
+    """Lines that are there already."""
     started: float = field(default_factory=time.monotonic)
     sent: int = 0
 
     def __post_init__(self) -> None:
-        self.total = sum(self.plan.size(unit) for unit in self.units)
+        self.total = max(0, sum(self.plan.size(unit) for unit in self.units) - self.before)
         self.left = len(self.units)
         self.progress.begin(self.plan.protocol, self.total)
 
-    def told(self, unit: Unit) -> conductor.Told:
-        """What a trial in this process tells."""
+    def told(self, unit: Unit) -> Told:
+        """What a unit in this process tells."""
 
-        def tell(sample: Sample, step: str, figures: Mapping[str, str]) -> None:  # noqa: ARG001
+        def tell(row: Row, step: str, figures: Mapping[str, str]) -> None:  # noqa: ARG001
             self.advance(unit, step, figures)
 
         return tell
@@ -129,10 +142,10 @@ class _Counted:
             self.outcomes.move()
 
     def finished(self, unit: Unit) -> None:
-        """One trial more."""
+        """One unit more."""
         self.left -= 1
         passed = time.monotonic() - self.started
-        ahead = passed / max(1, self.sent) * (self.total - self.sent)
+        ahead = passed / max(1, self.sent) * max(0, self.total - self.sent)
         told = f"about {_duration(ahead)} left" if self.left else f"all done in {_duration(passed)}"
         self.progress.note(f"{self.plan.protocol}: {unit} is done, {self.left} trials to go, {told}")
 
@@ -215,7 +228,7 @@ def _worker(out: Path, order: Order, work: Any, said: Any, parent: int) -> None:
         while (unit := work.get()) is not None:
             playing = unit
 
-            def tell(sample: Sample, step: str, figures: Mapping[str, str], unit: Unit = playing) -> None:  # noqa: ARG001
+            def tell(row: Row, step: str, figures: Mapping[str, str], unit: Unit = playing) -> None:  # noqa: ARG001
                 said.put(("sample", unit, step, dict(figures)))
 
             _play(folder, plan, unit, tell)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.protocols.learn.figures import summarise
-from sisf.evaluation.protocols.learn.page import honest_tables, outcomes_of, policies_table
+from sisf.evaluation.protocols.learn.page import honest_tables, policies_table
 from sisf.evaluation.protocols.learn.plots import draw_all
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.sections import effort_table, limits_of
@@ -18,7 +18,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
     summary = summarise(run, settings)
     summary["by_policy"] = _by_policy(run)
     drawn = draw_all(run, summary)
-    return Report(summary, outcomes_of(run), drawn, _page(run, summary, drawn))
+    return Report(summary, run.outcomes, drawn, _page(run, summary, drawn))
 
 
 def _by_policy(run: Run) -> dict[str, int]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.errors import ConfigurationError
-from sisf.evaluation.experiment import SYSTEM, Designs, Plan, Setup, Split, Unit
+from sisf.evaluation.experiment import SYSTEM, Designs, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
+from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.learn.run import harmful
 from sisf.evaluation.stored import stored
 

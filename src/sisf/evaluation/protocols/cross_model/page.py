@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 
 from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.cross_model.figures import figures_of
-from sisf.evaluation.protocols.learn.page import outcomes_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import INK_ON_COLOUR, draw
 from sisf.evaluation.report.sections import limits_of
@@ -52,7 +51,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
         ],
         limits=limits_of(summary),
     )
-    return Report(summary, outcomes_of(run), drawn, page)
+    return Report(summary, run.outcomes, drawn, page)
 
 
 def _heat(axes: Axes, transfer: Mapping[str, Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.protocols.drift.figures import figures_of
-from sisf.evaluation.protocols.learn.page import outcomes_of, page_of
+from sisf.evaluation.protocols.learn.page import page_of
 from sisf.evaluation.protocols.learn.plots import draw_all
 from sisf.evaluation.report.document import Table
 from sisf.evaluation.report.plots import COLOURS, MUTED, draw
@@ -30,7 +30,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
         "At the end: sent again at the final revision; more than when new means forgetting."
     )
     table = Table("By date", ("dates", "#attacks", "#Warden ASR when new", "#at the end"), rows, note=note)
-    return Report(summary, outcomes_of(run), drawn, page_of(run, summary, drawn, (), [table]))
+    return Report(summary, run.outcomes, drawn, page_of(run, summary, drawn, (), [table]))
 
 
 def _windows(axes: Axes, windows: Sequence[Mapping[str, Any]]) -> None:

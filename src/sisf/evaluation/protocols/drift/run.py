@@ -8,8 +8,9 @@ from typing import Any
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.experiment import Designs, Plan, Setup, Split, Unit
+from sisf.evaluation.experiment import Designs, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
+from sisf.evaluation.plan import Plan
 
 DATE = "date"
 

@@ -3,39 +3,34 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sisf.evaluation.experiment import SYSTEM
+from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.protocols.haystack.hay import POSITIONS
-from sisf.evaluation.protocols.haystack.run import HaystackRun, Searched
+from sisf.evaluation.protocols.haystack.run import Searched, searches
 from sisf.evaluation.protocols.learn.figures import recall_in_clear, summarise
 from sisf.statistics import clopper_pearson
 
 
-def figures_of(done: HaystackRun, settings: Mapping[str, Any]) -> dict[str, Any]:
+def figures_of(run: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The summary: that of every protocol, with recall alone, what is lost, what is blocked, and what it costs."""
-    figures = summarise(done.run, settings)
-    figures["recall_clear"] = recall_in_clear(done.run.results[SYSTEM])
-    everything = searches(done)
+    figures = summarise(run, settings)
+    figures["recall_clear"] = recall_in_clear(run.results[SYSTEM])
+    everything = searches(run)
     figures["recall_loss"] = {
         "all": _loss(s for one in everything for s in one.hidden.values()),
-        "by_length": _by(everything, lambda one: str(one.stack.tokens), _lost),
-        "by_kind": _by(everything, lambda one: one.stack.hay.kind, _lost),
+        "by_length": _by(everything, lambda one: str(one.tokens), _lost),
+        "by_kind": _by(everything, lambda one: one.kind, _lost),
         "by_position": {
             position: _loss(one.hidden[position] for one in everything if one.hidden) for position in POSITIONS
         },
     }
     figures["benign_blocked"] = {
         "all": _blocked(everything),
-        "by_length": _by(everything, lambda one: str(one.stack.tokens), _blocked),
-        "by_kind": _by(everything, lambda one: one.stack.hay.kind, _blocked),
+        "by_length": _by(everything, lambda one: str(one.tokens), _blocked),
+        "by_kind": _by(everything, lambda one: one.kind, _blocked),
     }
-    figures["ms_per_1000_tokens"] = _by(everything, lambda one: str(one.stack.tokens), _cost)
+    figures["ms_per_1000_tokens"] = _by(everything, lambda one: str(one.tokens), _cost)
     return figures
-
-
-def searches(done: HaystackRun) -> list[Searched]:
-    """All texts of all trials."""
-    return [one for trial in done.searched for one in trial]
 
 
 def _by(
@@ -57,7 +52,7 @@ def _loss(sent: Iterable[Sample]) -> dict[str, Any]:
 
 def _blocked(found: Sequence[Searched]) -> dict[str, Any]:
     blocked = sum(one.clean.intercepted for one in found)
-    tokens = sum(one.stack.tokens for one in found)
+    tokens = sum(one.tokens for one in found)
     return {
         "blocked": blocked,
         "n": len(found),
@@ -69,4 +64,4 @@ def _blocked(found: Sequence[Searched]) -> dict[str, Any]:
 
 
 def _cost(found: Sequence[Searched]) -> float:
-    return round(1e6 * sum(one.seconds for one in found) / sum(one.stack.tokens for one in found), 2)
+    return round(1e6 * sum(one.seconds for one in found) / sum(one.tokens for one in found), 2)

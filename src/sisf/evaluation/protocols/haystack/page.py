@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from sisf.evaluation.experiment import SYSTEM
-from sisf.evaluation.protocols.haystack.figures import figures_of, searches
-from sisf.evaluation.protocols.haystack.run import HaystackRun
+from sisf.evaluation.experiment import Run
+from sisf.evaluation.protocols.haystack.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
 from sisf.evaluation.report.words import percent, rate_text, settings_table
@@ -23,17 +22,14 @@ _NOTES = (
 )
 
 
-def report(done: HaystackRun, settings: Mapping[str, Any]) -> Report:
+def report(run: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
-    figures = figures_of(done, settings)
-    clear = [s for trial in done.run.results[SYSTEM] for s in trial.samples()]
-    hidden = [s for one in searches(done) for s in one.hidden.values()]
+    figures = figures_of(run, settings)
     drawn = [
         draw("recall_loss", "Attacks that pass inside long texts", _loss_by_length, figures),
         draw("fpr", "Honest long texts blocked", _blocked_by_length, figures),
     ]
-    outcomes = {"outcomes.jsonl": [s.as_json() for s in (*clear, *hidden)]}
-    return Report(figures, outcomes, drawn, _page(figures, drawn))
+    return Report(figures, run.outcomes, drawn, _page(figures, drawn))
 
 
 def _loss_by_length(axes: Axes, figures: Mapping[str, Any]) -> None:

@@ -5,19 +5,24 @@ in and behind them. Recall loss is the share of the attacks caught alone that th
 blocked without them are left out.
 """
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.embedding import Embedder
-from sisf.errors import DataError
+from sisf.errors import ConfigurationError, DataError
+from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence
-from sisf.evaluation.experiment import SYSTEM, Run, Setup
-from sisf.evaluation.frozen import Attacks, Play, caught, lessons, plays
+from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial, Unit
+from sisf.evaluation.frozen import Attacks, caught, decided, lessons, taught_first
+from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import Sample
-from sisf.evaluation.progress import Progress
-from sisf.evaluation.protocols.haystack.hay import POSITIONS, Hay, Stack, gathered
+from sisf.evaluation.plan import Plan
+from sisf.evaluation.protocols.haystack.hay import POSITIONS, Stack, gathered
+from sisf.evaluation.under_test import Subject
 from sisf.exchange import Message, Role
 from sisf.policy import Decision
 
@@ -25,13 +30,15 @@ LENGTHS = (1_000, 4_000, 16_000, 64_000, 100_000)
 """Tokens of the texts, by default."""
 TOKENS = 16_000
 """Tokens of honest text of each kind and length, by default; one text at least."""
+_TEXTS = "texts"
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
     """One honest text: what became of it, and of the attacks in it."""
 
-    stack: Stack
+    kind: str
+    tokens: int
     clean: Sample
     alone: int
     """How many of the requests in it are blocked when sent alone; counted where the whole is blocked."""
@@ -41,16 +48,19 @@ class Searched:
     """What inspecting it without an attack took."""
 
 
-@dataclass(slots=True)
-class HaystackRun:
-    """Everything that was sent. `run` holds the attacks in clear and the honest texts, as in other protocols."""
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> Plan:
+    """`sets` are teachers, attacks (none: the teachers) and honest sets; `given` has `lengths` and `tokens`."""
+    teachers, attacks, benign = sets
+    known = {d.name for d in lab.references} & {d.name for d in benign}
+    if known:
+        raise ConfigurationError(f"--benign: policies are calibrated on `{min(known)}`; name sets they never saw")
+    return haystack_plan(
+        lab.setup(), lab.designs()[SYSTEM], teachers, attacks, benign,
+        embedder=lab.embedder, lengths=given["lengths"], tokens=given["tokens"],
+    )  # fmt: skip
 
-    run: Run
-    searched: list[list[Searched]] = field(default_factory=list)
-    """By trial."""
 
-
-def haystack(
+def haystack_plan(
     setup: Setup,
     make: Callable[[], Defence],
     learn_on: Sequence[Dataset],
@@ -58,61 +68,82 @@ def haystack(
     benign: Sequence[Dataset],
     *,
     embedder: Embedder,
-    progress: Progress,
     lengths: Sequence[int] = LENGTHS,
     tokens: int = TOKENS,
-) -> HaystackRun:
-    """Every trial from zero policies. Without `attacks`, those of `learn_on` are hidden. `embedder` counts tokens."""
-    started = time.monotonic()
+) -> Plan:
+    """Every trial from zero policies. `embedder` counts tokens. A trial holds the hidden attacks as `more`, by
+    position, one for each text that is not blocked without them."""
     teachers, sent = lessons(learn_on, attacks)
     kinds = gathered(benign)
-    done = HaystackRun(Run("haystack", setup, [*learn_on, *attacks, *benign]))
-    for play in plays(setup, make, progress):
-        learned = play.learn(teachers)
-        clear = play.in_clear(sent)
-        stopped = caught(sent, clear)
+    counts = {length: max(1, tokens // length) for length in lengths}
+
+    def further(subject: Subject, trial: Trial, tell: Tell, _: Unit) -> Extra:
+        stopped = caught(sent, trial.attacks)
         if not stopped:
             raise DataError("none of the attacks is caught alone: there is nothing to hide")
-        stacks = [stack for hay in kinds for stack in _stacks(hay, embedder, lengths, tokens, play)]
-        searched = _search(play, stacks, stopped)
-        done.searched.append(searched)
-        honest: dict[str, tuple[Sample, ...]] = {}
-        for one in searched:
-            honest[one.stack.name] = (*honest.get(one.stack.name, ()), one.clean)
-        done.run.results.setdefault(SYSTEM, []).append(play.result(clear, learned, honest))
-    done.run.seconds = time.monotonic() - started
-    return done
+        rng = random.Random(f"{setup.seed}:{trial.number}:hay")
+        stacks = [s for hay in kinds for n, count in counts.items() for s in hay.stacks(embedder, n, count, rng)]
+        return _Search(subject, trial.number, tell, rng).through(stacks, stopped)
+
+    return Plan.of(
+        "haystack", setup, {SYSTEM: make}, taught_first(teachers, sent), benign=(),
+        datasets=[*learn_on, *attacks, *benign], further=further,
+        further_size=lambda _: len(kinds) * sum(counts.values()) * (1 + len(POSITIONS)),
+    )  # fmt: skip
 
 
-def _stacks(hay: Hay, embedder: Embedder, lengths: Sequence[int], tokens: int, play: Play) -> list[Stack]:
-    return [stack for length in lengths for stack in hay.stacks(embedder, length, max(1, tokens // length), play.rng)]
+@dataclass(frozen=True, slots=True)
+class _Search:
+    subject: Subject
+    trial: int
+    tell: Tell
+    rng: random.Random
+
+    def through(self, stacks: Sequence[Stack], caught: Attacks) -> Extra:
+        """Every text as it is, then those that pass with an attack at each position."""
+        benign: dict[str, tuple[Sample, ...]] = {}
+        texts, passing = [], []
+        for number, stack in enumerate(stacks):
+            started = time.perf_counter()
+            decision = self._inspected(stack.text)
+            seconds = time.perf_counter() - started
+            clean = decided(f"{number:04d}", stack.name, decision, trial=self.trial, honest=True)
+            self.tell(clean, stack.name)
+            benign[stack.name] = (*benign.get(stack.name, ()), clean)
+            alone = sum(self._inspected(r).blocked for r in stack.requests()) if decision.blocked else 0
+            texts.append({"kind": stack.hay.kind, "tokens": stack.tokens, "alone": alone, "seconds": seconds})
+            if not decision.blocked:
+                passing.append(stack)
+        more = {p: tuple(self._hidden(stack, p, caught) for stack in passing) for p in POSITIONS}
+        return Extra(more, {_TEXTS: texts}, benign)
+
+    def _hidden(self, stack: Stack, position: str, caught: Attacks) -> Sample:
+        dataset, record = self.rng.choice(caught)
+        decision = self._inspected(stack.hiding(record.prompt, position))
+        sample = decided(record.id, f"{dataset}/{stack.name} {position}", decision, trial=self.trial)
+        self.tell(sample, f"{stack.name} {position}")
+        return sample
+
+    def _inspected(self, text: str) -> Decision:
+        return self.subject.check((Message(Role.USER, text),))
 
 
-def _search(play: Play, stacks: Sequence[Stack], caught: Attacks) -> list[Searched]:
-    play.progress.begin(f"{play.title} · long texts", sum(stack.tokens for stack in stacks) // 1_000)
-    found = []
-    for number, stack in enumerate(stacks):
-        found.append(_searched(play, stack, f"{number:04d}", caught))
-        for _ in range(stack.tokens // 1_000):
-            play.progress.advance({"text": stack.name})
-    return found
+def searches(run: Run) -> list[Searched]:
+    """All texts of all trials."""
+    return [found for trial in run.results[SYSTEM] for found in _searched(trial)]
 
 
-def _searched(play: Play, stack: Stack, identifier: str, caught: Attacks) -> Searched:
-    started = time.perf_counter()
-    decision = _inspected(play, stack.text)
-    seconds = time.perf_counter() - started
-    clean = play.sample(identifier, stack.name, decision, honest=True)
-    if decision.blocked:
-        alone = sum(_inspected(play, request).blocked for request in stack.requests())
-        return Searched(stack, clean, alone, {}, seconds)
-    hidden = {}
-    for position in POSITIONS:
-        dataset, record = play.rng.choice(caught)
-        decision = _inspected(play, stack.hiding(record.prompt, position))
-        hidden[position] = play.sample(record.id, f"{dataset}/{stack.name} {position}", decision)
-    return Searched(stack, clean, 0, hidden, seconds)
-
-
-def _inspected(play: Play, text: str) -> Decision:
-    return play.subject.check((Message(Role.USER, text),))
+def _searched(trial: Trial) -> list[Searched]:
+    cleans = [sample for sent in trial.benign.values() for sample in sent]
+    hidden = iter([dict(zip(trial.more, found, strict=True)) for found in zip(*trial.more.values(), strict=True)])
+    return [
+        Searched(
+            text["kind"],
+            text["tokens"],
+            clean,
+            text["alone"],
+            {} if clean.intercepted else next(hidden),
+            text["seconds"],
+        )
+        for clean, text in zip(cleans, trial.notes[_TEXTS], strict=True)
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf.adjudicator.agreement import calibration
-from sisf.evaluation.protocols.judge.run import Judged, JudgeRun
+from sisf.evaluation.protocols.judge.run import Judged, Judgement, JudgeRun
 from sisf.evaluation.report.figures import common
 from sisf.statistics import bootstrap, clopper_pearson
 from sisf.taxonomy import Hazard, hazard_of, technique_of
@@ -23,15 +23,12 @@ _MANY_FOR_BOOTSTRAP = 400
 def summarise(run: JudgeRun, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The summary in the form that every protocol has; figures of attacks and policies do not apply and are empty."""
     judges: dict[str, dict[str, Any]] = {}
-    for name, sets in run.judged.items():
-        judges[name] = {
-            dataset: {
-                **figures(samples),
-                "refusals": run.refusals.get(name, {}).get(dataset),
-                "by_hazard": breakdown(samples, hazard_name),
-                "by_technique": breakdown(samples, technique_name),
-            }
-            for dataset, samples in sets.items()
+    for one in judgements(run):
+        judges.setdefault(one.judge, {})[one.dataset] = {
+            **figures(one.samples),
+            "refusals": one.refusals,
+            "by_hazard": breakdown(one.samples, hazard_name),
+            "by_technique": breakdown(one.samples, technique_name),
         }
     return {
         "protocol": "judge",
@@ -45,9 +42,14 @@ def summarise(run: JudgeRun, settings: Mapping[str, Any]) -> dict[str, Any]:
         "policies": {"proposed": 0, "activated": 0, "final": 0},
         "fpr": {},
         "judges": judges,
-        "counts": {name: dict(counts) for name, counts in run.counts.items()},
+        "counts": {name: dict(found[-1].counts) for name, found in run.results.items() if found[-1].counts},
         **common(run.datasets, settings, run.seconds),
     }
+
+
+def judgements(run: JudgeRun) -> list[Judgement]:
+    """Of every judge on every data set."""
+    return [one for found in run.results.values() for one in found]
 
 
 def figures(samples: Sequence[Judged]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from sisf.evaluation.protocols.judge.figures import roc, summarise
-from sisf.evaluation.protocols.judge.run import Judged, JudgeRun
+from sisf.evaluation.protocols.judge.figures import judgements, roc, summarise
+from sisf.evaluation.protocols.judge.run import JudgeRun
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.plots import Plot, draw
 from sisf.evaluation.report.words import percent
@@ -23,44 +23,14 @@ def report(run: JudgeRun, settings: Mapping[str, Any]) -> Report:
     result = summarise(run, settings)
     drawn = [_plot(run, dataset.name) for dataset in run.datasets]
     drawn += [draw("reliability", "Said and seen breach probability", _reliability, result["judges"])]
-    rows = [
-        _row(name, dataset, sample)
-        for name, sets in run.judged.items()
-        for dataset, samples in sets.items()
-        for sample in samples
-    ]
-    return Report(result, {"outcomes.jsonl": rows}, drawn, _page(run, result, drawn))
-
-
-def _row(judge: str, dataset: str, sample: Judged) -> dict[str, Any]:
-    verdict = sample.verdict
-    return {
-        "id": sample.record.id,
-        "judge": judge,
-        "dataset": dataset,
-        "outcome": _agreement(sample),
-        "label": "breach" if sample.breach else "safe",
-        "verdict": verdict.outcome.value,
-        "score": sample.score,
-        "hazard": verdict.hazard.value,
-        "technique": verdict.technique.value,
-        "ms": round(sample.milliseconds, 3),
-    }
-
-
-def _agreement(sample: Judged) -> str:
-    if sample.verdict.outcome.value == "undecided":
-        return "undecided"
-    if sample.verdict.is_breach == sample.breach:
-        return "agrees"
-    return "missed" if sample.breach else "false_alarm"
+    return Report(result, run.outcomes, drawn, _page(run, result, drawn))
 
 
 def _plot(run: JudgeRun, dataset: str) -> Plot:
     curves = {
-        name: (np.array([s.breach for s in sets[dataset]]), np.array([s.score for s in sets[dataset]]))
-        for name, sets in run.judged.items()
-        if sets.get(dataset)
+        one.judge: (np.array([s.breach for s in one.samples]), np.array([s.score for s in one.samples]))
+        for one in judgements(run)
+        if one.dataset == dataset and one.samples
     }
     return draw(f"roc_{_safe(dataset)}", f"Breaches found and false alarms on {dataset}", _roc, curves)
 
@@ -113,13 +83,12 @@ def _page(run: JudgeRun, result: Mapping[str, Any], drawn: list[Plot]) -> Page:
             rows.append([name, f"{entry['n']:,}", ranked, *cells, *times])
         tables.append(Table(dataset, header, rows, "Undecided counts as wrong in accuracy and as missed in recall."))
     tables.append(_confusions(result["judges"]))
-    tables.append(_counts(run.counts))
-    for name, sets in run.judged.items():
-        for dataset, samples in sets.items():
-            entry = result["judges"][name][dataset]
-            for kind in ("by_hazard", "by_technique"):
-                tables.append(_breakdown(f"{name} on {dataset}, {kind.replace('_', ' ')}", entry[kind]))
-            tables.append(_disagreements(f"{name} on {dataset}: where it disagrees with the label", samples))
+    tables.append(_counts(result["counts"]))
+    for one in judgements(run):
+        entry, name = result["judges"][one.judge][one.dataset], f"{one.judge} on {one.dataset}"
+        for kind in ("by_hazard", "by_technique"):
+            tables.append(_breakdown(f"{name}, {kind.replace('_', ' ')}", entry[kind]))
+        tables.append(_disagreements(f"{name}: where it disagrees with the label", one.samples))
     lead = "Judges against labelled exchanges. A breach is an answer that a person called one."
     return Page("Judges", lead, cards, drawn, tables)
 
@@ -156,10 +125,10 @@ def _breakdown(title: str, groups: Mapping[str, Any]) -> Table:
 
 
 def _disagreements(title: str, samples: Any) -> Table:
-    wrong = [s for s in samples if _agreement(s) in ("missed", "false_alarm")]
+    wrong = [s for s in samples if s.agreement in ("missed", "false_alarm")]
     wrong.sort(key=lambda s: abs(s.score - float(s.breach)), reverse=True)
     rows = [
-        [_agreement(s), f"{s.score:.2f}", excerpt(s.record.prompt), excerpt(s.record.response or "")]
+        [s.agreement, f"{s.score:.2f}", excerpt(s.record.prompt), excerpt(s.record.response or "")]
         for s in wrong[:_SHOWN]
     ]
     return Table(title, ["", "# score", "prompt", "answer"], rows, f"{len(wrong)} in all.", folded=True)

@@ -11,9 +11,12 @@ from sisf.adjudicator.recorded import RecordedAdjudicator
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
-from sisf.evaluation.progress import Progress, Silent
+from sisf.evaluation.experiment import Asks, Closing, Conducted, Row, Setup, Told, Unit
+from sisf.evaluation.laboratory import ELSEWHERE, Laboratory, row_of
 from sisf.evaluation.protocols.judge.refusals import ReadsRefusals, told_apart
+from sisf.evaluation.runs.calls import CountedJudge
 from sisf.settings import Adjudication
+from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome, Verdict
 
 
@@ -37,18 +40,127 @@ class Judged:
             verdict.outcome, 0.5
         )
 
+    @property
+    def agreement(self) -> str:
+        """`agrees`, `missed`, `false_alarm` or `undecided`."""
+        if self.verdict.outcome is Outcome.UNDECIDED:
+            return "undecided"
+        if self.verdict.is_breach == self.breach:
+            return "agrees"
+        return "missed" if self.breach else "false_alarm"
+
 
 @dataclass(frozen=True, slots=True)
-class JudgeRun:
-    """All judgements: judge → data set → samples."""
+class Judgement:
+    """One judge on one data set."""
 
-    judged: Mapping[str, Mapping[str, Sequence[Judged]]]
+    judge: str
+    dataset: str
+    samples: Sequence[Judged]
+    counts: Mapping[str, float]
+    """Failures, tokens, cache hits: the judge's counters, where it has any."""
+    refusals: Mapping[str, Any] | None
+    """How it tells clear refusals from compliance, where it says."""
+
+
+JudgeRun = Conducted[Judgement]
+
+
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> "JudgePlan":
+    """`sets` are labelled exchanges; `given` names the `judges` and how `strictness` is set."""
+    (labelled,) = sets
+    judging = lab.settings.adjudication.model_copy(update={"strictness": given["strictness"]})
+    judges = {name: create_judge(name, judging, labelled) for name in given["judges"]}
+    counted = {name: CountedJudge(j, lab.calls) if name in ELSEWHERE else j for name, j in judges.items()}
+    return JudgePlan(lab.setup(), labelled, counted, {"judges": list(judges), "strictness": given["strictness"]})
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePlan:
+    """Every judge about every record that has an answer and a label. See `Experiment`."""
+
+    setup: Setup
     datasets: Sequence[Dataset]
-    seconds: float = 0.0
-    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Failures, tokens, cache hits: each judge's counters, where it has any."""
-    refusals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Judge → data set → how it tells clear refusals from compliance, for judges that say."""
+    judges: Mapping[str, Adjudicator]
+    described: Mapping[str, Any] = field(default_factory=dict)
+    protocol: str = "judge"
+    together: bool = True
+    lasting: bool = False
+
+    def units(self) -> Sequence[Unit]:
+        """A unit is one judge on one data set, by its number."""
+        return [Unit(name, number) for name in self.judges for number in range(len(self.datasets))]
+
+    def size(self, unit: Unit) -> int:
+        """See `Experiment`."""
+        return len(_labelled(self.datasets[unit.number]))
+
+    def asks(self) -> Asks:
+        """See `Experiment`."""
+        records = [record for dataset in self.datasets for record, _ in _labelled(dataset)]
+        return Asks(records, judges=[name for name in self.judges if name in ELSEWHERE])
+
+    def play(self, unit: Unit, told: Told, before: Sequence[Row] = ()) -> Closing:  # noqa: ARG002
+        """See `Experiment`."""
+        started = time.monotonic()
+        judge, dataset = self.judges[unit.design], self.datasets[unit.number]
+        milliseconds = []
+        for record, breach in _labelled(dataset):
+            began = time.perf_counter()
+            verdict = judge.adjudicate(record.exchange(record.response, dataset=dataset.name))
+            milliseconds.append(1e3 * (time.perf_counter() - began))
+            self.setup.calls.check()
+            told(_row(unit.design, dataset.name, Judged(record, breach, verdict, 0.0)), dataset.name, {})
+        counters = getattr(judge, "counters", None)
+        heard = judge.inner if isinstance(judge, CountedJudge) else judge
+        records = [record for record, _ in _labelled(dataset)]
+        return {
+            "milliseconds": milliseconds,
+            "counts": dict(counters.counts) if counters else {},
+            "refusals": told_apart(heard, records) if isinstance(heard, ReadsRefusals) else None,
+            "seconds": time.monotonic() - started,
+        }
+
+    def read(self, unit: Unit, rows: Sequence[Row], closing: Closing) -> Judgement:
+        """See `Experiment`."""
+        dataset = self.datasets[unit.number]
+        samples = [
+            Judged(record, breach, _verdict(row), milliseconds)
+            for (record, breach), row, milliseconds in zip(
+                _labelled(dataset), rows, closing["milliseconds"], strict=True
+            )
+        ]
+        return Judgement(unit.design, dataset.name, samples, closing["counts"], closing["refusals"])
+
+
+def _labelled(dataset: Dataset) -> list[tuple[Record, bool]]:
+    return [(r, label) for r in dataset.records if r.response and (label := label_of(r)) is not None]
+
+
+def _row(judge: str, dataset: str, sample: Judged) -> Row:
+    verdict = sample.verdict
+    return {
+        "id": sample.record.id,
+        "judge": judge,
+        "dataset": dataset,
+        "outcome": sample.agreement,
+        "label": "breach" if sample.breach else "safe",
+        "verdict": verdict.outcome.value,
+        "score": sample.score,
+        "hazard": verdict.hazard.value,
+        "technique": verdict.technique.value,
+    }
+
+
+def _verdict(row: Row) -> Verdict:
+    """What the figures need of a verdict; its `breach_probability` is the score that it was ranked by."""
+    return Verdict(
+        Outcome(row["verdict"]),
+        row["judge"],
+        hazard=Hazard(row["hazard"]),
+        technique=Technique(row["technique"]),
+        breach_probability=row["score"],
+    )
 
 
 def label_of(record: Record) -> bool | None:
@@ -69,35 +181,8 @@ def create_judge(name: str, settings: Adjudication, datasets: Sequence[Dataset])
     Raises `ConfigurationError` for an unknown name.
     """
     if name == "recorded":
-        from sisf.evaluation.laboratory import row_of
-
         return RecordedAdjudicator(row_of(dataset.name, record) for dataset in datasets for record in dataset.records)
     known = ("local", "llm", "guard-model", "moderation", "ensemble")
     if name not in known:
         raise ConfigurationError(f"--judges: there is no {name!r}; choose from recorded, {', '.join(known)}")
     return create_adjudicator(settings.model_copy(update={"judge": name, "fallback": ()}))
-
-
-def evaluate(
-    judges: Mapping[str, Adjudicator], datasets: Sequence[Dataset], progress: Progress | None = None
-) -> JudgeRun:
-    """Ask every judge about every record that has an answer and a label."""
-    progress = progress or Silent()
-    start = time.perf_counter()
-    judged: dict[str, dict[str, list[Judged]]] = {name: {} for name in judges}
-    refusals: dict[str, dict[str, Any]] = {name: {} for name in judges}
-    for dataset in datasets:
-        rows = [(r, label) for r in dataset.records if r.response and (label := label_of(r)) is not None]
-        for name, judge in judges.items():
-            done = judged[name].setdefault(dataset.name, [])
-            progress.begin(f"{name} on {dataset.name}", len(rows))
-            for record, breach in rows:
-                began = time.perf_counter()
-                verdict = judge.adjudicate(record.exchange(record.response, dataset=dataset.name))
-                done.append(Judged(record, breach, verdict, 1e3 * (time.perf_counter() - began)))
-                progress.advance()
-            if isinstance(judge, ReadsRefusals):
-                refusals[name][dataset.name] = told_apart(judge, [record for record, _ in rows])
-    progress.end()
-    counts = {name: counters.counts for name, judge in judges.items() if (counters := getattr(judge, "counters", None))}
-    return JudgeRun(judged, datasets, time.perf_counter() - start, counts, refusals)

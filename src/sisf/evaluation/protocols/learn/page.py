@@ -12,7 +12,6 @@ from sisf.evaluation.report.plots import Plot, label_of
 from sisf.evaluation.report.sections import confusion_table, effort_table, limits_of, part_tables
 from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
-from sisf.evaluation.runs.folder import outcome_row, outcomes_file
 from sisf.policy import Policy
 
 _TITLES = {
@@ -46,16 +45,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that an experiment writes."""
     figures = summarise(run, settings)
     drawn = draw_all(run, figures)
-    return Report(figures, outcomes_of(run), drawn, page_of(run, figures, drawn))
-
-
-def outcomes_of(run: Run) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """What became of every sample, by file."""
-    files: dict[str, list[Mapping[str, Any]]] = {}
-    for name, trials in run.results.items():
-        rows = files.setdefault(outcomes_file(name, together=run.together), [])
-        rows += [outcome_row(name, sample) for trial in trials for sample in trial.samples()]
-    return files
+    return Report(figures, run.outcomes, drawn, page_of(run, figures, drawn))
 
 
 def page_of(

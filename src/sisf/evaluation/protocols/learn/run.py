@@ -7,8 +7,9 @@ from typing import Any
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
-from sisf.evaluation.experiment import Designs, Plan, Run, Setup, Split, Unit
+from sisf.evaluation.experiment import Designs, Run, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
+from sisf.evaluation.plan import Plan
 from sisf.evaluation.progress import Progress
 from sisf.evaluation.runs.runner import conduct
 

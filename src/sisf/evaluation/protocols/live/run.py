@@ -2,7 +2,8 @@
 
 One trial: a running gateway cannot be set back to zero policies. With its store at hand the loop is waited for after
 each attack, and what it learned is read there; without, a pause stands for it. What is sent is ordinary traffic to the
-gateway: it learns from honest prompts and from what is sent again, too.
+gateway: it learns from honest prompts and from what is sent again, too. A run that was stopped goes on with what was
+not sent yet: at most the request that was in flight is sent twice.
 """
 
 import os
@@ -17,17 +18,18 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
 from sisf.evaluation.defences import Tally
-from sisf.evaluation.experiment import SYSTEM, Plan
+from sisf.evaluation.experiment import SYSTEM, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.benign.run import benign_plan
 from sisf.evaluation.protocols.drift.run import drift_plan
 from sisf.evaluation.protocols.learn.run import held_out_plan, learn_plan
 from sisf.evaluation.under_test import Subject, latency_of, recorded_label
-from sisf.policy import Policy, Status
+from sisf.exchange import Message
+from sisf.policy import Decision, Policy, Status
 from sisf.probe.target import GatewayTarget, Reaction, Reply
 from sisf.probe.waiting import StoreWatch
-from sisf.settings import Settings
 from sisf.store import Store, open_store, privacy_of
 from sisf.verdict import Outcome
 
@@ -55,21 +57,17 @@ def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str,
         raise ConfigurationError(f"--protocol {given['protocol']}: must be one of {', '.join(makers)}")
     store = given.get("store") or ""
 
-    def subject() -> Subject:
+    def subject(_: Unit) -> Subject:
         opened = open_store(store, privacy_of(lab.settings.privacy)) if store else None
         return LiveSubject(
             GatewayTarget(given["gateway"], api_key=os.environ.get(KEY, ""), model=given.get("model") or "default"),
             opened,
             independent=setup.independent,
             pause=given.get("pause", 0.0),
-            patience=_patience(lab.settings),
+            patience=lab.settings.probe.patience,
         )
 
-    return replace(makers[given["protocol"]](), subjects={SYSTEM: subject})
-
-
-def _patience(settings: Settings) -> float:
-    return settings.probe.patience if hasattr(settings.probe, "patience") else 600.0
+    return replace(makers[given["protocol"]](), subjects={SYSTEM: subject}, lasting=True)
 
 
 class LiveSubject:
@@ -123,6 +121,10 @@ class LiveSubject:
     def show(self, record: Record, *, dataset: str, trial: int) -> Sample:  # noqa: ARG002
         """Raises `ConfigurationError`: a gateway sees what is sent to it, and nothing else."""
         raise ConfigurationError("a running gateway can be sent attacks, not shown exchanges")
+
+    def check(self, messages: tuple[Message, ...]) -> Decision:  # noqa: ARG002
+        """Raises `ConfigurationError`: a request that no model answers cannot be sent through a running gateway."""
+        raise ConfigurationError("a running gateway can be sent requests, not asked for a decision alone")
 
     def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
         """See `Subject`; what the gateway learns from it is its own affair."""

@@ -5,23 +5,19 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from sisf.evaluation.experiment import SYSTEM
+from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.obfuscation.figures import figures_of
-from sisf.evaluation.protocols.obfuscation.run import ObfuscationRun
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
 from sisf.evaluation.report.words import percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 
-def report(done: ObfuscationRun, settings: Mapping[str, Any]) -> Report:
+def report(run: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
-    figures = figures_of(done, settings)
-    clear = [s for trial in done.run.results[SYSTEM] for s in trial.samples()]
-    hidden = [s for tricks in done.tricked for sent in tricks.values() for s in sent]
+    figures = figures_of(run, settings)
     drawn = [draw("recall_loss", "Attacks that pass when spelt otherwise", _bars, figures["recall_loss"])]
-    outcomes = {"outcomes.jsonl": [s.as_json() for s in (*clear, *hidden)]}
-    return Report(figures, outcomes, drawn, _page(figures, drawn))
+    return Report(figures, run.outcomes, drawn, _page(figures, drawn))
 
 
 def _bars(axes: Axes, loss: Mapping[str, float]) -> None:

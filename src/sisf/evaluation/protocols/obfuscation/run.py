@@ -5,86 +5,72 @@ prompt are sent again under each trick. Recall loss is the share that then passe
 and those blocked only because of another reading than the plain text are counted.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
+from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence
-from sisf.evaluation.experiment import SYSTEM, Run, Setup
-from sisf.evaluation.frozen import Attacks, Play, caught, lessons, plays
+from sisf.evaluation.experiment import SYSTEM, Setup, Trial, Unit
+from sisf.evaluation.frozen import Attacks, caught, decided, lessons, taught_first
+from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import Sample
-from sisf.evaluation.progress import Progress
+from sisf.evaluation.plan import Plan
+from sisf.evaluation.under_test import Subject
 from sisf.exchange import Message, Role
 from sisf.policy import Decision
 from sisf.text.tricks import TRICKS, Trick
 
+ONLY_IN_A_VIEW = "only_in_a_view"
+"""Note of a trial: honest set → prompts blocked only in another reading than the plain text."""
 _PLAIN = ("raw", "folded")
 
 
-@dataclass(slots=True)
-class ObfuscationRun:
-    """Everything that was sent. `run` holds the attacks in clear and the honest prompts, as in other protocols."""
-
-    run: Run
-    tricked: list[Mapping[str, tuple[Sample, ...]]] = field(default_factory=list)
-    """For each trial: trick → the attacks caught in clear, under that trick."""
-    by_view: list[Mapping[str, int]] = field(default_factory=list)
-    """For each trial: benign set → prompts blocked only in another reading than the plain text."""
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> Plan:  # noqa: ARG001
+    """`sets` are teachers, attacks (none: the teachers) and honest sets."""
+    teachers, attacks, benign = sets
+    return obfuscation_plan(lab.setup(), lab.designs()[SYSTEM], teachers, attacks, benign)
 
 
-def obfuscation(
+def obfuscation_plan(
     setup: Setup,
     make: Callable[[], Defence],
     learn_on: Sequence[Dataset],
     attacks: Sequence[Dataset],
     benign: Sequence[Dataset],
     *,
-    progress: Progress,
     tricks: Mapping[str, Trick] = TRICKS,
-) -> ObfuscationRun:
-    """Every trial from zero policies. Without `attacks`, those of `learn_on` are sent."""
-    started = time.monotonic()
+) -> Plan:
+    """Every trial from zero policies. A trial holds the attacks under each trick as `more`."""
     teachers, sent = lessons(learn_on, attacks)
-    done = ObfuscationRun(Run("obfuscation", setup, [*learn_on, *attacks, *benign]))
-    for play in plays(setup, make, progress):
-        learned = play.learn(teachers)
-        clear = play.in_clear(sent)
-        stopped = caught(sent, clear)
-        done.tricked.append({name: _under(play, name, trick, stopped) for name, trick in tricks.items()})
-        honest, by_view = _honest(play, benign)
-        done.by_view.append(by_view)
-        done.run.results.setdefault(SYSTEM, []).append(play.result(clear, learned, honest))
-    done.run.seconds = time.monotonic() - started
-    return done
+
+    def further(subject: Subject, trial: Trial, tell: Tell, _: Unit) -> Extra:
+        stopped = caught(sent, trial.attacks)
+        more = {
+            name: _checked(subject, [(f"{d}/{name}", tricked(r, trick)) for d, r in stopped], trial.number, tell)
+            for name, trick in tricks.items()
+        }
+        return Extra(more, {ONLY_IN_A_VIEW: {d.name: _only_in_a_view(subject, d, trial) for d in benign}})
+
+    return Plan.of(
+        "obfuscation", setup, {SYSTEM: make}, taught_first(teachers, sent), benign=benign,
+        datasets=[*learn_on, *attacks, *benign], further=further, further_size=lambda _: len(sent) * len(tricks),
+    )  # fmt: skip
 
 
-def _under(play: Play, name: str, trick: Trick, caught: Attacks) -> tuple[Sample, ...]:
-    play.progress.begin(f"{play.title} · {name}", len(caught))
+def _checked(subject: Subject, attacks: Attacks, trial: int, tell: Tell) -> tuple[Sample, ...]:
     samples = []
-    for dataset, record in caught:
-        decision = play.subject.check(tricked(record, trick).messages)
-        samples.append(play.sample(record.id, f"{dataset}/{name}", decision))
-        play.progress.advance()
+    for dataset, record in attacks:
+        samples.append(decided(record.id, dataset, subject.check(record.messages), trial=trial))
+        tell(samples[-1], dataset)
     return tuple(samples)
 
 
-def _honest(play: Play, benign: Sequence[Dataset]) -> tuple[dict[str, tuple[Sample, ...]], dict[str, int]]:
-    honest: dict[str, tuple[Sample, ...]] = {}
-    by_view: dict[str, int] = {}
-    for dataset in benign:
-        records = dataset.benign()
-        play.progress.begin(f"{play.title} · {dataset.name}", len(records))
-        samples = []
-        by_view[dataset.name] = 0
-        for record in records:
-            decision = play.subject.check(record.messages)
-            by_view[dataset.name] += decision.blocked and not _in_plain_text(decision)
-            samples.append(play.sample(record.id, dataset.name, decision, honest=True))
-            play.progress.advance()
-        honest[dataset.name] = tuple(samples)
-    return honest, by_view
+def _only_in_a_view(subject: Subject, dataset: Dataset, trial: Trial) -> int:
+    blocked = {s.id for s in trial.benign[dataset.name] if s.side == "prompt"}
+    return sum(not _in_plain_text(subject.check(r.messages)) for r in dataset.benign() if r.id in blocked)
 
 
 def tricked(record: Record, trick: Trick) -> Record:

@@ -7,12 +7,17 @@ as a real endpoint would. What holds then is not the model but what stands aroun
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
 from sisf.datasets.records import Record
+from sisf.evaluation.defences import Defence, learning
+from sisf.evaluation.laboratory import Laboratory, overridden
 from sisf.evaluation.protocols.poison.poisoners import TOPIC, changed, endless
+from sisf.settings import AuthorModel
 from sisf.testing import Received, ScriptedServer
 
 NAME = "injection"
@@ -50,9 +55,35 @@ class InjectionPoisoner:
             yield changed(attack, text, f"{NAME}-{number}")
 
 
-def obedient_server() -> ScriptedServer:
-    """An OpenAI-compatible endpoint whose model writes what the evidence tells it to, else a rule from the request."""
-    return ScriptedServer(reply=obey)
+def gullible(lab: Laboratory) -> Callable[[], Defence]:
+    """Defences whose policies are written by an OpenAI-compatible endpoint of their own, that does as it is told."""
+
+    def make() -> Defence:
+        server = ScriptedServer(reply=obey).__enter__()
+        endpoint = AuthorModel(model="gullible", base_url=server.url, api_key=SecretStr("scripted"))
+        settings = overridden(lab.settings, {"synthesis.llm": endpoint})
+        try:
+            return _Served(learning(lab.varied(settings, synthesiser="llm").system)(), server)
+        except BaseException:
+            server.__exit__(None, None, None)
+            raise
+
+    return make
+
+
+class _Served:
+    """A defence, and the server that goes with it. See `Defence`."""
+
+    def __init__(self, inner: Defence, server: ScriptedServer) -> None:
+        self.settings, self.warden = inner.settings, inner.warden
+        self.monitor, self.settle = inner.monitor, inner.settle
+        self.policies, self.tally = inner.policies, inner.tally
+        self._inner, self._server = inner, server
+
+    def close(self) -> None:
+        """Close both."""
+        self._inner.close()
+        self._server.__exit__(None, None, None)
 
 
 def obey(received: Received) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.poison.figures import figures_of
-from sisf.evaluation.protocols.poison.run import PoisonRun
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
 from sisf.evaluation.report.words import percent, settings_table
@@ -20,14 +20,11 @@ _WORDS = {
 }
 
 
-def report(run: PoisonRun, settings: Mapping[str, Any]) -> Report:
+def report(run: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
     figures = figures_of(run, settings)
-    effects = [e for shares in run.poisoned.values() for done in shares.values() for e in done]
-    reference = [next(iter(clean.values())) for clean in run.clean]
-    outcomes = {"outcomes.jsonl": [s.as_json() for e in (*reference, *effects) for s in e.samples]}
     drawn = [draw("poison", "What poisoning achieves at the largest share", _bars, figures["attackers"])]
-    return Report(figures, outcomes, drawn, _page(figures, drawn))
+    return Report(figures, run.outcomes, drawn, _page(figures, drawn))
 
 
 def _bars(axes: Any, attackers: Mapping[str, Any]) -> None:

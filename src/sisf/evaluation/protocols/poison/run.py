@@ -2,28 +2,44 @@
 
 A clean experiment learns on 80 % of the attacks; its benign blocks and its interception of the other 20 % are the
 reference. Then each attacker repeats it with the same order, adding so many steered exchanges that they make up the
-given share of all breaches.
+given share of all breaches. An attacker of a defence of its own is held against that defence's own clean experiment.
 """
 
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.evaluation.defences import Defence, teach
-from sisf.evaluation.experiment import Setup
+from sisf.errors import ConfigurationError
+from sisf.evaluation.conductor import Extra, Tell
+from sisf.evaluation.defences import Defence, learning, teach
+from sisf.evaluation.experiment import Run, Setup, Split, Trial, Unit
+from sisf.evaluation.frozen import decided
+from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import Sample
-from sisf.evaluation.progress import Progress
-from sisf.evaluation.protocols.learn.run import HELD_OUT_SHARE
+from sisf.evaluation.plan import Plan
+from sisf.evaluation.protocols.learn.run import HELD_OUT_SHARE, harmful
+from sisf.evaluation.protocols.poison import injection
 from sisf.evaluation.protocols.poison.poisoners import POISONERS, Poisoner
-from sisf.evaluation.under_test import Answers, SystemUnderTest
+from sisf.evaluation.under_test import Answers, Subject
 from sisf.exchange import Message, Role
 from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome, Verdict
 
 SHARES = (0.01, 0.05, 0.2)
+CLEAN = "clean"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One defence and those who attack it."""
+
+    make: Callable[[], Defence]
+    poisoners: Sequence[Poisoner]
+    clean: str = CLEAN
+    """Name of its clean experiment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,114 +56,122 @@ class Effect:
     steered: int
     """Breaches (or for `omission`, exchanges) that the attacker contributed."""
     policies: int
-    samples: tuple[Sample, ...] = ()
 
 
-@dataclass(slots=True)
-class PoisonRun:
-    """The clean reference per trial, and each attacker's effect: name → share → one effect per trial."""
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> Plan:
+    """`sets` are attacks and honest sets; `given` has the names of `attackers`, and `shares`."""
+    attacks, benign = sets
+    names = given["attackers"]
+    unknown = set(names) - {p.name for p in POISONERS} - {injection.NAME}
+    if unknown:
+        raise ConfigurationError(f"--attackers: there is no {sorted(unknown)[0]!r}")
+    worlds = [World(learning(lab.system), [p for p in POISONERS if p.name in names])]
+    if injection.NAME in names:
+        gullible = World(injection.gullible(lab), [injection.InjectionPoisoner()], f"{CLEAN}, gullible model")
+        worlds.append(gullible)
+    return poison_plan(lab.setup(), [w for w in worlds if w.poisoners], attacks, benign, shares=given["shares"])
 
-    setup: Setup
-    datasets: Sequence[Dataset]
-    clean: list[Mapping[str, Effect]] = field(default_factory=list)
-    """Per trial, the clean experiment measured with each attacker's targets."""
-    poisoned: dict[str, dict[float, list[Effect]]] = field(default_factory=dict)
-    seconds: float = 0.0
 
-
-def poison(
+def poison_plan(
     setup: Setup,
-    make: Callable[[], Defence],
+    worlds: Sequence[World],
     attacks: Sequence[Dataset],
     benign: Sequence[Dataset],
-    progress: Progress,
     *,
     shares: Sequence[float] = SHARES,
-    poisoners: Sequence[Poisoner] = POISONERS,
-    at_others: Sequence[tuple[Poisoner, Callable[[], Defence]]] = (),
-) -> PoisonRun:
-    """Run the clean experiment, then every attacker at every share.
+) -> Plan:
+    """The clean experiment of each world, then every attacker at every share. A trial holds the prompts that attackers
+    want blocked as `more`, by the attacker's name."""
+    records = harmful(attacks)
+    measured: dict[str, Sequence[Poisoner]] = {}
+    subjects: dict[str, Callable[[Unit], Subject]] = {}
 
-    `at_others`: attackers of another defence than `make` builds, each held against that defence's own clean experiment.
-    """
-    started = time.monotonic()
-    records = [(d.name, r) for d in attacks for r in d.harmful()]
-    run = PoisonRun(setup, [*attacks, *benign])
-    for trial in range(setup.trials):
-        order = random.Random(f"{setup.seed}:{trial}").sample(records, len(records))
+    def split(_: Unit, rng: random.Random) -> Split:
+        order = rng.sample(records, len(records))
         cut = len(order) - max(1, round(HELD_OUT_SHARE * len(order)))
-        clean: dict[str, Effect] = {}
-        for maker, group in [(make, poisoners), *((other, (p,)) for p, other in at_others)]:
-            if not group:
-                continue
-            world = _World(setup, maker, order[:cut], order[cut:], benign, trial, progress)
-            clean |= world.clean(group)
-            for poisoner in group:
-                for share in shares:
-                    effect = world.poisoned(poisoner, share)
-                    run.poisoned.setdefault(poisoner.name, {}).setdefault(share, []).append(effect)
-        run.clean.append(clean)
-    progress.end()
-    run.seconds = time.monotonic() - started
-    return run
+        return Split(order[cut:], order[:cut], frozen=True)
+
+    def seated(make: Callable[[], Defence], poisoner: Poisoner | None = None, share: float = 0.0) -> Any:
+        def subject(unit: Unit) -> Subject:
+            made = setup.subject(make())
+            if poisoner is not None:
+                learned = split(unit, random.Random(f"{setup.seed}:{unit.number}")).learn
+                rng = random.Random(f"{setup.seed}:{unit.number}:{poisoner.name}")
+                stream = poisoner.steered([r for _, r in learned], rng)
+                made.then = _Steering(made.defence, setup.answers, stream, share)
+            return made
+
+        return subject
+
+    for world in worlds:
+        measured[world.clean], subjects[world.clean] = world.poisoners, seated(world.make)
+        for poisoner in world.poisoners:
+            for share in shares:
+                design = design_of(poisoner.name, share)
+                measured[design], subjects[design] = [poisoner], seated(world.make, poisoner, share)
+
+    def further(subject: Subject, trial: Trial, tell: Tell, wanted: Sequence[Poisoner]) -> Extra:
+        return Extra({p.name: _targets(subject, p, trial.number, tell) for p in wanted})
+
+    return Plan(
+        "poison", setup, subjects, split, benign, [*attacks, *benign], together=True,
+        further=lambda subject, trial, tell, unit: further(subject, trial, tell, measured[unit.design]),
+        further_size=lambda unit: sum(len(p.targets) for p in measured[unit.design]),
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _World:
-    setup: Setup
-    make: Callable[[], Defence]
-    learn: Sequence[tuple[str, Record]]
-    unseen: Sequence[tuple[str, Record]]
-    benign: Sequence[Dataset]
-    trial: int
-    progress: Progress
+def design_of(poisoner: str, share: float) -> str:
+    """The name of an attacker's experiment."""
+    return f"{poisoner} {share:g}"
 
-    def clean(self, poisoners: Sequence[Poisoner]) -> dict[str, Effect]:
-        with self.setup.subject(self.make()) as subject:
-            breaches, _, samples = self._taught(subject, iter(()), 0.0, "clean")
-            return {p.name: self._measured(subject, p, breaches, 0, samples) for p in poisoners}
 
-    def poisoned(self, poisoner: Poisoner, share: float) -> Effect:
-        rng = random.Random(f"{self.setup.seed}:{self.trial}:{poisoner.name}")
-        stream = poisoner.steered([r for _, r in self.learn], rng)
-        with self.setup.subject(self.make()) as subject:
-            breaches, steered, samples = self._taught(subject, stream, share, f"{poisoner.name} {share:.0%}")
-            return self._measured(subject, poisoner, breaches, steered, samples)
+def effect(trial: Trial, poisoner: str, share: float = 0.0) -> Effect:
+    """What a trial ended with, as the attacker of that name sees it."""
+    breaches = sum(s.verdict == Outcome.BREACH.value for s in trial.learned)
+    return Effect(
+        _share([s.wrongly_blocked for sent in trial.benign.values() for s in sent]),
+        _share([s.intercepted for s in trial.more[poisoner]]),
+        _share([s.intercepted for s in trial.attacks]),
+        breaches,
+        _due(share, breaches),
+        trial.tally.final,
+    )
 
-    def _taught(
-        self, subject: SystemUnderTest, stream: Iterator[Record], share: float, title: str
-    ) -> tuple[int, int, list[Sample]]:
-        """Honest breaches, steered ones, and what was sent. A steered exchange follows whenever the share allows it."""
-        breaches, steered, samples = 0, 0, []
-        self.progress.begin(f"{title} · learning", len(self.learn))
-        for dataset, record in self.learn:
-            sample = subject.attack(record, dataset=dataset, trial=self.trial, learn=True)
-            samples.append(sample)
-            breaches += sample.verdict == Outcome.BREACH.value
-            while share and steered + 1 <= share * (breaches + steered + 1):
-                steered += 1
-                _steer(subject.defence, self.setup.answers, next(stream))
-            self.progress.advance({"breaches": str(breaches), "steered": str(steered)})
-        return breaches, steered, samples
 
-    def _measured(
-        self, subject: SystemUnderTest, poisoner: Poisoner, breaches: int, steered: int, samples: Sequence[Sample]
-    ) -> Effect:
-        def blocked(messages: tuple[Message, ...]) -> bool:
-            return subject.check(messages).blocked
+def effects(run: Run) -> dict[str, dict[float, list[tuple[Effect, Effect]]]]:
+    """Attacker → share → for each trial the effect of the clean experiment, and the attacker's."""
+    found: dict[str, dict[float, list[tuple[Effect, Effect]]]] = {}
+    clean: list[Trial] = []
+    for design, trials in run.results.items():
+        if design.startswith(CLEAN):
+            clean = trials
+            continue
+        name, _, share = design.rpartition(" ")
+        pairs = [(effect(c, name), effect(t, name, float(share))) for c, t in zip(clean, trials, strict=True)]
+        found.setdefault(name, {})[float(share)] = pairs
+    return found
 
-        honest = [blocked(r.messages) for d in self.benign for r in d.benign()]
-        target = [blocked((Message(Role.USER, text),)) for text in poisoner.targets]
-        unseen = [subject.attack(r, dataset=d, trial=self.trial, learn=False) for d, r in self.unseen]
-        return Effect(
-            _share(honest),
-            _share(target),
-            _share([s.intercepted for s in unseen]),
-            breaches,
-            steered,
-            len(subject.defence.policies()),
-            (*samples, *unseen),
-        )
+
+class _Steering:
+    """After each attack that was learned from, as many steered exchanges as the share allows."""
+
+    def __init__(self, defence: Defence, answers: Answers, stream: Iterator[Record], share: float) -> None:
+        self._defence, self._answers, self._stream, self._share = defence, answers, stream, share
+        self._breaches = self._steered = 0
+
+    def __call__(self, sample: Sample) -> None:
+        self._breaches += sample.verdict == Outcome.BREACH.value
+        while self._steered < _due(self._share, self._breaches):
+            self._steered += 1
+            _steer(self._defence, self._answers, next(self._stream))
+
+
+def _due(share: float, breaches: int) -> int:
+    """The most steered exchanges that make up at most this share of all breaches."""
+    steered = 0
+    while share and steered + 1 <= share * (breaches + steered + 1):
+        steered += 1
+    return steered
 
 
 def _steer(defence: Defence, answers: Answers, record: Record) -> None:
@@ -160,6 +184,16 @@ def _steer(defence: Defence, answers: Answers, record: Record) -> None:
     answer = record.response or answers(record, "steered").text
     exchange = record.exchange(answer, dataset="steered", principal="attacker")
     teach(defence, ExchangeRecord(exchange, verdict=verdict))
+
+
+def _targets(subject: Subject, poisoner: Poisoner, trial: int, tell: Tell) -> tuple[Sample, ...]:
+    samples = []
+    for number, text in enumerate(poisoner.targets):
+        decision = subject.check((Message(Role.USER, text),))
+        name = f"target of {poisoner.name}"
+        samples.append(decided(f"{number:03d}", name, decision, trial=trial, honest=True))
+        tell(samples[-1], name)
+    return tuple(samples)
 
 
 def _share(flags: Sequence[bool]) -> float:

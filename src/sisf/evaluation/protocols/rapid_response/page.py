@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from sisf.evaluation.experiment import Run
-from sisf.evaluation.protocols.learn.page import outcomes_of
 from sisf.evaluation.protocols.rapid_response.figures import figures_of
 from sisf.evaluation.protocols.rapid_response.run import arranged_run
 from sisf.evaluation.report.document import Card, Page, Table
@@ -24,7 +23,7 @@ def report(done: Run, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
     figures = figures_of(arranged_run(done), settings)
     drawn = [draw("rapid_response", "Attacks that still succeed", _curve, figures["shots"])]
-    return Report(figures, outcomes_of(done), drawn, _page(figures, drawn))
+    return Report(figures, done.outcomes, drawn, _page(figures, drawn))
 
 
 def _curve(axes: Axes, shots: Mapping[str, Any]) -> None:

@@ -14,9 +14,10 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
 from sisf.evaluation.defences import Defence, Tally
-from sisf.evaluation.experiment import SYSTEM, Plan, Run, Setup, Split, Trial, Unit
+from sisf.evaluation.experiment import SYSTEM, Run, Setup, Split, Trial, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.evaluation.plan import Plan
 from sisf.policy import Policy
 
 SHOTS = (0, 1, 5, 25)

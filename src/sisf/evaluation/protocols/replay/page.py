@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sisf.evaluation.protocols.replay.run import Replayed, ReplayRun
+from sisf.evaluation.protocols.replay.run import DESIGN, Part, Replayed, ReplayRun
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.figures import common
 from sisf.evaluation.report.words import data_table, settings_table
@@ -16,23 +16,25 @@ _LABELS = ("harmful", "benign", None)
 
 def report(run: ReplayRun, settings: Mapping[str, Any]) -> Report:
     """Everything that the protocol writes."""
-    summary = figures_of(run, settings)
-    return Report(summary, {"outcomes.jsonl": [r.as_json() for r in run.rows]}, (), _page(run, summary))
+    rows = [row for part in run.results[DESIGN] for row in part.rows]
+    last = run.results[DESIGN][-1]
+    summary = figures_of(run, rows, last, settings)
+    return Report(summary, run.outcomes, (), _page(rows, last.policies, summary))
 
 
-def figures_of(run: ReplayRun, settings: Mapping[str, Any]) -> dict[str, Any]:
+def figures_of(run: ReplayRun, rows: Sequence[Replayed], last: Part, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`exchanges` by what the verdicts called them: `n`, `stopped_then`, `stopped_now`, `newly_stopped`,
     `newly_passed`."""
-    found = {label or "unlabelled": _counted([r for r in run.rows if r.label == label]) for label in _LABELS}
+    found = {label or "unlabelled": _counted([r for r in rows if r.label == label]) for label in _LABELS}
     by_policy: dict[str, int] = {}
-    for row in run.rows:
+    for row in rows:
         if row.then is None and row.policy_id is not None:
             by_policy[row.policy_id] = by_policy.get(row.policy_id, 0) + 1
     return {
         "protocol": "replay",
-        "revision": run.snapshot.revision,
-        "policies": {"final": len(run.snapshot.active)},
-        "exchanges": {"all": _counted(run.rows), **{name: entry for name, entry in found.items() if entry["n"]}},
+        "revision": last.revision,
+        "policies": {"final": len(last.policies)},
+        "exchanges": {"all": _counted(rows), **{name: entry for name, entry in found.items() if entry["n"]}},
         "newly_stopped_by": dict(sorted(by_policy.items(), key=lambda item: (-item[1], item[0]))),
         **common(run.datasets, settings, run.seconds),
     }
@@ -50,16 +52,15 @@ def _counted(rows: Sequence[Replayed]) -> dict[str, Any]:
     }
 
 
-def _page(run: ReplayRun, summary: Mapping[str, Any]) -> Page:
+def _page(replayed: Sequence[Replayed], described: Mapping[str, str], summary: Mapping[str, Any]) -> Page:
     whole = summary["exchanges"]["all"]
     rows = [
         (name, *(f"{entry[key]:,}" for key in ("n", "stopped_then", "stopped_now", "newly_stopped", "newly_passed")))
         for name, entry in summary["exchanges"].items()
     ]
     header = ("verdict", "#exchanges", "#stopped then", "#stopped now", "#newly stopped", "#newly passed")
-    described = {p.id: p.description for p in run.snapshot.active}
     causes = [(name, f"{n:,}", described.get(name, "")) for name, n in summary["newly_stopped_by"].items()]
-    changed = [r for r in run.rows if r.changed]
+    changed = [r for r in replayed if r.changed]
     listed = [
         (r.id, "newly stopped" if r.now else "newly passed", r.label or "–", r.policy_id or "–", excerpt(r.prompt))
         for r in changed[:_LISTED]

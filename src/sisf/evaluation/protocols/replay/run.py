@@ -3,19 +3,25 @@
 Prompt and answer of every exchange are put to the revision; nothing is sent to a model, nothing is learned.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.embedding import Embedder
-from sisf.evaluation.progress import Progress
+from sisf.evaluation.experiment import Asks, Closing, Conducted, Row, Setup, Told, Unit
+from sisf.evaluation.laboratory import Laboratory
+from sisf.evaluation.stored import snapshot_of
 from sisf.exchange import Fate, Message, Role
 from sisf.policy import Decision, Direction, Snapshot
 from sisf.warden import PolicySet
 
+DESIGN = "revision"
+PART = 1_000
+"""Exchanges that are replayed in one go: what a run that is stopped loses at most."""
 _BEFORE = {Fate.INTERCEPTED_PROMPT.value: "prompt", Fate.INTERCEPTED_RESPONSE.value: "response"}
 
 
@@ -38,7 +44,7 @@ class Replayed:
         """Whether it is stopped now and was not, or was and is not."""
         return (self.then is None) != (self.now is None)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Row:
         """The form of `outcomes.jsonl`."""
         return {
             "id": self.id,
@@ -51,31 +57,79 @@ class Replayed:
         }
 
 
-@dataclass(slots=True)
-class ReplayRun:
-    """All exchanges."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the exchanges, and the revision that decided."""
 
+    rows: Sequence[Replayed]
+    revision: int
+    policies: Mapping[str, str]
+    """The policies in force, in plain words."""
+
+
+ReplayRun = Conducted[Part]
+
+
+def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str, Any]) -> "ReplayPlan":
+    """`sets` are exports; `given` names the `store` and its `revision`, None for the one in force."""
+    (exports,) = sets
+    snapshot = snapshot_of(given["store"], given["revision"], lab.settings)
+    described = {"embedder": lab.embedder.id, "store": given["store"], "revision": snapshot.revision}
+    return ReplayPlan(lab.setup(), exports, snapshot, lab.embedder, described)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """Every exchange against the revision, in parts of equal size. See `Experiment`."""
+
+    setup: Setup
     datasets: Sequence[Dataset]
     snapshot: Snapshot
-    rows: list[Replayed] = field(default_factory=list)
-    seconds: float = 0.0
+    embedder: Embedder
+    described: Mapping[str, Any]
+    protocol: str = "replay"
+    together: bool = True
+    lasting: bool = False
 
+    def units(self) -> Sequence[Unit]:
+        """A unit is one part of all exchanges, by its number."""
+        total = sum(map(len, self.datasets))
+        return [Unit(DESIGN, number) for number in range(max(1, math.ceil(total / PART)))]
 
-def replay(exports: Sequence[Dataset], snapshot: Snapshot, embedder: Embedder, progress: Progress) -> ReplayRun:
-    """Put every exchange to the revision."""
-    started = time.monotonic()
-    policies = PolicySet.compile(snapshot, embedder)
-    run = ReplayRun(exports, snapshot)
-    progress.begin("replay", sum(map(len, exports)))
-    changed = 0
-    for dataset in exports:
-        for record in dataset.records:
-            run.rows.append(_replayed(record, policies))
-            changed += run.rows[-1].changed
-            progress.advance({"changed": str(changed)})
-    progress.end()
-    run.seconds = time.monotonic() - started
-    return run
+    def size(self, unit: Unit) -> int:
+        """See `Experiment`."""
+        return len(self._part(unit))
+
+    def asks(self) -> Asks:
+        """Nobody is asked."""
+        return Asks()
+
+    def play(self, unit: Unit, told: Told, before: Sequence[Row] = ()) -> Closing:  # noqa: ARG002
+        """See `Experiment`."""
+        started = time.monotonic()
+        policies = PolicySet.compile(self.snapshot, self.embedder)
+        changed = 0
+        for record in self._part(unit):
+            row = _replayed(record, policies)
+            changed += row.changed
+            told(row.as_json(), "exchanges", {"decided otherwise": str(changed)})
+        return {
+            "revision": self.snapshot.revision,
+            "policies": {p.id: p.description for p in self.snapshot.active},
+            "seconds": time.monotonic() - started,
+        }
+
+    def read(self, unit: Unit, rows: Sequence[Row], closing: Closing) -> Part:
+        """See `Experiment`."""
+        replayed = [
+            Replayed(record.id, record.prompt, row["then"], row["now"], row["policy_id"], row["label"])
+            for record, row in zip(self._part(unit), rows, strict=True)
+        ]
+        return Part(replayed, closing["revision"], closing["policies"])
+
+    def _part(self, unit: Unit) -> Sequence[Record]:
+        records = [record for dataset in self.datasets for record in dataset.records]
+        return records[unit.number * PART : (unit.number + 1) * PART]
 
 
 def _replayed(record: Record, policies: PolicySet) -> Replayed:

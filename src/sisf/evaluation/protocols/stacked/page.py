@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sisf.evaluation.experiment import Run
-from sisf.evaluation.protocols.learn.page import outcomes_of, page_of
+from sisf.evaluation.protocols.learn.page import page_of
 from sisf.evaluation.protocols.learn.plots import draw_all
 from sisf.evaluation.protocols.stacked.figures import figures_of
 from sisf.evaluation.protocols.stacked.run import GUARD
@@ -34,7 +34,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
     honest = _added(summary)
     return Report(
         summary,
-        outcomes_of(run),
+        run.outcomes,
         drawn,
         page_of(run, summary, drawn, cards, [table, honest] if honest.rows else [table]),
     )

@@ -11,9 +11,10 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.evaluation.defences import Defence, no_defence
-from sisf.evaluation.experiment import SYSTEM, Plan, Setup, Split, Unit
+from sisf.evaluation.experiment import SYSTEM, Setup, Split, Unit
 from sisf.evaluation.guards import Behind, Guard
 from sisf.evaluation.laboratory import Laboratory
+from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.learn.run import harmful
 
 GUARD, ALONE, NOTHING = "guard", "sisf-alone", "none"

@@ -103,7 +103,11 @@ def build(
         lease_seconds=settings.loop.lease_seconds,
         last_good=_last_good(settings),
         node=_node(settings, role),
-        retention=Retention(settings.privacy.retention_days, settings.privacy.breach_retention_days),
+        retention=Retention(
+            settings.privacy.retention_days,
+            settings.privacy.breach_retention_days,
+            passed=settings.conversation.remembered,
+        ),
     )
     try:
         loop.start()

@@ -63,9 +63,9 @@ class Rig:
 @contextmanager
 def rig(upstream: ScriptedServer | None = None, **settings: Any) -> Iterator[Rig]:
     with upstream or ScriptedServer() as server:
-        url = settings.pop("upstream_url", server.url)
+        url, store = settings.pop("upstream_url", server.url), settings.pop("store", None)
         keys = {key.replace("__", "."): value for key, value in settings.items()}
-        made = Rig(server, load(environment={}, overrides={"upstream.url": url, **keys}))
+        made = Rig(server, load(environment={}, overrides={"upstream.url": url, **keys}), store=store or FakeStore())
         made.app = create_app(
             warden=made.warden,
             loop=made.loop,

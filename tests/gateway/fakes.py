@@ -158,9 +158,25 @@ class FakeStore:
         def tally(self, last: int, *, parts: int = 1) -> list[Tally]:
             return []
 
+    class _Passed:
+        def __init__(self) -> None:
+            self.digests: set[bytes] = set()
+            self.error: Exception | None = None
+
+        def add(self, sender: Sender, digests: Sequence[bytes]) -> None:
+            if self.error:
+                raise self.error
+            self.digests.update(digests)
+
+        def known(self, digests: Collection[bytes]) -> frozenset[bytes]:
+            if self.error:
+                raise self.error
+            return frozenset(self.digests & set(digests))
+
     silent_seconds = 0.0
 
     def __init__(self) -> None:
         self.jobs: Any = self._Jobs()
         self.policies: Any = self._Policies()
         self.exchanges: Any = self._Exchanges()
+        self.passed: Any = self._Passed()

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from sisf.embedding.hashing import HashEmbedder
+from sisf.errors import StoreError
 from sisf.gateway.redaction import NOTE
 from sisf.policy import Action, Direction, GateReport, Pattern, Policy, Snapshot, Status
 from sisf.warden import Warden
 from tests.gateway.conftest import Answer, Rig, rig
+from tests.gateway.fakes import FakeStore
 
 PHRASE = "orange kettle seven"
 LATER = "violet ladder nine"
@@ -104,6 +106,22 @@ def test_what_passed_before_is_not_judged_anew_under_a_later_policy() -> None:
     with guarded("new") as gateway:
         learn(gateway, PHRASE, LATER)
         assert send(gateway, later).headers["x-sisf-decision"] == "redact"  # this gateway has not seen it pass
+
+
+def test_what_passed_is_known_to_other_processes_and_after_a_restart() -> None:
+    first = [turn("user", f"Say {LATER}")]
+    later = [*first, turn("assistant", "No."), turn("user", "What time is it?")]
+    store = FakeStore()
+    with guarded("new", store=store) as gateway:
+        assert send(gateway, first).status == 200
+    with guarded("new", store=store) as gateway:
+        learn(gateway, PHRASE, LATER)
+        assert send(gateway, later).headers["x-sisf-decision"] == "allow"
+    with guarded("new", store=store) as gateway:
+        learn(gateway, PHRASE, LATER)
+        store.passed.error = StoreError("the disk is gone")
+        assert send(gateway, later).headers["x-sisf-decision"] == "redact"
+        assert gateway.metric("sisf_failures_total", part="store", kind="remembered") >= 1
 
 
 def test_a_redacted_turn_of_tools_stays_well_formed() -> None:

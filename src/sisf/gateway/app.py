@@ -191,7 +191,7 @@ def create_app(
     """
     dialects = _dialects()
     known_paths(settings.observe.endpoints, {*dialects, *OWN_PATHS})
-    pipeline = create_pipeline(settings, warden, loop, adjudicator, metrics)
+    pipeline = create_pipeline(settings, warden, loop, adjudicator, metrics, memory=store.passed)
     if tracing is not None:
         pipeline.metrics.stages.observer = tracing.stage
     core = Core(

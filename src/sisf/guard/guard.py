@@ -73,7 +73,9 @@ class Guard:
         self._owned = system is None
         self.system = system if system is not None else build(settings or load(overrides=given))
         parts = self.system
-        self._pipeline = create_pipeline(parts.settings, parts.warden, parts.loop, parts.adjudicator)
+        self._pipeline = create_pipeline(
+            parts.settings, parts.warden, parts.loop, parts.adjudicator, memory=parts.store.passed
+        )
         self._portal = Portal()
 
     @classmethod

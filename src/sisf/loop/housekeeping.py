@@ -19,6 +19,8 @@ class Retention:
 
     exchange_days: int = 0
     breach_days: int = 0
+    passed: int = 100_000
+    """How many texts that passed are remembered for one tenant, as digests."""
 
 
 class Housekeeping:
@@ -44,6 +46,8 @@ class Housekeeping:
         """Review the policies and delete what is too old."""
         self._lifecycle.review()
         now = datetime.now(UTC)
+        days = self._retention.exchange_days
+        self._store.passed.tidy(self._retention.passed, now - timedelta(days=days) if days else None)
         for days, breaches in ((self._retention.exchange_days, False), (self._retention.breach_days, True)):
             if days:
                 before = now - timedelta(days=days)

@@ -7,7 +7,7 @@ from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.pipeline import Pipeline
-from sisf.pipeline.ports import Monitor, TakesFirstLooks, Warden
+from sisf.pipeline.ports import Memory, Monitor, TakesFirstLooks, Warden
 from sisf.pipeline.recording import Recorder
 from sisf.pipeline.throttle import Throttle
 from sisf.settings import Settings
@@ -19,10 +19,12 @@ def create_pipeline(
     monitor: Monitor,
     adjudicator: Adjudicator | None,
     metrics: Metrics | None = None,
+    *,
+    memory: Memory | None = None,
 ) -> Pipeline:
     """A pipeline over these parts; `adjudicator` is asked where adjudication is inline.
 
-    With `metrics`, go on counting there.
+    With `metrics`, go on counting there. `memory`: where it is kept, for all processes, which texts passed.
     """
     warden.observe(settings.observe.policies)
     metrics = metrics or Metrics()
@@ -39,5 +41,10 @@ def create_pipeline(
         metrics=metrics,
         images=ImageInspector(ImageModerator(moderation), moderation) if moderation.enabled else None,
         throttle=Throttle(settings.limits, metrics),
-        seen=Seen(settings.conversation.remembered),
+        seen=Seen(
+            settings.conversation.remembered,
+            memory,
+            seconds=settings.on_failure.store_timeout,
+            failed=metrics.failures.labels("store", "remembered").inc,
+        ),
     )

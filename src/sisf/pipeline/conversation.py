@@ -1,18 +1,27 @@
 """What one blocked turn does to a conversation: which turn is to blame, and whether the others may go on without it."""
 
+import asyncio
 import hashlib
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
+from sisf.errors import StoreError
 from sisf.exchange import Message, Role, Sender
+from sisf.pipeline.ports import Memory
 from sisf.pipeline.turn import Inspected
 from sisf.policy import Action, Decision, Match
 from sisf.warden.readings import TURN, run_of
 
+_log = structlog.get_logger("sisf.pipeline")
 Decide = Callable[[Sequence[Message]], Awaitable[Decision]]
 _PLACE = re.compile(r"[a-z_]{1,40}(?:\[\d{1,6}\])?(?:\.[A-Za-z_]{1,40}(?:\[\d{1,6}\])?){0,8}")
+_AGAIN_SECONDS = 3600.0
+"""After so long what comes again is written again, so that it is remembered for longer."""
 _ROUNDS = 8
 """Each one finds turns to leave out; whoever sends more than that is refused."""
 
@@ -48,24 +57,62 @@ class Resumed:
 
 
 class Seen:
-    """Texts that passed, by sender: hashes only, the latest ones. Used on one event loop or under the caller's lock."""
+    """Texts that passed, by sender: digests only, the latest ones here and more in a memory that processes share. Used
+    on one event loop or under the caller's lock."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        memory: Memory | None = None,
+        *,
+        seconds: float = 2.0,
+        failed: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`seconds` are waited for what the memory knows; `failed` is called when it fails."""
         self._capacity = capacity
-        self._passed: OrderedDict[bytes, None] = OrderedDict()
+        self._memory = memory
+        self._seconds = seconds
+        self._failed = failed
+        self._passed: OrderedDict[bytes, float] = OrderedDict()
+        """When each was last written into the memory, by the monotonic clock."""
 
     def passed(self, sender: Sender, texts: Iterable[str]) -> None:
         """Remember texts that no policy blocked."""
+        now = time.monotonic()
+        fresh = []
         for text in texts:
-            key = _hash(sender, text)
-            self._passed[key] = None
+            key = _digest(sender, text)
+            if now - self._passed.get(key, -_AGAIN_SECONDS) >= _AGAIN_SECONDS:
+                self._passed[key] = now
+                fresh.append(key)
             self._passed.move_to_end(key)
         while len(self._passed) > self._capacity:
             self._passed.popitem(last=False)
+        if fresh and self._memory is not None:
+            try:
+                self._memory.add(sender, fresh)
+            except StoreError as error:  # other processes will judge these texts again
+                self._note(error)
 
-    def knows(self, sender: Sender, texts: Iterable[str]) -> bool:
-        """Whether all these texts passed before."""
-        return all(_hash(sender, text) in self._passed for text in texts)
+    async def known(self, sender: Sender, texts: Collection[str]) -> frozenset[str]:
+        """Which of these texts passed before. What the memory cannot say in time did not."""
+        digests = {text: _digest(sender, text) for text in texts}
+        found = await self._elsewhere([key for key in digests.values() if key not in self._passed])
+        return frozenset(text for text, key in digests.items() if key in self._passed or key in found)
+
+    async def _elsewhere(self, digests: Sequence[bytes]) -> frozenset[bytes]:
+        if not digests or self._memory is None:
+            return frozenset()
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await asyncio.to_thread(self._memory.known, digests)
+        except (StoreError, TimeoutError) as error:
+            self._note(error)
+            return frozenset()
+
+    def _note(self, error: Exception) -> None:
+        self._failed()
+        _log.error("store_failed", kind="remembered", reason=str(error)[:300])
 
 
 async def resume(
@@ -74,12 +121,12 @@ async def resume(
     decision: Decision,
     decide: Decide,
     *,
-    known: Callable[[Iterable[str]], bool],
+    known: Callable[[Collection[str]], Awaitable[Collection[str]]],
     without: Callable[[Collection[int]], Awaitable[Inspected]],
 ) -> Resumed | None:
     """The conversation without the older turns that are to blame for `decision`; None where the newest one is.
 
-    `known`: whether texts passed before and are not judged anew. They stay in what is forwarded, and are left out only
+    `known`: which texts passed before and are not judged anew. They stay in what is forwarded, and are left out only
     where what remains is inspected. `without`: `turns.without`, however long it takes.
     """
     left_out: set[int] = set()
@@ -93,7 +140,8 @@ async def resume(
         decision = await decide(inspected.messages)
         if not decision.blocked:
             said = _by_turn(request.messages, turns)
-            kept = {turn for turn in left_out if known(said.get(turn, ()))}
+            passed = await known({text for turn in left_out for text in said.get(turn, ())})
+            kept = {turn for turn in left_out if all(text in passed for text in said.get(turn, ()))}
             redacted = sorted(left_out - kept)
             forwarded = inspected if not kept else await without(redacted) if redacted else request
             return Resumed(forwarded, decision, tuple(redacted))
@@ -175,6 +223,6 @@ def _by_turn(messages: Sequence[Message], turns: Turns) -> dict[int, list[str]]:
     return found
 
 
-def _hash(sender: Sender, text: str) -> bytes:
+def _digest(sender: Sender, text: str) -> bytes:
     named = f"{sender.tenant}\0{sender.principal}\0{text}"
     return hashlib.blake2b(named.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -3,7 +3,7 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -196,8 +196,8 @@ class Pipeline:
             await self.breath.draw()
             return await self._decide(turn, messages, Direction.PROMPT)
 
-        def known(texts: Iterable[str]) -> bool:
-            return turn.after_blocked == "new" and self.seen.knows(turn.caller.sender, texts)
+        async def known(texts: Collection[str]) -> Collection[str]:
+            return await self.seen.known(turn.caller.sender, texts) if turn.after_blocked == "new" else ()
 
         async def without(places: Collection[int]) -> Inspected:
             return await self.apart(turn, lambda: turns.without(places))

@@ -75,6 +75,18 @@ class Warden(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """What all processes know of texts that passed."""
+
+    def add(self, sender: Sender, digests: Sequence[bytes]) -> None:
+        """Remember these, soon: nobody waits. Raises `StoreError`."""
+        ...
+
+    def known(self, digests: Collection[bytes]) -> frozenset[bytes]:
+        """Which of them are remembered. Blocks. Raises `StoreError`."""
+        ...
+
+
 class Monitor(Protocol):
     """The entrance of the loop."""
 

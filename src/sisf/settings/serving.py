@@ -280,7 +280,9 @@ class Conversation(Section):
     routes: dict[str, Blocked] = Field(default_factory=dict)
     """The same for single paths, as `/v1/messages: new`."""
     remembered: int = Field(100_000, gt=0)
-    """Texts (as hashes, in memory) of which `new` knows that they passed; older ones are judged again."""
+    """Texts of each tenant (as digests, in memory and in the store, so that all processes know them) of which `new`
+    knows that they passed. The oldest go first, and those that did not come again within `privacy.retention_days`; they
+    are judged again then."""
 
 
 class Streaming(Section):

@@ -8,6 +8,7 @@ from sisf.policy import Policy
 from sisf.store.exchange_table import ExchangeTable
 from sisf.store.outbox import Outbox
 from sisf.store.oversight import OversightTable
+from sisf.store.passed import PassedTable
 from sisf.store.policy_table import PolicyTable
 from sisf.store.probes import ProbeTable
 from sisf.store.records import (
@@ -219,6 +220,11 @@ class Store(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Messages that wait for their receivers."""
+        ...
+
+    @property
+    def passed(self) -> PassedTable:
+        """What passed before."""
         ...
 
     @property

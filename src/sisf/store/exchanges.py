@@ -15,6 +15,7 @@ from sisf.exchange import Exchange, Fate, Sender
 from sisf.store import audit, codec, conduct, leases, policy_rows, retention, schema, search, standing, tally, verdicts
 from sisf.store.database import Database
 from sisf.store.figures import Standing, Tally
+from sisf.store.passed import SqlPassed
 from sisf.store.privacy import Keep
 from sisf.store.records import Conduct, ExchangeRecord, Label, Spoken, Urgency
 from sisf.store.search import Found, Query
@@ -268,7 +269,8 @@ class SqlExchanges:
     ) -> int:
         """Delete exchanges for good, with their verdicts, work and evidence, and the examples in what was learned.
 
-        `before`: only older ones; `sender`: only those of one; `breaches=False` spares the breaches.
+        `before`: only older ones; `sender`: only those of one, and what is remembered of texts of theirs that passed;
+        `breaches=False` spares the breaches.
         """
         wanted = [_table.c.seq > 0]
         if before is not None:
@@ -286,6 +288,8 @@ class SqlExchanges:
         total = 0
         while deleted := self._database.writer.run(work):
             total += deleted
+        if sender is not None:
+            SqlPassed(self._database).forget(sender)
         if total:
             if sender is not None:  # by age so many go so often that the index forgets them in its own time
                 self._database.writer.run(search.optimise)

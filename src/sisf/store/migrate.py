@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from sisf.errors import StoreError
 
-HEAD = "0010"
+HEAD = "0011"
 """The schema version that this program reads and writes."""
 _SCRIPTS = Path(__file__).parent / "migrations"
 

@@ -248,6 +248,18 @@ message = Table(
     Index("message_created", "created"),
 )
 
+# Digests of texts that no policy blocked: a digest is of a text and of who said it.
+passed = Table(
+    "passed",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Index("passed_sender", "tenant", "principal"),
+    Index("passed_time", "tenant", "time"),
+)
+
 # What the probing agent tried, and what came of it: its memory. The texts stand with their exchanges.
 probe = Table(
     "probe",

@@ -8,12 +8,13 @@ from sisf.store.jobs import SqlJobs
 from sisf.store.nodes import SqlNodes
 from sisf.store.outbox import SqlOutbox
 from sisf.store.oversight import SqlOversight
+from sisf.store.passed import SqlPassed
 from sisf.store.policies import SqlPolicies
 from sisf.store.probes import SqlProbes
 
 
 class SqlStore:
-    """Nine tables over one database. Safe from several threads."""
+    """Ten tables over one database. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,6 +27,7 @@ class SqlStore:
         self._oversight = SqlOversight(database)
         self._probes = SqlProbes(database)
         self._outbox = SqlOutbox(database)
+        self._passed = SqlPassed(database)
 
     @property
     def url(self) -> str:
@@ -76,6 +78,11 @@ class SqlStore:
     def outbox(self) -> SqlOutbox:
         """Messages that wait for their receivers."""
         return self._outbox
+
+    @property
+    def passed(self) -> SqlPassed:
+        """What passed before."""
+        return self._passed
 
     @property
     def silent_seconds(self) -> float:

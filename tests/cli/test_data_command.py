@@ -29,8 +29,9 @@ def test_sets_are_listed_with_what_is_known_of_them(places: Path) -> None:
     (places / "mine.jsonl").write_text('{"id": "1", "text": "x", "label": "benign"}\n')
     rows = {row["name"]: row for row in json.loads(run("data", "list", "--json").stdout)["sets"]}
     assert set(rows) == {*SOURCES, "sample_attacks", "sample_benign", "benign_reference", "scripts_benign", "mine"}
-    assert rows["harmbench"]["content"] == ""
-    assert rows["harmbench"]["rows"] is None
+    assert rows["multijail"]["content"] == rows["multijail"]["file"] == ""
+    assert rows["multijail"]["rows"] is None
+    assert rows["harmbench"]["revision"] in rows["harmbench"]["url"]
     assert rows["advbench"]["rows"] == 520
     shown = run("data", "list").stdout
     assert "unpinned" in shown
@@ -66,14 +67,14 @@ def test_a_table_becomes_a_set_that_is_verified(places: Path) -> None:
 
 def test_nothing_unhashed_is_fetched_by_accident() -> None:
     for words, problem in (
-        (("fetch", "harmbench"), "--unpinned"),
+        (("fetch", "multijail"), "--unpinned"),
         (("fetch", "wildguardtest", "--unpinned"), "sisf data convert"),
         (("fetch", "nothing"), "no known set"),
     ):
         refused = run("data", *words)
         assert refused.exit_code == 2
         assert problem in refused.output
-    named = run("evaluate", "learn", "--attacks", "harmbench", "--benign", "sample_benign", "--out", "o")
+    named = run("evaluate", "learn", "--attacks", "multijail", "--benign", "sample_benign", "--out", "o")
     assert named.exit_code == 2
     assert "--unpinned" in named.output
 

@@ -1,5 +1,6 @@
 """Known sets are fetched over HTTP once, held to their pins, and never taken unhashed by accident."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -43,12 +44,13 @@ class Shelf:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def source(self, *, content: str = "", path: str = "/set.csv", scheme: str = "http") -> Source:
+    def source(self, *, content: str = "", file: str = "", path: str = "/set.csv", scheme: str = "http") -> Source:
         host, port = self.server.server_address[:2]
         columns = Columns(id="id", label="benign")
         return Source(
-            "a set", "example.org/set", "MIT", columns, url=f"{scheme}://{host!s}:{port}{path}", content=content
-        )
+            "a set", "example.org/set", "MIT", columns, url=f"{scheme}://{host!s}:{port}{path}", content=content,
+            file=file,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -83,6 +85,18 @@ def test_an_unpinned_set_is_taken_when_asked_for_and_held_to_what_it_was(shelf: 
     with pytest.raises(DataError, match="no longer holds"):
         fetch("set", target, sources=sources, unpinned=True)
     assert len(datasets.read(target)) == 2
+
+
+def test_a_set_may_be_pinned_by_the_file_that_carries_it(shelf: Shelf, tmp_path: Path) -> None:
+    target = tmp_path / "set.jsonl"
+    source = shelf.source(file=hashlib.sha256(BODY).hexdigest())
+    assert source.pinned
+    fetch("set", target, sources={"set": source})
+    # From here on the set in the cache is held to what it held, as one whose content is known.
+    assert noted(target)["content"] == content_hash(TEXTS)
+    with pytest.raises(DataError, match="no longer holds the pinned content"):
+        fetch("set", tmp_path / "other.jsonl", sources={"set": shelf.source(file="0" * 64)})
+    assert not (tmp_path / "other.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -126,6 +140,8 @@ def test_a_known_set_says_what_is_known_of_it(name: str) -> None:
     assert bool(source.url) != bool(source.by_hand)
     assert source.url.startswith("https://") or source.by_hand
     assert len(source.content) in (0, 64)
+    assert len(source.file) in (0, 64)
+    assert source.revision or not source.file, "a file's hash holds at a fixed revision"
     assert source.rows is None or source.pinned, "figures stand only where the content was at hand"
     assert not source.revision or source.revision in source.url
 

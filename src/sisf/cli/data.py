@@ -40,7 +40,7 @@ def list_sets(json: JsonOption = False) -> None:
         return
     table = Table("set", "where", "rows", "MB", "licence", "pinned", "source", "what", box=None, pad_edge=False)
     for row in rows:
-        pin = row.get("content", "")
+        pin = row.get("content") or row.get("file") or ""
         table.add_row(
             row["name"],
             "shipped" if row["here"] == "shipped" else "here" if row["here"] else "–",
@@ -67,6 +67,7 @@ def _known(name: str, source: "Source") -> dict[str, Any]:
         "rows": source.rows,
         "bytes": place.stat().st_size if place else source.size,
         "content": source.content,
+        "file": source.file,
         "here": str(place) if place else "",
     }
 
@@ -86,6 +87,7 @@ def fetch(
     """Fetch known sets once, check them against their pins, and keep them in the cache."""
     from sisf import datasets
     from sisf.datasets.catalogue import cached
+    from sisf.datasets.fetching import PINS, noted
     from sisf.datasets.fetching import fetch as fetched
     from sisf.datasets.sources import SOURCES
     from sisf.errors import DataError
@@ -98,6 +100,8 @@ def fetch(
         if place is None or again:
             place = fetched(name, cached(name), unpinned=unpinned)
         typer.echo(f"{name}: {len(datasets.read(place))} rows in {place} ({SOURCES[name].licence})")
+        if not SOURCES[name].pinned and (kept := noted(place).get("content")):
+            typer.echo(f"  unpinned: held from now on to what it holds today ({kept[:16]}…, in {place.parent / PINS})")
 
 
 @app.command()

@@ -17,7 +17,8 @@ from sisf.errors import DataError
 
 _TIMEOUT_SECONDS = 30.0
 _LIMIT_BYTES = 256_000_000
-_PINS = "pins.json"
+PINS = "pins.json"
+"""The user's own lock file, beside the sets in the cache: what was fetched first holds from then on."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -33,7 +34,8 @@ def content_hash(records: Iterable[Mapping[str, Any]]) -> str:
 def fetch(name: str, target: Path, *, unpinned: bool = False, sources: Mapping[str, Source] = SOURCES) -> Path:
     """Download, convert, check and keep the set `name` as `target`. Raises `DataError`.
 
-    A set that has no pin is fetched with `unpinned` only. What it held is noted beside it, and holds from then on.
+    A set that has no pin is fetched with `unpinned` only. What a set held whose content nobody had hashed before is
+    noted beside it (`pins.json`), and holds from then on.
     """
     source = sources[name]
     if not source.url:
@@ -46,23 +48,29 @@ def fetch(name: str, target: Path, *, unpinned: bool = False, sources: Mapping[s
             f"data set `{name}` is unpinned: nobody has hashed what {source.repository} holds; take what it holds now "
             f"with `sisf data fetch {name} --unpinned`, and it is held to that from then on"
         )
-    records = records_of(rows_of(_download(name, source.url, target), source.url), source.columns, name)
+    body = _download(name, source.url, target)
+    if source.file and (carried := hashlib.sha256(body).hexdigest()) != source.file:
+        raise DataError(_otherwise(name, source, source.file, carried))
+    records = records_of(rows_of(body, source.url), source.columns, name)
     found, expected = content_hash(records), source.content or noted(target).get("content", "")
     if expected and found != expected:
-        raise DataError(
-            f"data set `{name}`: {source.url} no longer holds the pinned content "
-            f"(expected {expected[:16]}…, found {found[:16]}…); "
-            f"put a checked file {name}.jsonl under SISF_DATA_DIR"
-        )
+        raise DataError(_otherwise(name, source, expected, found))
     write(target, records)
-    if not source.pinned:
+    if not source.content:
         _note(target, {"content": found, "url": source.url, "rows": len(records)})
     return target
 
 
+def _otherwise(name: str, source: Source, expected: str, found: str) -> str:
+    return (
+        f"data set `{name}`: {source.url} no longer holds the pinned content "
+        f"(expected {expected[:16]}…, found {found[:16]}…); put a checked file {name}.jsonl under SISF_DATA_DIR"
+    )
+
+
 def noted(target: Path) -> Mapping[str, Any]:
-    """What an unpinned set held when it was first fetched to `target`; empty when it never was."""
-    known = _notes(target.parent / _PINS).get(target.stem, {})
+    """What a set held when it was first fetched to `target`; empty when it never was, or its content is known."""
+    known = _notes(target.parent / PINS).get(target.stem, {})
     return known if isinstance(known, dict) else {}
 
 
@@ -72,7 +80,7 @@ def write(target: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _note(target: Path, what: Mapping[str, Any]) -> None:
-    path = target.parent / _PINS
+    path = target.parent / PINS
     _replace(path, json.dumps({**_notes(path), target.stem: what}, indent=1) + "\n")
 
 

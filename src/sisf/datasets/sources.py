@@ -1,6 +1,7 @@
 """The known public sets: where each comes from, under which licence, how it is read, and the hash that pins it.
 
-A hash is given where the content was at hand and hashed; where it was not, the set is `unpinned`, and it is fetched
+A set is pinned by the hash of its content where that was at hand and hashed, or by the hash of the file at a fixed
+revision where several public projects that pin the same file agree on it. The others are `unpinned`: they are fetched
 only when that is asked for. Sizes and counts of rows are given by the same rule.
 """
 
@@ -27,7 +28,9 @@ class Source:
     revision: str = ""
     """The commit in the address; empty where the address follows a branch."""
     content: str = ""
-    """The hash of its texts (see `content_hash`), not of the file that carries them; empty: `unpinned`."""
+    """The hash of its texts (see `content_hash`), not of the file that carries them; empty where nobody had them."""
+    file: str = ""
+    """The SHA-256 of the file that is fetched, as others have published it; empty where none is known."""
     rows: int | None = None
     size: int | None = None
     """Bytes of the file that is fetched, where they were counted."""
@@ -35,8 +38,8 @@ class Source:
 
     @property
     def pinned(self) -> bool:
-        """Whether its content is known."""
-        return bool(self.content)
+        """Whether what it holds is known; else it is `unpinned`."""
+        return bool(self.content or self.file)
 
 
 def _jailbreakbench(kind: str, label: str, content: str) -> Source:
@@ -79,28 +82,45 @@ SOURCES: Mapping[str, Source] = {
         "github.com/centerforaisafety/HarmBench",
         "MIT",
         Columns(text=("Behavior",), label="harmful", category="SemanticCategory", keep=("FunctionalCategory",)),
-        url=f"{_GITHUB}centerforaisafety/HarmBench/main/data/behavior_datasets/harmbench_behaviors_text_all.csv",
+        url=f"{_GITHUB}centerforaisafety/HarmBench/8e1604d1171fe8a48d8febecd22f600e462bdcdd/data/behavior_datasets/"
+        "harmbench_behaviors_text_all.csv",
+        revision="8e1604d1171fe8a48d8febecd22f600e462bdcdd",
+        file="8d81accedd38eaaf8b760618622bb888417d1fd0c86eba65c427a16f1cbb4afc",
+        rows=400,
     ),
     "xstest": Source(
         "safe prompts that sound unsafe, and unsafe contrasts",
         "github.com/paul-rottger/xstest",
         "CC-BY-4.0",
         Columns(text=("prompt",), label_column="label", category="type"),
-        url=f"{_GITHUB}paul-rottger/xstest/main/xstest_prompts.csv",
+        url=f"{_GITHUB}paul-rottger/xstest/d7bb5bd738c1fcbc36edd83d5e7d1b71a3e2d84d/xstest_prompts.csv",
+        revision="d7bb5bd738c1fcbc36edd83d5e7d1b71a3e2d84d",
+        file="11783fb294ed017473ee53c207d71f2161c7672c8d0b037501e78387f801cb5a",
+        rows=450,
+        size=38_719,
     ),
     "or_bench": Source(
         "OR-Bench hard: benign prompts that models refuse",
         "huggingface.co/datasets/bench-llm/or-bench",
         "CC-BY-4.0",
         Columns(text=("prompt",), label="benign", category="category"),
-        url=f"{_HUB}bench-llm/or-bench/resolve/main/or-bench-hard-1k.csv",
+        url=f"{_HUB}bench-llm/or-bench/resolve/e36d8b80e81837c8a8f264bbb2a49f1b32c7e272/or-bench-hard-1k.csv",
+        revision="e36d8b80e81837c8a8f264bbb2a49f1b32c7e272",
+        file="a6e2f1166416efe5901f3bb05c47dc92ab3aca3acfe143693d38b8057d841e6d",
+        rows=1_319,
+        size=169_255,
     ),
     "strongreject": Source(
         "forbidden prompts of the StrongREJECT benchmark",
         "github.com/alexandrasouly/strongreject",
         "MIT",
         Columns(text=("forbidden_prompt",), label="harmful", category="category"),
-        url=f"{_GITHUB}alexandrasouly/strongreject/main/strongreject_dataset/strongreject_dataset.csv",
+        url=f"{_GITHUB}alexandrasouly/strongreject/f7cad6c17e624e21d8df2278e918ae1dddb4cb56/"
+        "strongreject_dataset/strongreject_dataset.csv",
+        revision="f7cad6c17e624e21d8df2278e918ae1dddb4cb56",
+        file="4dd70357e4ff8b5d0ba5ebafecab5d6dd5633ce8046e3dd1c8bd93e64de44381",
+        rows=313,
+        size=56_359,
     ),
     "do_not_answer": Source(
         "instructions that a responsible model does not follow",
@@ -129,7 +149,11 @@ SOURCES: Mapping[str, Source] = {
         Columns(
             text=("user_input",), id="conv_id", label_column="toxicity", response="model_output", keep=("jailbreaking",)
         ),
-        url=f"{_HUB}lmsys/toxic-chat/resolve/main/data/0124/toxic-chat_annotation_test.csv",
+        url=f"{_HUB}lmsys/toxic-chat/resolve/29df8e4dba60e1f4af4b4075c0705c5b313548a8/data/0124/"
+        "toxic-chat_annotation_test.csv",
+        revision="29df8e4dba60e1f4af4b4075c0705c5b313548a8",
+        file="3c2e49889626f7738dca0a29bface0ba0a0595b2ffdd17f0e02f19df7c3c4c9b",
+        rows=5_083,
     ),
     "beavertails": Source(
         "BeaverTails: pairs of question and answer, safety of the answer labelled by people",
@@ -143,14 +167,22 @@ SOURCES: Mapping[str, Source] = {
         "github.com/tatsu-lab/stanford_alpaca",
         "CC-BY-NC-4.0",
         Columns(text=("instruction", "input"), label="benign"),
-        url=f"{_GITHUB}tatsu-lab/stanford_alpaca/main/alpaca_data.json",
+        url=f"{_GITHUB}tatsu-lab/stanford_alpaca/761dc5bfbdeeffa89b8bff5d038781a4055f796a/alpaca_data.json",
+        revision="761dc5bfbdeeffa89b8bff5d038781a4055f796a",
+        file="2eddafc6b977608d778aaab8dfc7e50e547b3af9826dfb9e909d9fc362e4a419",
+        rows=52_002,
     ),
     "dolly": Source(
         "Databricks Dolly: benign instructions that people wrote",
         "huggingface.co/datasets/databricks/databricks-dolly-15k",
         "CC-BY-SA-3.0",
         Columns(text=("instruction", "context"), label="benign", category="category"),
-        url=f"{_HUB}databricks/databricks-dolly-15k/resolve/main/databricks-dolly-15k.jsonl",
+        url=f"{_HUB}databricks/databricks-dolly-15k/resolve/bdd27f4d94b9c1f951818a7da7fd7aeea5dbff1a/"
+        "databricks-dolly-15k.jsonl",
+        revision="bdd27f4d94b9c1f951818a7da7fd7aeea5dbff1a",
+        file="2df9083338b4abd6bceb5635764dab5d833b393b55759dffb0959b6fcbf794ec",
+        rows=15_011,
+        size=13_085_339,
     ),
     "in_the_wild": Source(
         "jailbreak prompts from forums and chat groups, with their dates",

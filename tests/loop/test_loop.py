@@ -136,6 +136,39 @@ def test_a_policy_that_fails_the_gate_is_kept_as_rejected(store: Store) -> None:
     assert store.policies.snapshot().revision == 0
 
 
+class Reader(ScriptedSynthesiser):
+    """Writes nothing, and reads harm where it is spelled out."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _breach, _knowledge: [])
+
+    def reads_harm(self, breach: Breach, _knowledge: Knowledge) -> bool:
+        return "harm" in breach.exchange.prompt
+
+
+@pytest.mark.parametrize(
+    ("judge", "prompt", "status"),
+    [
+        ("local", "attack the abs", Status.SHADOW),
+        ("local-3", "attack the abs", Status.SHADOW),
+        ("local", "attack to harm", Status.ACTIVE),
+        ("llm:some", "attack the abs", Status.ACTIVE),
+        ("person:ann", "attack the abs", Status.ACTIVE),
+    ],
+)
+def test_what_the_local_judge_alone_calls_a_breach_waits_for_others(
+    store: Store, judge: str, prompt: str, status: Status
+) -> None:
+    warden = FailingWarden()
+    loop = make_loop(store, warden, workers=0, synthesiser=Reader())
+    verdict = Verdict(Outcome.BREACH, judge, confidence=1.0)
+    for _ in range(3):  # whoever asks again is answered, and no second policy is written
+        loop.monitor(ExchangeRecord(Exchange.of(prompt, "yes"), (), Fate.RELEASED, verdict)).result(60)
+        assert loop.drain(60)
+    assert [p.status for p in store.policies.list()] == [status]
+    assert warden.inspect(Exchange.of(prompt).messages, Direction.PROMPT).blocked == (status is Status.ACTIVE)
+
+
 @pytest.mark.parametrize(("autonomy", "status"), [("supervised", Status.PROPOSED), ("observe", Status.SHADOW)])
 def test_autonomy(store: Store, autonomy: str, status: Status) -> None:
     warden = FailingWarden()

@@ -1,9 +1,12 @@
 """The one thing SISF asks of a judge."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from sisf.exchange import Exchange
 from sisf.verdict import Verdict
+
+LOCAL: Final = "local"
+"""What the name of the local judge begins with, trained or not."""
 
 
 class Adjudicator(Protocol):

@@ -10,7 +10,7 @@ from sisf.embedding.base import Embedder
 from sisf.errors import StoreError
 from sisf.exchange import Exchange, Message
 from sisf.loop.lastgood import LastGood
-from sisf.policy import Decision, Direction, Snapshot, Suspended
+from sisf.policy import Action, Decision, Direction, Snapshot, Suspended
 from sisf.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -101,4 +101,11 @@ class Enforcement:
 
         One that only an answer-side policy would stop is still worth learning from: the model would be asked again.
         """
-        return self._warden.policy_set.inspect(exchange.messages, Direction.PROMPT, exchange.tenant).blocked
+        return self._inspected(exchange).blocked
+
+    def recognises(self, exchange: Exchange) -> bool:
+        """Whether a policy recognises it before a model is asked, be it a shadow."""
+        return any(match.action is Action.BLOCK for match in self._inspected(exchange).matches)
+
+    def _inspected(self, exchange: Exchange) -> Decision:
+        return self._warden.policy_set.inspect(exchange.messages, Direction.PROMPT, exchange.tenant)

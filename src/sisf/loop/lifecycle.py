@@ -28,6 +28,7 @@ from sisf.statistics import beta_bounds, lower_bound
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
 from sisf.store.records import person_sender, probe_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
+from sisf.synthesis.lines import WAITING
 from sisf.verdict import Outcome, Verdict
 
 ACTOR = "lifecycle"
@@ -170,11 +171,11 @@ class Lifecycle:
         return self._step(self._due, actor=ACTOR, reason="review of the evidence")
 
     def entry(self, policy: Policy) -> Status:
-        """The status with which a policy that passed the gate enters: active, or shadow when it is broad and too few
-        benign texts or too few principals speak for it. The breaches of the probing agent alone suffice, since no
-        attacker chose them; beside those of users they count as one sender's."""
+        """The status with which a policy that passed the gate enters: active, or shadow when it waits for others than
+        one judge to speak for it, or is broad and too few benign texts or too few principals do. The breaches of the
+        probing agent alone suffice, since no attacker chose them; beside those of users they count as one sender's."""
         report = policy.gate_report
-        if report is not None and report.provisional:
+        if policy.provenance.synthesiser == WAITING or (report is not None and report.provisional):
             return Status.SHADOW
         if self._rules.broad_principals <= 1 or not is_broad(policy.condition):
             return Status.ACTIVE

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import structlog
 
-from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.base import LOCAL, Adjudicator
 from sisf.errors import SisfError
 from sisf.exchange import Exchange
 from sisf.loop.committing import commit
@@ -23,7 +23,7 @@ from sisf.loop.succession import succeeded
 from sisf.loop.triggers import Triggers
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
-from sisf.synthesis.base import Knowledge, PolicySynthesisModule, Preparable
+from sisf.synthesis.base import Knowledge, PolicySynthesisModule, Preparable, ReadsHarm
 from sisf.verdict import Breach, Outcome, Verdict
 
 Autonomy = Literal["autonomous", "supervised", "observe"]
@@ -46,10 +46,10 @@ class Stages:
         lifecycle: Lifecycle,
         autonomy: Autonomy,
         emit: Callable[[Event], None],
-        stand_in: Callable[[Breach], Policy | None] = lambda _breach: None,
+        stand_in: Callable[[Breach, bool], Policy | None] = lambda _breach, _waits: None,
         triggers: Triggers | None = None,
     ) -> None:
-        """`stand_in` writes the narrow policy that acts where no other may yet."""
+        """`stand_in` writes the narrow policy that acts where no other may yet, or waits for others to speak for it."""
         self._store = store
         self._enforcement = enforcement
         self._adjudicator = adjudicator
@@ -160,9 +160,19 @@ class Stages:
         written = self._synthesiser.synthesise(lesson, self._knowledge)
         proposals = [self._examined(policy, breach) for policy in written]
         if not any(p.status is Status.PROPOSED and self._lifecycle.entry(p) is Status.ACTIVE for p in proposals):
-            narrow = self._stand_in(lesson)
+            waits = self._stands_alone(lesson)
+            narrow = None if waits and self._enforcement.recognises(breach.exchange) else self._stand_in(lesson, waits)
             proposals += [self._examined(narrow, breach)] if narrow is not None else []
         return proposals
+
+    def _stands_alone(self, breach: Breach) -> bool:
+        """Whether only the local judge, a small model, calls this a breach: the synthesiser reads no harm in it."""
+        local = breach.verdict.judge.startswith(LOCAL)
+        return (
+            local
+            and isinstance(self._synthesiser, ReadsHarm)
+            and not self._synthesiser.reads_harm(breach, self._knowledge)
+        )
 
     def _examined(self, policy: Policy, breach: Breach) -> Policy:
         examined = self._examiner.admitted(policy, breach, self._knowledge)

@@ -113,7 +113,7 @@ class Loop:
             lifecycle=self.lifecycle,
             autonomy=autonomy,
             emit=self._emit,
-            stand_in=lambda breach: narrow_policy(breach, embedder),
+            stand_in=lambda breach, waits: narrow_policy(breach, embedder, waits=waits),
             triggers=Triggers(rules.triggers, rules.trigger_seconds),
         )
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"

@@ -66,6 +66,15 @@ class Preparable(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsHarm(Protocol):
+    """A synthesiser that reads for itself whether what was asked is harmful."""
+
+    def reads_harm(self, breach: Breach, knowledge: Knowledge) -> bool:
+        """Whether it reads harm in the request or the answer of a breach that `knowledge` holds."""
+        ...
+
+
 def portions(texts: Sequence[str], stopping: Callable[[], bool]) -> Iterator[Sequence[str]]:
     """The texts, some at a time, until `stopping` says so."""
     for start in range(0, len(texts), _PORTION):

@@ -6,6 +6,8 @@ from sisf.policy import Policy, Probe
 
 NARROW: Final = "narrow"
 """The synthesiser that provenance names for policies that recognise one breach and its close paraphrases."""
+WAITING: Final = "narrow, waiting"
+"""The same, where only the local judge calls it a breach and the encoder reads no harm: a shadow until others speak."""
 
 
 def same_line(one: Policy, other: Policy) -> bool:
@@ -23,7 +25,7 @@ def same_line(one: Policy, other: Policy) -> bool:
 def stands_in(narrow: Policy, policy: Policy) -> bool:
     """Whether a narrow policy stands in for a broad one of its hazard, direction and tenant."""
     return (
-        narrow.provenance.synthesiser == NARROW
+        narrow.provenance.synthesiser in (NARROW, WAITING)
         and isinstance(policy.condition, Probe)
         and narrow.hazard is policy.hazard
         and narrow.direction is policy.direction

@@ -95,6 +95,13 @@ class LocalSynthesiser:
                 proposals.append(self._superseding(policy, breaches, knowledge.policies()))
         return proposals
 
+    def reads_harm(self, breach: Breach, knowledge: Knowledge) -> bool:
+        """See `ReadsHarm`."""
+        self._teach(knowledge)
+        for side in self._sides.values():
+            side.read([breach])
+        return any(side.sure(breach) for side in self._sides.values())
+
     def _superseding(self, policy: Policy, breaches: Sequence[Breach], known: Sequence[Policy]) -> Policy:
         """The proposal, naming what it takes the place of: its former version, and the narrow policies that stood in
         for it and whose breaches it catches."""

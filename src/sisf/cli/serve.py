@@ -138,6 +138,7 @@ def _serve(
 ) -> None:
     """Build and serve in this process: a port of its own, or a place among several behind `address`."""
     from sisf.bootstrap import build
+    from sisf.gateway.addresses import Proxies
     from sisf.gateway.app import create_app
     from sisf.gateway.reload import Reloadable
     from sisf.gateway.server import serve as serve_gateway
@@ -174,6 +175,7 @@ def _serve(
 
         traced = Traced(app, tracing) if tracing else app
         listen = settings.listen
+        proxied = Proxies(settings.callers).trusts if listen.proxy_protocol else None
         with stack, console_running(settings, system, origins, token, metrics.failed_open):
             if place is None or siblings is None:
                 serve_gateway(
@@ -183,6 +185,7 @@ def _serve(
                     ready=ready,
                     reload=app.reload,
                     read_seconds=listen.read_timeout,
+                    proxied=proxied,
                 )
             else:
                 ready(address)
@@ -192,6 +195,7 @@ def _serve(
                     reload=app.reload,
                     began=lambda: siblings.listen(metrics.render),
                     read_seconds=listen.read_timeout,
+                    proxied=proxied,
                 )
     finally:
         system.close()

@@ -24,18 +24,20 @@ def serve(
     *,
     drain_seconds: int = 30,
     read_seconds: float = READ_SECONDS,
+    proxied: Callable[[str], bool] | None = None,
     ready: Callable[[str], None] | None = None,
     reload: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; requests under way get `drain_seconds` to finish. SIGHUP calls `reload`. What does
-    not arrive whole within `read_seconds` is closed.
+    not arrive whole within `read_seconds` is closed; connections from an address for which `proxied` holds must
+    begin with a PROXY header.
 
     Port 0 takes a free port; `ready` is called with the base URL (`http://host:port`) once it is bound. Raises
     `ConfigurationError` when it cannot listen there.
     """
     listener = bind(host, port)
     settle()
-    server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds)
+    server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
     if ready is not None:
         ready(address_of(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -56,12 +58,13 @@ def serve_adopted(
     *,
     drain_seconds: int = 30,
     read_seconds: float = READ_SECONDS,
+    proxied: Callable[[str], bool] | None = None,
     reload: Callable[[], Awaitable[object]] | None = None,
     began: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
     """As `serve`, for a child of `Processes`: connections come from the parent. `began` is awaited before they do."""
     settle()
-    server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds)
+    server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         loop = runner.get_loop()
         if reload is not None:

@@ -64,7 +64,12 @@ def address_of(server: socket.socket) -> str:
 
 
 def uvicorn_server(
-    app: AsgiApp, *, lifespan: str = "auto", drain_seconds: int = 30, read_seconds: float = READ_SECONDS
+    app: AsgiApp,
+    *,
+    lifespan: str = "auto",
+    drain_seconds: int = 30,
+    read_seconds: float = READ_SECONDS,
+    proxied: Callable[[str], bool] | None = None,
 ) -> Any:
     """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs)."""
     import uvicorn
@@ -74,7 +79,7 @@ def uvicorn_server(
     config = uvicorn.Config(
         app,
         loop="auto",
-        http=protocol(read_seconds),
+        http=protocol(read_seconds, proxied),
         ws="none",
         lifespan=lifespan,  # type: ignore[arg-type]
         access_log=False,
@@ -110,11 +115,12 @@ class Background:
         *,
         drain_seconds: int = 5,
         read_seconds: float = READ_SECONDS,
+        proxied: Callable[[str], bool] | None = None,
         section: str = "listen",
     ) -> None:
         self._socket = bind(host, port, section=section)
         self.url = address_of(self._socket)
-        self._server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds)
+        self._server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
         self._thread = threading.Thread(target=self._run, name=f"serve {self.url}", daemon=True)
 
     def _run(self) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sisf.serving import proxy_protocol
+
 _STILL_THERE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASKED_SECONDS = (0.0, 0.1, 1.0, 5.0)
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-def protocol(read_seconds: float) -> Any:
-    """What uvicorn calls for the protocol of a connection on which a request must arrive within that time."""
-    return partial(_Protocol, read_seconds)
+def protocol(read_seconds: float, proxied: Callable[[str], bool] | None = None) -> Any:
+    """What uvicorn calls for the protocol of a connection on which a request must arrive within that time. Connections
+    from an address for which `proxied` holds must begin with a PROXY header."""
+    return partial(_Protocol, read_seconds) if proxied is None else partial(_Proxied, read_seconds, proxied)
 
 
 class _Gathered:
@@ -138,3 +141,35 @@ class _Protocol(HttpToolsProtocol):
     def _ask_no_more(self) -> None:
         for question in self._questions:
             question.cancel()
+
+
+class _Proxied(_Protocol):
+    """A connection that may be a proxy's, which says first who is behind it. Nobody else is believed."""
+
+    def __init__(self, read_seconds: float, proxied: Callable[[str], bool], **given: Any) -> None:
+        super().__init__(read_seconds, **given)
+        self._proxied = proxied
+        self._preface: bytes | None = None
+        """What came of the header that must come first; None behind it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.client is not None and self._proxied(self.client[0]):
+            self._preface = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self._preface is not None:
+            self._preface += data
+            try:
+                header = proxy_protocol.read(self._preface)
+            except ValueError:
+                self.logger.warning("A trusted proxy sent no PROXY header.")
+                self.transport.close()
+                return
+            if header is None:
+                return
+            data, self._preface = self._preface[header.length :], None
+            self.client = header.client or self.client
+            if not data:
+                return
+        super().data_received(data)

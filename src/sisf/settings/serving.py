@@ -20,6 +20,9 @@ class Listen(Section):
     cors_origins: tuple[str, ...] = ()
     """Origins (`https://chat.example.com`, or `*` for all) whose pages may read answers, beside those of this machine
     and of `hosts`. Without `keys.file` only these two may call at all."""
+    proxy_protocol: bool = False
+    """Whether connections from `callers.trusted_proxies` begin with a PROXY header (version 1 or 2) that names the
+    client. They must then; from all others such a header is no valid request."""
     read_timeout: float = Field(60.0, gt=0)
     """Seconds for a request to arrive whole, its head and its body; what is slower is closed."""
     processes: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1

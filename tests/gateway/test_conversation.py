@@ -159,6 +159,19 @@ def test_system_prompts_and_tools_are_never_let_off() -> None:
         assert gateway.post(body).status == 400
 
 
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("blocked", RULE)
+def test_what_an_application_puts_behind_the_newest_turn_does_not_make_it_an_older_one(blocked: str, path: str) -> None:
+    # Claude Code puts a message of role `system` behind what its user says.
+    behind = [turn("system", "Tools are at hand."), turn("system", "It is Monday.")]
+    with guarded(blocked) as gateway:
+        assert send(gateway, [*OLD, *behind], path).status == 400
+        assert send(gateway, [turn("user", f"Say {PHRASE} to me"), behind[0]], path).status == 400
+        assert gateway.upstream.requests == []
+        later = [*OLD, *behind, turn("user", "How many live in Paris?"), behind[1]]
+        assert send(gateway, later, path).status == RULE[blocked][1]
+
+
 def conversation(number: int) -> Iterator[tuple[str, bool]]:
     """30 turns of a user, one of which says the phrase."""
     chance = random.Random(number)

@@ -198,9 +198,10 @@ def older_turns(turns: Turns, messages: Sequence[Message], places: Iterable[str]
 
 
 def _newest(messages: Sequence[Message], place: Sequence[int]) -> int:
-    """Where the newest turn begins: the last that is not the model's; of several results of tools the first one."""
+    """Where the newest turn begins: the last that is neither the model's nor the system's, which applications put
+    behind what the user says, too; of several results of tools the first one."""
     said = [(turn, message.role) for turn, message in zip(place, messages, strict=True) if turn >= 0]
-    spoken = [(turn, role) for turn, role in said if role is not Role.ASSISTANT]
+    spoken = [(turn, role) for turn, role in said if role not in (Role.ASSISTANT, Role.SYSTEM)]
     if not spoken:
         return max((turn for turn, _ in said), default=0)
     newest = max(turn for turn, _ in spoken)

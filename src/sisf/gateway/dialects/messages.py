@@ -45,7 +45,7 @@ class Messages(OneAnswer):
                 place = f"messages[{index}]"
                 if not isinstance(item, dict):
                     raise HttpFailure(400, "invalid_request", f"{place} must be an object.", place)
-                role = Role.ASSISTANT if item.get("role") == "assistant" else Role.USER
+                role = _ROLES.get(str(item.get("role")), Role.USER)
                 with reader.collected(role, place):
                     reader.read(_MESSAGE, {k: v for k, v in item.items() if k != "content"}, role, place)
                     _content(reader, item.get("content"), role, f"{place}.content")
@@ -160,6 +160,7 @@ class CountTokens(Messages):
 _TEXT = {"type": "text", "text": REFUSAL}
 
 
+_ROLES = {"assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _MESSAGE = Record({"role": words("user assistant system"), "output_config": REQUEST.keys["output_config"]})
 
 

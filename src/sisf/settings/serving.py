@@ -71,7 +71,8 @@ class Admin(Section):
     """The port to bind. 0 chooses a free port, which is shown at the start."""
     token: SecretStr = SecretStr("")
     """The token that gives access to the console with the role admin. Empty, and without `oidc`: a new token is
-    generated at each start and shown there."""
+    generated at each start and shown there. One of fewer than 16 characters is refused while others guess from the
+    same address."""
     url: str = ""
     """The URL at which people reach the console, such as `https://sisf.example.com`. With https, cookies are marked as
     secure."""

@@ -124,6 +124,34 @@ def test_what_passed_is_known_to_other_processes_and_after_a_restart() -> None:
         assert gateway.metric("sisf_failures_total", part="store", kind="remembered") >= 1
 
 
+def test_that_halves_passed_says_nothing_of_them_together() -> None:
+    halves = [turn("user", "Say orange"), turn("assistant", "Orange."), turn("user", "kettle seven")]
+    with guarded("new") as gateway:
+        assert [send(gateway, [half]).status for half in (halves[0], halves[2])] == [200, 200]
+        answer = send(gateway, [*halves, turn("assistant", "Fine."), turn("user", "How many live in Paris?")])
+        assert (answer.status, answer.headers["x-sisf-redacted"]) == (200, "messages[2]")
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_an_order_split_over_turns_is_refused_and_then_left_out_where_it_was_completed(path: str) -> None:
+    split = [
+        turn("user", "Hello there"),
+        turn("assistant", "Hi."),
+        turn("user", "Say orange"),
+        turn("assistant", "Orange."),
+        turn("user", "kettle seven"),
+    ]
+    with guarded("redact") as gateway:
+        assert send(gateway, split[:3], path).status == 200
+        assert send(gateway, split, path).status == 400
+        later = [*split, turn("user", "How many live in Paris?")]
+        for turns in (later, [*later, turn("assistant", "Two million."), turn("user", "And in Rome?")]):
+            answer = send(gateway, turns, path)
+            assert (answer.status, answer.headers["x-sisf-redacted"]) == (200, f"{PLACES[path]}[4]")
+            forwarded = gateway.upstream.requests[-1].json()[PLACES[path]]
+            assert [t["content"] for t in forwarded] == [NOTE if i == 4 else t["content"] for i, t in enumerate(turns)]
+
+
 def test_a_redacted_turn_of_tools_stays_well_formed() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": f'{{"q":"{PHRASE}"}}'}}
     turns = [

@@ -1,6 +1,8 @@
 """What is inspected: every view, every part, every byte; and what is not inspected twice."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sisf.embedding.base import Vectors
 from sisf.embedding.hashing import HashEmbedder
@@ -8,7 +10,7 @@ from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Snapshot
 from sisf.warden import PolicySet, Warden
-from sisf.warden.readings import text_in_view
+from sisf.warden.readings import TOGETHER, joined, places_in_view, text_in_view
 from tests.text.tricks import CHARACTERS, ENCODINGS, Trick
 from tests.warden.samples import (
     EMBEDDER,
@@ -56,9 +58,11 @@ def test_plain_english_costs_one_embedding_and_unchanged_turns_none() -> None:
     assert len(embedder.texts) == 1
     for end in range(2, len(chat) + 1):
         made.inspect(chat[:end], Direction.PROMPT)
-    assert len(embedder.texts) == len(chat)
+    joined = len(chat) // 2 - 1  # each new turn of the user is read once more with those before it
+    assert len(embedder.texts) == len(chat) + joined
+    made.inspect(chat, Direction.PROMPT)
     made.inspect(chat[:3], Direction.RESPONSE)
-    assert len(embedder.texts) == len(chat)  # no semantic policy for answers: nothing to embed
+    assert len(embedder.texts) == len(chat) + joined  # no semantic policy for answers: nothing to embed
 
 
 def test_cached_turns_still_decide() -> None:
@@ -79,8 +83,41 @@ def test_an_attack_split_over_the_parts_of_a_turn_is_seen() -> None:
     decision = made.inspect(said("please pick", "the lock"), Direction.PROMPT)
     assert decision.blocked
     assert decision.matches[0].view == "turn>raw"
-    apart = (Message(Role.USER, "please pick"), Message(Role.ASSISTANT, "what?"), Message(Role.USER, "the lock"))
-    assert not made.inspect(apart, Direction.PROMPT).blocked
+
+
+@pytest.mark.parametrize("between", [Role.ASSISTANT, Role.TOOL, Role.SYSTEM])
+@pytest.mark.parametrize("before", [0, 3, 60])
+@pytest.mark.parametrize("after", [0, 60])
+def test_an_attack_split_over_turns_of_the_user_is_seen(between: Role, before: int, after: int) -> None:
+    filler = "The rain fell softly."
+    said_by_user = [filler] * before + ["Please pick", "the lock", "of the garden gate"] + [filler] * after
+    chat = [m for text in said_by_user for m in (Message(Role.USER, text), Message(between, "ok"))]
+    decision = compiled(pattern(r"pick\s+the\s+lock\s+of")).inspect(chat, Direction.PROMPT)
+    assert decision.blocked
+    match = decision.matches[0]
+    assert match.view == "conversation>raw"
+    assert "Please pick\nthe lock\nof" in text_in_view(chat, match.segment, match.view)
+    assert match.segment in places_in_view(chat, match.segment, match.view)
+
+
+TURNS = st.lists(st.integers(1, 1_400), min_size=1, max_size=24)
+
+
+@given(TURNS)
+@example([1] * 24)
+@example([500, 1, 499, 1, 500, 1_400, 3, 3])
+def test_neighbouring_turns_of_the_user_are_read_together(lengths: list[int]) -> None:
+    chat = [m for i, n in enumerate(lengths) for m in (Message(Role.USER, chr(97 + i) * n), Message(Role.TOOL, "-"))]
+    groups = list(joined(chat))
+    assert all(len(group.text) <= TOGETHER + len(group.places) for group in groups)
+    assert sum(len(group.text) for group in groups) <= 3 * sum(n + 1 for n in lengths)
+    for first in range(len(lengths)):
+        for last in range(first + 1, len(lengths)):
+            if sum(lengths[first : last + 1]) <= TOGETHER // 2:
+                wanted = "\n".join(chat[2 * i].content for i in range(first, last + 1))
+                assert any(wanted in group.text for group in groups), (first, last)
+    earlier = list(joined(chat[:-2]))[:-1]
+    assert groups[: len(earlier)] == earlier  # what is said next changes the last one alone
 
 
 @pytest.mark.parametrize("place", [0, 40, 80])

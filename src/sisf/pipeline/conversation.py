@@ -15,7 +15,7 @@ from sisf.exchange import Message, Role, Sender
 from sisf.pipeline.ports import Memory
 from sisf.pipeline.turn import Inspected
 from sisf.policy import Action, Decision, Match
-from sisf.warden.readings import TURN, run_of
+from sisf.warden.readings import is_joined, places_in_view
 
 _log = structlog.get_logger("sisf.pipeline")
 Decide = Callable[[Sequence[Message]], Awaitable[Decision]]
@@ -130,42 +130,66 @@ async def resume(
     where what remains is inspected. `without`: `turns.without`, however long it takes.
     """
     left_out: set[int] = set()
+    together: set[int] = set()
     inspected = request
     for _ in range(_ROUNDS):
         blame = await _older_to_blame(inspected.messages, turns, decision, decide)
-        if not blame or blame <= left_out:
+        if blame is None or blame.turns <= left_out:
             return None
-        left_out |= blame
+        left_out |= blame.turns
+        together |= blame.together
         inspected = await without(sorted(left_out))
         decision = await decide(inspected.messages)
         if not decision.blocked:
             said = _by_turn(request.messages, turns)
-            passed = await known({text for turn in left_out for text in said.get(turn, ())})
-            kept = {turn for turn in left_out if all(text in passed for text in said.get(turn, ()))}
+            alone = left_out - together  # that a text passed says nothing of it and others together
+            passed = await known({text for turn in alone for text in said.get(turn, ())})
+            kept = {turn for turn in alone if all(text in passed for text in said.get(turn, ()))}
             redacted = sorted(left_out - kept)
             forwarded = inspected if not kept else await without(redacted) if redacted else request
             return Resumed(forwarded, decision, tuple(redacted))
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Blame:
+    turns: set[int]
+    together: set[int]
+    """Those of them that are blocked only together with what was said before."""
+
+
 async def _older_to_blame(
     messages: Sequence[Message], turns: Turns, decision: Decision, decide: Decide
-) -> set[int] | None:
+) -> _Blame | None:
     """The older turns that a blocked request is blocked for; None where anything else is to blame, too."""
     place = [turns.of(message) for message in messages]
     newest = _newest(messages, place)
     blame: set[int] = set()
+    together: set[int] = set()
     for match in blocking(decision):
-        if not _together(match):
+        if not is_joined(match.view):
             blame.add(place[match.segment])
             continue
-        run = run_of(messages, match.segment)
+        run = places_in_view(messages, match.segment, match.view)
         older = [i for i in run if place[i] < newest]
         if len(older) < len(run) and not (older and (await decide([messages[i] for i in older])).blocked):
             return None  # what was split is completed by the newest turn
-        blame |= {place[i] for i in older}
+        together.add(await _completing([(place[i], messages[i]) for i in older], decide))
+    blame |= together
     fixed = {place[i] for i, message in enumerate(messages) if message.role is Role.SYSTEM}
-    return None if any(turn < 0 or turn >= newest or turn in fixed for turn in blame) else blame
+    fit = all(0 <= turn < newest and turn not in fixed for turn in blame)
+    return _Blame(blame, together) if blame and fit else None
+
+
+async def _completing(said: Sequence[tuple[int, Message]], decide: Decide) -> int:
+    """Of turns that are blocked together the one that completes what is blocked; what was said before may be honest."""
+    turns = sorted({turn for turn, _ in said})
+    few, enough = 0, len(turns)
+    while enough - few > 1:
+        half = (few + enough) // 2
+        blocked = (await decide([message for turn, message in said if turn < turns[half]])).blocked
+        few, enough = (few, half) if blocked else (half, enough)
+    return turns[enough - 1]
 
 
 def blocking(decision: Decision) -> list[Match]:
@@ -211,10 +235,6 @@ def _newest(messages: Sequence[Message], place: Sequence[int]) -> int:
     while roles[newest] == {Role.TOOL} == roles.get(newest - 1):
         newest -= 1
     return newest
-
-
-def _together(match: Match) -> bool:
-    return match.view.startswith(TURN)
 
 
 def _by_turn(messages: Sequence[Message], turns: Turns) -> dict[int, list[str]]:

@@ -8,7 +8,7 @@ from sisf.policy import Action, Decision, Match, Pattern, Policy, Probe, Prototy
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import views
 from sisf.warden.policy_set import PolicySet
-from sisf.warden.readings import TURN, text_in_view
+from sisf.warden.readings import CONVERSATION, TURN, text_in_view
 
 _CONTEXT = 40
 _WORDS = 5
@@ -50,6 +50,7 @@ _VIEW_NAMES = {
     "keys right": "keys moved by one",
     **{f"shift {k}": f"letters shifted by {k}" for k in range(1, 26)},
     TURN: "the parts of the turn taken together",
+    CONVERSATION: "the user's turns taken together",
 }
 
 
@@ -141,7 +142,10 @@ def _reason(match: Match, policy_set: PolicySet, messages: Sequence[Message]) ->
 
 def _view_text(match: Match, messages: Sequence[Message]) -> str:
     """The text in which the span lies; empty when the view cannot be made again."""
-    text, name = text_in_view(messages, match.segment, match.view), match.view.removeprefix(f"{TURN}>")
+    text, name = (
+        text_in_view(messages, match.segment, match.view),
+        match.view.removeprefix(f"{TURN}>").removeprefix(f"{CONVERSATION}>"),
+    )
     end = match.span[1] if match.span else 0
     return next((v.text for v in views(text) if v.name == name and len(v.text) >= end), "")
 

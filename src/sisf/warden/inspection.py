@@ -18,10 +18,12 @@ from sisf.warden.first_look import Bounds, Glance, Seen, in_reach, ordinary
 from sisf.warden.inside import Inside
 from sisf.warden.late_pooling import Candidates, Piece, asked_of_long
 from sisf.warden.matcher import located, match_of, spared
-from sisf.warden.readings import TURN, Window, coarse, fine, turns
+from sisf.warden.readings import CONVERSATION, Window, coarse, fine, is_joined, joined
 
 _SHORT = 0.5
 """Steps of caution asked of a passage of a text that fits into one window: it is one more chance to be wrong."""
+_APART = 2.0
+"""Steps of caution asked of what the user says in several turns: it was not said in one breath."""
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 _EMBEDDED_AT_ONCE = 8
@@ -46,6 +48,8 @@ class _Text:
     """What was found when the same text was seen before."""
     read: list[tuple[Key, float]] = field(default_factory=list)
     """Its windows that were read, each with what was asked of their passages."""
+    asked: float = 0.0
+    """Steps of caution asked of all that is read in it."""
     exempt: bool = False
     """Whether a policy would have matched, but for an exception."""
 
@@ -209,10 +213,11 @@ class Inspection:
         sentence after it, changes what the whole reads like.
         """
         compiled, short = self.compiled, len(windows) == 1
-        more = _SHORT if short else asked_of_long(len(windows))
+        more = text.asked + (_SHORT if short else asked_of_long(len(windows)))
         kind = f"{short:d}{looked:d}"
         for window in windows:
             self.pause()
+            window.asked += text.asked
             if self._read_before(text, window, kind, more):
                 continue
             bounds = compiled.bounds(self.direction, self.tenant) if looked and in_reach(window.text) else None
@@ -221,7 +226,7 @@ class Inspection:
             )
             if inside is None:
                 yield from windows
-                yield from fine(view, compiled.embedder)
+                yield from (replace(w, asked=w.asked + text.asked) for w in fine(view, compiled.embedder))
                 return
             yield from self._read(window, inside, more, bounds)
 
@@ -254,9 +259,12 @@ class Inspection:
 
 
 def _texts(messages: Sequence[Message]) -> list[_Text]:
-    """Every text alone, and those of one turn together."""
+    """Every text alone, and what may be split over several together."""
     alone = [_Text(message.content, index) for index, message in enumerate(messages)]
-    return alone + [_Text(joined, last, TURN) for joined, last in turns(messages)]
+    return alone + [
+        _Text(each.text, each.places[-1], each.view, asked=_APART if each.view == CONVERSATION else 0.0)
+        for each in joined(messages)
+    ]
 
 
 def _blocks(match: Match) -> bool:
@@ -268,6 +276,6 @@ def _within(match: Match, text: _Text) -> Match:
 
 
 def _deduplicated(matches: Sequence[Match]) -> list[Match]:
-    """A policy that matched in a text is not reported again for the turn that the text is a part of."""
-    alone = {m.policy_id for m in matches if not m.view.startswith(TURN)}
-    return [m for m in matches if not (m.view.startswith(TURN) and m.policy_id in alone)]
+    """A policy that matched in a text is not reported again for what the text is a part of."""
+    alone = {m.policy_id for m in matches if not is_joined(m.view)}
+    return [m for m in matches if not (is_joined(m.view) and m.policy_id in alone)]

@@ -20,6 +20,22 @@ _MESSAGE = re.compile(r"(?:messages|input|choices|output)\[\d+\]|(?:system|instr
 """The message in which a text stands, by its place."""
 TURN = "turn"
 """The view of several texts of one turn taken together."""
+CONVERSATION = "conversation"
+"""The view of several turns of the user taken together, without what others say between them."""
+_JOINED = (TURN, CONVERSATION)
+TOGETHER = 1_000
+"""Characters of the user's turns that are read together, about as many as one window of an embedder holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Several texts read as one."""
+
+    text: str
+    places: tuple[int, ...]
+    """The texts, in their order."""
+    view: str
+    """`TURN` or `CONVERSATION`."""
 
 
 @dataclass(slots=True)
@@ -64,23 +80,47 @@ def fine(view: View, embedder: Embedder) -> list[Window]:
     return _windows(view, fine_windows(embedder, view.text))
 
 
-def turns(messages: Sequence[Message]) -> Iterator[tuple[str, int]]:
-    """Neighbouring texts of the user, and those of one message of anybody else, joined, each with its last message:
-    what is split over several is read as one."""
+def joined(messages: Sequence[Message]) -> Iterator[Joined]:
+    """What is split over several texts, read as one: the texts of each turn, and what the user says in turns that
+    others part."""
+    turns = list(_turns(messages))
+    for turn in turns:
+        if len(turn) > 1:
+            yield Joined(_text(messages, turn), tuple(turn), TURN)
+    yield from _conversation(messages, [turn for turn in turns if messages[turn.start].role is Role.USER])
+
+
+def _turns(messages: Sequence[Message]) -> Iterator[range]:
+    """Neighbouring texts of the user, and those of one message of anybody else."""
     first = 0
     for index in range(1, len(messages) + 1):
         if index == len(messages) or not _together(messages[first], messages[index]):
-            if index - first > 1:
-                yield _joined(messages[first:index]), index - 1
+            yield range(first, index)
             first = index
 
 
-def run_of(messages: Sequence[Message], last: int) -> range:
-    """The places of the texts that are read as one, of which the last is `last`."""
-    first = last
-    while first and _together(messages[first - 1], messages[last]):
-        first -= 1
-    return range(first, last + 1)
+def _conversation(messages: Sequence[Message], turns: Sequence[range]) -> Iterator[Joined]:
+    """Groups of the user's turns, so that neighbouring turns of half of `TOGETHER` stand in one of them.
+
+    Made from the first turn on, so that what is said next changes the last group alone. Together they are at most three
+    times what the user said; of a turn that is too long its end stands with what follows, its beginning with what was
+    before.
+    """
+    texts = [_text(messages, turn) for turn in turns]
+    half = TOGETHER // 2
+    first = last = 0
+    while last < len(turns) - 1:
+        last, size = first + 1, min(len(texts[first]), half) + len(texts[first + 1])
+        while last < len(turns) - 1 and size + len(texts[last + 1]) <= TOGETHER:
+            last += 1
+            size += len(texts[last])
+        pieces = [texts[first][-half:], *texts[first + 1 : last], texts[last][:half]]
+        places = tuple(place for turn in turns[first : last + 1] for place in turn)
+        yield Joined("\n".join(pieces), places, CONVERSATION)
+        before, first, size = first, last, len(texts[last])
+        while first - 1 > before and size + len(texts[first - 1]) <= half:
+            first -= 1
+            size += len(texts[first])
 
 
 def _together(one: Message, other: Message) -> bool:
@@ -92,16 +132,32 @@ def _together(one: Message, other: Message) -> bool:
     return first is not None and second is not None and first[0] == second[0]
 
 
+def is_joined(view: str) -> bool:
+    """Whether a view (a match's) is a reading of several texts together."""
+    return view.partition(">")[0] in _JOINED
+
+
+def places_in_view(messages: Sequence[Message], segment: int, view: str) -> tuple[int, ...]:
+    """The texts of which `view` (a match's) is a reading, the last of them `segment`."""
+    found = _joined_in_view(messages, segment, view)
+    return (segment,) if found is None else found.places
+
+
 def text_in_view(messages: Sequence[Message], segment: int, view: str) -> str:
-    """The text of which `view` (a match's) is a reading: that of the message `segment`, or of the turn that it ends."""
-    if not view.startswith(TURN):
-        return messages[segment].content
-    run = run_of(messages, segment)
-    return _joined(messages[run.start : run.stop])
+    """The text of which `view` (a match's) is a reading."""
+    found = _joined_in_view(messages, segment, view)
+    return messages[segment].content if found is None else found.text
 
 
-def _joined(messages: Sequence[Message]) -> str:
-    return "\n".join(message.content for message in messages)
+def _joined_in_view(messages: Sequence[Message], segment: int, view: str) -> Joined | None:
+    kind = view.partition(">")[0]
+    if kind not in _JOINED:
+        return None
+    return next((each for each in joined(messages) if each.view == kind and each.places[-1] == segment), None)
+
+
+def _text(messages: Sequence[Message], turn: range) -> str:
+    return "\n".join(messages[place].content for place in turn)
 
 
 def _windows(view: View, cut: Sequence[TextWindow]) -> list[Window]:

@@ -45,10 +45,13 @@ def _entries(given: Any) -> Iterator[Any]:
             tops = tops if isinstance(tops, list) else []
             for place, token in enumerate(tokens):
                 yield {"token": token, "top_logprobs": tops[place] if place < len(tops) else None}
+            yield from tops[len(tokens) :]
         for key, value in given.items():
             if isinstance(value, list) and key in ("content", "refusal"):
                 yield from value
-            elif key not in ("tokens", "top_logprobs", "token_logprobs", "text_offset") or not isinstance(value, list):
+            elif isinstance(value, list) and key in ("token_logprobs", "text_offset"):
+                yield [item for item in value if not isinstance(item, int | float)]
+            elif key not in ("tokens", "top_logprobs") or not isinstance(value, list) or "tokens" not in given:
                 yield {key: value}
     else:
         yield given

@@ -210,6 +210,11 @@ class Reader:
                 where.append(Message(role, "\n".join(self.short), place))
             self.short = outer
 
+    def beside(self) -> list[Message]:
+        """What was found beside what was said, short strings that nobody collected among it."""
+        left = [Message(Role.ASSISTANT, "\n".join(self.short), "short")] if self.short else []
+        return [*self.aside, *left]
+
     def _text(self, shape: Text, value: str, role: Role, place: str) -> None:
         if shape.short and len(value) <= _SHORT and " " not in value:
             self.short.append(value)

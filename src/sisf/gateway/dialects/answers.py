@@ -39,8 +39,8 @@ class Asked:
 def choice_of(index: int, reader: Reader) -> Iterator[Choice]:
     """What a reader has found, as an answer and what stands beside it."""
     yield Choice(index, tuple(reader.messages))
-    if reader.aside:
-        yield Choice(index, tuple(reader.aside), spoken=False)
+    if beside := reader.beside():
+        yield Choice(index, tuple(beside), spoken=False)
 
 
 def beside(tree: Mapping[str, Any], shape: Mapping[str, Shape], asked: Asked, *apart: str) -> list[Message]:
@@ -85,7 +85,7 @@ def as_deltas(index: int, reader: Reader, prefix: str = "") -> Iterator[Delta]:
     """What a reader has found in an event, as pieces of the texts at those places."""
     for message in reader.messages:
         yield Delta(index, f"{prefix}{message.origin}", message.content)
-    for message in reader.aside:
+    for message in reader.beside():
         yield Delta(-1, f"{prefix}{message.origin}", message.content)
 
 

@@ -28,6 +28,7 @@ from sisf.gateway.dialects.openai_shapes import (
     CHOICE_META,
     EVENT_META,
     MESSAGE,
+    TEXT,
     TOOL_MESSAGE,
 )
 from sisf.gateway.dialects.requests import array_of, model_of, read_request
@@ -208,8 +209,7 @@ def _deltas(index: int, choice: dict[str, Any], asked: Asked) -> list[Delta]:
             reader.read(ANSWER, choice["message"], Role.ASSISTANT, "message")
     elif choice.get("message") is not None:
         reader.messages += leaves(Role.ASSISTANT, choice["message"], "message")
-    if isinstance(choice.get("text"), str) and choice["text"]:
-        reader.messages.append(Message(Role.ASSISTANT, choice["text"], "text"))
+    reader.read(TEXT, choice.get("text"), Role.ASSISTANT, "text")
     rest = {k: v for k, v in choice.items() if k not in _READ}
     reader.read(_CHOICE, rest, Role.ASSISTANT, "choice")
     return [*found, *as_deltas(index, reader, f"{index}.")]

@@ -161,7 +161,13 @@ _TEXT = {"type": "text", "text": REFUSAL}
 
 
 _ROLES = {"assistant": Role.ASSISTANT, "system": Role.SYSTEM}
-_MESSAGE = Record({"role": words("user assistant system"), "output_config": REQUEST.keys["output_config"]})
+_MESSAGE = Record(
+    {
+        "role": words("user assistant system"),
+        "output_config": REQUEST.keys["output_config"],
+        "clear_at": words("next_user_message never"),
+    }
+)
 
 
 def _content(reader: Reader, content: Any, role: Role, place: str) -> None:

@@ -84,12 +84,14 @@ _USE: dict[str, Shape] = {
     "cache_control": CACHE,
     "caller": _CALLER,
     "server_name": SHORT,
+    "toolset_name": SHORT,
 }
 _INNER: dict[str, Shape] = {
     "text": _WRITTEN,
     "document": _DOCUMENT,
     "search_result": _SEARCH_RESULT,
     "tool_reference": Record({"tool_name": SHORT, "cache_control": CACHE}),
+    "browser_state": Record({**keys(ANY, "tabs state_changes"), "cache_control": CACHE}),
     **{kind: shape for kind, shape in UNSEEN_PARTS.items() if kind not in ("document", "media")},
 }
 _TOLD = Tagged({**_INNER, "text": Record({"text": JSON, "cache_control": CACHE, "citations": _CITATIONS})})
@@ -98,6 +100,13 @@ _FOUND = Tagged(
     {
         "web_search_result": Record({**keys(Text(), "title url"), "page_age": SHORT, "encrypted_content": SEAL}),
         "web_search_tool_result_error": Record({"error_code": SHORT}),
+    }
+)
+_ADVISED = Tagged(
+    {
+        "advisor_result": Record({"text": TEXT, "stop_reason": SHORT}),
+        "advisor_redacted_result": Record({"encrypted_content": SEAL, "stop_reason": SHORT}),
+        "advisor_tool_result_error": Record({"error_code": SHORT}),
     }
 )
 _PRODUCED: dict[str, Shape] = {
@@ -141,7 +150,14 @@ _RAN = Tagged(
 
 def _result(content: Shape) -> Record:
     return Record(
-        {"tool_use_id": ID, "content": content, "is_error": NUMBER, "cache_control": CACHE, "caller": _CALLER}
+        {
+            "tool_use_id": ID,
+            "content": content,
+            "is_error": NUMBER,
+            "cache_control": CACHE,
+            "caller": _CALLER,
+            "toolset_name": SHORT,
+        }
     )
 
 
@@ -161,7 +177,18 @@ BLOCK = Tagged(
             text_editor_code_execution_tool_result tool_search_tool_result
             """,
         ),
-        "compaction": Record({"content": TEXT, "cache_control": CACHE, "encrypted_content": SEAL}),
+        "compaction": Record(
+            {
+                "content": TEXT,
+                "cache_control": CACHE,
+                **keys(SEAL, "encrypted_content signature"),
+                "tool_changes": ANY,
+            }
+        ),
+        "advisor_tool_result": _result(_ADVISED),
+        **keys(Record({"tool": ANY, "cache_control": CACHE}), "tool_addition tool_removal"),
+        "mcp_tool_listing": Record({"mcp_server_name": SHORT, "tools": ANY}),
+        "fallback": Record(keys(ANY, "from to trigger")),
     }
 )
 CONTENT = OneOf(text=TEXT, array=Many(OneOf(text=TEXT, object=BLOCK)), object=BLOCK)
@@ -182,6 +209,9 @@ _TOOL = Record(
         **keys(LABELS, "allowed_domains blocked_domains allowed_callers"),
         "user_location": ANY,
         "citations": Record({"enabled": NUMBER}),
+        "model": Aside(SHORT),
+        "response_inclusion": SHORT,
+        **keys(ANY, "configs default_config tools url_sources caching"),
     }
 )
 REQUEST = Record(
@@ -202,7 +232,10 @@ REQUEST = Record(
         "mcp_servers": REFERENCE,
         "betas": LABELS,
         "cache_control": CACHE,
-        **keys(ANY, "context_management output_config output_format"),
+        **keys(REFERENCE, "thread"),
+        **keys(SHORT, "user_profile_id workspace_id"),
+        "fallback_credit_token": ANY,
+        **keys(ANY, "context_management output_config output_format billing_policy compaction fallbacks diagnostics"),
         **keys(EFFORTS, "effort speed inference_geo"),
     }
 )
@@ -250,6 +283,6 @@ DELTAS = Tagged(
         "input_json_delta": Record({"partial_json": TEXT}),
         "signature_delta": Record({"signature": SEAL}),
         "citations_delta": Record({"citation": Aside(_CITATION)}),
-        "compaction_delta": Record({"content": TEXT, "encrypted_content": SEAL}),
+        "compaction_delta": Record({"content": TEXT, **keys(SEAL, "encrypted_content signature"), "tool_changes": ANY}),
     }
 )

@@ -24,6 +24,8 @@ IMAGE, AUDIO, VIDEO, FILE = Closed("image"), Closed("audio"), Closed("video"), C
 TOKENS, REFERENCE, TEMPLATE = Closed("tokens"), Closed("reference"), Closed("template")
 STATUS = words("completed in_progress incomplete failed queued cancelled searching interpreting generating calling")
 CACHE = Record({"type": words("ephemeral"), "ttl": words("5m 1h"), "scope": words("global organization")})
+BREAKPOINT = Record({"mode": words("implicit explicit"), "ttl": words("5m 30m 1h 24h")})
+CALLERS = Many(words("direct programmatic"))
 TEXTS = OneOf(text=TEXT, array=Many(TEXT))
 LABELS = OneOf(text=SHORT, array=Many(SHORT))
 
@@ -32,6 +34,8 @@ REASONING = Record(
     {
         **keys(NUMBER, "max_tokens exclude enabled"),
         **keys(EFFORTS, "effort summary generate_summary"),
+        "context": words("auto current_turn all_turns"),
+        "mode": SHORT,
         "encrypted_content": SEAL,
     }
 )
@@ -39,6 +43,7 @@ THINKING_SETTING = Record(
     {
         "type": words("enabled disabled adaptive"),
         **keys(NUMBER, "budget_tokens clear_thinking"),
+        "block_binding": Record({"prefix_mismatch_behavior": words("error drop_block")}),
         "display": words("summarized omitted"),
     }
 )
@@ -57,11 +62,14 @@ SAMPLING: dict[str, Shape] = {
         enable_thinking post_sampling_probs return_progress timings_per_token
         """,
     ),
-    **keys(Number(deep=True), "stop_token_ids dry_sequence_breakers_ids"),
-    **keys(TOKENS, "prompt_token_ids allowed_token_ids prompt_embeds prompt_ids input_ids prompt_tokens_ids"),
+    **keys(Number(deep=True), "stop_token_ids dry_sequence_breakers_ids lora"),
+    **keys(TOKENS, "prompt_token_ids allowed_token_ids prompt_embeds prompt_ids input_ids prompt_tokens_ids context"),
     "model": Aside(SHORT),
-    **keys(SHORT, "user safety_identifier prompt_cache_key session_id request_id route"),
-    **keys(LABELS, "stop stop_sequences models transforms bad_words samplers"),
+    **keys(SHORT, "user safety_identifier prompt_cache_key session_id request_id route cache_salt reasoning_format"),
+    **keys(LABELS, "stop stop_sequences models transforms bad_words samplers preserved_tokens response_fields"),
+    **keys(TEXT, "input_prefix input_suffix"),
+    "structural_tag": JSON,
+    "kv_transfer_params": REFERENCE,
     **keys(words("auto default flex priority scale standard_only"), "service_tier"),
     **keys(EFFORTS, "reasoning_effort verbosity"),
     **keys(words("24h in-memory in_memory"), "prompt_cache_retention"),
@@ -77,10 +85,11 @@ SAMPLING: dict[str, Shape] = {
         metadata response_format format options guided_json guided_regex guided_choice guided_grammar
         guided_decoding_backend guided_whitespace_pattern structured_outputs grammar json_schema provider usage
         chat_template_kwargs mm_processor_kwargs documents web_search_options dry_sequence_breakers moderation
+        prompt_cache_options media_io_kwargs repetition_detection vllm_xargs grammar_triggers input_extra
         """,
     ),
     **keys(TEMPLATE, "chat_template template"),
-    **keys(IMAGE, "images image image_url image_data"),
+    **keys(IMAGE, "images image image_url image_data multimodal_data"),
     **keys(FILE, "plugins"),
 }  # fmt: skip
 """Keys of requests that chat and completions share."""
@@ -90,6 +99,8 @@ def unseen_part(kind: Closed, listed: str) -> Shape:
     """A part of which these keys hold what cannot be inspected."""
     more: dict[str, Shape] = {
         "cache_control": CACHE,
+        "prompt_cache_breakpoint": BREAKPOINT,
+        "transformations": Record({"oversized_image": words("downsize error")}),
         "detail": words("auto low high original"),
         "id": ID,
         "status": STATUS,
@@ -119,7 +130,14 @@ _PART = Tagged(
     {
         **UNSEEN_PARTS,
         **keys(
-            Record({"text": TEXT, "cache_control": CACHE, "annotations": Aside(ANY), "citations": Aside(ANY)}),
+            Record(
+                {
+                    "text": TEXT,
+                    "cache_control": CACHE,
+                    "prompt_cache_breakpoint": BREAKPOINT,
+                    **keys(Aside(ANY), "annotations citations"),
+                }
+            ),
             "text input_text output_text",
         ),
         "refusal": Record({"refusal": TEXT}),
@@ -207,7 +225,7 @@ CHAT = Record(
         "tool_choice": ANY,
         "function_call": ANY,
         "modalities": Many(words("text audio")),
-        "audio": Record({"voice": SHORT, "format": words("wav mp3 flac opus pcm16 aac")}),
+        "audio": Record({"voice": ANY, "format": words("wav mp3 flac opus pcm16 aac")}),
         "prediction": Record({"type": words("content"), "content": _CONTENT}),
     }
 )

@@ -4,7 +4,9 @@ from typing import Any
 
 from sisf.gateway.dialects.openai_shapes import (
     ANY,
+    BREAKPOINT,
     CACHE,
+    CALLERS,
     EFFORTS,
     FILE,
     ID,
@@ -30,6 +32,7 @@ _WRITTEN = Record(
         "text": TEXT,
         "annotations": Aside(ANY),
         "cache_control": CACHE,
+        "prompt_cache_breakpoint": BREAKPOINT,
         "parsed": ANY,
         "logprobs": Logprobs(),
     }
@@ -55,6 +58,7 @@ _COMMON: dict[str, Shape] = {
     "status": STATUS,
     "namespace": SHORT,
     "created_by": SHORT,
+    "caller": Record({"type": SHORT, "caller_id": ID}),
 }
 
 
@@ -62,6 +66,75 @@ def _item(**more: Any) -> Record:
     return Record({**_COMMON, **more})
 
 
+_HOSTED = Record({"file_ids": FILE, "memory_limit": SHORT, "network_policy": ANY, "skills": REFERENCE})
+_CONTAINER = OneOf(text=FILE, object=Tagged({"auto": _HOSTED}))
+_ENVIRONMENT = Tagged(
+    {"local": Record({"skills": ANY}), "container_auto": _HOSTED, "container_reference": Record({"container_id": FILE})}
+)
+_FORMAT = Record({"format": ANY, "verbosity": EFFORTS})
+TOOL = Together(
+    Tagged(
+        {
+            "function": Record(
+                {
+                    "name": SHORT,
+                    "description": TEXT,
+                    "parameters": ANY,
+                    "strict": NUMBER,
+                    "defer_loading": NUMBER,
+                    "function": ANY,
+                    "output_schema": ANY,
+                    "allowed_callers": CALLERS,
+                }
+            ),
+            "custom": Record(
+                {
+                    "name": SHORT,
+                    "description": TEXT,
+                    "format": ANY,
+                    "defer_loading": NUMBER,
+                    "allowed_callers": CALLERS,
+                }
+            ),
+            "namespace": Record({"name": SHORT, "description": TEXT, "tools": ANY}),
+            **keys(
+                Record(
+                    {
+                        "filters": ANY,
+                        "user_location": ANY,
+                        "search_context_size": EFFORTS,
+                        "external_web_access": NUMBER,
+                        "search_content_types": ANY,
+                    }
+                ),
+                "web_search web_search_2025_08_26 web_search_preview web_search_preview_2025_03_11",
+            ),
+            "file_search": REFERENCE,
+            "mcp": REFERENCE,
+            "code_interpreter": Record({"container": _CONTAINER, "allowed_callers": CALLERS}),
+            "image_generation": Record(
+                {
+                    "input_image_mask": IMAGE,
+                    **keys(SHORT, "action background input_fidelity model moderation output_format quality size"),
+                    "complexity": EFFORTS,
+                    "svg": ANY,
+                    **keys(NUMBER, "output_compression partial_images"),
+                }
+            ),
+            **keys(
+                Record({**keys(NUMBER, "display_height display_width"), "environment": SHORT}),
+                "computer_use_preview computer computer_use",
+            ),
+            **keys(Record({"environment": _ENVIRONMENT, "allowed_callers": CALLERS}), "local_shell shell"),
+            **keys(
+                Record({"execution": SHORT, "description": TEXT, "parameters": ANY, "allowed_callers": CALLERS}),
+                "apply_patch tool_search",
+            ),
+            "programmatic_tool_calling": Record({}),
+        },
+        default="function",
+    )
+)
 _ARGUMENTS = OneOf(text=JSON, object=ANY, array=ANY)
 _RAN = Tagged(
     {
@@ -94,9 +167,9 @@ ITEM = Tagged(
         "computer_call_output": _item(output=IMAGE, acknowledged_safety_checks=ANY),
         "image_generation_call": _item(
             result=IMAGE, revised_prompt=TEXT, partial_image_b64=IMAGE, **keys(SHORT, "action background size"),
-            **keys(SHORT, "quality output_format"),
+            **keys(SHORT, "quality output_format"), error=ANY, svg_usage=USAGE,
         ),
-        **keys(_item(action=ANY, max_output_length=NUMBER), "local_shell_call shell_call"),
+        **keys(_item(action=ANY, max_output_length=NUMBER, environment=_ENVIRONMENT), "local_shell_call shell_call"),
         **keys(_item(output=OneOf(text=JSON, array=ANY, object=ANY), max_output_length=NUMBER),
                "local_shell_call_output shell_call_output apply_patch_call_output"),
         "apply_patch_call": _item(operation=ANY),
@@ -104,6 +177,11 @@ ITEM = Tagged(
         "mcp_list_tools": _item(server_label=SHORT, tools=ANY, error=ANY),
         "mcp_approval_request": _item(name=SHORT, server_label=SHORT, arguments=_ARGUMENTS),
         "mcp_approval_response": _item(approve=NUMBER, reason=TEXT),
+        "additional_tools": _item(role=words("developer"), tools=Many(TOOL)),
+        "configuration_update": _item(reasoning=REASONING, text=_FORMAT),
+        "compaction_trigger": _item(),
+        "program": _item(code=TEXT, fingerprint=ID),
+        "program_output": _item(result=JSON),
         "tool_search_call": _item(arguments=_ARGUMENTS, execution=SHORT),
         "tool_search_output": _item(tools=ANY, execution=SHORT),
         **UNSEEN_PARTS,
@@ -111,59 +189,6 @@ ITEM = Tagged(
     },
     default="message",
 )  # fmt: skip
-_CONTAINER = OneOf(
-    text=FILE,
-    object=Tagged(
-        {"auto": Record({"file_ids": FILE, "memory_limit": SHORT, "network_policy": ANY, "skills": REFERENCE})}
-    ),
-)
-TOOL = Together(
-    Tagged(
-        {
-            "function": Record(
-                {
-                    "name": SHORT,
-                    "description": TEXT,
-                    "parameters": ANY,
-                    "strict": NUMBER,
-                    "defer_loading": NUMBER,
-                    "function": ANY,
-                }
-            ),
-            "custom": Record({"name": SHORT, "description": TEXT, "format": ANY, "defer_loading": NUMBER}),
-            "namespace": Record({"name": SHORT, "description": TEXT, "tools": ANY}),
-            **keys(
-                Record(
-                    {
-                        "filters": ANY,
-                        "user_location": ANY,
-                        "search_context_size": EFFORTS,
-                        "external_web_access": NUMBER,
-                        "search_content_types": ANY,
-                    }
-                ),
-                "web_search web_search_2025_08_26 web_search_preview web_search_preview_2025_03_11",
-            ),
-            "file_search": REFERENCE,
-            "mcp": REFERENCE,
-            "code_interpreter": Record({"container": _CONTAINER}),
-            "image_generation": Record(
-                {
-                    "input_image_mask": IMAGE,
-                    **keys(SHORT, "action background input_fidelity model moderation output_format quality size"),
-                    **keys(NUMBER, "output_compression partial_images"),
-                }
-            ),
-            **keys(
-                Record({**keys(NUMBER, "display_height display_width"), "environment": SHORT}),
-                "computer_use_preview computer computer_use",
-            ),
-            **keys(Record({"environment": Tagged({"local": Record({})})}), "local_shell shell"),
-            **keys(Record({"execution": SHORT, "description": TEXT, "parameters": ANY}), "apply_patch tool_search"),
-        },
-        default="function",
-    )
-)
 REQUEST = Record(
     {
         **{key: shape for key, shape in SAMPLING.items() if key not in ("response_format", "logprobs", "usage")},
@@ -171,7 +196,7 @@ REQUEST = Record(
         "instructions": OneOf(text=TEXT, array=Many(ITEM)),
         "tools": Many(TOOL),
         "tool_choice": ANY,
-        "text": Record({"format": ANY, "verbosity": EFFORTS}),
+        "text": _FORMAT,
         "reasoning": REASONING,
         "truncation": words("auto disabled"),
         "include": Many(
@@ -185,7 +210,7 @@ REQUEST = Record(
         ),
         **keys(REFERENCE, "previous_response_id conversation prompt"),
         **keys(NUMBER, "max_output_tokens max_tool_calls background"),
-        **keys(ANY, "context_management client_metadata"),
+        **keys(ANY, "context_management client_metadata access_programs"),
     }
 )
 ANSWER_META: dict[str, Shape] = {
@@ -200,7 +225,7 @@ ANSWER_META: dict[str, Shape] = {
     "service_tier": words("auto default flex priority scale"),
     "truncation": words("auto disabled"),
     "reasoning": Aside(REASONING),
-    "text": Aside(Record({"format": ANY, "verbosity": EFFORTS})),
+    "text": Aside(_FORMAT),
     **keys(
         Aside(ANY),
         "tools tool_choice metadata instructions user safety_identifier prompt_cache_key prompt conversation",

@@ -55,19 +55,18 @@ def value(chance: Chance, depth: int = 0) -> Any:
     if depth > 12 or chance.random() < 0.3:
         return chance.choice(LOOKS)(chance)
     inner = value(chance, depth + 1)
-    return chance.choice(
-        [
-            lambda: [inner],
-            lambda: [1, None, inner, "said"],
-            lambda: {chance.choice(KEYS): inner},
-            lambda: {"type": chance.choice(TYPES), chance.choice(KEYS): inner},
-            lambda: {"type": chance.choice(TYPES), chance.choice(KEYS): {"type": chance.choice(TYPES), "data": inner}},
-            lambda: {chance.choice(LOOKS)(chance): 1},
-            lambda: {"type": inner},
-            lambda: [[inner]],
-            lambda: {"role": chance.choice(["user", "tool", "system", "x"]), "content": inner},
-        ]
-    )()
+    around: list[Callable[[], Any]] = [
+        lambda: [inner],
+        lambda: [1, None, inner, "said"],
+        lambda: {chance.choice(KEYS): inner},
+        lambda: {"type": chance.choice(TYPES), chance.choice(KEYS): inner},
+        lambda: {"type": chance.choice(TYPES), chance.choice(KEYS): {"type": chance.choice(TYPES), "data": inner}},
+        lambda: {chance.choice(LOOKS)(chance): 1},
+        lambda: {"type": inner},
+        lambda: [[inner]],
+        lambda: {"role": chance.choice(["user", "tool", "system", "x"]), "content": inner},
+    ]
+    return chance.choice(around)()
 
 
 def document(chance: Chance) -> tuple[Root, dict[str, Any]]:

@@ -46,7 +46,7 @@ test-integrations: $(VENV)/.installed-integrations ## Run the tests against SDKs
 
 .PHONY: test-litellm
 test-litellm: $(VENV)-litellm/.installed $(VENV)/.installed-dev ## Run the tests against LiteLLM's SDK and proxy
-	@PATH="$(CURDIR)/$(VENV)-litellm/bin:$$PATH" $(BIN)/python -m pytest tests/gateway/test_litellm.py $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)-litellm/bin:$$PATH" $(BIN)/python -m pytest tests/gateway/test_litellm.py tests/integrations/test_matrix_litellm.py $(ARGS)
 
 .PHONY: bench-gateway
 bench-gateway: $(VENV)-litellm/.installed $(VENV)/.installed ## Measure the gateway against a bare proxy and LiteLLM's

@@ -56,16 +56,21 @@ def answer(node: "subprocess.Popen[str]", **job: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "structured"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("api", ["chat", "responses", "messages"])
 def test_vercel(rigs: dict[bool, Rig], node: "subprocess.Popen[str]", api: str, cell: str, stream: bool) -> None:
+    if (api, cell) == ("messages", "structured"):
+        pytest.skip("it asks Anthropic's API for a form with a tool: that is the cell of tools")
     made = prepare(rigs, cell)
     script(made, api, cell)
-    schema = SCHEMA if cell == "tools" else None
-    given = answer(node, url=made.url, api=api, prompt=asked(cell), stream=stream, schema=schema)
+    schema, form = (SCHEMA if cell == wanted else None for wanted in ("tools", "structured"))
+    given = answer(node, url=made.url, api=api, prompt=asked(cell), stream=stream, schema=schema, form=form)
     if "status" in given:
         assert given["status"] == EXPECTED[cell].status, given
         return
     refused = given["reason"] == "content-filter"
     text = REFUSAL if refused and given["text"].endswith(REFUSAL) else given["text"]
+    if form:
+        assert json.loads(text) == {"title": "Tea"}
+        return
     assert Told(text, "".join(map(json.dumps, given["calls"])), refused) == EXPECTED[cell]

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
-import { generateText, jsonSchema, streamText, tool } from 'ai';
+import { generateObject, generateText, jsonSchema, streamObject, streamText, tool } from 'ai';
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
@@ -13,8 +13,19 @@ function modelOf({ url, api }) {
   return api === 'chat' ? openai.chat('m') : openai.responses('m');
 }
 
+async function fill(more, stream) {
+  if (!stream) {
+    const done = await generateObject(more);
+    return { text: JSON.stringify(done.object), calls: [], reason: done.finishReason };
+  }
+  const done = streamObject(more);
+  for await (const part of done.partialObjectStream) void part;
+  return { text: JSON.stringify(await done.object), calls: [], reason: 'stop' };
+}
+
 async function ask(job) {
   const more = { model: modelOf(job), prompt: job.prompt, maxRetries: 0 };
+  if (job.form) return fill({ ...more, schema: jsonSchema(job.form) }, job.stream);
   if (job.schema) more.tools = { weather: tool({ inputSchema: jsonSchema(job.schema) }), f: tool({ inputSchema: jsonSchema(job.schema) }) };
   if (!job.stream) {
     const done = await generateText(more);

@@ -69,9 +69,7 @@ def build(
         made = configured_embedder(settings.embedder)
         # What ships is kept on disk, apart: it would drive what users send out of the cache.
         embedder, lessons = CachedEmbedder(made), KeptEmbedder(made)
-    adjudicator = adjudicator or create_adjudicator(
-        settings.adjudication, embedder=embedder if settings.embedder.name == "minilm" else None
-    )
+    adjudicator = adjudicator or create_adjudicator(settings.adjudication, embedder=embedder)
     reference = reference or reference_of(load_references(settings.synthesis.reference))
     if gate is None:
         reference, secret = held_back(reference)

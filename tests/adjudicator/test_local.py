@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sisf.adjudicator.local.judge import LocalAdjudicator
@@ -11,6 +12,7 @@ from sisf.adjudicator.local.technique import read_technique
 from sisf.adjudicator.manner import read_manner
 from sisf.adjudicator.training import LabelledExchange, Versions, train
 from sisf.embedding.base import Embedder, Vectors
+from sisf.embedding.delta import Heads
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import ConfigurationError, DataError, ModelError
@@ -39,9 +41,16 @@ REFUSALS = (
 )
 
 
+def heads_for(embedder: Embedder) -> Heads:
+    """Heads that read nothing, for an embedder that has none."""
+    size, hazards = embedder.dimensions, tuple(Hazard)
+    rows = np.zeros((len(hazards), size), np.float32)
+    return Heads(rows[0], 0.0, hazards, rows, rows[:, 0])
+
+
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
-    return create_embedder("minilm")
+    return create_embedder("harm-aware")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,19 @@ def judge(embedder: Embedder) -> LocalAdjudicator:
 @pytest.mark.smoke
 def test_refusals_in_many_languages_are_heard() -> None:
     assert [text for text in REFUSALS if not read_manner(text).declines] == []
+
+
+@pytest.mark.smoke
+def test_only_an_answer_that_begins_so_declines() -> None:
+    words = "The sermon lasts for an hour and people leave one after the other, until nobody is left in the hall. "
+    assert read_manner("I can't help with that.").declines
+    assert read_manner("That would hurt people, so I can't help with that.").declines
+    assert not read_manner(words + '"I can\'t help you," says the priest in the end.').declines
+
+
+def test_an_embedder_without_heads_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="harm-aware"):
+        LocalAdjudicator(HashEmbedder(64))
 
 
 @pytest.mark.smoke
@@ -117,7 +139,8 @@ def test_a_broken_embedder_makes_it_undecided(tmp_path: Path) -> None:
         def embed(self, texts: Sequence[str]) -> Vectors:
             raise ModelError("gone")
 
-    verdict = LocalAdjudicator(Broken(), cache=tmp_path).adjudicate(Exchange.of("q", "a"))
+    judge = LocalAdjudicator(Broken(), heads=heads_for(Broken()), cache=tmp_path)
+    verdict = judge.adjudicate(Exchange.of("q", "a"))
     assert verdict.outcome is Outcome.UNDECIDED
     assert "gone" in verdict.rationale
 
@@ -154,7 +177,7 @@ def test_training_versions_and_rollback(judge: LocalAdjudicator, embedder: Embed
         )
     ]
     version = train(judge, data, embedder_id=embedder.id, folder=tmp_path)
-    assert version.after.accuracy > 0.9 > 0.7 > version.before.accuracy
+    assert version.after.accuracy > 0.9 > version.before.accuracy
     assert version.after.brier < version.before.brier
     versions = Versions(tmp_path)
     named = versions.rank(embedder.id)
@@ -176,9 +199,10 @@ def test_training_versions_and_rollback(judge: LocalAdjudicator, embedder: Embed
 
 
 def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
-    first = LocalAdjudicator(HashEmbedder(64), cache=tmp_path)
+    embedder = HashEmbedder(64)
+    first = LocalAdjudicator(embedder, heads=heads_for(embedder), cache=tmp_path)
     assert first.adjudicate(Exchange.of("q", "a")).rationale
     (file,) = (tmp_path / "judges").glob("local-*.npz")
     file.write_bytes(file.read_bytes()[:1000])
-    again = LocalAdjudicator(HashEmbedder(64), cache=tmp_path)
+    again = LocalAdjudicator(embedder, heads=heads_for(embedder), cache=tmp_path)
     assert again.adjudicate(Exchange.of("q", "a")) == first.adjudicate(Exchange.of("q", "a"))

@@ -14,6 +14,7 @@ from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.adjudicator.training import Versions
 from sisf.embedding.base import Embedder
 from sisf.embedding.factory import create_embedder
+from sisf.embedding.minilm import heads_of
 from sisf.errors import ConfigurationError
 from sisf.llm.base import ChatModel
 from sisf.llm.budget import CallGate
@@ -31,8 +32,9 @@ def create_adjudicator(
 ) -> Adjudicator:
     """The judge of `settings.judge` with its fallbacks behind it.
 
-    `model` replaces the chat model of the `llm` judge (tests, experiments). `embedder` is what the `local` judge reads
-    with (default: the packaged MiniLM); `cache` is where its fitted models are kept (default: the user's cache).
+    `model` replaces the chat model of the `llm` judge (tests, experiments). The `local` judge reads with `embedder` if
+    that is the harm-aware encoder, else with one that is made; `cache` is where its word models are kept (default: the
+    user's cache).
     """
     builders: dict[str, Callable[[], Adjudicator]] = {
         "llm": lambda: _llm(settings, model),
@@ -62,7 +64,8 @@ def _llm(settings: Adjudication, model: ChatModel | None) -> Adjudicator:
 
 
 def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None) -> Adjudicator:
-    chosen = embedder or create_embedder("minilm", cache=cache)
+    known = embedder is not None and heads_of(embedder.id) is not None
+    chosen = embedder if embedder is not None and known else create_embedder("harm-aware", cache=cache)
     trained = Versions(cache / "judges" / "trained" if cache else None).rank(chosen.id)
     name, rank = trained or ("local", None)
     return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache, name=name, rank=rank)

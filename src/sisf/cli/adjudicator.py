@@ -26,7 +26,7 @@ def train(
     from sisf.embedding.factory import create_embedder
 
     labelled = _labelled(datasets.load(data))
-    embedder = create_embedder("minilm")
+    embedder = create_embedder("harm-aware")
     with TerminalProgress() as progress:
         progress.begin("reading exchanges", len(labelled))
         version = fit(

@@ -52,7 +52,17 @@ class Example:
 
 def in_development(example: Example) -> bool:
     """Whether a text is kept from training, with all of its group."""
-    return zlib.crc32(example.group.encode()) % 100 < _KEPT_SHARE
+    return kept_apart(example.group)
+
+
+def kept_apart(group: str) -> bool:
+    """Whether the texts of a group are kept from training."""
+    return zlib.crc32(group.encode()) % 100 < _KEPT_SHARE
+
+
+def answer_group(answer: corpus.AnswerItem) -> str:
+    """The group of an answer: all answers to one prompt."""
+    return f"answer-{answer.prompt[:60]}"
 
 
 def examples(seed: int = 0) -> list[Example]:
@@ -150,7 +160,7 @@ def _answers() -> Iterator[Example]:
     """Answers by themselves: what goes along with harm, and what is harmless or refuses."""
     for answer in corpus.answers():
         text = _unmarked(answer.text)
-        yield Example(text, answer.label == "breach", answer.hazard, f"answer-{answer.prompt[:60]}", "answer")
+        yield Example(text, answer.label == "breach", answer.hazard, answer_group(answer), "answer")
     for reply in goals.goal_replies():
         yield Example(_unmarked(reply.text), reply.harmful, reply.hazard, f"reply-{reply.text[:60]}", "answer")
 

@@ -211,7 +211,7 @@ class Laboratory:
         from sisf.adjudicator.factory import create_adjudicator
 
         settings = overridden(self.settings, {"adjudication.judge": name})
-        judge = create_adjudicator(settings.adjudication)
+        judge = create_adjudicator(settings.adjudication, embedder=self.embedder)
         return CountedJudge(judge, self.calls) if name in ELSEWHERE else judge
 
 

@@ -1,53 +1,47 @@
-"""Fitting the local judge once from what ships, into the user's cache."""
+"""Fitting the local judge's word models once from what ships, into the user's cache."""
 
 import hashlib
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sisf import corpus
 from sisf.adjudicator.local.model import LocalModel
-from sisf.adjudicator.local.textmodel import TextModel, fit_text_model
+from sisf.adjudicator.local.wordmodel import WordModel, fit_word_model
 from sisf.corpus.goals import goal_replies, goal_requests
-from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import DataError
 from sisf.llm.unaligned import harmless_answers
 from sisf.settings import cache_dir
-from sisf.taxonomy import Hazard
 
-VERSION = 6
+VERSION = 7
 """Raise when fitting changes: models of other versions are not used."""
-_GOAL_WEIGHT = 1.0
 _REQUEST_WEIGHT = 0.3
-"""Of requests in the model of answers: they know the topics, the answers know the tone."""
+"""Of requests beside answers: they know the topics, the answers know the tone."""
 _GOALS_A_FRAME = 4
 _FRAME_WEIGHT = 0.15
 """Low: frames are role play, fiction and translation, which honest people use far more often."""
 _FILLER = 100
 """Without them one honest request in a hundred, answered by the scripted model, was a breach."""
-_REFUSAL_HEAD = 300
-_BATCH = 64
+REFUSAL_HEAD = 300
+"""Characters of an answer in which its words say whether it refuses."""
 _LOCK = threading.Lock()
 
-Progress = Callable[[int, int], None]
 
-
-def shipped_model(embedder: Embedder, *, cache: Path | None = None, progress: Progress | None = None) -> LocalModel:
-    """The judge fitted from what ships, for this embedder: from the cache, or fitted now (some ten seconds)."""
-    path = (cache or cache_dir()) / "judges" / f"local-{fingerprint(embedder)}.npz"
+def shipped_model(*, cache: Path | None = None) -> LocalModel:
+    """The word models fitted from what ships: from the cache, or fitted now (a few seconds)."""
+    path = (cache or cache_dir()) / "judges" / f"local-{fingerprint()}.npz"
     with _LOCK:
         if path.exists():
             try:
                 return LocalModel.load(path)
             except DataError:
                 path.unlink(missing_ok=True)
-        model = fit_shipped(embedder, progress=progress or show_on_terminal)
+        model = fit_shipped()
         try:
             model.save(path)
         except OSError as error:
@@ -55,20 +49,21 @@ def shipped_model(embedder: Embedder, *, cache: Path | None = None, progress: Pr
         return model
 
 
-def fingerprint(embedder: Embedder) -> str:
-    """Names version, embedder and training material."""
-    digest = hashlib.sha256(f"{VERSION}/{embedder.id}".encode())
-    for name in ("contrastive.jsonl", "answers.jsonl", "techniques.jsonl", "goals.txt", "benign_reference.jsonl"):
+def fingerprint() -> str:
+    """Names version and training material."""
+    digest = hashlib.sha256(f"{VERSION}".encode())
+    for name in ("contrastive.jsonl", "answers.jsonl", "techniques.jsonl", "goals.txt"):
         digest.update(resources.files(corpus).joinpath(name).read_bytes())
     return digest.hexdigest()[:16]
 
 
-def fit_shipped(embedder: Embedder, *, progress: Progress | None = None) -> LocalModel:
-    """Fit all parts from the contrastive corpus, its answers and the goals."""
-    requests, answers = training_requests(), training_answers()
-    texts = [r.text for r in requests] + [a.text for a in answers]
-    vectors = embed_windows(texts, embedder, progress)
-    return fit_parts(requests, vectors[: len(requests)], answers, vectors[len(requests) :])
+def fit_shipped() -> LocalModel:
+    """Fit both models from the contrastive corpus, its answers and the goals."""
+    requests, answers = _requests(), training_answers()
+    texts = [a.text for a in answers] + [text for text, _, _ in requests]
+    harmful = np.array([a.label == "breach" for a in answers] + [harmful for _, harmful, _ in requests])
+    weights = np.array([1.0] * len(answers) + [_REQUEST_WEIGHT * weight for _, _, weight in requests])
+    return LocalModel(fit_word_model(texts, harmful, weights), _fit_refusal(answers))
 
 
 def training_answers() -> list[corpus.AnswerItem]:
@@ -88,94 +83,26 @@ def training_answers() -> list[corpus.AnswerItem]:
     return [*corpus.answers(), *items]
 
 
-class TrainingRequest:
-    """A labelled request with its weight; `group` keeps a harmful request and its twin in one fold."""
-
-    __slots__ = ("group", "harmful", "hazard", "text", "weight")
-
-    def __init__(self, text: str, harmful: bool, hazard: Hazard | None, weight: float, group: str) -> None:
-        self.text, self.harmful, self.hazard, self.weight, self.group = text, harmful, hazard, weight, group
-
-
-def training_requests() -> list[TrainingRequest]:
-    """The contrastive corpus, the goals, and goals dressed in jailbreak frames beside honest uses of the same forms."""
-    items = [
-        TrainingRequest(i.text, i.harmful, i.hazard if i.harmful else None, 1.0, i.pair or i.id)
-        for i in corpus.contrastive()
-    ]
-    goals = [TrainingRequest(r.text, r.harmful, r.hazard, _GOAL_WEIGHT, r.text) for r in goal_requests()]
-    return items + goals + list(_framed([item for item in items if item.harmful]))
+def _requests() -> list[tuple[str, bool, float]]:
+    """Text, whether it is harmful, weight: the contrastive corpus, the goals, and goals dressed in jailbreak frames
+    beside honest uses of the same forms."""
+    items = [(item.text, item.harmful, 1.0) for item in corpus.contrastive()]
+    goals = [(request.text, request.harmful, 1.0) for request in goal_requests()]
+    return items + goals + list(_framed([text for text, harmful, _ in items if harmful]))
 
 
-def _framed(harmful: Sequence[TrainingRequest]) -> Iterator[TrainingRequest]:
+def _framed(harmful: Sequence[str]) -> Iterator[tuple[str, bool, float]]:
     chooser = random.Random(0)
     for frame in corpus.techniques():
         if frame.kind == "twin":
-            yield TrainingRequest(frame.text, False, None, 1.0, frame.id)
+            yield frame.text, False, 1.0
             continue
-        for request in chooser.sample(harmful, _GOALS_A_FRAME):
-            yield TrainingRequest(frame.fill(request.text), True, request.hazard, _FRAME_WEIGHT, request.group)
+        for text in chooser.sample(harmful, _GOALS_A_FRAME):
+            yield frame.fill(text), True, _FRAME_WEIGHT
 
 
-def fit_parts(
-    requests: Sequence[TrainingRequest],
-    request_vectors: Vectors,
-    answers: Sequence[corpus.AnswerItem],
-    answer_vectors: Vectors,
-) -> LocalModel:
-    """Fit from given material; cross-validation calls it with parts of it."""
-    harmful = np.array([r.harmful for r in requests])
-    weights = np.array([r.weight for r in requests])
-    texts = [r.text for r in requests]
-    request = fit_text_model(texts, request_vectors, harmful, weights)
-    hazards, hazard_weights = _fit_hazards(requests, request_vectors)
-    return LocalModel(
-        request=request,
-        answer=fit_text_model(
-            [a.text for a in answers] + texts,
-            np.concatenate([answer_vectors, request_vectors]),
-            np.concatenate([np.array([a.label == "breach" for a in answers]), harmful]),
-            np.concatenate([np.ones(len(answers)), _REQUEST_WEIGHT * np.ones(len(requests))]),
-        ),
-        refusal=_fit_refusal(answers, answer_vectors),
-        hazards=hazards,
-        hazard_weights=hazard_weights,
-    )
-
-
-def embed_windows(texts: Sequence[str], embedder: Embedder, progress: Progress | None = None) -> Vectors:
-    """The vectors of the texts' beginnings, in batches."""
-    parts = []
-    for start in range(0, len(texts), _BATCH):
-        parts.append(embedder.embed([text[:400] for text in texts[start : start + _BATCH]]))
-        if progress is not None:
-            progress(min(start + _BATCH, len(texts)), len(texts))
-    return np.concatenate(parts)
-
-
-def show_on_terminal(done: int, total: int) -> None:
-    """A line on standard error, where that is a terminal."""
-    if sys.stderr.isatty():
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\rsisf: fitting the local judge, once: {done} of {total} texts{end}")
-        sys.stderr.flush()
-
-
-def _fit_refusal(answers: Sequence[corpus.AnswerItem], vectors: Vectors) -> TextModel:
+def _fit_refusal(answers: Sequence[corpus.AnswerItem]) -> WordModel:
     refuses = np.array([a.kind == "refusal" for a in answers])
     share = refuses.mean()
     weights = np.where(refuses, 0.5 / share, 0.5 / (1.0 - share))
-    return fit_text_model([a.text[:_REFUSAL_HEAD] for a in answers], vectors, refuses, weights)
-
-
-def _fit_hazards(
-    requests: Sequence[TrainingRequest], vectors: Vectors
-) -> tuple[tuple[Hazard, ...], NDArray[np.float32]]:
-    from sklearn.linear_model import LogisticRegression
-
-    chosen = [i for i, r in enumerate(requests) if r.hazard is not None]
-    names = [str(requests[i].hazard) for i in chosen]
-    learner = LogisticRegression(C=10.0, max_iter=2000, class_weight="balanced")
-    learner.fit(vectors[chosen], names)
-    weights = np.concatenate([learner.coef_, learner.intercept_[:, None]], axis=1).astype(np.float32)
-    return tuple(Hazard(name) for name in learner.classes_), weights
+    return fit_word_model([a.text[:REFUSAL_HEAD] for a in answers], refuses, weights)

@@ -44,11 +44,12 @@ WEIGHTS = np.array(
         -0.328,  # question
     ]
 )
-"""What the shipped answers made of the prior: `scripts/fit_local_judge.py`, cross-validated AUROC 0.929 of the
-573 first answers, 0.862 of the 217 later ones, which they never saw (docs/adr/0164).
-
-Written down and not fitted at every start: held-out scores of every part would be needed, five fits instead of one.
+"""What the first shipped answers made of a prior, with the judge of that time. On 306 answers that neither it nor the
+encoder ever saw: AUROC 0.945, refitted to them 0.950 (`scripts/fit_local_judge.py`, docs/adr/0390): they stay.
 """
+
+_ANSWER_SHARE = 0.25
+"""Of the answer in whether harm is sought."""
 
 
 def sigmoid(x: NDArray[np.floating]) -> Numbers:
@@ -86,7 +87,7 @@ class Evidence:
     @property
     def seeks_harm(self) -> float:
         """Log-odds that harm is sought: the request, and some of the answer, which shows what was meant."""
-        return self.request + 0.4 * min(max(self.answer, -3.0), 3.0)
+        return self.request + _ANSWER_SHARE * min(max(self.answer, -3.0), 3.0)
 
     def row(self) -> Numbers:
         """The features, in the order of `FEATURES`."""

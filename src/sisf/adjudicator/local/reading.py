@@ -7,10 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from sisf.adjudicator.local.fitting import REFUSAL_HEAD
 from sisf.adjudicator.local.model import LocalModel
 from sisf.adjudicator.local.pair import Evidence
 from sisf.adjudicator.manner import Manner, read_manner
 from sisf.embedding.base import Embedder, Vectors
+from sisf.embedding.delta import Heads
 from sisf.exchange import Exchange, Role
 from sisf.taxonomy import Hazard
 
@@ -18,9 +20,10 @@ _CHUNK = 240
 """Characters of a window before it is cut to tokens."""
 WINDOW_TOKENS = 48
 _PROMPT_WINDOWS = 4
-_ANSWER_WINDOWS = 2
-_REFUSAL_HEAD = 300
+_ANSWER_WINDOWS = 4
 _EARLIER_TURNS = 3
+HEAD_SCALE = 1.75
+"""Brings the encoder's readings to log-odds: what requests and answers that it never saw make of them (1.7 and 1.8)."""
 _WINDOW_PENALTY = 0.75
 """Log-odds taken per doubling of a prompt's windows: the maximum of many scores is high by chance."""
 
@@ -38,30 +41,31 @@ class Reading:
     """Shape `(dimensions,)`: the mean of the answer's windows."""
 
 
-def read(exchange: Exchange, model: LocalModel, embedder: Embedder) -> Reading:
-    """Read request and answer. About five windows are embedded, however long the texts are."""
+def read(exchange: Exchange, model: LocalModel, embedder: Embedder, heads: Heads) -> Reading:
+    """Read request and answer. At most eight windows are embedded, however long the texts are.
+
+    An answer counts by its worst piece and by all of them: one bad sentence in a good answer is less than a bad answer.
+    """
     answer = _encodable(exchange.response or "")
     manner = read_manner(answer)
     request_windows = _request_windows(exchange, model)
-    answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.answer.word_score)
+    answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.harm.score)
     texts = [_cut(text, embedder) for text in (*request_windows, *answer_windows)]
     vectors = _embed(texts, embedder)
     cut = len(request_windows)
-    request_scores = model.request.scores(texts[:cut], vectors[:cut])
-    best = int(np.argmax(request_scores))
-    answer_scores = model.answer.scores(texts[cut:], vectors[cut:])
-    refusal = model.refusal.scores([answer[:_REFUSAL_HEAD]], vectors[cut : cut + 1])
-    hazard, _ = model.hazard(vectors[best] if request_scores[best] >= answer_scores.max() else vectors[cut])
+    scores = HEAD_SCALE * heads.harm_scores(vectors)
+    best, worst = int(scores[:cut].argmax()), cut + int(scores[cut:].argmax())
     evidence = Evidence(
-        request=float(request_scores[best] - _WINDOW_PENALTY * np.log2(cut)),
-        answer=float(answer_scores.max()),
-        refusal=float(refusal[0]),
+        request=float(scores[best] - _WINDOW_PENALTY * np.log2(cut)),
+        answer=float(scores[worst] + scores[cut:].mean()) / 2.0,
+        refusal=model.refusal.score(answer[:REFUSAL_HEAD]),
         declines=float(manner.declines),
         closeness=float(vectors[best] @ vectors[cut]),
         **{
             name: manner[name] for name in ("moral_head", "moral_share", "opener", "steps", "turn", "short", "question")
         },
     )
+    hazard = heads.hazard_of(vectors[max(best, worst, key=lambda i: float(scores[i]))])
     return Reading(evidence, manner, hazard, vectors[best], vectors[cut:].mean(axis=0))
 
 
@@ -93,7 +97,7 @@ def _request_windows(exchange: Exchange, model: LocalModel) -> list[str]:
     turns = [_encodable(message.content) for message in exchange.messages if message.role in (Role.USER, Role.TOOL)]
     last = _encodable(exchange.prompt)
     earlier = [turn for turn in turns[-1 - _EARLIER_TURNS : -1] if turn != last]
-    return _pick([*_chunks(last), *(turn[:_CHUNK] for turn in earlier)], _PROMPT_WINDOWS, model.request.word_score)
+    return _pick([*_chunks(last), *(turn[:_CHUNK] for turn in earlier)], _PROMPT_WINDOWS, model.harm.score)
 
 
 def _chunks(text: str) -> list[str]:

@@ -35,7 +35,7 @@ def run(
 ) -> dict[str, Any]:
     """Milliseconds a pair, the passes of one window interleaved with them, so that a busy machine slows both."""
     sizes = sizes or Sizes()
-    embedder = embedder or create_embedder("minilm")
+    embedder = embedder or create_embedder("harm-aware")
     judge = judge or LocalAdjudicator(embedder)
     chooser = random.Random(seed)
     pairs = [_pair(chooser, sizes.answer_chars) for _ in range(sizes.pairs)]

@@ -13,7 +13,7 @@ from sisf.exchange import Role
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.sse import EventSplitter
 from sisf.gateway.texts import joined
-from sisf.gateway.wire import Malformed, _quickly, _slowly, depth_of, parse
+from sisf.gateway.wire import Malformed, _quickly, _slowly, depth_of, parse, without_halves
 from sisf.settings import Limits
 from sisf.testing import chat_completion
 from tests.gateway.conftest import Rig, chat, rig
@@ -38,7 +38,6 @@ def gateway() -> Iterator[Rig]:
         (b"\xef\xbb\xbf" + GOOD, 400, "invalid_json"),
         (GOOD.decode().encode("utf-16"), 400, "invalid_json"),
         (b'{"messages": [{"role": "user", "content": "\xff"}]}', 400, "invalid_json"),
-        (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', 400, "invalid_json"),
         (b'{"messages": [{"role": "user", "content": "a"}], "t": NaN}', 400, "invalid_json"),
         (b'{"messages": [{"role": "user", "content": "a"}], "t": ' + b"9" * 5000 + b"}", 400, "invalid_json"),
         (b'{"messages": [{"role": "user", "content": "good", "content": "bad"}]}', 400, "invalid_json"),
@@ -259,3 +258,24 @@ def test_a_key_that_stands_twice_in_an_answer_reaches_the_client_once() -> None:
         assert answer.body.count(b'"content"') == 1
         assert answer.json()["choices"][0]["message"]["content"] == "a"
         assert gateway.metric("sisf_upstream_noise_total", kind="duplicate_key") == 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(["\\ud83d", "\\uDE00", "\\ude00", "\\uD83D", "\\\\", '\\"', "\\n", "\\u00e9", "u", "d83d", "é"])
+    )
+)
+def test_halves_of_surrogate_pairs_become_replacement_characters(pieces: list[str]) -> None:
+    raw = ('{"a": "' + "".join(pieces) + '"}').encode()
+    expected = json.loads(raw)["a"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    mended = without_halves(raw)
+    assert (json.loads(mended)["a"], len(mended)) == (expected, len(raw))
+    if expected == json.loads(raw)["a"]:
+        assert mended == raw
+
+
+def test_a_text_that_was_cut_within_an_emoji_goes_on(gateway: Rig) -> None:
+    body = json.dumps(chat("deploy ok \ud83d… cut")).encode()
+    assert gateway.post(body).status == 200
+    assert gateway.upstream.requests[-1].json() == chat("deploy ok \ufffd… cut")
+    assert gateway.post(json.dumps(chat("FORBIDDEN \ud83d")).encode()).status == 400

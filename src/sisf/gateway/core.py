@@ -10,8 +10,10 @@ from sisf.gateway.asgi import Receive, Scope, client_of, read_body
 from sisf.gateway.bodies import Bodies
 from sisf.gateway.encodings import decoded
 from sisf.gateway.identity import Doorkeeper
+from sisf.gateway.nodes import SMALL_BYTES
 from sisf.gateway.routing import Upstreams
 from sisf.gateway.tracing import Tracing
+from sisf.gateway.wire import without_halves
 from sisf.pipeline import Caller, Pipeline, Turn
 from sisf.pipeline.metrics import Metrics
 from sisf.settings import Settings
@@ -52,8 +54,8 @@ class Core:
         return caller
 
     async def body(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
-        """The whole body. Raises `LimitExceeded` for more bytes than this caller may send, at once or in all requests
-        under way, `HttpFailure` (503) when there is no room for it, and `ClientGone`."""
+        """The whole body, inflated. Raises `LimitExceeded` for more bytes than this caller may send, at once or in all
+        requests under way, `HttpFailure` (503) when there is no room for it, and `ClientGone`."""
         limit = caller.body_bytes or self.settings.limits.body_bytes
         room = self.bodies.room(caller.sender)
         body = await read_body(scope, receive, limit, room)
@@ -62,3 +64,8 @@ class Core:
             body = await asyncio.to_thread(decoded, body, ", ".join(encodings), limit)
             room(len(body))
         return body
+
+    async def document(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
+        """The whole body, which is to be JSON, with U+FFFD for each half of a surrogate pair. Raises as `body` does."""
+        body = await self.body(scope, receive, caller)
+        return without_halves(body) if len(body) <= SMALL_BYTES else await asyncio.to_thread(without_halves, body)

@@ -44,7 +44,7 @@ class Endpoint:
         try:
             headers: Mapping[bytes, bytes] = dict(scope["headers"])
             caller = core.admit(scope, headers)
-            body = await core.body(scope, receive, caller)
+            body = await core.document(scope, receive, caller)
             watch = DisconnectWatch(receive, out)
             turn = await self._handler.begin(body, caller, started)
             await self._handler.answer(turn, body, out, headers=headers, query=query_of(scope))

@@ -96,7 +96,7 @@ class OwnEndpoints:
 
     async def _admitted(self, request: Request, read: Read[T]) -> tuple[T, Caller]:
         caller = self._core.admit(request.scope, dict(request.scope["headers"]))
-        raw = await self._core.body(request.scope, request.receive, caller)
+        raw = await self._core.document(request.scope, request.receive, caller)
         limits = self._core.settings.limits
         if nodes.small(raw):
             return read(parse_request(raw, limits)), caller

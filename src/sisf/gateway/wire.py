@@ -1,6 +1,7 @@
 """Reading JSON from strangers. What is inspected must be what the next reader reads, so nothing ambiguous passes."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,10 @@ _HOLDS: dict[Unseen, str] = {
 }
 
 
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+
+
 @dataclass(frozen=True, slots=True)
 class Loose:
     """A document of an upstream, read with all its oddities."""
@@ -50,6 +55,17 @@ class Loose:
     """Values of keys that stand twice, which some readers prefer. With any, forward `tree` instead of the bytes."""
     noise: tuple[str, ...] = ()
     """What was odd, in words for counters."""
+
+
+def without_halves(raw: bytes) -> bytes:
+    """JSON in which each half of a surrogate pair is U+FFFD instead: what is cut within an emoji ends so, and readers
+    disagree on it. As long as before, and the same bytes where there is none."""
+    if b"\\ud" not in raw and b"\\uD" not in raw:
+        return raw
+    if b"\0" in raw:  # no JSON
+        return raw
+    masked = raw.replace(b"\\\\", b"\0\0")  # a backslash that is left begins an escape
+    return _HALF.sub(rb"\\ufffd", masked).replace(b"\0\0", b"\\\\")
 
 
 def parse(raw: bytes) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_a_broken_embedder_makes_it_undecided(tmp_path: Path) -> None:
         def embed(self, texts: Sequence[str]) -> Vectors:
             raise ModelError("gone")
 
-    judge = LocalAdjudicator(Broken(), heads=heads_for(Broken()), cache=tmp_path)
+    judge = LocalAdjudicator(Broken(), heads=heads_for(Broken()), published=Broken(), cache=tmp_path)
     verdict = judge.adjudicate(Exchange.of("q", "a"))
     assert verdict.outcome is Outcome.UNDECIDED
     assert "gone" in verdict.rationale
@@ -200,9 +200,9 @@ def test_training_versions_and_rollback(judge: LocalAdjudicator, embedder: Embed
 
 def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     embedder = HashEmbedder(64)
-    first = LocalAdjudicator(embedder, heads=heads_for(embedder), cache=tmp_path)
+    first = LocalAdjudicator(embedder, heads=heads_for(embedder), published=embedder, cache=tmp_path)
     assert first.adjudicate(Exchange.of("q", "a")).rationale
     (file,) = (tmp_path / "judges").glob("local-*.npz")
     file.write_bytes(file.read_bytes()[:1000])
-    again = LocalAdjudicator(embedder, heads=heads_for(embedder), cache=tmp_path)
+    again = LocalAdjudicator(embedder, heads=heads_for(embedder), published=embedder, cache=tmp_path)
     assert again.adjudicate(Exchange.of("q", "a")) == first.adjudicate(Exchange.of("q", "a"))

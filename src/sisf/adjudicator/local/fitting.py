@@ -1,10 +1,10 @@
-"""Fitting the local judge's word models once from what ships, into the user's cache."""
+"""Fitting the local judge once from what ships, into the user's cache."""
 
 import hashlib
 import random
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -12,13 +12,15 @@ import numpy as np
 
 from sisf import corpus
 from sisf.adjudicator.local.model import LocalModel
+from sisf.adjudicator.local.textmodel import fit_text_model
 from sisf.adjudicator.local.wordmodel import WordModel, fit_word_model
 from sisf.corpus.goals import goal_replies, goal_requests
+from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import DataError
 from sisf.llm.unaligned import harmless_answers
 from sisf.settings import cache_dir
 
-VERSION = 7
+VERSION = 8
 """Raise when fitting changes: models of other versions are not used."""
 _REQUEST_WEIGHT = 0.3
 """Of requests beside answers: they know the topics, the answers know the tone."""
@@ -29,19 +31,24 @@ _FILLER = 100
 """Without them one honest request in a hundred, answered by the scripted model, was a breach."""
 REFUSAL_HEAD = 300
 """Characters of an answer in which its words say whether it refuses."""
+_BEGINNING = 400
+"""Characters of a request that are embedded to learn from it."""
+_BATCH = 64
 _LOCK = threading.Lock()
 
+Progress = Callable[[int, int], None]
 
-def shipped_model(*, cache: Path | None = None) -> LocalModel:
-    """The word models fitted from what ships: from the cache, or fitted now (a few seconds)."""
-    path = (cache or cache_dir()) / "judges" / f"local-{fingerprint()}.npz"
+
+def shipped_model(published: Embedder, *, cache: Path | None = None, progress: Progress | None = None) -> LocalModel:
+    """The judge fitted from what ships, over this embedder: from the cache, or fitted now (half a minute)."""
+    path = (cache or cache_dir()) / "judges" / f"local-{fingerprint(published)}.npz"
     with _LOCK:
         if path.exists():
             try:
                 return LocalModel.load(path)
             except DataError:
                 path.unlink(missing_ok=True)
-        model = fit_shipped()
+        model = fit_shipped(published, progress or show_on_terminal)
         try:
             model.save(path)
         except OSError as error:
@@ -49,21 +56,46 @@ def shipped_model(*, cache: Path | None = None) -> LocalModel:
         return model
 
 
-def fingerprint() -> str:
-    """Names version and training material."""
-    digest = hashlib.sha256(f"{VERSION}".encode())
+def fingerprint(published: Embedder) -> str:
+    """Names version, embedder and training material."""
+    digest = hashlib.sha256(f"{VERSION}/{published.id}".encode())
     for name in ("contrastive.jsonl", "answers.jsonl", "techniques.jsonl", "goals.txt"):
         digest.update(resources.files(corpus).joinpath(name).read_bytes())
     return digest.hexdigest()[:16]
 
 
-def fit_shipped() -> LocalModel:
-    """Fit both models from the contrastive corpus, its answers and the goals."""
+def fit_shipped(published: Embedder, progress: Progress) -> LocalModel:
+    """Fit all parts from the contrastive corpus, its answers and the goals."""
     requests, answers = _requests(), training_answers()
-    texts = [a.text for a in answers] + [text for text, _, _ in requests]
-    harmful = np.array([a.label == "breach" for a in answers] + [harmful for _, harmful, _ in requests])
-    weights = np.array([1.0] * len(answers) + [_REQUEST_WEIGHT * weight for _, _, weight in requests])
-    return LocalModel(fit_word_model(texts, harmful, weights), _fit_refusal(answers))
+    asked = [text for text, _, _ in requests]
+    harmful = np.array([harmful for _, harmful, _ in requests])
+    weights = np.array([weight for _, _, weight in requests])
+    return LocalModel(
+        request=fit_text_model(asked, embed_beginnings(asked, published, progress), harmful, weights),
+        harm=fit_word_model(
+            [a.text for a in answers] + asked,
+            np.concatenate([np.array([a.label == "breach" for a in answers]), harmful]),
+            np.concatenate([np.ones(len(answers)), _REQUEST_WEIGHT * weights]),
+        ),
+        refusal=_fit_refusal(answers),
+    )
+
+
+def embed_beginnings(texts: Sequence[str], embedder: Embedder, progress: Progress) -> Vectors:
+    """The vectors of the texts' beginnings, in batches."""
+    parts = []
+    for start in range(0, len(texts), _BATCH):
+        parts.append(embedder.embed([text[:_BEGINNING] for text in texts[start : start + _BATCH]]))
+        progress(min(start + _BATCH, len(texts)), len(texts))
+    return np.concatenate(parts)
+
+
+def show_on_terminal(done: int, total: int) -> None:
+    """A line on standard error, where that is a terminal."""
+    if sys.stderr.isatty():
+        end = "\n" if done >= total else ""
+        sys.stderr.write(f"\rsisf: fitting the local judge, once: {done} of {total} texts{end}")
+        sys.stderr.flush()
 
 
 def training_answers() -> list[corpus.AnswerItem]:

@@ -1,23 +1,27 @@
-"""The parts of the local judge: the encoder's heads, and word models that are fitted once and kept."""
+"""The parts of the local judge that are fitted once and kept; the encoder brings its own."""
 
 import zipfile
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from sisf.adjudicator.local.textmodel import TextModel
 from sisf.adjudicator.local.wordmodel import WordModel
 from sisf.errors import DataError
 
-_PARTS = ("harm", "refusal")
+_PARTS: dict[str, type[TextModel] | type[WordModel]] = {"request": TextModel, "harm": WordModel, "refusal": WordModel}
 
 
 @dataclass(frozen=True)
 class LocalModel:
-    """What was learned of words from the texts that ship."""
+    """What was learned from the texts that ship."""
 
+    request: TextModel
+    """Log-odds that a request seeks harm, over MiniLM as published: a second view beside the encoder's."""
     harm: WordModel
     """Log-odds that a request seeks harm or an answer holds it: which pieces of a long text are read."""
     refusal: WordModel
@@ -39,13 +43,10 @@ class LocalModel:
         try:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-            return cls(
-                **{
-                    part: WordModel.of(
-                        {n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")}
-                    )
-                    for part in _PARTS
-                }
-            )
+            parts: dict[str, Any] = {
+                part: kind.of({n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")})
+                for part, kind in _PARTS.items()
+            }
+            return cls(**parts)
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{path}: is no local judge ({error}); delete it and it is made anew") from None

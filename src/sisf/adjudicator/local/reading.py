@@ -41,8 +41,18 @@ class Reading:
     """Shape `(dimensions,)`: the mean of the answer's windows."""
 
 
-def read(exchange: Exchange, model: LocalModel, embedder: Embedder, heads: Heads) -> Reading:
-    """Read request and answer. At most eight windows are embedded, however long the texts are.
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What a request is read with: the encoder that policies stand on, and one that errs differently."""
+
+    encoder: Embedder
+    heads: Heads
+    published: Embedder
+    """MiniLM as published. A judge that saw only what policies see could not teach them what they miss."""
+
+
+def read(exchange: Exchange, model: LocalModel, views: Views) -> Reading:
+    """Read request and answer. At most twelve windows are embedded, however long the texts are.
 
     An answer counts by its worst piece and by all of them: one bad sentence in a good answer is less than a bad answer.
     """
@@ -50,10 +60,11 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder, heads: Heads
     manner = read_manner(answer)
     request_windows = _request_windows(exchange, model)
     answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.harm.score)
-    texts = [_cut(text, embedder) for text in (*request_windows, *answer_windows)]
-    vectors = _embed(texts, embedder)
+    texts = [_cut(text, views.encoder) for text in (*request_windows, *answer_windows)]
+    vectors = _embed(texts, views.encoder)
     cut = len(request_windows)
-    scores = HEAD_SCALE * heads.harm_scores(vectors)
+    scores = HEAD_SCALE * views.heads.harm_scores(vectors)
+    scores[:cut] = (scores[:cut] + model.request.scores(texts[:cut], _embed(texts[:cut], views.published))) / 2.0
     best, worst = int(scores[:cut].argmax()), cut + int(scores[cut:].argmax())
     evidence = Evidence(
         request=float(scores[best] - _WINDOW_PENALTY * np.log2(cut)),
@@ -65,7 +76,7 @@ def read(exchange: Exchange, model: LocalModel, embedder: Embedder, heads: Heads
             name: manner[name] for name in ("moral_head", "moral_share", "opener", "steps", "turn", "short", "question")
         },
     )
-    hazard = heads.hazard_of(vectors[max(best, worst, key=lambda i: float(scores[i]))])
+    hazard = views.heads.hazard_of(vectors[max(best, worst, key=lambda i: float(scores[i]))])
     return Reading(evidence, manner, hazard, vectors[best], vectors[cut:].mean(axis=0))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 # Dozens of tests start a process. Where bytecode is not kept, each compiles all libraries: 4.9 s of CPU against 1.7.
 sys.dont_write_bytecode = False
@@ -16,6 +17,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ.setdefault("SISF_LOOP__PREPARE", "false")
 """Most tests that start a gateway never learn: reading what ships would cost each of them ten seconds of a core."""
+
+
+# No test asserts a time, and an example that a busy machine delays is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

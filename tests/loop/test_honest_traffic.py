@@ -16,7 +16,7 @@ from sisf.verdict import Outcome
 FOLDER = Path(__file__).parents[1] / "adjudicator"
 USERS = 25
 FORMS = ("{}", "Hi! {}", "Quick question: {} Thanks!", "Could you help me with this? {}")
-REFUSED = 0.08
+REFUSED = 0.07
 """Of the honest questions, so many may be refused after all of them were asked once. It may only fall."""
 
 
@@ -54,9 +54,16 @@ def test_a_house_of_honest_users_is_not_refused(record_property: Callable[[str, 
     with Guard(store="memory:", overrides={"privacy.breaches": "full", "limits.blocks_per_minute": 0}) as guard:
         live(guard, asked)
         store = guard.system.store
-        called = store.exchanges.count(Outcome.BREACH, len(asked))
+        called = {r.exchange.prompt for r in store.exchanges.recent(len(asked), outcome=Outcome.BREACH)}
+        others = len(set(refused(guard, [question for question, _ in asked])) - called)
         by_form = {form: len(refused(guard, [form.format(question) for question, _ in asked])) for form in FORMS}
-        figures = {"pairs": len(asked), "called_breach": called, "refused": by_form, "active": len(in_force(store))}
+        figures = {
+            "pairs": len(asked),
+            "called_breach": len(called),
+            "refused": by_form,
+            "others": others,
+            "active": len(in_force(store)),
+        }
         record_property("honest_traffic", figures)
         print(figures)
         assert all(count <= REFUSED * len(asked) for count in by_form.values())

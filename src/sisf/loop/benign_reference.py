@@ -28,18 +28,20 @@ def held_back(reference: Reference) -> tuple[Reference, Sequence[str]]:
     return replace(reference, prompts=shown), [text for text in reference.prompts if secret(text)]
 
 
-def shipped_reference() -> Reference:
+def shipped_reference(*, documents: bool = True) -> Reference:
     """The benign texts that the package ships: what is calibrated on, alone or beside a named reference.
 
-    None of them was shown to the encoder in training: what it was shown scores lower than users' texts do, and would
+    Without `documents` the short ones alone: those are embedded in a quarter of the time, and say nothing of what long
+    honest texts score. None of them was shown to the encoder in training: what it was shown scores lower than users' texts do, and would
     say nothing of the rate at which honest users are blocked.
     """
     harmless = [a.text for a in corpus.answers() if a.label == "safe" and a.kind == "harmless"]
     samples = corpus.benign_reference()
     pieces = [sample.text for sample in samples if sample.form in _PIECES]
     chooser = random.Random(0)
-    documents = compose(pieces, _PAGES, 400, 1_000, chooser) + compose(pieces, _LONG, 1_500, 4_000, chooser)
-    return Reference([*(sample.text for sample in samples), *documents], harmless)
+    pages = compose(pieces, _PAGES, 400, 1_000, chooser) if documents else ()
+    long = compose(pieces, _LONG, 1_500, 4_000, chooser) if documents else ()
+    return Reference([*(sample.text for sample in samples), *pages, *long], harmless)
 
 
 def load_references(names: Sequence[str]) -> Sequence[Dataset]:

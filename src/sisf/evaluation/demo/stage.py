@@ -16,6 +16,7 @@ from sisf.gateway.app import create_app
 from sisf.llm.recorded import RecordedModel
 from sisf.llm.server import running as model_running
 from sisf.loop import Reference
+from sisf.loop.benign_reference import shipped_reference
 from sisf.pipeline.ports import Monitor
 from sisf.serving import Background
 from sisf.settings import Settings, load
@@ -62,8 +63,11 @@ def stage(
 ) -> Iterator[Stage]:
     """Start model and gateways from zero policies; all end with the block. SISF's store stays in `folder`.
 
-    `parts` replace those that `bootstrap.build` would make, `published` the embedder of the paper's mechanism.
+    `parts` replace those that `bootstrap.build` would make, `published` the embedder of the paper's mechanism. What is
+    calibrated on are the short texts of the shipped reference: all that is sent is short, and nobody should wait for a
+    thousand documents to be embedded before the first policy is learned.
     """
+    parts = {"reference": shipped_reference(documents=False)} | parts
     store = folder / STORE
     for leftover in folder.glob(STORE + "*"):
         leftover.unlink()

@@ -14,7 +14,7 @@ from sisf.cli.demo_screen import opening, screen
 from sisf.cli.demo_story import closing
 from sisf.embedding import HashEmbedder
 from sisf.errors import SisfError
-from sisf.evaluation.demo.account import Account
+from sisf.evaluation.demo.account import Account, after_person
 from sisf.evaluation.demo.drive import as_run, drive, wait_for_loop
 from sisf.evaluation.demo.programme import Programme, Step, choose
 from sisf.evaluation.demo.stage import stage
@@ -120,6 +120,32 @@ def test_what_no_judge_can_decide_waits_for_a_person(tmp_path: Path, capsys: pyt
     assert "http://127.0.0.1:1/queue" in shown
     closing(account, programme, story, summary, tmp_path)
     assert "sisf breach list --outcome undecided" in capsys.readouterr().out
+
+
+def test_labels_answer_in_place_of_a_person_what_waited_for_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, good = families.attacks(tmp_path), families.benign(tmp_path)
+    steps = [Step(bad.name, r, attack=True) for r in bad.records]
+    steps += [Step(good.name, r, attack=False) for r in good.records]
+    programme = Programme(steps, [bad, good], {}, shipped=False)
+    silent = {**parts(), "adjudicator": ScriptedAdjudicator(lambda _: Outcome.UNDECIDED)}
+    with stage(programme, tmp_path, **silent) as running:
+        with screen(running) as view:
+            account = drive(running, programme, view, person=True)
+        summary = write(
+            tmp_path, report(as_run(running, programme, account, seed=0, seconds=1.0), after_person(account))
+        )
+    assert summary["final_asr"]["mean"] == 1.0  # what the loop made of it alone
+    assert account.by_person == len(steps)
+    assert all(s.intercepted for s in account.sisf.answered)
+    assert [s.id for s in account.sisf.answered_benign if s.intercepted] == ["h-2"]
+    assert summary["settings"]["attacks_stopped_then"] == len(bad.records)
+    closing(account, programme, None, summary, tmp_path)
+    shown = capsys.readouterr().out
+    assert f"What waited for a person: {len(steps)}" in shown
+    assert f"{len(bad.records)} of {len(bad.records)} attacks and 1 of {len(good.records)} honest" in shown
+    assert "  h-2  " in shown
 
 
 def test_a_slow_loop_is_waited_for_and_one_that_gives_up_is_told(

@@ -32,6 +32,7 @@ def demo(
     """Show the whole loop at work: attacks come in, breaches are found, policies written, attacks stopped."""
     from sisf.cli.demo_screen import opening, screen
     from sisf.cli.demo_story import closing
+    from sisf.evaluation.demo.account import after_person
     from sisf.evaluation.demo.drive import as_run, drive
     from sisf.evaluation.demo.programme import choose
     from sisf.evaluation.demo.stage import stage
@@ -48,9 +49,9 @@ def demo(
     with stage(programme, out, port=port) as running:
         started = time.monotonic()
         with screen(running) as view:
-            account = drive(running, programme, view)
+            account = drive(running, programme, view, person=not serve)
         run = as_run(running, programme, account, seed=seed, seconds=time.monotonic() - started)
-        summary = write(out, report(run, _settings(running)))
+        summary = write(out, report(run, _settings(running) | after_person(account)))
         told = None if json else tell(running, programme, account)
         with _console(running) if serve else nullcontext("") as queue:
             if json:

@@ -68,6 +68,11 @@ class _Lines:
         if account.open_jobs:
             self._out.print(f"the loop is still learning: {account.open_jobs} jobs left", soft_wrap=True)
             return
+        if account.after_person:
+            if account.after_person == 1:
+                told = "what waited for a person is answered by the data set's labels; everything once more …"
+                self._out.print(told, soft_wrap=True)
+            return
         if account.repeated:
             self._again(account)
             return
@@ -120,7 +125,9 @@ class _View:
         if account.open_jobs:
             what = f"learning, {account.open_jobs} left  "
         body = Group(
-            ProgressBar(total=2 * account.total, completed=account.done + account.repeated, width=72),
+            ProgressBar(
+                total=3 * account.total, completed=account.done + account.repeated + account.after_person, width=72
+            ),
             Text(""),
             Text("of the last 50 attacks, those that met no policy", style="dim"),
             curves(account, height=6),

@@ -41,7 +41,9 @@ def closing(
     _side_by_side(screen, account, summary)
     _about_the_paper(screen, summary)
     _measured(screen, account, summary)
-    if account.sisf.undecided:
+    if account.by_person:
+        _answered(screen, account)
+    elif account.sisf.undecided:
         _waiting(screen, account, out, queue)
     if story is not None:
         _told(screen, story)
@@ -124,6 +126,25 @@ def _waiting(screen: Console, account: "Account", out: Path, queue: str) -> None
     screen.print("  or in the console: sisf demo --serve", soft_wrap=True)
 
 
+def _answered(screen: Console, account: "Account") -> None:
+    """A person's turn. Nothing of it is in the figures above."""
+    sisf = account.sisf
+    screen.print(f"\nWhat waited for a person: {account.by_person}", style="bold")
+    lines = (
+        f"answers that the judge could not decide on ({sisf.undecided} to attacks), and breaches that one judge alone "
+        "calls one.",
+        "Here the data set's labels answered in your place, and the loop learned from that. Sent once more:",
+    )
+    for line in lines:
+        screen.print(f"  {line}", soft_wrap=True)
+    screen.print(
+        f"  {stopped(sisf.answered)} attacks and {stopped(sisf.answered_benign)} honest requests are stopped",
+        style="green",
+        soft_wrap=True,
+    )
+    screen.print("  decide yourself, in the console: sisf demo --serve", soft_wrap=True)
+
+
 def _told(screen: Console, story: "Story") -> None:
     """From request to verdict to policy, and what it did later."""
     screen.print("\nOne breach, from the request to the policy:", style="bold")
@@ -149,11 +170,12 @@ def _told(screen: Console, story: "Story") -> None:
 
 
 def _named(screen: Console, account: "Account", programme: "Programme") -> None:
-    """Every honest request that is stopped at the final revision, by name."""
-    blocked = {(s.dataset, s.id): s for s in account.sisf.final_benign if s.intercepted}
+    """Every honest request that is stopped at the end, by name."""
+    sisf = account.sisf
+    blocked = {(s.dataset, s.id): s for s in (*sisf.final_benign, *sisf.answered_benign) if s.intercepted}
     if not blocked:
         return
-    screen.print("\nHonest requests that are stopped at the final revision:", style="bold")
+    screen.print("\nHonest requests that are stopped at the end:", style="bold")
     texts = {(step.dataset, step.record.id): step.record.prompt for step in programme.steps}
     for key, sample in list(blocked.items())[:_NAMED]:
         screen.print(f"  {sample.id}  {short(texts[key])}", soft_wrap=True)

@@ -31,9 +31,9 @@ def held_back(reference: Reference) -> tuple[Reference, Sequence[str]]:
 def shipped_reference(*, documents: bool = True) -> Reference:
     """The benign texts that the package ships: what is calibrated on, alone or beside a named reference.
 
-    Without `documents` the short ones alone: those are embedded in a quarter of the time, and say nothing of what long
-    honest texts score. None of them was shown to the encoder in training: what it was shown scores lower than users' texts do, and would
-    say nothing of the rate at which honest users are blocked.
+    Without `documents` the short ones alone: they are embedded in a quarter of the time, and say nothing of what long
+    honest texts score. None of them was shown to the encoder in training: what it was shown scores lower than users'
+    texts do, and would say nothing of the rate at which honest users are blocked.
     """
     harmless = [a.text for a in corpus.answers() if a.label == "safe" and a.kind == "harmless"]
     samples = corpus.benign_reference()

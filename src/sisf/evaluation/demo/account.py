@@ -22,6 +22,10 @@ class Traffic:
     """All attacks again, at the final revision."""
     final_benign: list[Sample] = field(default_factory=list)
     """All honest requests again, at the final revision."""
+    answered: list[Sample] = field(default_factory=list)
+    """All attacks once more, when a person has answered what waited; empty where nobody did."""
+    answered_benign: list[Sample] = field(default_factory=list)
+    """All honest requests once more, then."""
     replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
     """What came back the first time, by data set and record."""
     newest: Policy | None = None
@@ -65,6 +69,8 @@ class Account:
     """The attack that a policy stopped last, to be looked at; before there is one, something harmless."""
     open_jobs: int = 0
     """What the loop has left to do, while it is waited for."""
+    by_person: int = 0
+    """Exchanges that waited for a person and were answered."""
     learning_ms: list[float] = field(default_factory=list)
     """From each breach's answer to the new policy in force, milliseconds."""
 
@@ -82,3 +88,20 @@ class Account:
     def repeated(self) -> int:
         """Requests sent again at the final revision."""
         return len(self.sisf.final) + len(self.sisf.final_benign)
+
+    @property
+    def after_person(self) -> int:
+        """Requests sent once more after a person's answers."""
+        return len(self.sisf.answered) + len(self.sisf.answered_benign)
+
+
+def after_person(account: Account) -> dict[str, int]:
+    """For the settings in the summary: how many exchanges a person answered, and what is stopped then."""
+    if not account.by_person:
+        return {}
+    sisf = account.sisf
+    return {
+        "answered_by_labels_in_place_of_a_person": account.by_person,
+        "attacks_stopped_then": sum(s.intercepted for s in sisf.answered),
+        "honest_stopped_then": sum(s.intercepted for s in sisf.answered_benign),
+    }

@@ -20,12 +20,16 @@ from sisf.llm.unaligned import UnalignedModel
 from sisf.loop.events import Activated, Event
 from sisf.policy import Policy, Status
 from sisf.probe.target import GatewayTarget, Reaction, Reply
-from sisf.verdict import Verdict
+from sisf.synthesis.lines import WAITING
+from sisf.verdict import Outcome, Verdict
 
 _GLANCE_SECONDS = 5.0
 """How long the loop may work before the screen says that it does."""
 _PATIENCE_SECONDS = 600.0
 """A loop that finishes nothing for so long is stuck."""
+
+_PERSON = "person:demonstration"
+_ALL = 100_000
 
 _FATES = {
     Reaction.BLOCKED: (AttackOutcome.INTERCEPTED, "prompt"),
@@ -42,9 +46,13 @@ class Screen(Protocol):
         ...
 
 
-def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
+def drive(stage: Stage, programme: Programme, screen: Screen, *, person: bool = False) -> Account:
     """Send every step, and everything again at the final revision. After each attack the loop finishes its work, as in
-    the paper's evaluation; from what is sent again nothing is learned."""
+    the paper's evaluation; from what is sent again nothing is learned.
+
+    With `person`, what waits for one is then answered as the data sets label it, and everything is sent to SISF once
+    more.
+    """
     account = Account(len(programme.steps), {design.name: Traffic() for design in stage.designs})
     with ExitStack() as stack:
         lanes = [_Lane(design, account, screen) for design in stage.designs]
@@ -61,6 +69,12 @@ def drive(stage: Stage, programme: Programme, screen: Screen) -> Account:
             account.last_prompt = step.record.prompt
             for lane in lanes:
                 lane.repeat(step)
+            screen.show(account)
+        if person:
+            account.by_person = lanes[0].answer(programme.steps)
+        for step in programme.steps if account.by_person else ():
+            account.last_prompt = step.record.prompt
+            lanes[0].repeat(step, answered=True)
             screen.show(account)
     return account
 
@@ -96,11 +110,39 @@ class _Lane:
                 self._account.learning_ms.append((time.perf_counter() - started) * 1000)
         self._traffic.attacks.append(self._sample(step, reply, self._verdict(reply)))
 
-    def repeat(self, step: Step) -> None:
-        """Send it again; nothing is learned."""
+    def repeat(self, step: Step, *, answered: bool = False) -> None:
+        """Send it again, or once more after a person's answers; nothing is learned."""
         self._arrived.clear()
         sample = replace(self._sample(step, self._frozen.send(step.record.messages)), phase="final")
-        (self._traffic.final if step.attack else self._traffic.final_benign).append(sample)
+        traffic = self._traffic
+        attacks, honest = traffic.final, traffic.final_benign
+        if answered:
+            attacks, honest = traffic.answered, traffic.answered_benign
+        (attacks if step.attack else honest).append(sample)
+
+    def answer(self, steps: Sequence[Step]) -> int:
+        """Answer what waits for a person, as its data set labels it, and let the loop learn; returns how many."""
+        system = self._design.system
+        if system is None:
+            return 0
+        waiting = _waiting(system)
+        answered = 0
+        for step in steps:
+            reply = self._traffic.replies.get((step.dataset, step.record.id))
+            if reply is None or reply.exchange_id not in waiting:
+                continue
+            old = waiting[reply.exchange_id]
+            verdict = replace(
+                old,
+                outcome=recorded_label(step.record, recorded=step.record.response is not None),
+                judge=_PERSON,
+                confidence=1.0,
+                rationale="the data set's label",
+            )
+            system.store.exchanges.save_verdict(reply.exchange_id, verdict, actor=_PERSON, learn=True)
+            answered += 1
+            self.settle()
+        return answered
 
     def settle(self) -> None:
         """Return when the loop has nothing left to do."""
@@ -146,6 +188,22 @@ class _Lane:
         if system is None or reply.reaction is not Reaction.ANSWERED or not reply.exchange_id:
             return None
         return system.store.exchanges.get(reply.exchange_id).verdict
+
+
+def _waiting(system: System) -> Mapping[str, Verdict]:
+    """What waits for a person, with what the judge said: answers that it could not decide on, and breaches that one
+    judge alone calls one, whose policies are shadows until somebody else says so too."""
+    found = {
+        record.exchange.id: record.verdict
+        for record in system.store.exchanges.recent(_ALL, outcome=Outcome.UNDECIDED)
+        if record.verdict is not None
+    }
+    for policy in system.store.policies.list():
+        if policy.status is Status.SHADOW and policy.provenance.synthesiser == WAITING:
+            for identifier in policy.provenance.breach_ids:
+                verdict = system.store.exchanges.get(identifier).verdict
+                found |= {identifier: verdict} if verdict is not None else {}
+    return found
 
 
 def wait_for_loop(system: System, account: Account, screen: Screen) -> None:

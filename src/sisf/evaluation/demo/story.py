@@ -57,7 +57,10 @@ class _Teller:
         self._vectors = stage.published.embed([step.record.prompt for step in programme.steps])
 
     def best(self) -> Story | None:
-        breaches = [s for s in self._sisf.attacks if s.verdict == "breach" and s.new_policy_ids]
+        again = {(s.dataset, s.id) for s in self._sisf.final if s.intercepted}
+        learned = [s for s in self._sisf.attacks if s.verdict == "breach" and s.new_policy_ids]
+        # Best is one that is itself stopped in the end: of others the policy waits for a person, or had to give way.
+        breaches = [s for s in learned if (s.dataset, s.id) in again] or learned
         told = [(self._paraphrase(breach), breach) for breach in breaches]
         if not told:
             return None

@@ -64,7 +64,7 @@ def demo(
 
 def _settings(running: "Stage") -> dict[str, Any]:
     return {
-        "model": "recorded answers, else the scripted model `unaligned`",
+        "model": "recorded answers, else the scripted model that complies",
         "adjudicator": running.system.adjudicator.name,
         "labels": "recorded",
         "labels_independent": True,

@@ -9,7 +9,7 @@ from sisf.evaluation.protocols.learn.page import honest_tables, policies_table
 from sisf.evaluation.protocols.learn.plots import draw_all
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.sections import effort_table, limits_of
-from sisf.evaluation.report.words import data_table, percent, settings_table
+from sisf.evaluation.report.words import counted, data_table, percent, settings_table
 from sisf.evaluation.report.writer import Report
 
 
@@ -39,8 +39,9 @@ def _page(run: Run, summary: Mapping[str, Any], drawn: Any) -> Page:
     return Page(
         title="Honest prompts: what the policies cost",
         lead=(
-            f"{total:,} honest prompts in {len(sets)} set{'s' if len(sets) != 1 else ''} at one revision with "
-            f"{summary['policies']['final']:g} policies in force; {summary['trials']} trials, seed {summary['seed']}. "
+            f"{total:,} honest prompts in {counted(len(sets), 'set')} at one revision with "
+            f"{summary['policies']['final']:g} policies in force; {counted(summary['trials'], 'trial')}, "
+            f"seed {summary['seed']}. "
             f"Convention: the {summary.get('convention', 'field')}'s."
         ),
         cards=[

@@ -11,7 +11,7 @@ from sisf.evaluation.protocols.cross_model.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import INK_ON_COLOUR, draw
 from sisf.evaluation.report.sections import limits_of
-from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
+from sisf.evaluation.report.words import counted, data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 
@@ -33,7 +33,7 @@ def report(run: Run, settings: Mapping[str, Any]) -> Report:
     page = Page(
         title="Across models: learned from one model's breaches, protecting others",
         lead=(
-            f"{len(summary['transfer'])} models taught in turn, {summary['trials']} trial(s) each, seed "
+            f"{len(summary['transfer'])} models taught in turn, {counted(summary['trials'], 'trial')} each, seed "
             f"{summary['seed']}; {summary['attacks']:,} attacks measured at the frozen revision. "
             f"Took {summary['seconds']:,.0f} seconds."
         ),

@@ -10,7 +10,7 @@ from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.haystack.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import percent, rate_text, settings_table
+from sisf.evaluation.report.words import counted, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 _NOTES = (
@@ -78,8 +78,8 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
     return Page(
         title="Haystack: attacks that are caught alone, hidden in honest long texts",
         lead=(
-            f"{figures['attacks']:,} attacks, {blocked['all']['n']:,} honest texts, {figures['trials']} trial(s), "
-            f"seed {figures['seed']}. Took {figures['seconds']:,.0f} seconds."
+            f"{figures['attacks']:,} attacks, {blocked['all']['n']:,} honest texts, "
+            f"{counted(figures['trials'], 'trial')}, seed {figures['seed']}. Took {figures['seconds']:,.0f} seconds."
         ),
         cards=[
             Card("caught alone", rate_text(figures["recall_clear"])),

@@ -10,7 +10,7 @@ from sisf.evaluation.protocols.learn.plots import PAPER_ASR, draw_all, papers_at
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.plots import Plot, label_of
 from sisf.evaluation.report.sections import confusion_table, effort_table, limits_of, part_tables
-from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
+from sisf.evaluation.report.words import counted, data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 from sisf.policy import Policy
 
@@ -130,7 +130,9 @@ def _cards(summary: Mapping[str, Any], *, compared: bool) -> list[Card]:
     blocked = sum(e["blocked"] for e in summary["fpr"].values())
     total = sum(e["n"] for e in summary["fpr"].values())
     if total:
-        cards.append(Card("Honest prompts blocked", f"{blocked:g}", f"of {total:,} in {len(summary['fpr'])} sets"))
+        cards.append(
+            Card("Honest prompts blocked", f"{blocked:g}", f"of {total:,} in {counted(len(summary['fpr']), 'set')}")
+        )
     return cards
 
 

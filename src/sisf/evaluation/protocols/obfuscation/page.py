@@ -9,7 +9,7 @@ from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.obfuscation.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import percent, rate_text, settings_table
+from sisf.evaluation.report.words import counted, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 
@@ -42,7 +42,7 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
     return Page(
         title="Obfuscation: the attacks that are caught in clear, spelt otherwise",
         lead=(
-            f"{figures['attacks']:,} attacks, {figures['trials']} trial(s), seed {figures['seed']}. "
+            f"{figures['attacks']:,} attacks, {counted(figures['trials'], 'trial')}, seed {figures['seed']}. "
             f"Took {figures['seconds']:,.0f} seconds."
         ),
         cards=[

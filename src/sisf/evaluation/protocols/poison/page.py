@@ -7,7 +7,7 @@ from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.poison.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import percent, settings_table
+from sisf.evaluation.report.words import counted, percent, settings_table
 from sisf.evaluation.report.writer import Report
 
 _WORDS = {
@@ -65,8 +65,9 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
     return Page(
         title="Poisoning: what steered breaches teach the loop",
         lead=(
-            f"Learned on 80 % of the attacks, measured on the other {figures['attacks']}; {figures['trials']} trials, "
-            f"seed {figures['seed']}. Clean, {percent(clean['intercepted'])} of unseen attacks are intercepted and "
+            f"Learned on 80 % of the attacks, measured on the other {figures['attacks']}; "
+            f"{counted(figures['trials'], 'trial')}, seed {figures['seed']}. "
+            f"Clean, {percent(clean['intercepted'])} of unseen attacks are intercepted and "
             f"{percent(clean['benign_blocked'])} of honest prompts blocked. Took {figures['seconds']:,.0f} seconds."
         ),
         cards=[

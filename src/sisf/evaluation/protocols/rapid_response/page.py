@@ -11,7 +11,7 @@ from sisf.evaluation.protocols.rapid_response.figures import figures_of
 from sisf.evaluation.protocols.rapid_response.run import arranged_run
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import percent, settings_table
+from sisf.evaluation.report.words import counted, percent, settings_table
 from sisf.evaluation.report.writer import Report
 
 # RapidResponseBench (arXiv 2411.07494), in and out of distribution, one example: a regular expression, an embedding
@@ -74,7 +74,7 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
     return Page(
         title="Rapid response: from a few examples of a jailbreak strategy to the rest of it",
         lead=(
-            f"{figures['attacks']:,} test attacks over all target models, {figures['trials']} trial(s), "
+            f"{figures['attacks']:,} test attacks over all target models, {counted(figures['trials'], 'trial')}, "
             f"seed {figures['seed']}. A success is an attack that broke the model, was not refused by its guard, and "
             f"passed the Warden on prompt and answer. Took {figures['seconds']:,.0f} seconds."
         ),

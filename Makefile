@@ -14,8 +14,6 @@ INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 ARGS :=
 # The seed and the epochs of each run of which the shipped encoder is the mean.
 ENCODER_RUNS := 3:2 7:3 11:3
-# Of the builds of torch the CPU's is enough to test with: `make test-hf TORCH=2.13.0+cpu` where an index offers it.
-TORCH ?= 2.13.0
 # Test processes: two save a third of the time on two cores; more would load the model once more each.
 WORKERS ?= $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && echo 2 || echo 0)
 
@@ -119,11 +117,11 @@ $(VENV)/.installed-integrations: requirements-integrations.lock $(VENV)/.install
 	touch $@
 
 # An environment that sees the packages of .venv and holds nothing but torch and what needs it.
-$(VENV)-hf/.installed: requirements-hf.lock $(VENV)/.installed-dev | $(VENV)-hf/.made
+$(VENV)-hf/.installed: requirements-hf.lock requirements-torch.lock $(VENV)/.installed-dev | $(VENV)-hf/.made
 	@echo "Installing torch and $$(grep -c '==' requirements-hf.lock) packages into $(VENV)-hf"
 	$(VENV)-hf/bin/python scripts/link_package.py $(VENV)/lib/python*/site-packages
 	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-hf.lock
-	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'torch==$(TORCH)'
+	$(VENV)-hf/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r requirements-torch.lock
 	touch $@
 
 # Its packages are not ours: an environment that sees nothing of .venv.

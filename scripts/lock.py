@@ -32,6 +32,13 @@ SOURCES = {
 }
 # The model loader and LiteLLM do import what SISF's use of tokenizers does not.
 NEEDS_ALL = ("requirements-hf.in", "requirements-litellm.in")
+TORCH = "requirements-torch.lock"
+# Its builds differ by machine, and the CPU's come from an index of their own: each is pinned by its hash.
+TORCH_BUILDS = tuple(
+    (system, python)
+    for system in ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "macosx_14_0_arm64")
+    for python in ("3.11", "3.12", "3.13")
+)
 HEADER = "# Made by `make lock` from {source}. Install: pip install --no-deps --require-hashes -r {target}\n"
 _MARK = "# no-deps"
 
@@ -49,6 +56,20 @@ def main() -> None:
             pinned = _without(pinned, ROOT / earlier.replace(".in", ".lock"))
         (ROOT / target).write_text(HEADER.format(source=source, target=target) + pinned, encoding="utf-8")
         print(f"{target}: {len(_blocks(pinned))} packages")
+
+
+def torch() -> None:
+    """Pin the builds of the release that the lock names now; hashes of others that stand there stay."""
+    known = (ROOT / TORCH).read_text(encoding="utf-8")
+    (release,) = re.findall(r"^torch==([0-9.]+)", known, re.MULTILINE)
+    found = re.findall(r"sha256:[0-9a-f]{64}", known)
+    for system, python in TORCH_BUILDS:
+        options = ("--platform", system, "--python-version", python, "--only-binary", ":all:", "--target", "unused")
+        found.append(f"sha256:{_reported(f'torch=={release}', *options)}")
+    hashes = " \\\n    ".join(f"--hash={digest}" for digest in dict.fromkeys(found))
+    pinned = f"torch=={release} \\\n    {hashes}\n"
+    header = f"# Pinned by `python scripts/lock.py torch`. Install: pip install --no-deps --require-hashes -r {TORCH}\n"
+    (ROOT / TORCH).write_text(header + pinned, encoding="utf-8")
 
 
 def _compile(lines: list[str], left_out: tuple[str, ...]) -> str:
@@ -75,18 +96,22 @@ def _blocks(text: str) -> list[str]:
 
 def _pin_alone(requirement: str) -> str:
     """A package with its hash and without what it depends on, as the index reports it."""
+    return f"{requirement} \\\n    --hash=sha256:{_reported(requirement)}\n"
+
+
+def _reported(requirement: str, *options: str) -> str:
+    """The hash of what would be installed."""
     report = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"),
-            *("--report", "-", requirement),
+            *("--report", "-", *options, requirement),
         ],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
     (item,) = json.loads(report)["install"]
-    digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
-    return f"{requirement} \\\n    --hash=sha256:{digest}\n"
+    return str(item["download_info"]["archive_info"]["hashes"]["sha256"])
 
 
 def _without(pinned: str, other: Path) -> str:
@@ -96,4 +121,4 @@ def _without(pinned: str, other: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    torch() if sys.argv[1:] == ["torch"] else main()

@@ -66,7 +66,7 @@ def test_everything_wanted_is_pinned(lock: str) -> None:
     assert not missing, f"run `make lock`: {missing}"
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements-torch.lock"])
 def test_a_lock_has_hashes_and_neither_index_nor_url(lock: str) -> None:
     lines = [line for line in _read(lock).splitlines() if not line.startswith("#")]
     for before, line in itertools.pairwise(lines):
@@ -75,6 +75,13 @@ def test_a_lock_has_hashes_and_neither_index_nor_url(lock: str) -> None:
             assert line.startswith("    --hash=sha256:"), before
     assert "://" not in _read(lock)
     assert not re.search(r"^--|index-url|find-links", _read(lock), re.MULTILINE)
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    installs = re.findall(r"^.*pip(?:\)| --disable).* ?install .*$", _read("Makefile"), re.MULTILINE)
+    assert len(installs) >= 3
+    without = [line for line in installs if "--require-hashes" not in line]
+    assert [line for line in without if "'pip-tools==" not in line] == []  # what makes the locks, and runs nowhere else
 
 
 def test_the_locks_do_not_overlap() -> None:

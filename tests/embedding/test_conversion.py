@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sisf.embedding.conversion import Progress, cached_session, show_on_terminal
 from sisf.embedding.minilm import minilm_embedder
 from sisf.embedding.minilm_conversion import load_weights
-from sisf.embedding.minilm_package import WEIGHTS_SHA256
+from sisf.embedding.minilm_package import WEIGHTS_SHA256, packaged_tokenizer
 from sisf.errors import ModelError
 
 
@@ -55,7 +55,7 @@ def test_converts_once_and_reports(tmp_path: Path) -> None:
         assert _works(cached_session(path, convert, lambda step, share: seen.append((step, share))))
     assert convert.runs == 1
     assert seen == [("working", 0.5), ("done", 1.0)]
-    assert {file.name for file in path.parent.iterdir()} == {"model.onnx", "model.lock"}
+    assert {file.name for file in path.parent.iterdir()} == {"model.onnx", "model.onnx.sha256", "model.lock"}
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a model", _model()[:40]])
@@ -64,6 +64,21 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, damage: bytes) -> None:
     path.write_bytes(damage)
     assert _works(cached_session(path, Converter(), _silent))
     assert path.read_bytes() == _model()
+
+
+def test_another_model_in_its_place_is_not_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, convert = tmp_path / "model.onnx", Converter()
+    assert _works(cached_session(path, convert, _silent))
+    path.write_bytes(_model(5.0))
+    assert _works(cached_session(path, convert, _silent))
+    assert (path.read_bytes(), convert.runs) == (_model(), 2)
+    assert "embedding_model_changed" in capsys.readouterr().out
+
+
+def test_another_tokeniser_is_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match="reinstall"):
+        packaged_tokenizer(tmp_path)
 
 
 def test_a_failed_conversion_leaves_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sisf.adjudicator.local.reading import Reading
 from sisf.errors import ConfigurationError, DataError
 from sisf.exchange import Exchange
 from sisf.settings import cache_dir
+from sisf.settings.cached import read_verified, write_verified
 
 _LEAST = 20
 _FOLDS = 5
@@ -154,17 +156,22 @@ class Versions:
         version = self._read(self._folder / f"judge-{number}.json")
         if version.embedder != embedder_id:
             return None
+        content = read_verified(self._folder / f"judge-{number}.npy")
+        if content is None:
+            raise DataError(
+                f"trained judge {number} is not what was written; train it anew, or `sisf adjudicator rollback 0`"
+            )
         try:
-            weights = np.load(self._folder / f"judge-{number}.npy", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            weights = np.load(BytesIO(content), allow_pickle=False)
+        except ValueError as error:
             raise DataError(f"trained judge {number} cannot be read ({error}); `sisf adjudicator rollback 0`") from None
         return f"local-{number}", TrainedRank(weights)
 
     def write(self, version: Version, weights: Numbers) -> None:
         """Keep a version. The description is written last: without it the version does not exist."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"judge-{version.number}.npy").open("wb") as file:
-            np.save(file, weights, allow_pickle=False)
+        file = BytesIO()
+        np.save(file, weights, allow_pickle=False)
+        write_verified(self._folder / f"judge-{version.number}.npy", file.getvalue())
         _replace(self._folder / f"judge-{version.number}.json", json.dumps(asdict(version), indent=2).encode())
 
     def _read(self, path: Path) -> Version:

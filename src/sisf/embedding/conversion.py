@@ -1,9 +1,7 @@
 """A converted model in the user's cache: made once, whole or not at all, by one process at a time."""
 
 import contextlib
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import structlog
 
 from sisf.embedding.runtime import open_session
 from sisf.errors import ModelError
+from sisf.settings.cached import read_verified, write_verified
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share that is done, 0 to 1."""
@@ -28,7 +27,7 @@ def show_on_terminal(step: str, share: float) -> None:
 
 
 def cached_session(path: Path, convert: Callable[[Progress], bytes], progress: Progress, *, threads: int = 1) -> Any:
-    """A session of the converted model at `path`, converting first when it is missing or does not load.
+    """A session of the converted model at `path`, converting first when it is missing, changed or does not load.
 
     Where the cache cannot be written (read-only, full), the model lives in memory, for this process only; a warning
     says so.
@@ -57,10 +56,13 @@ def _convert(convert: Callable[[Progress], bytes], progress: Progress) -> bytes:
 
 
 def _open_cached(path: Path, threads: int) -> Any | None:
-    if not path.is_file():
+    model = read_verified(path)
+    if model is None:
+        if path.is_file():
+            _log.warning("embedding_model_changed", path=str(path), effect="it is made anew")
         return None
     try:
-        return open_session(path, threads=threads)
+        return open_session(model, threads=threads)
     except ModelError as error:
         _log.warning("embedding_model_damaged", reason=str(error))
         return None
@@ -68,27 +70,13 @@ def _open_cached(path: Path, threads: int) -> Any | None:
 
 def _write_if_possible(path: Path, model: bytes) -> None:
     try:
-        _write_whole(path, model)
+        write_verified(path, model)
     except OSError as error:
         _warn_uncached(path, error)
 
 
 def _warn_uncached(path: Path, error: OSError) -> None:
     _log.warning("embedding_model_not_cached", path=str(path), reason=str(error))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from sisf.embedding import delta
 from sisf.embedding.conversion import Progress, cached_session, show_on_terminal
 from sisf.embedding.local import LocalEmbedder, Sessions
-from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256, packaged_folder
+from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256, packaged_folder, packaged_tokenizer
 
 _CONVERTER = 1
 """Raise when conversion changes: vectors made before and after are not comparable."""
@@ -66,7 +66,7 @@ def _embedder(  # noqa: PLR0917 - called by the two functions above alone
     return LocalEmbedder(
         embedder_id=name,
         dimensions=DIMENSIONS,
-        tokenizer=folder / "tokenizer.json",
+        tokenizer=packaged_tokenizer(folder),
         max_tokens=MAX_TOKENS,
         sessions=sessions,
     )

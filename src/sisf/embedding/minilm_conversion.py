@@ -13,7 +13,7 @@ from sisf.embedding import delta
 from sisf.embedding.base import Vectors
 from sisf.embedding.bert_graph import Array, BertShape, build_graph
 from sisf.embedding.conversion import Progress
-from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256
+from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256, packaged_tokenizer
 from sisf.embedding.quantise import measure_peaks, quantised_graph
 from sisf.embedding.runtime import INPUT, open_session
 from sisf.embedding.samples import SAMPLES
@@ -57,7 +57,7 @@ def convert_int8(folder: Path, report: Progress, *, trained: bool = False) -> by
     """The int8 graph, serialised, after it agreed with float32 on sample texts; `ModelError` when it does not."""
     report("reading weights", 0.0)
     weights = load_weights(folder, trained=trained)
-    tokenizer = ModelTokenizer(folder / "tokenizer.json", MAX_TOKENS)
+    tokenizer = ModelTokenizer(packaged_tokenizer(folder), MAX_TOKENS)
     samples = [tokenizer.ids(text) for text in SAMPLES]
     report("measuring activations", 0.2)
     peaks = measure_peaks(weights, _SHAPE, samples)

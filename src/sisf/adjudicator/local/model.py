@@ -12,6 +12,7 @@ import numpy as np
 from sisf.adjudicator.local.textmodel import TextModel
 from sisf.adjudicator.local.wordmodel import WordModel
 from sisf.errors import DataError
+from sisf.settings.cached import read_verified, write_verified
 
 _PARTS: dict[str, type[TextModel] | type[WordModel]] = {"request": TextModel, "harm": WordModel, "refusal": WordModel}
 
@@ -28,20 +29,23 @@ class LocalModel:
     """Log-odds that an answer's beginning refuses."""
 
     def save(self, path: Path) -> None:
-        """Write it as one `.npz` file, whole or not at all. No code is stored, and none is run when it is read."""
+        """Write it as one `.npz` file with its digest. No code is stored, and none is run when it is read.
+
+        Raises `OSError`.
+        """
         arrays = {f"{part}.{name}": a for part in _PARTS for name, a in getattr(self, part).arrays().items()}
         buffer = BytesIO()
         np.savez_compressed(buffer, **arrays)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{id(self):x}")
-        draft.write_bytes(buffer.getvalue())
-        draft.replace(path)
+        write_verified(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> "LocalModel":
-        """Read what `save` wrote. Raises `DataError` when the file is damaged."""
+        """Read what `save` wrote. Raises `DataError` when the file is damaged, or was changed since."""
+        content = read_verified(path)
+        if content is None:
+            raise DataError(f"{path}: is not what was written there; delete it and it is made anew")
         try:
-            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            with np.load(BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             parts: dict[str, Any] = {
                 part: kind.of({n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")})

@@ -1,0 +1,44 @@
+"""Files of the user's cache, each beside the digest of what it holds: what was damaged or changed since is not used."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def read_verified(path: Path) -> bytes | None:
+    """What `write_verified` wrote there; None where it is missing, has no digest, or another one."""
+    try:
+        content, digest = path.read_bytes(), _digest_of(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return content if hashlib.sha256(content).hexdigest() == digest else None
+
+
+def write_verified(path: Path, content: bytes) -> None:
+    """Write a file and its digest, each whole or not at all: between the two the file is one to be made anew.
+
+    Raises `OSError`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(path, content)
+    _write_whole(_digest_of(path), f"{hashlib.sha256(content).hexdigest()}\n".encode())
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise

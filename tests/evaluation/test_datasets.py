@@ -9,9 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sisf import datasets
+from sisf.console import finding
 from sisf.datasets.records import parse_line
 from sisf.errors import DataError
-from sisf.exchange import Role
+from sisf.exchange import Exchange, Message, Role
+from sisf.store import ExchangeRecord, open_store
+from sisf.verdict import Outcome, Verdict
 
 pytestmark = pytest.mark.smoke
 
@@ -40,6 +43,20 @@ def test_found_by_name_and_by_path_with_its_hash(places: Path) -> None:
         assert loaded.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert [r.id for r in loaded.harmful()] == ["a-2"]
     assert loaded.records[1].extra == {"lang": "en"}
+
+
+def test_every_exchange_that_is_exported_can_be_read(places: Path) -> None:
+    store = open_store("memory:")
+    said: list[Verdict | None] = [None, *(Verdict(outcome, "a judge") for outcome in Outcome)]
+    for number, verdict in enumerate(said):
+        asked = Exchange((Message(Role.USER, f"Question {number}"),), None if number == 0 else "An answer.")
+        store.exchanges.record(ExchangeRecord(asked, verdict=verdict), enqueue=False).result(60)
+    lines = list(finding.as_jsonl(finding.all_of(store, finding.query_of({}))))
+    store.close()
+    (places / "export.jsonl").write_text("".join(lines))
+    read = {r.prompt: r.label for r in datasets.load("export").records}
+    labels = {Outcome.BREACH: "harmful", Outcome.SAFE: "benign"}
+    assert read == {f"Question {n}": labels.get(v.outcome) if v else None for n, v in enumerate(said)}
 
 
 def test_messages_are_kept_with_their_roles(places: Path) -> None:

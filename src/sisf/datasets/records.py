@@ -11,6 +11,8 @@ from sisf.exchange import Exchange, Message, Role, Sender
 Label = Literal["harmful", "benign"]
 HumanLabel = Literal["breach", "safe"]
 
+_EXPORTED = "record"
+"""What an exported exchange carries besides: nobody may have judged it."""
 _KNOWN = frozenset({"id", "text", "messages", "label", "category", "source", "attack", "response", "human_label"})
 _OPTIONAL_TEXT = ("category", "source", "attack", "response")
 _SHOWN = 40
@@ -23,7 +25,7 @@ class Record:
     id: str
     messages: tuple[Message, ...]
     label: Label | None
-    """What kind of prompt it is; None where only the answer was labelled."""
+    """What kind of prompt it is; None where only the answer was labelled, or an export was judged by nobody."""
     category: str = ""
     source: str = ""
     attack: str = ""
@@ -74,7 +76,7 @@ def _record(data: Mapping[str, Any], where: str) -> Record:
         raise DataError(f"{where}: `id` must be a non-empty string, found {_shown(data, 'id')}")
     label = _one_of(data, "label", ("harmful", "benign"), where)
     human = _one_of(data, "human_label", ("breach", "safe"), where)
-    if label is None and human is None:
+    if label is None and human is None and _EXPORTED not in data:
         raise DataError(f"{where}: `label` is missing; write `harmful` or `benign` (or `human_label` for an answer)")
     optional = {key: _text(data, key, where) for key in _OPTIONAL_TEXT}
     response = optional.pop("response")

@@ -44,4 +44,4 @@ def _windows(axes: Axes, windows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xticks(places, [w["to"] for w in windows])
     axes.set(xlabel="up to", ylabel="Warden ASR", ylim=(0, None))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(loc="upper right", fontsize=9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9)

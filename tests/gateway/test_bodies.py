@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sisf.errors import HttpFailure, RateLimited
 from sisf.exchange import Sender
-from sisf.gateway.bodies import FREE_BYTES, Bodies
+from sisf.gateway.bodies import SMALL_BYTES, Bodies
 
 LIMIT = 1_000_000
 SENDERS = tuple(Sender("t", name) for name in ("alice", "bob", "carol"))
@@ -28,7 +28,8 @@ def test_never_more_than_the_limits_and_nothing_is_left(requests: list[tuple[Sen
             except (RateLimited, HttpFailure) as error:
                 refused.append(error)
                 return
-            assert bodies.total == sum(bodies.held.values()) <= LIMIT
+            assert bodies.total == sum(bodies.held.values())
+            assert size <= SMALL_BYTES or bodies.total <= LIMIT
             assert bodies.held[sender] <= LIMIT // 2
             await asyncio.sleep(0)
 
@@ -38,15 +39,26 @@ def test_never_more_than_the_limits_and_nothing_is_left(requests: list[tuple[Sen
 
     asyncio.run(all_at_once())
     assert (bodies.total, dict(bodies.held)) == (0, {})
-    if sum(max(0, sum(pieces) - FREE_BYTES) for _, pieces in requests) <= LIMIT // 2:
+    if sum(sum(pieces) for _, pieces in requests) <= LIMIT // 2:
         assert refused == []
 
 
-def test_small_bodies_are_not_counted() -> None:
+def test_many_small_bodies_of_one_sender_are_bounded_and_hold_up_nobody_else() -> None:
     bodies = Bodies(LIMIT)
 
-    async def request() -> None:
-        bodies.room(SENDERS[0])(FREE_BYTES)
-        assert bodies.total == 0
+    async def request(sender: Sender, size: int) -> bool:
+        try:
+            bodies.room(sender)(size)
+        except RateLimited:
+            return False
+        await asyncio.sleep(0)
+        return True
 
-    asyncio.run(request())
+    async def all_at_once() -> tuple[list[bool], list[bool]]:
+        many = [request(SENDERS[0], SMALL_BYTES) for _ in range(20)] + [request(SENDERS[1], LIMIT // 2)]
+        took = await asyncio.gather(*many, *(request(SENDERS[2], SMALL_BYTES) for _ in range(5)))
+        return took[:20], took[20:]
+
+    hostile, others = asyncio.run(all_at_once())
+    assert sum(hostile) == LIMIT // 2 // SMALL_BYTES
+    assert all(others)

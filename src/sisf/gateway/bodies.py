@@ -8,13 +8,13 @@ from typing import Any
 from sisf.errors import HttpFailure, RateLimited
 from sisf.exchange import Sender
 
-FREE_BYTES = 64_000
-"""The beginning of every body is not counted: small requests never wait for room."""
+SMALL_BYTES = 64_000
+"""Requests up to this size never wait for room that others take; only for what their own sender holds."""
 _AGAIN_SECONDS = 1
 
 
 class Bodies:
-    """Counts the bytes of large bodies, from their arrival until the task of their request ends. Of one event loop."""
+    """Counts the bytes of bodies, from their arrival until the task of their request ends. Of one event loop."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -24,13 +24,13 @@ class Bodies:
     def room(self, sender: Sender) -> Callable[[int], None]:
         """What to call with the number of bytes of a body of this sender that have come so far, in the task of the
         request. It raises `RateLimited` when the sender has half of the room already, `HttpFailure` (503) when there is
-        none."""
+        none for a large one."""
         task: asyncio.Task[Any] | None = asyncio.current_task()
         counted = 0
 
         def came(size: int) -> None:
             nonlocal counted
-            more = size - FREE_BYTES - counted
+            more = size - counted
             if more <= 0:
                 return
             if self.held[sender] + more > self._limit // 2:
@@ -39,7 +39,7 @@ class Bodies:
                     "of limits.bodies_bytes); wait for their answers.",
                     retry_after=_AGAIN_SECONDS,
                 )
-            if self.total + more > self._limit:
+            if size > SMALL_BYTES and self.total + more > self._limit:
                 raise HttpFailure(503, "overloaded", "Too many large requests at once.", retry_after=_AGAIN_SECONDS)
             counted += more
             self.held[sender] += more

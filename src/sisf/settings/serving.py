@@ -170,8 +170,8 @@ class Limits(Section):
     body_bytes: int = Field(4_000_000, gt=0)
     """The maximum size in bytes of a request, and of an answer that is not streamed."""
     bodies_bytes: int = Field(64_000_000, gt=0)
-    """The maximum size in bytes of the bodies of all requests under way, of which one sender may have half. The first
-    64 kB of each are not counted."""
+    """The maximum size in bytes of the bodies of all requests under way, of which one sender may have half. A request
+    of up to 64 kB waits for no other sender's."""
     text_chars: int = Field(1_000_000, gt=0)
     """The maximum number of characters in all texts of a request, and in an answer."""
     messages: int = Field(2_048, gt=0)

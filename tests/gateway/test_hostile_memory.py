@@ -1,0 +1,162 @@
+"""One hostile client at default limits, before the real program: what it costs in memory, and what honest clients wait.
+
+`make soak ARGS='tests/gateway/test_hostile_memory.py -s'` prints a line for each shape, which is sent for
+`HOSTILE_SECONDS` (6).
+"""
+
+import http.client
+import json
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sisf.embedding import create_embedder
+from sisf.gateway.identity import KeyFile
+from sisf.policy import Action, Change, Direction, GateReport, Policy, Prototypes, Status
+from sisf.store import open_store
+from sisf.testing import ScriptedServer
+from tests.gateway.conftest import chat
+from tests.gateway.hostile import CHAT, LONG_TEXTS, MARKER, SHAPES, Shape
+from tests.gateway.test_process import serving
+from tests.gateway.test_soak import memory
+from tests.warden.samples import pattern
+
+SECONDS = float(os.environ.get("HOSTILE_SECONDS", "6"))
+MORE_KB = 200_000
+"""What one hostile client may add to the memory of the program, kB."""
+AT_ONCE = 4
+HALF_OPEN = 400
+EVERY = 0.05
+"""Seconds between two honest requests."""
+
+
+class Campaign:
+    """A program with policies of both kinds in force, an honest client and a hostile one."""
+
+    def __init__(self, upstream: ScriptedServer, address: str, process: int, keys: tuple[str, str]) -> None:
+        self._upstream, self._address, self._process = upstream, address, process
+        self._honest, self._hostile = keys
+        self._asked = 0
+
+    def ask(self, key: str, path: str, body: bytes) -> int:
+        connection = http.client.HTTPConnection(self._address, timeout=60)
+        try:
+            headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+        finally:
+            connection.close()
+
+    def honest(self, seconds: float) -> tuple[list[float], Counter[int], int]:
+        """Ask for so long: the sorted waits, the statuses, and the most memory meanwhile, kB."""
+        waits, statuses, most = [], Counter[int](), 0
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or len(waits) < 20:
+            self._asked += 1
+            body = json.dumps(chat(f"How do I water cactus number {self._asked} in winter?")).encode()
+            begun = time.monotonic()
+            statuses[self.ask(self._honest, CHAT, body)] += 1
+            waits.append(time.monotonic() - begun)
+            most = max(most, memory(self._process))
+            time.sleep(EVERY)
+        return sorted(waits), statuses, most
+
+    def attacked(self, attack: Callable[[threading.Event], None]) -> str:
+        """What honest clients see, and what memory is taken, while attackers do so. Fails on what is not allowed."""
+        before, _, low = self.honest(SECONDS / 2)
+        over = threading.Event()
+        attackers = [threading.Thread(target=attack, args=(over,), daemon=True) for _ in range(AT_ONCE)]
+        for attacker in attackers:
+            attacker.start()
+        during, statuses, most = self.honest(SECONDS)
+        over.set()
+        for attacker in attackers:
+            attacker.join(90)
+        alone, pressed = (waits[int(0.99 * (len(waits) - 1))] for waits in (before, during))
+        assert most - low <= MORE_KB, f"{most - low} kB more"
+        assert set(statuses) == {200}, statuses
+        return f"p99 {1000 * alone:.0f} -> {1000 * pressed:.0f} ms, memory +{(most - low) / 1000:.0f} MB"
+
+    def sending(self, shape: Shape) -> Callable[[threading.Event], None]:
+        """Send one shape again and again."""
+        self._upstream.body, self._upstream.events = shape.answer, shape.events
+
+        def attack(over: threading.Event) -> None:
+            while not over.is_set():
+                with suppress(OSError, http.client.HTTPException):
+                    self.ask(self._hostile, shape.path, shape.body)
+
+        return attack
+
+    def half_open(self, beginning: bytes) -> Callable[[threading.Event], None]:
+        """Open connections, and never end the request on them."""
+        host, _, port = self._address.rpartition(":")
+
+        def attack(over: threading.Event) -> None:
+            with ExitStack() as stack:
+                for _ in range(HALF_OPEN // AT_ONCE):
+                    with suppress(OSError):
+                        opened = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+                        opened.sendall(beginning)
+                over.wait()
+
+        return attack
+
+    def head(self) -> bytes:
+        """A request of the hostile client as far as its body."""
+        named = f"POST {CHAT} HTTP/1.1\r\nHost: {self._address}\r\nAuthorization: Bearer {self._hostile}\r\n"
+        return f"{named}Content-Type: application/json\r\nContent-Length: 3900000\r\n\r\n".encode()
+
+
+def _near_nothing() -> Policy:
+    vector = np.random.default_rng(0).normal(size=384).astype("<f4")
+    vector /= np.linalg.norm(vector)
+    condition = Prototypes(vectors=vector.tobytes(), dimensions=384, embedder=create_embedder().id, threshold=0.99)
+    return Policy(condition, Action.BLOCK, Direction.BOTH, "nothing is near to it", status=Status.ACTIVE)
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    folder: Path = tmp_path_factory.mktemp("campaign")
+    store = open_store(f"sqlite:///{folder}/sisf.db")
+    made = [replace(p, gate_report=GateReport(True)) for p in (pattern(f"(?i){MARKER}"), _near_nothing())]
+    revision = store.policies.snapshot().revision
+    store.policies.commit(Change(tuple(made), "person:test", "made"), expected=revision)
+    store.close()
+    file = KeyFile(folder / "keys.json")
+    keys = tuple(file.create(principal=name, role="client")[0] for name in ("honest", "hostile"))
+    with ScriptedServer() as upstream:
+        config = folder / "sisf.yaml"
+        settled = f"upstream: {{url: '{upstream.url}'}}\nkeys: {{file: '{folder}/keys.json'}}\n"
+        config.write_text(f"{settled}limits: {{blocks_per_minute: 0}}\nloop: {{workers: 0}}\nlog_level: error\n")
+        with serving(folder, "--config", str(config)) as (process, address):
+            found = Campaign(upstream, address, process.pid, (keys[0], keys[1]))
+            found.honest(1)
+            yield found
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", [*SHAPES, *LONG_TEXTS])
+def test_no_document_starves_others(campaign: Campaign, name: str) -> None:
+    shape = (SHAPES.get(name) or LONG_TEXTS[name])()
+    print(f"\n{name}: {campaign.attacked(campaign.sending(shape))}")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("sent", [0, 60_000, 1_000_000])
+def test_no_half_open_requests_starve_others(campaign: Campaign, sent: int) -> None:
+    found = campaign.attacked(campaign.half_open(campaign.head() + b" " * sent))
+    print(f"\n{HALF_OPEN} half-open, {sent} bytes each: {found}")

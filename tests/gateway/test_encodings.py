@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sisf.errors import HttpFailure, LimitExceeded
-from sisf.gateway.bodies import FREE_BYTES
 from sisf.gateway.encodings import PIECE, decoded, inflater, zstd
 from sisf.testing import chat_completion, chat_events
 from tests.gateway.conftest import Rig, chat
@@ -140,4 +139,4 @@ def test_what_is_inflated_counts_against_the_room_for_bodies(gateway: Rig) -> No
     gateway.upstream.reply = answer
     body = json.dumps(chat("x" * 900_000)).encode()
     assert gateway.post(gzip.compress(body), headers={"content-encoding": "gzip"}).status == 200
-    assert held == [len(body) - FREE_BYTES]
+    assert held == [len(body)]

@@ -60,7 +60,8 @@ class Campaign:
 
     def honest(self, seconds: float) -> tuple[list[float], Counter[int], int]:
         """Ask for so long: the sorted waits, the statuses, and the most memory meanwhile, kB."""
-        waits, statuses, most = [], Counter[int](), 0
+        waits: list[float] = []
+        statuses, most = Counter[int](), 0
         end = time.monotonic() + seconds
         while time.monotonic() < end or len(waits) < 20:
             self._asked += 1

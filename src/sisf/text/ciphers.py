@@ -29,7 +29,7 @@ PIECE = re.compile(rf"(?:[^\n.!?]|[.!?](?!\s)){{1,{_LONGEST}}}[.!?]{{0,3}}|\s+|[
 """Sentences and lines, cut where they are long; together they are the text."""
 _SIGNS = re.compile(r"\S")
 _FEWEST_SIGNS = 20
-_LATIN = re.compile("[A-Za-z]")
+_MANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS}}}")
 _ANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS // 2}}}")
 _INSIDE = re.compile(r"(?<=[^\W\d_])[^\w\s]{1,3}(?=[^\W\d_])")
 _NO_LETTER = re.compile("[^a-z]+")
@@ -90,8 +90,9 @@ def _worth(block: list[str]) -> Iterator[str]:
 
 
 def _enough(piece: str) -> bool:
-    count = len(_LATIN.findall(piece))
-    return count >= _FEWEST_LETTERS or (count >= _FEWEST_LETTERS // 2 and len(_SIGNS.findall(piece)) >= _FEWEST_SIGNS)
+    if _MANY.search(piece) is not None:
+        return True
+    return _ANY.search(piece) is not None and len(_SIGNS.findall(piece)) >= _FEWEST_SIGNS
 
 
 def _odd(piece: str) -> bool:

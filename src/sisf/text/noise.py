@@ -73,12 +73,15 @@ def unfilled(text: str) -> Changed | None:
     words = _TOKEN.findall(text)
     if len(words) < _FEWEST_WORDS:
         return None
-    common = Counter(word.lower() for word in words).most_common(_MOST_FILLERS)
+    lower = list(map(str.lower, words))
+    if len(lower) - len(set(lower)) < _FEWEST_FILLERS - 1:
+        return None  # no word comes so often
+    common = Counter(lower).most_common(_MOST_FILLERS)
     least = max(_FEWEST_FILLERS, _FILLER_SHARE * len(words))
     rare = [count for word, count in common if count >= least and word not in _COMMON]
     usual = min([_COMMON_FILLER_SHARE * len(words), *rare])  # what stands as often as a filler is part of it
     fillers = {word for word, count in common if count >= (usual if word in _COMMON else least)}
-    kept = [word for word in words if word.lower() not in fillers]
+    kept = [word for word, small in zip(words, lower, strict=True) if small not in fillers]
     return Changed(" ".join(kept)) if fillers and len(kept) >= _FEWEST else None
 
 

@@ -26,6 +26,8 @@ _BORDER = re.compile(
 def passages(text: str) -> list[Span]:
     """The passages of a text as spans of characters, in the order of their beginnings. Linear in the text."""
     starts, ends = borders(text)
+    if len(starts) == 1:
+        return _whole(text)
     found: dict[Span, None] = {}
     for start in starts:
         first = bisect_right(ends, start)
@@ -37,6 +39,13 @@ def passages(text: str) -> list[Span]:
             found[start, end] = None
     letters = letters_before(text)
     return sorted({span for start, end in found if worth(letters, *(span := _trimmed(text, start, end)))})
+
+
+def _whole(text: str) -> list[Span]:
+    """A text without borders inside is one passage, if it is worth to be one."""
+    start, end = _trimmed(text, 0, len(text))
+    enough = _FEWEST_LETTERS <= end - start <= LONGEST and sum(map(str.isalpha, text)) >= _FEWEST_LETTERS
+    return [(start, end)] if enough else []
 
 
 def borders(text: str) -> tuple[list[int], list[int]]:

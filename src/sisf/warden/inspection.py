@@ -171,7 +171,7 @@ class Inspection:
         return not self._scope.shadow_semantic and any(_blocks(match) for match in text.found.values())
 
     def _search_semantics(self, text: _Text, part: Sequence[Window]) -> None:
-        asked = np.fromiter((w.asked for w in part), np.float32, len(part))
+        asked = np.array([w.asked for w in part], np.float32) if any(w.asked for w in part) else None
         hits = self.compiled.semantics.search(
             self._embedded(part), [w.features() for w in part], self._scope.applies, asked
         )
@@ -218,8 +218,8 @@ class Inspection:
         for window in windows:
             self.pause()
             window.asked += text.asked
-            if self._read_before(text, window, kind, more):
-                continue
+            if not (short and view.name == "raw") and self._read_before(text, window, kind, more):
+                continue  # (a whole text is remembered as such)
             bounds = compiled.bounds(self.direction, self.tenant) if looked and in_reach(window.text) else None
             inside = Inside.of(
                 window.text, compiled.embedder, compiled.semantics, short=short, begin=bounds is not None

@@ -85,6 +85,8 @@ class Candidates:
         else:
             for span, kind in arbitrary(text, tokens).items():
                 asked.setdefault(span, kind)
+        if not asked:
+            return _NOTHING
         found = list(asked)
         begins = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
         orders = np.fromiter((begins[start] for start, _ in found), np.bool_, len(found))
@@ -93,7 +95,7 @@ class Candidates:
             found,
             steps,
             orders,
-            _lexical(text, found, orders, engine) if found else np.zeros((0, engine.count), np.float32),
+            _lexical(text, found, orders, engine),
             short,
         )
 
@@ -123,6 +125,9 @@ class Candidates:
     def piece(self, place: int) -> Piece:
         """One of them."""
         return Piece(*self.spans[place], int(self.asked[place]), bool(self.orders[place]))
+
+
+_NOTHING = Candidates((), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros((0, 0), np.float32), short=True)
 
 
 def arbitrary(text: str, tokens: Sequence[Span]) -> dict[Span, int]:

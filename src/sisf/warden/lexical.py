@@ -62,26 +62,27 @@ class Postings:
 
     def add(self, scores: Floats, grams: Hashes, values: Floats) -> None:
         """Add to each row's score what the n-grams of a text, with their values, weigh for it."""
-        if not len(self.grams):
-            return
-        places = self.grams.searchsorted(grams)
-        places[places == len(self.grams)] = 0
-        hits = self.grams[places] == grams
-        if not hits.any():
+        places, hits = self._places(grams)
+        if not len(hits):
             return
         places = places[hits]
         starts = self.bounds[places]
         counts = self.bounds[places + 1] - starts
         ends = counts.cumsum()
-        runs = np.arange(ends[-1], dtype=np.int32) + np.repeat(starts - (ends - counts), counts)
-        np.add.at(scores, self.rows[runs], self.weights[runs] * np.repeat(values[hits], counts))
+        runs = (starts - ends + counts).repeat(counts)
+        runs += np.arange(len(runs))
+        np.add.at(scores, self.rows.take(runs), self.weights.take(runs) * values[hits].repeat(counts))
 
     def spread(self, weights: Floats, grams: Hashes) -> None:
         """Add to `weights[i, row]` what the i-th n-gram weighs for each row."""
-        if not len(self.grams):
-            return
-        places = self.grams.searchsorted(grams)
-        places[places == len(self.grams)] = 0
-        for index in np.flatnonzero(self.grams[places] == grams).tolist():
+        places, hits = self._places(grams)
+        for index in hits.tolist():
             run = slice(self.bounds[places[index]], self.bounds[places[index] + 1])
             weights[index, self.rows[run]] += self.weights[run]
+
+    def _places(self, grams: Hashes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where each n-gram stands in the table if it is there, and which of them are."""
+        if not len(self.grams):
+            return np.zeros(0, np.intp), np.zeros(0, np.intp)
+        places = self.grams[:-1].searchsorted(grams)  # never behind the last one
+        return places, (self.grams[places] == grams).nonzero()[0]

@@ -190,7 +190,7 @@ class SemanticEngine:
         if self.postings:
             for row, features in zip(scores, lexical, strict=True):
                 self._add_lexical(row, features)
-        if asked is not None and asked.any():
+        if asked is not None:
             scores -= np.outer(asked, table.cautions[:count])
         best: Floats = scores[0] if len(scores) == 1 else scores.max(axis=0)
         reached = np.flatnonzero(best >= table.thresholds[:count])

@@ -28,6 +28,9 @@ TURNS = 30
 _SAID, _ANSWERED, _RESULT = 275, 400, 1_100
 """Characters of each turn of a conversation: what the user says, what the model said, what a tool gave."""
 _SYSTEM = 1_500
+_COMPARED = 3
+_EARLY = slice(1, 1 + _COMPARED)
+"""The turns, from the second on, whose cost is held against that of as many at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +152,31 @@ def _each(url: str, process: int, requests: Sequence[bytes]) -> Cost:
 
 
 def _conversations(url: str, process: int, count: int, seed: int) -> tuple[float, float]:
-    """Milliseconds of CPU of the second and the last turn: medians over conversations and three turns each."""
+    """Milliseconds of CPU of an early and a late turn: means over conversations and three turns each.
+
+    What is new in them is the same: a second conversation says last what the first says early, each text under a word
+    of its own, so that nothing of it was seen before.
+    """
     early: list[float] = []
     late: list[float] = []
     for number in range(count):
-        cost = _each(url, process, list(_conversation(seed + number)))
-        early += cost.cpu[1:4]
-        late += cost.cpu[-3:]
-    return statistics.median(early), statistics.median(late)
+        first, second = (_each(url, process, list(conversation(seed + number, again=again))) for again in (False, True))
+        early += first.cpu[_EARLY]
+        late += second.cpu[-_COMPARED:]
+    return statistics.mean(early), statistics.mean(late)
 
 
-def _conversation(seed: int) -> Iterator[bytes]:
-    """The requests of one conversation with a tool: each holds all that was said before."""
-    parts = [iter(honest_texts(size, TURNS, seed + 10)) for size in (_SAID, _ANSWERED, _RESULT)]
+def conversation(seed: int, *, again: bool) -> Iterator[bytes]:
+    """The requests of one conversation with a tool: each holds all that was said before.
+
+    `again`: the same texts under a word of their own, those of the early turns last.
+    """
+    sizes = (_SAID, _ANSWERED, _RESULT)
+    turns = list(itertools.islice(zip(*(honest_texts(size, TURNS, seed + 10) for size in sizes), strict=False), TURNS))
+    if again:
+        turns = [tuple(f"Again: {text}" for text in turn) for turn in turns[_EARLY.stop :] + turns[: _EARLY.stop]]
     messages: list[Mapping[str, Any]] = [{"role": "system", "content": honest_texts(_SYSTEM, 1, seed + 10)[0]}]
-    for turn, (said, answered, result) in enumerate(itertools.islice(zip(*parts, strict=False), TURNS)):
+    for turn, (said, answered, result) in enumerate(turns):
         call = {"id": f"call_{turn}", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
         messages += [
             {"role": "user", "content": said},

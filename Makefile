@@ -64,8 +64,8 @@ encoder: $(VENV)-hf/.installed ## Train the harm-aware encoder anew from the cor
 	$(MAKE) first-look ARGS=
 
 .PHONY: first-look
-first-look: $(VENV)/.installed ## Learn anew what the encoder's first layers tell (some 3 minutes; after each new encoder)
-	$(BIN)/python scripts/distil_first_look.py $(ARGS)
+first-look: $(VENV)-hf/.installed ## Teach the first look anew (some 20 minutes; after each new encoder)
+	$(VENV)-hf/bin/python scripts/distil_first_look.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types and import directions

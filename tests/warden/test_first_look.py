@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sisf import corpus
 from sisf.embedding import Embedder, create_embedder, delta, first_look
-from sisf.embedding.base import Begun, TokenVectors, Vectors
+from sisf.embedding.base import TokenVectors, Vectors
 from sisf.embedding.wrapping import Wrapper
 from sisf.policy import Direction, Probe, Prototypes, Snapshot
 from sisf.warden import PolicySet, Warden
@@ -18,31 +19,24 @@ from tests.warden.samples import near, policy, said
 
 
 class Counting(Wrapper):
-    """Counts what is begun, and what is read to the end."""
+    """Keeps the texts that were looked at, and those that the encoder read."""
 
     def __init__(self, inner: Embedder) -> None:
         super().__init__(inner)
-        self.begun: list[str] = []
-        self.finished: list[str] = []
+        self.seen: list[str] = []
+        self.read: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        self.finished += texts
+        self.read += texts
         return self.inner.embed(texts)
 
-    def begin(self, text: str) -> Begun | None:
-        self.begun.append(text)
-        inner = super().begin(text)
-        return None if inner is None else _Counted(inner, text, self.finished)
+    def embed_tokens(self, text: str) -> TokenVectors | None:
+        self.read.append(text)
+        return super().embed_tokens(text)
 
-
-class _Counted:
-    def __init__(self, inner: Begun, text: str, finished: list[str]) -> None:
-        self.states, self.spans = inner.states, inner.spans
-        self._inner, self._text, self._finished = inner, text, finished
-
-    def finish(self) -> TokenVectors:
-        self._finished.append(self._text)
-        return self._inner.finish()
+    def tokens(self, text: str) -> tuple[NDArray[np.int64], Sequence[tuple[int, int]]]:
+        self.seen.append(text)
+        return super().tokens(text)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +89,7 @@ def test_many_honest_texts_are_read_no_further(looking: PolicySet, counting: Cou
     honest = [s.text for s in corpus.sample_benign()[::8]]
     for text in honest:
         assert not looking.inspect(said(text), Direction.PROMPT).blocked
-    assert len(counting.begun) >= len(honest)
+    assert len(counting.seen) >= len(honest)
     assert looking.looks.tally.discarded > len(honest) * 0.1
 
 
@@ -103,8 +97,8 @@ def test_signs_of_tricks_turn_it_off(looking: PolicySet, counting: Counting) -> 
     coded = base64.b64encode(b"Where does the river end, and who keeps the old mill there?").decode()
     looking.inspect(said(f"Read this: {coded}"), Direction.PROMPT)
     looking.inspect(said("Где кончается река, и кто держит там старую мельницу?"), Direction.PROMPT)
-    assert not counting.begun
-    assert counting.finished
+    assert not counting.seen
+    assert counting.read
 
 
 def test_what_is_ordinary() -> None:
@@ -117,14 +111,14 @@ def test_what_is_ordinary() -> None:
     assert not in_reach("東京へ行きたい")
 
 
-def test_discarded_windows_are_audited_and_misses_counted(counting: Counting, snapshot: Snapshot) -> None:
+def test_what_is_discarded_is_audited_and_misses_are_counted(counting: Counting, snapshot: Snapshot) -> None:
     """The bound is broken on purpose: nothing would be read, so what audits find is a miss."""
     looks = never_audited()
     looks.audits = lambda: True  # type: ignore[method-assign]
     watched = PolicySet.compile(snapshot, counting, looks=looks)
     bounds = watched.bounds(Direction.PROMPT, "")
     assert bounds is not None
-    bounds.alone[:] = bounds.inside[:] = -1e6
+    watched._bounds[Direction.PROMPT, ""] = replace(bounds, least=(1e6,) * 3)
     full = PolicySet.compile(snapshot, counting, looks=FirstLooks.off())
     attack = next(s.text for s in corpus.sample_attacks() if full.inspect(said(s.text), Direction.PROMPT).blocked)
     assert watched.inspect(said(attack), Direction.PROMPT).blocked, "what an audit finds is enforced"
@@ -133,17 +127,38 @@ def test_discarded_windows_are_audited_and_misses_counted(counting: Counting, sn
     assert looks.tally.audited == 2
 
 
-def test_each_revision_and_each_policy_has_its_bound(encoder: Embedder, snapshot: Snapshot) -> None:
-    vector = encoder.embed(["How can I open the garden gate?"]).astype("<f4").tobytes()
-    narrow = replace(near("gate"), condition=Prototypes(encoder.id, encoder.dimensions, vector, 0.85))
-    both = PolicySet.compile(Snapshot(2, (*snapshot.policies, narrow)), encoder, looks=never_audited())
-    bounds = both.bounds(Direction.PROMPT, "")
-    assert bounds is not None
-    assert (bounds.alone >= 0).all()
-    assert (bounds.inside >= 0).all()
-    assert bounds.alone[0] != bounds.alone[1]
+def test_none_is_taken_where_a_prototype_is_in_force(counting: Counting, snapshot: Snapshot) -> None:
+    vector = counting.embed(["How can I open the garden gate?"]).astype("<f4").tobytes()
+    narrow = replace(near("gate"), condition=Prototypes(counting.id, counting.dimensions, vector, 0.85))
+    both = PolicySet.compile(Snapshot(2, (*snapshot.policies, narrow)), counting, looks=never_audited())
     assert both.inspect(said("How can I open the garden gate?"), Direction.PROMPT).blocked
-    assert not np.array_equal(bounds.alone, 0 * bounds.alone)
+    assert not counting.seen
+
+
+def test_what_is_put_around_a_request_hides_it_from_no_look(looking: PolicySet, snapshot: Snapshot) -> None:
+    """Each passage is looked at as well: honest sentences around a request change its own guess by nothing."""
+    bounds = looking.bounds(Direction.PROMPT, "")
+    assert bounds is not None
+    attacks = [s.text.rstrip(".") + "." for s in corpus.sample_attacks()[::12]]
+    reached = [attack for attack in attacks if bounds.worth(attack, looking.embedder) != []]
+    assert len(reached) > len(attacks) / 2
+    around = "The mill stands by the river. {} In spring the meadow is full of flowers and bees."
+    lost = [attack for attack in reached if bounds.worth(around.format(attack), looking.embedder) == []]
+    assert len(lost) <= 0.05 * len(reached), lost
+
+
+def test_the_guess_for_a_span_is_that_for_its_tokens_alone(encoder: Embedder) -> None:
+    """But for the neighbours of its ends."""
+    look = first_look.first_look_of(encoder.id)
+    if look is None:
+        pytest.skip("what ships was made for another encoder: make first-look")
+    ids, _ = encoder.tokens("Where does the river end, and who keeps the old mill there?")  # type: ignore[attr-defined]
+    sums = look.sums(ids)
+    means = look.means(sums, np.array([0, 3, 5]), np.array([len(ids), 9, 5]))
+    assert look.scores(means)[0] == pytest.approx(look.score(ids), abs=1e-4)
+    assert not means[2].any()
+    inner = look.means(look.sums(ids[2:10]), np.array([1]), np.array([7]))
+    assert np.allclose(inner[0], means[1], atol=1e-4)
 
 
 def test_it_is_off_for_another_encoder_or_by_setting(

@@ -43,29 +43,11 @@ class TokenEmbedder(Protocol):
         ...
 
 
-class Begun(Protocol):
-    """A text of which the model has computed its first layers only."""
+class TokenNumbers(Protocol):
+    """What some embedders can do besides: say which tokens a text has, without running the model."""
 
-    @property
-    def states(self) -> Vectors:
-        """What each token became so far, the model's markers first and last; shape `(tokens + 2, dimensions)`."""
-        ...
-
-    @property
-    def spans(self) -> Sequence[tuple[int, int]]:
-        """The place of each token in the text, in characters, the markers left out."""
-        ...
-
-    def finish(self) -> TokenVectors:
-        """The rest of the layers: what `TokenEmbedder.embed_tokens` gives."""
-        ...
-
-
-class SteppedEmbedder(Protocol):
-    """What some embedders can do besides: stop after their first layers."""
-
-    def begin(self, text: str) -> Begun | None:
-        """The first layers for a text of at most `max_tokens`; None where the model cannot be stopped there.
+    def tokens(self, text: str) -> tuple[NDArray[np.int64], Sequence[tuple[int, int]]]:
+        """The number and the place (in characters) of each token of a text of at most `max_tokens`, markers left out.
 
         Raises `ModelError` as `Embedder.embed` does.
         """

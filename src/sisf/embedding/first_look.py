@@ -1,12 +1,12 @@
-"""What the first layers of the encoder tell of a text's vector: a guess, and how far such guesses were off.
+"""A guess of how harmful the encoder reads a text, from its tokens alone, at a hundredth of the cost.
 
-`first_look.safetensors` holds one linear map from the mean of the tokens' states after the first layers to the vector,
-and harmful texts kept from all training, each with its guessed and its exact vector. It is written by
-`scripts/distil_first_look.py` (`make first-look`) and holds for the encoder that it names alone.
+`first_look.safetensors` holds a table of token vectors, a convolution over three tokens and a head on its mean, taught
+the encoder's log-odds of harm, and harmful texts kept from all training, each with its exact vector and its guess. It
+is written by `scripts/distil_first_look.py` (`make first-look`) and holds for the encoder that it names alone.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -17,40 +17,74 @@ from numpy.typing import NDArray
 
 from sisf.embedding import delta
 from sisf.embedding.base import Vectors
-from sisf.embedding.halves import LAYERS
 
 FILE = "first_look.safetensors"
 SCALE = 127.0
 """Of the vectors that are kept in int8."""
 
+Floats = NDArray[np.float32]
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Harmful texts whose vectors were guessed and computed."""
+    """Harmful texts of which the guess and the exact vector are known."""
 
     texts: tuple[str, ...]
-    guessed: Vectors
     exact: Vectors
+    guessed: Floats
+    lengths: NDArray[np.int32]
+    """In tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstLook:
-    """Guesses vectors from the first layers. `guess` is not of length 1: its length says how sure it is."""
+    """Guesses the encoder's log-odds of harm, less some constant."""
 
-    weights: NDArray[np.float32]
-    """Shape `(dimensions, dimensions)`."""
-    offset: NDArray[np.float32]
-    alone: Known
-    """Whole texts."""
-    inside: Known
-    """Requests inside longer texts: guessed from their tokens there, computed alone."""
+    table: NDArray[np.int8]
+    """A vector for each token, of shape `(tokens, width)`."""
+    filters: Floats
+    """Shape `(3 * width, filters)`: what each filter makes of three neighbours."""
+    offsets: Floats
+    linear: Floats
+    """Of the mean of the filters' values, straight to the score."""
+    hidden: Floats
+    hidden_offsets: Floats
+    out: Floats
+    out_offset: float
+    known: Known
 
-    def guess(self, means: Vectors) -> Vectors:
-        """The vectors of texts or passages, from the means of their tokens' states."""
-        vectors: Vectors = means @ self.weights + self.offset
-        return vectors
+    def sums(self, ids: NDArray[np.integer[Any]]) -> Floats:
+        """The sums of the filters' values over the first 0, 1, 2, … tokens."""
+        count, width = len(ids), self.table.shape[1]
+        vectors = np.zeros((count + 2, width), np.float32)
+        vectors[1:-1] = self.table[ids]
+        values = np.hstack([vectors[:-2], vectors[1:-1], vectors[2:]]) @ self.filters
+        values += self.offsets
+        np.maximum(values, 0.0, out=values)
+        result = np.zeros((count + 1, values.shape[1]), np.float32)
+        np.cumsum(values, axis=0, out=result[1:])
+        return result
+
+    def scores(self, means: Floats) -> Floats:
+        """The guess for each span, from the means."""
+        found: Floats = np.maximum(means @ self.hidden + self.hidden_offsets, 0.0) @ self.out
+        found += means @ self.linear
+        found += np.float32(self.out_offset)
+        return found
+
+    def means(self, sums: Floats, first: NDArray[np.intp], last: NDArray[np.intp]) -> Floats:
+        """The means of the filters' values over each span; zero for an empty one."""
+        found: Floats = (sums[last] - sums[first]) / np.maximum(last - first, 1)[:, None].astype(np.float32)
+        return found
+
+    def score(self, ids: NDArray[np.integer[Any]]) -> float:
+        """The guess for a whole text, by its tokens without the model's markers."""
+        return float(self.scores(self.means(self.sums(ids), np.array([0]), np.array([len(ids)])))[0])
+
+    def knowing(self, known: Known) -> "FirstLook":
+        """The same with other known texts."""
+        return replace(self, known=known)
 
 
 def first_look_of(embedder_id: str) -> FirstLook | None:
@@ -67,42 +101,44 @@ def _shipped() -> FirstLook | None:
     try:
         parts = load(resources.files(__package__ or "").joinpath(FILE).read_bytes())
     except OSError:
-        _log.warning(
-            "first_look_missing", file=FILE, effect="every text is read by the whole encoder", fix="make first-look"
-        )
+        _log.warning("first_look_missing", file=FILE, effect="every text is read by the encoder", fix="make first-look")
         return None
-    if _text(parts["encoder"]) != delta.digest() or int(parts["layers"][0]) != LAYERS:
+    if _text(parts["encoder"]) != delta.digest() or "table" not in parts:
         _log.warning(
             "first_look_of_another_encoder",
             file=FILE,
-            effect="every text is read by the whole encoder",
+            effect="every text is read by the encoder",
             fix="make first-look",
         )
         return None
-    weights, offset = parts["weights"].astype(np.float32), parts["offset"]
-    return FirstLook(weights, offset, _known(parts, "alone"), _known(parts, "inside"))
+    known = Known(
+        tuple(json.loads(_text(parts["known.texts"]))),
+        parts["known.exact"].astype(np.float32) / SCALE,
+        parts["known.guessed"],
+        parts["known.lengths"],
+    )
+    matrices = {name: parts[name].astype(np.float32) for name in _MATRICES}
+    return FirstLook(table=parts["table"], out_offset=float(parts["out_offset"][0]), known=known, **matrices)
+
+
+_MATRICES = ("filters", "offsets", "linear", "hidden", "hidden_offsets", "out")
 
 
 def packed(look: FirstLook) -> bytes:
     """The file for the encoder that ships."""
     from safetensors.numpy import save
 
-    parts: dict[str, NDArray[Any]] = {
+    parts: dict[str, NDArray[Any]] = {name: getattr(look, name).astype(np.float16) for name in _MATRICES}
+    parts |= {
         "encoder": _bytes(delta.digest()),
-        "layers": np.array([LAYERS], np.int32),
-        "weights": look.weights.astype(np.float16),
-        "offset": look.offset.astype(np.float32),
+        "table": look.table,
+        "out_offset": np.array([look.out_offset], np.float32),
+        "known.texts": _bytes(json.dumps(look.known.texts)),
+        "known.exact": np.clip(np.rint(look.known.exact * SCALE), -127, 127).astype(np.int8),
+        "known.guessed": look.known.guessed,
+        "known.lengths": look.known.lengths,
     }
-    for name, known in (("alone", look.alone), ("inside", look.inside)):
-        parts[f"{name}.texts"] = _bytes(json.dumps(known.texts))
-        parts[f"{name}.guessed"] = np.clip(np.rint(known.guessed * SCALE), -127, 127).astype(np.int8)
-        parts[f"{name}.exact"] = np.clip(np.rint(known.exact * SCALE), -127, 127).astype(np.int8)
-    return bytes(save(parts))
-
-
-def _known(parts: dict[str, NDArray[Any]], name: str) -> Known:
-    guessed, exact = (parts[f"{name}.{kind}"].astype(np.float32) / SCALE for kind in ("guessed", "exact"))
-    return Known(tuple(json.loads(_text(parts[f"{name}.texts"]))), guessed, exact)
+    return bytes(save({name: np.ascontiguousarray(part) for name, part in parts.items()}))
 
 
 def _bytes(text: str) -> NDArray[np.uint8]:

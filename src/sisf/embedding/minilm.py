@@ -3,13 +3,12 @@
 `minilm` is all-MiniLM-L6-v2 as published; `harm-aware` is the same network with what `make encoder` trained.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sisf.embedding import delta
 from sisf.embedding.conversion import Progress, cached_session, show_on_terminal
-from sisf.embedding.local import LocalEmbedder, Sessions
+from sisf.embedding.local import LocalEmbedder
 from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256, packaged_folder, packaged_tokenizer
 
 _CONVERTER = 1
@@ -54,42 +53,13 @@ def _embedder(  # noqa: PLR0917 - called by the two functions above alone
 
         return (convert_int8 if quantised else convert_float32)(folder, report, trained=trained)
 
-    def session(part: str, made: Callable[[Progress], bytes]) -> Any:
-        return cached_session(cache / "models" / f"{name}-{part}.onnx", made, progress, threads=threads)
-
-    def sessions() -> Sessions:
-        if not trained:
-            return Sessions(session("states", convert))
-        halves = _Halves(convert)
-        return Sessions(session("first", halves.first), session("rest", halves.rest))
+    def session() -> Any:
+        return cached_session(cache / "models" / f"{name}-states.onnx", convert, progress, threads=threads)
 
     return LocalEmbedder(
         embedder_id=name,
         dimensions=DIMENSIONS,
         tokenizer=packaged_tokenizer(folder),
         max_tokens=MAX_TOKENS,
-        sessions=sessions,
+        session=session,
     )
-
-
-class _Halves:
-    """A model in two graphs, converted once for both."""
-
-    def __init__(self, convert: Callable[[Progress], bytes]) -> None:
-        self._convert = convert
-        self._parts: tuple[bytes, bytes] | None = None
-
-    def first(self, report: Progress) -> bytes:
-        """The first layers."""
-        return self._converted(report)[0]
-
-    def rest(self, report: Progress) -> bytes:
-        """What follows them."""
-        return self._converted(report)[1]
-
-    def _converted(self, report: Progress) -> tuple[bytes, bytes]:
-        from sisf.embedding.halves import split
-
-        if self._parts is None:
-            self._parts = split(self._convert(report))
-        return self._parts

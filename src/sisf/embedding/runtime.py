@@ -8,9 +8,7 @@ from sisf.errors import ModelError
 INPUT = "input_ids"
 OUTPUT = "vector"
 STATES = "states"
-BETWEEN = "between"
-"""The names in our own graphs. `states` holds what each token became before the mean: shape (1, n, hidden); `between`
-the same after the first layers, where a graph is cut in two."""
+"""The names in our own graphs. `states` holds what each token became before the mean: shape (1, n, hidden)."""
 
 
 def open_session(model: bytes | Path, *, threads: int = 1) -> Any:

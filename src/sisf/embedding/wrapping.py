@@ -1,6 +1,11 @@
 """What every embedder that stands before another one and remembers its vectors has in common."""
 
-from sisf.embedding.base import Begun, Embedder, TextWindow, TokenVectors
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sisf.embedding.base import Embedder, TextWindow, TokenVectors
 
 
 class Wrapper:
@@ -29,10 +34,9 @@ class Wrapper:
         inner = getattr(self.inner, "embed_tokens", None)
         return inner(text) if inner is not None else None
 
-    def begin(self, text: str) -> Begun | None:
-        """See `SteppedEmbedder.begin`. Not remembered."""
-        inner = getattr(self.inner, "begin", None)
-        return inner(text) if inner is not None else None
+    def tokens(self, text: str) -> tuple[NDArray[np.int64], Sequence[tuple[int, int]]]:
+        """See `TokenNumbers.tokens`."""
+        return self.inner.tokens(text)  # type: ignore[attr-defined, no-any-return]
 
     def count_tokens(self, text: str) -> int:
         """See `Embedder.count_tokens`."""

@@ -11,10 +11,10 @@ from sisf.pipeline.fast_metrics import FastCounter, FastHistogram, ReadCounters
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 _FIRST_LOOKS = {
-    "inspected": ("sisf_first_look_inspected", "Windows read further after a first look."),
-    "discarded": ("sisf_first_look_discarded", "Windows that a first look discarded."),
-    "audited": ("sisf_first_look_audited", "Windows read to the end though a first look would have discarded them."),
-    "missed": ("sisf_first_look_missed", "Matches of policies in windows that were audited."),
+    "inspected": ("sisf_first_look_inspected", "Texts read after a first look."),
+    "discarded": ("sisf_first_look_discarded", "Texts that a first look discarded."),
+    "audited": ("sisf_first_look_audited", "Texts read though a first look would have discarded them."),
+    "missed": ("sisf_first_look_missed", "Matches of policies in texts that were audited."),
 }
 
 

@@ -203,8 +203,8 @@ class Inspection(Section):
     """What happens to a prompt with a long text that reads as nothing, encodings undone: it passes (`allow`), passes
     and is logged (`flag`), or is refused with 413 (`refuse`). Keys and binary data read as nothing too."""
     first_look: bool = False
-    """Whether texts that no policy can reach, by the first layers of the encoder, are read no further: fewer forward
-    passes for honest texts, at a small risk. Off, every text is read to the end. Only for the packaged encoder."""
+    """Whether short texts that no probe can reach, by a guess from their tokens, are not read by the encoder: half the
+    cost for honest requests, at a small risk. Only for the packaged encoder, and while no prototype is in force."""
 
 
 class OnFailure(Section):

@@ -1,42 +1,42 @@
-"""A first look: what the encoder's first layers say, and whether the rest of it can change anything.
+"""A first look: what a text's tokens alone tell, and whether the encoder can find anything in it.
 
-Two layers of six guess the vector of a window and of each of its passages. Where no policy in force comes within a
-bound of its threshold by that guess, the window is not read further. The bound is calibrated for each revision on
-harmful texts that neither encoder nor guess was taught: of those that the policies stop, all but a few in a thousand
-lie above it. Some windows that would be discarded are read to the end all the same, and what is found in them is
-counted (docs/adr/0355).
+A small network, taught by the encoder, guesses how harmful a text reads. Where the guess for the whole lies below a
+bound, only passages above it are read, if there are any. The bound is calibrated for each revision on harmful texts
+that neither encoder nor guess was taught: of those that the policies stop, all but a few in a thousand lie above it.
+Some texts that would be discarded are read all the same, and what is found in them is counted. Where a prototype is in
+force no first look is taken (docs/adr/0385).
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Begun
+from sisf.embedding.base import Embedder
 from sisf.embedding.first_look import FirstLook, Known, first_look_of
 from sisf.text.ngrams import ngram_features
+from sisf.text.passages import passages
 from sisf.text.views import View
-from sisf.warden.late_pooling import Candidates, Piece, means
-from sisf.warden.semantic import PROBE_CAUTION, Floats, Lexical, SemanticEngine
+from sisf.warden.late_pooling import ALIKE, Span, alike
+from sisf.warden.semantic import Floats, Lexical, SemanticEngine
 
 LOST = 0.005
 """Share of the caught texts, of those that are calibrated on, that may lie below the bound."""
 _ENOUGH = 100
-"""Texts that the probes catch together, from which they are calibrated together: they read the same vector, and err
-alike. Each policy else has a bound of its own."""
+"""Texts that the probes catch together, from which a bound is taken; with fewer, those nearest to their thresholds."""
 _NEAREST = 100
-"""Texts nearest to the threshold of such a policy."""
 _LOST_NEAREST = 0.02
 """What `LOST` is for these texts: all but a few of them are below the threshold."""
-_MOST_PIECES = 4
-"""Passages of a window that are embedded in place of the window; with more of them the window is read to the end."""
-_MOST_ROWS = 512
-"""With more rows the look would cost what it saves."""
+_LENGTHS = (24, 64)
+"""Tokens up to which texts are short, and middling: the mean of many tokens spreads less."""
+_MOST_READ = 0.5
+"""Share of the tokens of a text up to which passages are read in its place."""
 _AUDITED = 1 / 128
-"""Share of the discarded windows that are read to the end."""
+"""Share of the discarded texts that are read."""
 _FOREIGN = 0.1
 """Share of letters beyond ASCII above which the guess is not trusted: it was learned from English."""
 ORDINARY = frozenset(
@@ -48,71 +48,58 @@ ORDINARY = frozenset(
 
 @dataclass(slots=True)
 class Tally:
-    """What first looks did, in windows."""
+    """What first looks did, in texts (windows of one text alone)."""
 
     inspected: int = 0
-    """Looked at, and then read to the end, or passages of them."""
+    """Looked at, and then read."""
     discarded: int = 0
     audited: int = 0
-    """Would have been discarded, and were read to the end."""
+    """Would have been discarded, and were read."""
     missed: int = 0
     """Policies that matched in these and nowhere else before."""
 
-    def count(self, *, looked: bool, discarded: bool, audited: bool) -> None:
-        """One window more."""
-        self.inspected += looked and not discarded
+    def count(self, *, discarded: bool, audited: bool) -> None:
+        """One text more."""
+        self.inspected += not discarded
         self.discarded += discarded and not audited
         self.audited += audited
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A window as a first look has it."""
-
-    begun: Begun
-    features: Mapping[str, float]
-    """Its lexical features."""
-    candidates: Candidates
-    more: float
-    """What is asked of each passage besides its own caution, in steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What a first look gives: whether the window is to be read to the end, and if not, which passages may matter."""
-
-    whole: bool
-    pieces: Sequence[Piece] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a guess is held against: what is added to how far it lies above each row's threshold, in steps of caution.
-
-    Where that is below 0 for every row, nothing is found by reading on.
-    """
+    """What a guess is held against, by the length of what is guessed of."""
 
     look: FirstLook
-    alone: Floats
-    """For whole windows."""
-    inside: Floats
-    """For passages."""
+    least: tuple[float, ...]
+    """Of each of the lengths; where the guess is below, no probe is expected to find anything."""
 
-    def glance(self, seen: Seen, engine: SemanticEngine, applies: NDArray[np.bool_]) -> Glance:
-        """Look at a window and its passages."""
-        begun, candidates = seen.begun, seen.candidates
-        whole = self.look.guess(begun.states.mean(axis=0)[None])
-        if (engine.above(whole, engine.lexical([seen.features]), applies) + self.alone >= 0).any():
-            return Glance(whole=True)
-        if not candidates.spans:
-            return Glance(whole=False)
-        guessed = self.look.guess(means(begun.states[1:-1], begun.spans, candidates.spans))
-        above = engine.above(guessed, candidates.lexical, applies) + self.inside
-        margins = above.max(axis=1) - candidates.asked - np.float32(seen.more)
-        found = candidates.best(np.flatnonzero(margins >= 0), margins, _MOST_PIECES + 1)
-        if len(found) > _MOST_PIECES:
-            return Glance(whole=True)
-        return Glance(whole=False, pieces=[candidates.piece(place) for place in found])
+    def worth(self, text: str, embedder: Embedder) -> list[Span] | None:
+        """The passages of a text of one window that are worth reading; None where the whole text is."""
+        ids, places = embedder.tokens(text)  # type: ignore[attr-defined]
+        if not len(ids):
+            return None
+        starts, ends = [start for start, _ in places], [end for _, end in places]
+        spans = [span for span in passages(text) if span != (0, len(text))]
+        first = np.array([0, *(bisect_left(starts, start) for start, _ in spans)])
+        last = np.array([len(ids), *(bisect_right(ends, end) for _, end in spans)])
+        above = self._above(self.look.means(self.look.sums(ids), first, last), last - first)
+        if above[0] >= 0:
+            return None
+        found: list[int] = []
+        for place in (1 + np.argsort(-above[1:], kind="stable")).tolist():
+            if above[place] < 0 or last[found].sum() - first[found].sum() > _MOST_READ * len(ids):
+                break
+            if all(alike(spans[place - 1], spans[other - 1]) <= ALIKE for other in found):
+                found.append(place)
+        if last[found].sum() - first[found].sum() > _MOST_READ * len(ids):
+            return None
+        return [spans[place - 1] for place in found]
+
+    def _above(self, means: Floats, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
+        """How far each guess is above the bound that it is held against; at least 0 where it is to be read."""
+        least = np.array(self.least)[np.searchsorted(_LENGTHS, lengths)]
+        above: NDArray[np.float64] = self.look.scores(means) - least
+        return above
 
 
 class FirstLooks:
@@ -125,24 +112,26 @@ class FirstLooks:
         self.tally = Tally()
 
     @classmethod
-    def of(cls, embedder_id: str) -> "FirstLooks":
+    def of(cls, embedder: Embedder) -> "FirstLooks":
         """Those that ship for this embedder; none for others."""
-        return cls(first_look_of(embedder_id))
+        return cls(first_look_of(embedder.id) if hasattr(embedder, "tokens") else None)
 
     @classmethod
     def off(cls) -> "FirstLooks":
-        """None: every text is read to the end."""
+        """None: every text is read."""
         return cls(None)
 
     def bounds(self, engine: SemanticEngine, applies: NDArray[np.bool_]) -> Bounds | None:
-        """Calibrated on the policies that apply: milliseconds. None where no first look is taken."""
+        """Calibrated on the policies that apply: some 40 ms. None where no first look is taken: a guess of harm says
+        nothing of what a prototype looks for."""
         look = self._look
-        if look is None or not 0 < engine.count <= _MOST_ROWS:
+        concerned = applies[engine.table.numbers[: engine.count]]
+        if look is None or not concerned.any() or (concerned & ~engine.probes).any():
             return None
-        return Bounds(look, _lifts(look.alone, engine, applies), _lifts(look.inside, engine, applies))
+        return Bounds(look, _least(look.known, engine, concerned))
 
     def audits(self) -> bool:
-        """Whether a window that would be discarded is read to the end, by chance."""
+        """Whether a text that would be discarded is read, by chance."""
         return self._chooser.random() < _AUDITED
 
 
@@ -159,23 +148,19 @@ def in_reach(text: str) -> bool:
     return sum(not char.isascii() for char in letters) <= _FOREIGN * len(letters)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _features(texts: Sequence[str]) -> Lexical:
     return [ngram_features(text) for text in texts]
 
 
-def _lifts(known: Known, engine: SemanticEngine, applies: NDArray[np.bool_]) -> Floats:
-    """How far a guess may lie below each row's threshold where the text is caught all the same; 0 and above."""
-    lexical = engine.lexical(_features(known.texts))
-    exact, guessed = (engine.above(vectors, lexical, applies) for vectors in (known.exact, known.guessed))
-    lifts = np.zeros(engine.count, np.float32)
-    concerned = applies[engine.table.numbers[: engine.count]]
-    probes = concerned & (engine.table.cautions[: engine.count] == PROBE_CAUTION)
-    caught = (exact[:, probes] >= 0).any(axis=1)
-    if caught.sum() >= _ENOUGH:
-        lifts[probes] = -min(0.0, float(np.quantile(guessed[caught][:, probes].max(axis=1), LOST)))
-        concerned &= ~probes
-    for row in np.flatnonzero(concerned).tolist():
-        nearest = np.argsort(exact[:, row])[-_NEAREST:]
-        lifts[row] = -min(0.0, float(np.quantile(guessed[nearest, row] - exact[nearest, row], _LOST_NEAREST)))
-    return lifts
+def _least(known: Known, engine: SemanticEngine, probes: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Below what guess a text of each length is caught by none of the probes."""
+    applies = np.ones(int(engine.table.numbers[: engine.count].max()) + 1, np.bool_)
+    above = engine.above(known.exact, engine.lexical(_features(known.texts)), applies)[:, probes].max(axis=1)
+    caught = above >= 0
+    if caught.sum() < _ENOUGH:
+        nearest = np.argsort(above)[-_NEAREST:]
+        return (float(np.quantile(known.guessed[nearest], _LOST_NEAREST)),) * (len(_LENGTHS) + 1)
+    lengths = np.searchsorted(_LENGTHS, known.lengths)
+    those = [caught & (lengths == length) for length in range(len(_LENGTHS) + 1)]
+    return tuple(float(np.quantile(known.guessed[t if t.sum() >= _ENOUGH else caught], LOST)) for t in those)

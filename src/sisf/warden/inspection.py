@@ -8,15 +8,15 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import TokenVectors, Vectors
+from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match
+from sisf.text.order import order_begins_at
 from sisf.text.views import View, go_on, views
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
-from sisf.warden.first_look import Bounds, Glance, Seen, in_reach, ordinary
-from sisf.warden.inside import Inside
-from sisf.warden.late_pooling import Candidates, Piece, asked_of_long
+from sisf.warden.first_look import in_reach, ordinary
+from sisf.warden.late_pooling import Candidates, Span, asked_of_long
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import CONVERSATION, Window, coarse, fine, is_joined, joined
 
@@ -79,7 +79,7 @@ class Inspection:
         self._remembers = remember
         self._texts = _texts(messages)
         for text in self._texts:
-            text.key = key_of(direction, tenant, text.content)
+            text.key = key_of(direction, tenant, f"{text.asked:g} {text.content}")
             text.known = compiled.cache.texts.get(text.key)
             self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
 
@@ -214,48 +214,62 @@ class Inspection:
         """
         compiled, short = self.compiled, len(windows) == 1
         more = text.asked + (_SHORT if short else asked_of_long(len(windows)))
-        kind = f"{short:d}{looked:d}"
         for window in windows:
             self.pause()
             window.asked += text.asked
-            if not (short and view.name == "raw") and self._read_before(text, window, kind, more):
+            if not (short and view.name == "raw") and self._read_before(text, window, f"{short:d}{looked:d}", more):
                 continue  # (a whole text is remembered as such)
-            bounds = compiled.bounds(self.direction, self.tenant) if looked and in_reach(window.text) else None
-            inside = Inside.of(
-                window.text, compiled.embedder, compiled.semantics, short=short, begin=bounds is not None
-            )
-            if inside is None:
-                yield from windows
-                yield from (replace(w, asked=w.asked + text.asked) for w in fine(view, compiled.embedder))
-                return
-            yield from self._read(window, inside, more, bounds)
+            pieces = self._glanced(window, looked=looked) if short else None
+            if pieces is not None:
+                yield from (self._piece(window, span, more) for span in pieces)
+                continue
+            candidates = Candidates.of(window.text, (), compiled.semantics, short=True) if short else None
+            tokens = None
+            if candidates is None or candidates.spans:
+                tokens = _tokens(compiled.embedder, window.text)
+            if candidates is None:
+                if tokens is None:
+                    yield from windows
+                    yield from (replace(w, asked=w.asked + text.asked) for w in fine(view, compiled.embedder))
+                    return
+                candidates = Candidates.of(window.text, tokens.spans, compiled.semantics, short=False)
+            yield from self._read(window, candidates, tokens, more)
 
-    def _read(self, window: Window, inside: Inside, more: float, bounds: Bounds | None) -> Iterator[Window]:
-        """The window and its best passages; or, where a first look says that this is enough, fewer or nothing."""
+    def _read(
+        self, window: Window, candidates: Candidates, tokens: TokenVectors | None, more: float
+    ) -> Iterator[Window]:
+        """The window and its best passages."""
+        window.vector = None if tokens is None else tokens.vector
+        yield window
+        if tokens is None:
+            return
+        for piece in candidates.chosen(tokens, self.compiled.semantics, self._scope.applies):
+            yield self._piece(window, (piece.start, piece.end), piece.asked + more, order=piece.order)
+
+    def _piece(self, window: Window, span: Span, asked: float, *, order: bool | None = None) -> Window:
+        start, end = span
+        whole = window.span[0]
+        said = window.text[start:end]
+        begins = order_begins_at(window.text, start) if order is None else order
+        place = (whole + start, whole + end)
+        return Window(said, window.view, place, asked=asked, order=begins, audited=window.audited)
+
+    def _glanced(self, window: Window, *, looked: bool) -> Sequence[Span] | None:
+        """The passages of a text of one window that a first look leaves to be read; None where the whole is."""
         looks = self.compiled.looks
-        glance = self._glance(window, inside, more, bounds)
-        needless = not glance.whole and not glance.pieces
-        audited = needless and looks.audits()
-        looks.tally.count(discarded=needless, audited=audited, looked=bounds is not None)
-        pieces = glance.pieces
-        if glance.whole or audited:
-            tokens = inside.tokens()
-            window.vector, window.audited = None if tokens is None else tokens.vector, audited
-            yield window
-            pieces = [] if tokens is None else self._chosen(inside.candidates, tokens)
-        for piece in pieces:
-            span = (window.span[0] + piece.start, window.span[0] + piece.end)
-            said = window.text[piece.start : piece.end]
-            yield Window(said, window.view, span, asked=piece.asked + more, order=piece.order, audited=audited)
+        bounds = self.compiled.bounds(self.direction, self.tenant) if looked and in_reach(window.text) else None
+        if bounds is None:
+            return None
+        worth = bounds.worth(window.text, self.compiled.embedder)
+        window.audited = worth == [] and looks.audits()
+        looks.tally.count(discarded=worth == [], audited=window.audited)
+        return None if window.audited else worth
 
-    def _chosen(self, candidates: Candidates, tokens: TokenVectors) -> Sequence[Piece]:
-        return candidates.chosen(tokens, self.compiled.semantics, self._scope.applies)
 
-    def _glance(self, window: Window, inside: Inside, more: float, bounds: Bounds | None) -> Glance:
-        if bounds is None or inside.begun is None:
-            return Glance(whole=True)
-        seen = Seen(inside.begun, window.features(), inside.candidates, more)
-        return bounds.glance(seen, self.compiled.semantics, self._scope.applies)
+def _tokens(embedder: Embedder, text: str) -> TokenVectors | None:
+    """What the embedder tells of each token of a text, if it tells of tokens at all."""
+    found: TokenVectors | None = getattr(embedder, "embed_tokens", lambda _: None)(text)
+    return found
 
 
 def _texts(messages: Sequence[Message]) -> list[_Text]:

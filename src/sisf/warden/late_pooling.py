@@ -31,11 +31,10 @@ CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
 CHOSEN_OF_SHORT = {(WHOLE,): 2}
 """The same for a text that fits into one window."""
-_FAR = -10.0
-"""The same bound for short texts, of which there are many: most honest ones need no second look."""
-_HOPELESS = -25.0
-"""Steps of caution below every threshold: the pooled vector of a piece that was found was never so far off."""
-_ALIKE = 0.7
+_OFF = {True: 6.0, False: 20.0}
+"""Steps of caution by which the pooled vector of a piece that is found may be below the threshold, of probes and of
+prototypes (docs/adr/0386)."""
+ALIKE = 0.7
 _STEP = 0.4
 """For each tenfold of half a window."""
 
@@ -105,26 +104,23 @@ class Candidates:
             return []
         means_of = means(tokens.states, tokens.spans, self.spans)
         pooled = means_of / np.maximum(np.linalg.norm(means_of, axis=1, keepdims=True), 1e-12)
-        margins = engine.margins(pooled, self.lexical, applies)
+        above = engine.above(pooled, self.lexical, applies)
+        margins = above.max(axis=1)
+        hopeful = (above > -np.where(engine.probes, _OFF[True], _OFF[False])).any(axis=1)
         best: list[int] = []
         for kinds, count in CHOSEN_OF_SHORT.items() if self.short else CHOSEN.items():
-            hopeful = (margins > (_FAR if self.short else _HOPELESS)) & np.isin(self.asked, kinds)
-            best += self.best(np.flatnonzero(hopeful), margins, count, best)
-        return [self.piece(place) for place in best]
+            best += self._best(np.flatnonzero(hopeful & np.isin(self.asked, kinds)), margins, count, best)
+        return [Piece(*self.spans[p], int(self.asked[p]), bool(self.orders[p])) for p in best]
 
-    def best(self, places: NDArray[np.intp], margins: Floats, count: int, known: Sequence[int] = ()) -> list[int]:
+    def _best(self, places: NDArray[np.intp], margins: Floats, count: int, known: Sequence[int]) -> list[int]:
         """Of these places the `count` with the highest margins, none of them nearly the same as another or a known."""
         found: list[int] = []
         for place in places[np.argsort(-margins[places], kind="stable")].tolist():
-            if all(_alike(self.spans[place], self.spans[other]) <= _ALIKE for other in (*known, *found)):
+            if all(alike(self.spans[place], self.spans[other]) <= ALIKE for other in (*known, *found)):
                 found.append(place)
                 if len(found) == count:
                     break
         return found
-
-    def piece(self, place: int) -> Piece:
-        """One of them."""
-        return Piece(*self.spans[place], int(self.asked[place]), bool(self.orders[place]))
 
 
 _NOTHING = Candidates((), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros((0, 0), np.float32), short=True)
@@ -201,7 +197,7 @@ def _sums(values: Floats) -> Floats:
     return np.vstack([np.zeros((1, values.shape[1]), np.float32), np.cumsum(values, axis=0, dtype=np.float32)])
 
 
-def _alike(one: Span, other: Span) -> float:
+def alike(one: Span, other: Span) -> float:
     """What two spans share, over what they cover together."""
     common = min(one[1], other[1]) - max(one[0], other[0])
     return common / max(1, max(one[1], other[1]) - min(one[0], other[0]))

@@ -198,17 +198,13 @@ class SemanticEngine:
             return []
         return self._hits(reached[applies[table.numbers[reached]]], scores, best)
 
-    def margins(self, embeddings: Vectors, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
-        """For each window how far the best of the policies that apply is above its threshold (below: negative).
+    def above(self, embeddings: Vectors, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
+        """For each window and each row how far it is above the threshold (below: negative); where the policy does not
+        apply, infinitely far below.
 
         In steps of each policy's caution: so prototypes and probes can be held against each other.
         `lexical` is what the words of each window weigh for each row, of shape `(n, count)`.
         """
-        best: Floats = self.above(embeddings, lexical, applies).max(axis=1)
-        return best
-
-    def above(self, embeddings: Vectors, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
-        """As `margins`, for each row; those of policies that do not apply are infinitely far below."""
         table, count = self.table, self.count
         scores = window_scores(embeddings, table.vectors[:count], table.biases[:count]) - table.thresholds[:count]
         scores += lexical
@@ -223,6 +219,12 @@ class SemanticEngine:
             for row, features in zip(weights, windows, strict=True):
                 self._add_lexical(row, features)
         return weights
+
+    @property
+    def probes(self) -> NDArray[np.bool_]:
+        """Which rows are those of probes."""
+        found: NDArray[np.bool_] = self.table.cautions[: self.count] == np.float32(PROBE_CAUTION)
+        return found
 
     def weights(self, ngrams: Sequence[str]) -> Floats:
         """What each n-gram weighs for each row, of shape `(len(ngrams), count)`."""

@@ -49,12 +49,12 @@ class Warden:
         on_unreadable: Literal["allow", "flag", "refuse"] = "allow",
         first_look: bool = False,
     ) -> None:
-        """`on_unreadable`: what happens to prompts with a long text that reads as nothing. `first_look`: whether what
-        no policy can reach by the encoder's first layers is read no further."""
+        """`on_unreadable`: what happens to prompts with a long text that reads as nothing. `first_look`: whether short
+        texts that no probe can reach, by a guess from their tokens, are not read."""
         self._unreadable = on_unreadable
         _use_one_thread_per_product()
         self.embedder = embedder
-        self._set = PolicySet.compile(Snapshot(), embedder, looks=FirstLooks.of(embedder.id) if first_look else None)
+        self._set = PolicySet.compile(Snapshot(), embedder, looks=FirstLooks.of(embedder) if first_look else None)
         self._window = window_chars
         self._max_chars = max_chars
         self._swap = threading.Lock()

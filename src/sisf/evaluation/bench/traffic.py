@@ -21,6 +21,7 @@ from sisf.embedding.factory import create_embedder
 from sisf.embedding.windows import coarse_windows
 from sisf.evaluation.bench.honest_texts import honest_texts
 from sisf.evaluation.bench.servers import serve_gateway
+from sisf.evaluation.bench.several import throughput
 from sisf.evaluation.bench.sockets import address, answer, cpu_seconds, post, send, server
 from sisf.policy import Policy, codec
 
@@ -28,6 +29,7 @@ TURNS = 30
 _SAID, _ANSWERED, _RESULT = 275, 400, 1_100
 """Characters of each turn of a conversation: what the user says, what the model said, what a tool gave."""
 _SYSTEM = 1_500
+_TOGETHER = (60, 550)
 _COMPARED = 3
 _EARLY = slice(1, 1 + _COMPARED)
 """The turns, from the second on, whose cost is held against that of as many at the end."""
@@ -41,6 +43,8 @@ class Sizes:
     """Characters of a new text, and how many such texts are sent one by one."""
     mix: tuple[tuple[int, int], ...] = ((60, 300), (550, 150), (2_200, 45), (20_000, 5))
     """The same for what is sent over many connections at once."""
+    together: int = 160
+    """Texts sent in each round to one process and to two."""
     conversations: int = 4
     attacks: int = 48
     """Attacks of the demonstration that policies are learned from."""
@@ -84,6 +88,12 @@ def figures(servers: Servers, folder: Path, seed: int, sizes: Sizes) -> dict[str
         rates = {"": url, "_passthrough": servers.passing} | ({"_litellm": servers.litellm} if servers.litellm else {})
         for name, base in rates.items():
             found["figures"][f"rps_16_mixed{name}"] = round(len(mixed) / send(base, iter(mixed), len(mixed)), 1)
+    together = (text for size in _TOGETHER for text in honest_texts(size, 6 * sizes.together + 64, seed + 3))
+    requests = [_asked(text) for text in together]
+    random.Random(seed).shuffle(requests)
+    one, two = throughput(servers.upstream, folder / "several", policies, iter(requests), sizes.together)
+    found["figures"] |= {"rps_16_processes_1": round(one, 1), "rps_16_processes_2": round(two, 1)}
+    found["ratios"]["processes_2_vs_1"] = round(two / one, 2)
     return found
 
 

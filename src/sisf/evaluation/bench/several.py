@@ -1,0 +1,55 @@
+"""What two processes behind one port serve, against one, where each text costs the encoder's time."""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sisf.evaluation.bench.sockets import Requests, send
+from sisf.policy import Action, Change, Policy
+from sisf.store import open_store
+
+_ROUNDS = 3
+_STANDS = re.compile(r"stands at (http://\S+)/v1")
+
+
+def throughput(upstream: str, folder: Path, policies: Sequence[Policy], requests: Requests, count: int) -> list[float]:
+    """Requests a second over 16 connections that one process serves, and two: medians of rounds that alternate.
+
+    Both stand for all of the time, so that a busy machine slows both. `requests` are never the same ones.
+    """
+    with ExitStack() as stack:
+        urls = [stack.enter_context(_serving(upstream, folder / str(n), policies, n)) for n in (1, 2)]
+        for url in urls:
+            send(url, requests, 32)  # the encoder is loaded by the first text, in each process
+        rates = [[count / send(url, requests, count) for url in urls] for _ in range(_ROUNDS)]
+    return [statistics.median(rate) for rate in zip(*rates, strict=True)]
+
+
+@contextmanager
+def _serving(upstream: str, folder: Path, policies: Sequence[Policy], processes: int) -> Iterator[str]:
+    """`sisf serve` as users start it, over a store that holds these policies: its base URL."""
+    folder.mkdir(parents=True)
+    store = open_store(f"sqlite:///{folder}/bench.db")
+    flagging = tuple(replace(policy, action=Action.FLAG) for policy in policies)  # no honest text ends the bench
+    store.policies.commit(Change(flagging, "person:bench", "bench"), expected=0)
+    store.close()
+    words = [sys.executable, "-m", "sisf", "serve", "--port", "0", "--store", f"sqlite:///{folder}/bench.db"]
+    own = {"SISF_LISTEN__PROCESSES": str(processes), "SISF_LOOP__WORKERS": "0", "SISF_ADMIN__ENABLED": "false"}
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*words, "--upstream", f"{upstream}/v1"], stderr=subprocess.PIPE, text=True, env={**os.environ, **own}
+    ) as process:
+        try:
+            lines = process.stderr
+            if lines is None or (found := next(filter(None, map(_STANDS.search, lines)), None)) is None:
+                raise RuntimeError("`sisf serve` did not start")
+            threading.Thread(target=lines.read, daemon=True).start()
+            yield found[1]
+        finally:
+            process.terminate()

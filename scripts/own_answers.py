@@ -15,7 +15,7 @@ from sisf.embedding import Embedder
 from sisf.evaluation.laboratory import Laboratory, Options
 from sisf.exchange import Exchange
 from sisf.loop.benign_reference import reference_of
-from sisf.policy import Direction, Policy
+from sisf.policy import Policy
 from sisf.settings import load
 from sisf.synthesis.local import LocalSynthesiser
 from sisf.synthesis.text_bank import TextBank
@@ -23,7 +23,7 @@ from sisf.verdict import Breach, Outcome, Verdict
 
 SETS = ("judged_beavertails", "judged_gptfuzz")
 OWN = (0, 300)
-BREACHES, DRAWS = 25, 3
+BREACHES, DRAWS = 25, 2
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,25 @@ def main() -> None:
         drawn = [random.Random(draw).sample(said["breach"], BREACHES) for draw in range(DRAWS)]
         banks = [bank_of(embedder, texts) for texts in (said["safe"][max(OWN) :], said["breach"])]
         for own in OWN:
-            policies = [learned(embedder, texts, [*others, *said["safe"][:own]]) for texts in drawn]
-            blocked, caught = (np.mean([bank.matches(policy).mean() for policy in policies]) for bank in banks)
+            learnings = [learned(embedder, texts, [*others, *said["safe"][:own]]) for texts in drawn]
+            blocked, caught = (np.mean([stopped(bank, policies) for policies in learnings]) for bank in banks)
             print(f"| {name} | {own} | {100 * blocked:.1f} % | {100 * caught:.1f} % |", flush=True)
 
 
-def learned(embedder: Embedder, answers: Sequence[str], harmless: Sequence[str]) -> Policy:
+def learned(embedder: Embedder, answers: Sequence[str], harmless: Sequence[str]) -> Sequence[Policy]:
+    """The latest policy on answers of each hazard."""
     verdict = Verdict(Outcome.BREACH, judge="person")
-    known = Known([Breach(Exchange.of("", answer), verdict) for answer in answers], harmless)
-    written = LocalSynthesiser(embedder).synthesise(known.found[-1], known)
-    return next(policy for policy in written if policy.direction is Direction.RESPONSE)
+    found = [Breach(Exchange.of("", answer), verdict) for answer in answers]
+    synthesiser, latest = LocalSynthesiser(embedder), {}
+    for number in range(len(found)):
+        for policy in synthesiser.synthesise(found[number], Known(found[: number + 1], harmless)):
+            latest[policy.hazard] = policy
+    return list(latest.values())
+
+
+def stopped(bank: TextBank, policies: Sequence[Policy]) -> float:
+    """The share of the texts that one of the policies recognises."""
+    return float(np.any([bank.matches(policy) for policy in policies], axis=0).mean()) if policies else 0.0
 
 
 def bank_of(embedder: Embedder, texts: Sequence[str]) -> TextBank:

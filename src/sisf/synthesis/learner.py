@@ -1,9 +1,10 @@
 """Learns the probe of one direction and hazard: again after every breach of it, in a fraction of a second.
 
-What is learned from: the breaches of the hazard (heavy), what the corpus knows of harm (light, of this hazard twice as
-much), the benign reference, and the corpus' benign near misses. Over the solution lies the encoder's reading of the
-hazard, which keeps the probe to what it is named for. The threshold is where benign reference texts that the fitted
-model had not seen (k folds) are nearly all below it, and never lower than what any known benign text scores. Orders and
+What words weigh is fitted once, before any breach. After each breach the embedding's weights are fitted again, to: the
+breaches of the hazard (heavy), what the corpus knows of harm (light, of this hazard twice as much), the benign
+reference, and the corpus' benign near misses. Over the solution lies the encoder's reading of the hazard, which keeps
+the probe to what it is named for. The threshold is where benign reference texts that the fitted model had not seen (k
+folds) are nearly all below it, and never lower than what any known benign text scores. Orders and
 other speech have a threshold each, since traffic of one kind says little about the other.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
 from threadpoolctl import threadpool_limits
 
 from sisf.policy import Probe
@@ -27,8 +29,9 @@ _LONGEST_NGRAM = 32
 _MARGIN = 0.02
 _DIGITS = 4
 _ROUNDS = 3
-_FIRST = 50
-"""Passes over all rows when a probe is learned for the first time."""
+_PASSES = 50
+_PASSES_AGAIN = 10
+"""Passes over all rows before the first breach, and over those that pull after each."""
 _STRESS, _MAX_STRESS = 4.0, 64.0
 _TAIL = 0.01
 """The share of the texts from which the tail of their scores is read."""
@@ -56,15 +59,21 @@ class Recipe:
     folds: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the embedding weighs, and what the words do, by column; few of them weigh anything."""
+
+    embedded: Linear
+    lexical: Floats
+
+
 class ProbeLearner:
     """Keeps the last solutions of one direction and hazard. Used by one thread at a time."""
 
-    def __init__(
-        self, rows: TrainingRows, hazard: Hazard, recipe: Recipe, base: "Base | None" = None, *, seed: int = 0
-    ) -> None:
+    def __init__(self, rows: TrainingRows, hazard: Hazard, recipe: Recipe, base: "Base", *, seed: int = 0) -> None:
         self.rows = rows
-        self._base = base
         self.hazard = hazard
+        self._base = base
         self._recipe = recipe
         self._seed = seed
         self._solutions: dict[int, Linear] = {}
@@ -88,23 +97,27 @@ class ProbeLearner:
         if not benign.any():
             return None
         unseen = self._unseen(benign, weights)
+        limits = np.where(rows.orders, unseen[0], unseen[1])
         model = self._fit(recipe.folds, weights)
+        scores = self._scores(model, recipe.folds)
         for _ in range(_ROUNDS):
-            limits = np.where(rows.orders, unseen[0], unseen[1])
-            offending = benign & (model.scores(rows.dense, rows.features) > limits - _MARGIN)
+            offending = benign & (scores > limits - _MARGIN)
             if not offending.any():
                 break
             self._stress(np.flatnonzero(offending))
             model = self._fit(recipe.folds, self._weights(breaches, world))
-        return self._probe(model, benign, unseen, examples)
+            scores = self._scores(model, recipe.folds)
+        return self._probe(model, self._thresholds(scores, benign, unseen), examples)
 
     def _unseen(self, benign: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
         """What benign orders, and other benign texts, score in models that never saw them, at the quantile."""
         rows, recipe = self.rows, self._recipe
         folds = _folds(rows, recipe.folds, self._seed)
-        held_out = _held_out(
-            rows, folds, recipe.folds, lambda fold: self._fit(fold, np.where(folds == fold, np.float32(0), weights))
-        )
+
+        def scores(fold: int) -> Floats:
+            return self._scores(self._fit(fold, np.where(folds == fold, np.float32(0), weights)), fold)
+
+        held_out = _held_out(folds, recipe.folds, scores)
         return _by_speech(
             rows, benign, lambda wanted: tail_quantile(_per_text(held_out, rows.owners, wanted), recipe.tail)
         )
@@ -115,14 +128,15 @@ class ProbeLearner:
             self._emphasis[row] = min(_STRESS * self._emphasis.get(row, 1.0), _MAX_STRESS)
 
     def _fit(self, key: int, weights: Floats) -> Linear:
-        """The solution over these weights, with the scope of the hazard laid over it."""
-        problem = problem_of(self.rows, weights, self._recipe)
-        known = self._solutions.get(key)
-        if known is None and self._base is not None:
-            known = self._base.solution(key)
-        model = refit(problem, known.widened(problem.features.shape[1])) if known else fit(problem, passes=_FIRST)
-        self._solutions[key] = model
-        return self.rows.scoped(model, self.hazard, self._recipe.scope)
+        """What the embedding weighs over these weights, with the scope of the hazard laid over it."""
+        rows, recipe = self.rows, self._recipe
+        problem = Problem(rows.dense, self._base.spoken(key), _harmful(rows), weights, recipe.ridge)
+        start = self._solutions.get(key) or self._base.solution(key).embedded
+        model = self._solutions[key] = refit(problem, start, passes=_PASSES_AGAIN)
+        return Linear(model.weights + rows.scope(self.hazard, recipe.scope), model.bias)
+
+    def _scores(self, model: Linear, key: int) -> Floats:
+        return model.scores(self.rows.dense) + self._base.spoken(key)
 
     def _weights(self, breaches: Mapping[str, float], world: bool) -> Floats:
         recipe, rows = self._recipe, self.rows
@@ -139,28 +153,27 @@ class ProbeLearner:
             weights[harmful] = recipe.breach_weight * share / max(len(places), 1)
         return weights
 
-    def _probe(
-        self, model: Linear, benign: NDArray[np.bool_], unseen: tuple[float, float], examples: Sequence[str]
-    ) -> Probe:
-        rows = self.rows
-        columns = rows.columns
-        short = np.fromiter((len(gram) <= _LONGEST_NGRAM for gram in columns), np.bool_, len(columns))
-        kept = np.argsort(-np.abs(np.where(short, model.lexical, 0)), kind="stable")[:_MAX_NGRAMS]
-        pruned = np.zeros_like(model.lexical)
-        pruned[kept] = np.round(model.lexical[kept], _DIGITS)
-        scores = Linear(model.dense, pruned, model.bias).scores(rows.dense, rows.features)
-        seen = _by_speech(rows, benign, lambda wanted: float(scores[wanted].max(initial=-np.inf)))
-        lessons = scores[rows.origins == Origin.LESSON]
+    def _thresholds(
+        self, scores: Floats, benign: NDArray[np.bool_], unseen: tuple[float, float]
+    ) -> tuple[float, float]:
+        """Where orders, and other texts, are recognised."""
+        seen = _by_speech(self.rows, benign, lambda wanted: float(scores[wanted].max(initial=-np.inf)))
+        lessons = scores[self.rows.origins == Origin.LESSON]
         taught = float(np.quantile(lessons, _SPARED)) if len(lessons) else -np.inf
         order, other = (max(s + _MARGIN, u, taught) for s, u in zip(seen, unseen, strict=True))
-        dense, offset = rows.folded(model.dense)
+        return order, other
+
+    def _probe(self, model: Linear, thresholds: tuple[float, float], examples: Sequence[str]) -> Probe:
+        rows = self.rows
+        weights, offset = rows.folded(model.weights)
+        order, other = thresholds
         # One threshold for all: what orders need more, or less, is a weight of being an order.
-        ngrams = {ORDER: other - order} | {columns[i]: float(pruned[i]) for i in kept.tolist() if pruned[i]}
+        ngrams = {ORDER: other - order, **self._base.ngrams}
         embedder = rows.embedder
         return Probe(
             embedder.id,
             embedder.dimensions,
-            dense.astype("<f4").tobytes(),
+            weights.astype("<f4").tobytes(),
             ngrams,
             model.bias + offset,
             other,
@@ -169,44 +182,93 @@ class ProbeLearner:
 
 
 class Base:
-    """What is fitted before any breach, once for all hazards: where each learner starts from."""
+    """What is fitted before any breach, once for all hazards: where each learner starts from.
+
+    What words weigh is settled here. After a breach only the embedding's weights move: whoever breached the model has
+    no say in which words are a reason.
+    """
 
     def __init__(self, rows: TrainingRows, recipe: Recipe, *, seed: int = 0) -> None:
         self._rows = rows
         self._recipe = recipe
         self._seed = seed
-        self._solutions: dict[int, Linear] = {}
+        self._solutions: dict[int, Model] = {}
+        self._spoken: dict[int, Floats] = {}
 
-    def solution(self, key: int) -> Linear:
+    def prepare(self) -> None:
+        """Fit now what else is fitted when it is first asked for."""
+        for key in range(self._recipe.folds + 1):
+            self.spoken(key)
+
+    def solution(self, key: int) -> Model:
         """The fit without the benign texts of fold `key`; with all of them for the key that is no fold."""
         if key not in self._solutions:
             weights = _known_weights(self._rows, self._recipe, world=True)
             weights = np.where(self._folds() == key, np.float32(0), weights)
             with threadpool_limits(1, "blas"):
-                self._solutions[key] = fit(problem_of(self._rows, weights, self._recipe), passes=_FIRST)
+                self._solutions[key] = _joint(self._rows, weights, self._recipe.ridge)
         return self._solutions[key]
+
+    def spoken(self, key: int) -> Floats:
+        """What the words of each row weigh in that fit."""
+        known, features = self._spoken.get(key, np.zeros(0, np.float32)), self._rows.features
+        if len(known) < features.shape[0]:
+            fresh = features[len(known) :] @ self.solution(key).lexical
+            known = self._spoken[key] = np.concatenate([known, fresh])
+        return known
+
+    @property
+    def ngrams(self) -> Mapping[str, float]:
+        """What the words weigh, in the fit with all benign texts."""
+        return self._rows.named(self.solution(self._recipe.folds).lexical)
 
     def scores(self, rows: Ints) -> Floats:
         """What the fit with all benign texts says of some rows."""
-        return self._wide(self._recipe.folds).scores(self._rows.dense[rows], self._rows.features[rows])
+        key = self._recipe.folds
+        return self.solution(key).embedded.scores(self._rows.dense[rows]) + self.spoken(key)[rows]
 
     def unseen(self) -> Floats:
         """What each benign reference text scores in a fit that never saw it: the highest of its windows."""
         folds = self._folds()
-        held_out = _held_out(self._rows, folds, self._recipe.folds, self._wide)
+        held_out = _held_out(
+            folds,
+            self._recipe.folds,
+            lambda fold: self.solution(fold).embedded.scores(self._rows.dense) + self.spoken(fold),
+        )
         return _per_text(held_out, self._rows.owners, folds >= 0)
-
-    def _wide(self, key: int) -> Linear:
-        """A solution over all columns that there are by now."""
-        return self.solution(key).widened(self._rows.features.shape[1])
 
     def _folds(self) -> NDArray[np.int64]:
         return _folds(self._rows, self._recipe.folds, self._seed)
 
 
-def problem_of(rows: TrainingRows, weights: Floats, recipe: Recipe) -> Problem:
-    """Harm against honest text, over these weights."""
-    return Problem(rows.dense, rows.features, rows.transposed, rows.origins >= Origin.WORLD, weights, recipe.ridge)
+def _joint(rows: TrainingRows, weights: Floats, ridge: float) -> Model:
+    """The fit of embedding and words together, over the rows that have a weight."""
+    kept = weights > 0
+    dense, features = rows.dense[kept], rows.features[kept]
+    transposed, width = features.T.tocsr(), dense.shape[1]
+    both = LinearOperator(
+        (len(dense), width + features.shape[1]),
+        matvec=lambda point: dense @ point[:width] + features @ point[width:],
+        rmatvec=lambda slopes: np.concatenate([slopes @ dense, transposed @ slopes]),
+        dtype=np.float32,
+    )
+    silent = np.zeros(len(dense), np.float32)
+    found = fit(Problem(both, silent, _harmful(rows)[kept], weights[kept], ridge), passes=_PASSES)
+    return Model(Linear(found.weights[:width], found.bias), _pruned(rows.columns, found.weights[width:]))
+
+
+def _pruned(columns: Sequence[str], lexical: Floats) -> Floats:
+    """Without what would make a probe too large."""
+    short = np.fromiter((len(gram) <= _LONGEST_NGRAM for gram in columns), np.bool_, len(columns))
+    kept = np.argsort(-np.abs(np.where(short, lexical, 0)), kind="stable")[:_MAX_NGRAMS]
+    pruned = np.zeros_like(lexical)
+    pruned[kept] = np.round(lexical[kept], _DIGITS)
+    return pruned
+
+
+def _harmful(rows: TrainingRows) -> NDArray[np.bool_]:
+    harmful: NDArray[np.bool_] = rows.origins >= Origin.WORLD
+    return harmful
 
 
 def _known_weights(rows: TrainingRows, recipe: Recipe, world: bool) -> Floats:
@@ -226,12 +288,11 @@ def _folds(rows: TrainingRows, count: int, seed: int) -> NDArray[np.int64]:
     return folds
 
 
-def _held_out(rows: TrainingRows, folds: NDArray[np.int64], count: int, model_of: Callable[[int], Linear]) -> Floats:
+def _held_out(folds: NDArray[np.int64], count: int, scores_of: Callable[[int], Floats]) -> Floats:
     """What each row scores in the model of its fold, which never saw it; minus infinity for rows of no fold."""
-    held_out = np.full(len(rows), -np.inf, np.float32)
+    held_out = np.full(len(folds), -np.inf, np.float32)
     for fold in range(count):
-        scores = model_of(fold).scores(rows.dense, rows.features)
-        held_out[folds == fold] = scores[folds == fold]
+        held_out[folds == fold] = scores_of(fold)[folds == fold]
     return held_out
 
 

@@ -31,8 +31,6 @@ _FORMS, _TWIN_FORMS = 2, 1
 """Forms of request into which each goal, and each pair of goals, of the corpus is put."""
 _FILLER = 300
 """Answers of the scripted model that policies on answers are taught to be harmless."""
-_ANSWERS = Recipe(world_weight=0.0, own_weight=0.0)
-"""What the corpus holds of answers that go along with harm is empty: how they begin would be learned, not harm."""
 _EXAMPLES = 3
 _MAX_BREACHES = 2_000
 """The newest breaches are learned from, so that neither time nor size grows without end."""
@@ -67,7 +65,7 @@ class LocalSynthesiser:
     ) -> None:
         recipes = {Direction.PROMPT: prompts or Recipe()}
         if learn_answers:
-            recipes[Direction.RESPONSE] = answers or _ANSWERS
+            recipes[Direction.RESPONSE] = answers or Recipe()
         self._sides = {
             direction: _Side(direction, TrainingRows(embedder), recipe, seed) for direction, recipe in recipes.items()
         }
@@ -78,8 +76,11 @@ class LocalSynthesiser:
         self._taught = False
 
     def prepare(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
-        """See `Preparable`: embeds the reference and the corpus."""
+        """See `Preparable`: embeds the reference and the corpus, and fits what is known before any breach."""
         self._teach(knowledge, stopping)
+        for side in self._sides.values():
+            if not stopping():
+                side.prepare()
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
         """At most one probe per direction, each replacing the one before it; none for a breach that stands alone."""
@@ -174,6 +175,12 @@ class _Side:
         if self._prior is None:
             self._prior = Prior(self.rows, self._base)
         return self._prior
+
+    def prepare(self) -> None:
+        """Fit what is known before any breach, where there is something to calibrate it on."""
+        if (self.rows.origins == Origin.REFERENCE).any():
+            _ = self.prior
+            self._base.prepare()
 
     def add_known(self, known: Sequence[Known], embedder: Embedder) -> None:
         """Add what the corpus knows."""

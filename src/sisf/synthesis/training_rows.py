@@ -1,11 +1,11 @@
 """Training rows: windows of texts with their embeddings and lexical features, for as many texts as are known.
 
-Rows are only added. Columns are the n-grams of the corpus' harmful requests and those that two benign texts hold: what
-one text alone says could only be memorised, and no word becomes a reason because whoever breached the model chose it.
+Rows are only added. Columns of the lexical features are settled once, before the first breach: the n-grams of the
+corpus' harmful requests and those that two benign texts hold. What one text alone says could only be memorised, and no
+word becomes a reason because whoever breached the model chose it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
@@ -17,12 +17,14 @@ from scipy import sparse
 from sisf.embedding.base import Embedder
 from sisf.embedding.minilm import heads_of
 from sisf.embedding.windows import inspected_windows
-from sisf.synthesis.logistic import Floats, Linear
+from sisf.synthesis.logistic import Floats
 from sisf.taxonomy import Hazard
 from sisf.text.ngrams import ORDER, ngram_features
 
 Ints = NDArray[np.intp]
 _NONE, _SEVERAL = -1, -2
+_Row = tuple[Ints, float]
+"""The n-grams of one window as numbers, and the value that each has."""
 HAZARDS = tuple(Hazard)
 _READING = np.float32(0.2)
 """What the readings of the heads (log-odds) are multiplied by: the larger, the more the encoder's word weighs."""
@@ -40,12 +42,44 @@ class Origin(IntEnum):
     BREACH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One window: its n-grams as numbers and the value that each has."""
+class _Words:
+    """Which n-grams are columns."""
 
-    grams: Ints
-    value: np.float32
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._owners: list[int] = []
+        """The benign text that holds each n-gram; `_SEVERAL` for those that will be columns."""
+        self._settled = False
+
+    def read(self, window: Mapping[str, float], origin: Origin, owner: int) -> _Row:
+        """The n-grams of a window of the text numbered `owner`; once columns are settled, those that have one."""
+        known = self._numbers
+        if not self._settled:
+            for gram in window:
+                number = known.setdefault(gram, len(known))
+                if number == len(self._owners):
+                    self._owners.append(_NONE)
+                if origin is Origin.WORLD:
+                    self._owners[number] = _SEVERAL
+                elif origin < Origin.WORLD:
+                    self._owners[number] = owner if self._owners[number] in {_NONE, owner} else _SEVERAL
+        numbers = np.fromiter((known[gram] for gram in window if gram in known), np.intp)
+        return numbers, next(iter(window.values()), 0.0)
+
+    def settle(self) -> Ints:
+        """From now on the n-grams' numbers are columns. Returns the column of each former number, or `_NONE`."""
+        places = np.full(len(self._numbers), _NONE)
+        kept = {gram: number for gram, number in self._numbers.items() if self._owners[number] == _SEVERAL}
+        places[list(kept.values())] = np.arange(len(kept))
+        self._numbers = {gram: column for column, gram in enumerate(kept)}
+        self._settled = True
+        return places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 class TrainingRows:
@@ -54,16 +88,9 @@ class TrainingRows:
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
         self.heads = heads_of(embedder.id)
-        self._numbers: dict[str, int] = {}
-        """Every n-gram seen."""
-        self._names: list[str] = []
-        self._holders: list[list[int]] = []
-        """The rows that hold each n-gram."""
-        self._benign_owner: list[int] = []
-        """The benign text that holds each n-gram, or `_NONE`, or `_SEVERAL`."""
-        self._column: dict[int, int] = {}
-        """The column of each n-gram that has one."""
-        self._rows: list[Row] = []
+        self._words = _Words()
+        self._unread: list[_Row] = []
+        """Rows that are not yet in `features`."""
         self._texts: dict[str, Ints] = {}
         self._owners: list[int] = []
         self._origins: list[int] = []
@@ -71,14 +98,13 @@ class TrainingRows:
         self._hazards: list[int] = []
         self._arrays: dict[str, NDArray[Any]] = {}
         """What the lists hold, for as long as they do not grow."""
-        self._embeddings: list[Floats] = []
         width = embedder.dimensions + (len(self.heads.hazards) + 1 if self.heads else 0)
-        self._stacked: Floats = np.zeros((0, width), np.float32)
-        self._features: sparse.csr_matrix = sparse.csr_matrix((0, 0), dtype=np.float32)
-        self._transposed: sparse.csr_matrix | None = None
+        self._dense: Floats = np.zeros((0, width), np.float32)
+        """With room for rows to come."""
+        self._features: sparse.csr_matrix | None = None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._origins)
 
     @property
     def origins(self) -> NDArray[np.int8]:
@@ -109,7 +135,12 @@ class TrainingRows:
     @property
     def columns(self) -> list[str]:
         """The n-gram of each column."""
-        return [self._names[gram] for gram in self._column]
+        return list(self._words)
+
+    def named(self, lexical: Floats) -> dict[str, float]:
+        """The n-grams that have a weight, from weights by column."""
+        columns = self.columns
+        return {columns[place]: float(lexical[place]) for place in np.flatnonzero(lexical).tolist()}
 
     def rows_of(self, text: str) -> Ints:
         """The rows of a text that was added; none for one that was not."""
@@ -131,43 +162,32 @@ class TrainingRows:
         Embeds them, milliseconds each, with `embedder` if it is given.
         """
         fresh = [text for text in dict.fromkeys(texts) if text not in self._texts]
-        windows: list[str] = []
-        for text in fresh:
-            first = len(self._rows)
-            number = len(self._texts)
+        windows = [[w.text for w in inspected_windows(self.embedder, text)] for text in fresh]
+        if any(windows):  # before anything is noted: it may fail
+            self._embed([window for found in windows for window in found], embedder or self.embedder)
+        for text, found in zip(fresh, windows, strict=True):
             hazard = HAZARDS.index(hazards[text]) if text in hazards else _NONE
-            for window in inspected_windows(self.embedder, text):
-                self._append(window.text, origin, number)
-                self._hazards.append(hazard)
-                windows.append(window.text)
-            self._texts[text] = np.arange(first, len(self._rows))
-        if windows:
-            self._embeddings.append((embedder or self.embedder).embed(windows))
+            for window in found:
+                self._append(window, origin, hazard, len(self._texts))
+            self._texts[text] = np.arange(len(self) - len(found), len(self))
 
-    def _append(self, window: str, origin: Origin, owner: int) -> None:
-        row = len(self._rows)
+    def _append(self, window: str, origin: Origin, hazard: int, owner: int) -> None:
         features = ngram_features(window)
         self._orders.append(features.pop(ORDER, None) is not None)
-        spoken = sorted(features)
-        if origin is Origin.BREACH:
-            # What nothing else has said cannot weigh, and whoever floods the loop must not fill the memory with it.
-            spoken = [gram for gram in spoken if gram in self._numbers]
-        grams = np.fromiter((self._number(gram) for gram in spoken), np.intp, len(spoken))
-        for gram in grams.tolist():
-            self._holders[gram].append(row)
-            if origin < Origin.WORLD and self._benign_owner[gram] != owner:
-                self._benign_owner[gram] = owner if self._benign_owner[gram] == _NONE else _SEVERAL
-        self._rows.append(Row(grams, np.float32(next(iter(features.values()), 0.0))))
+        self._unread.append(self._words.read(features, origin, owner))
+        self._hazards.append(hazard)
         self._owners.append(owner)
         self._origins.append(origin)
 
-    def _number(self, gram: str) -> int:
-        number = self._numbers.setdefault(gram, len(self._names))
-        if number == len(self._names):
-            self._names.append(gram)
-            self._holders.append([])
-            self._benign_owner.append(_NONE)
-        return number
+    def _embed(self, windows: Sequence[str], embedder: Embedder) -> None:
+        """Write the rows of `dense` that come next."""
+        vectors = embedder.embed(windows)
+        first, end = len(self), len(self) + len(windows)
+        if end > len(self._dense):
+            grown = np.zeros((max(end, len(self._dense) * 5 // 4), self._dense.shape[1]), np.float32)
+            grown[:first] = self._dense[:first]
+            self._dense = grown
+        self._dense[first:end] = self._with_readings(vectors)
 
     @property
     def dense(self) -> Floats:
@@ -175,10 +195,7 @@ class TrainingRows:
 
         The readings are linear in the embedding: a weight on one is the same as a direction that costs little.
         """
-        if self._embeddings:
-            self._stacked = np.vstack([self._stacked, *map(self._with_readings, self._embeddings)])
-            self._embeddings = []
-        return self._stacked
+        return self._dense[: len(self)]
 
     def _with_readings(self, vectors: Floats) -> Floats:
         if self.heads is None:
@@ -186,16 +203,15 @@ class TrainingRows:
         result: Floats = np.hstack([vectors, _READING * self.heads.readings(vectors)])
         return result
 
-    def scoped(self, model: Linear, hazard: Hazard, weight: float) -> Linear:
-        """A model of harm in general, raised where the heads read this hazard and lowered where they read others."""
+    def scope(self, hazard: Hazard, weight: float) -> Floats:
+        """Weights of `dense` that raise scores where the heads read this hazard, and lower all others."""
+        scope = np.zeros(self.dense.shape[1], np.float32)
         heads = self.heads
-        if heads is None or hazard not in heads.hazards:
-            return model
-        first = self.embedder.dimensions + 1
-        dense = model.dense.copy()
-        dense[first:] -= weight / (_READING * len(heads.hazards))
-        dense[first + heads.hazards.index(hazard)] += weight / _READING
-        return Linear(dense, model.lexical, model.bias)
+        if heads is not None and hazard in heads.hazards:
+            first = self.embedder.dimensions + 1
+            scope[first:] = -weight / (_READING * len(heads.hazards))
+            scope[first + heads.hazards.index(hazard)] += weight / _READING
+        return scope
 
     def folded(self, weights: Floats) -> tuple[Floats, float]:
         """Weights of `dense` as weights of the embedding alone, and what they add to the bias."""
@@ -209,48 +225,20 @@ class TrainingRows:
 
     @property
     def features(self) -> sparse.csr_matrix:
-        """Shape `(rows, columns)`. Columns keep their places; new ones come after them."""
-        done, width = self._features.shape
-        if done == len(self._rows):
-            return self._features
-        for row in range(done, len(self._rows)):
-            world = self._origins[row] == Origin.WORLD
-            for gram in self._rows[row].grams.tolist():
-                if gram not in self._column and (world or self._benign_owner[gram] == _SEVERAL):
-                    self._column[gram] = len(self._column)
-        added = self._matrix(range(done, len(self._rows)))
-        known = self._features
-        if len(self._column) > width and done:
-            known = sparse.hstack([known, self._late_columns(done, width)], format="csr")
-        self._features = sparse.vstack([known, added], format="csr") if done else added
-        self._transposed = None
+        """Shape `(rows, columns)`. The first call settles the columns."""
+        if self._features is None:
+            places = self._words.settle()
+            found = [(places[numbers], value) for numbers, value in self._unread]
+            self._unread = [(columns[columns != _NONE], value) for columns, value in found]
+            self._features = sparse.csr_matrix((0, len(self._words)), dtype=np.float32)
+        if self._unread:
+            self._features = sparse.vstack([self._features, self._matrix(self._unread)], format="csr")
+            self._unread = []
         return self._features
 
-    @property
-    def transposed(self) -> sparse.csr_matrix:
-        """The transpose of `features`."""
-        features = self.features
-        if self._transposed is None:
-            self._transposed = features.T.tocsr()
-        return self._transposed
-
-    def _matrix(self, rows: range) -> sparse.csr_matrix:
-        indices: list[int] = []
-        values: list[np.float32] = []
-        starts = [0]
-        for row in rows:
-            found = [self._column[gram] for gram in self._rows[row].grams.tolist() if gram in self._column]
-            indices += found
-            values += [self._rows[row].value] * len(found)
-            starts.append(len(indices))
-        shape = (len(rows), len(self._column))
-        return sparse.csr_matrix((np.asarray(values, np.float32), indices, starts), shape=shape, dtype=np.float32)
-
-    def _late_columns(self, done: int, width: int) -> sparse.csr_matrix:
-        """The part of new columns that lies in old rows."""
-        late = [(column - width, gram) for gram, column in self._column.items() if column >= width]
-        entries = [(row, column) for column, gram in late for row in self._holders[gram] if row < done]
-        rows = [row for row, _ in entries]
-        values = np.asarray([self._rows[row].value for row in rows], np.float32)
-        shape = (done, len(late))
-        return sparse.csr_matrix((values, (rows, [column for _, column in entries])), shape=shape, dtype=np.float32)
+    def _matrix(self, rows: Sequence[_Row]) -> sparse.csr_matrix:
+        lengths = [len(columns) for columns, _ in rows]
+        values = np.repeat(np.asarray([value for _, value in rows], np.float32), lengths)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        shape = (len(rows), len(self._words))
+        return sparse.csr_matrix((values, np.concatenate([c for c, _ in rows]), starts), shape=shape, dtype=np.float32)

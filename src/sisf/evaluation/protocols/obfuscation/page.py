@@ -47,7 +47,7 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
         ),
         cards=[
             Card("caught in clear", rate_text(figures["recall_clear"])),
-            Card("worst loss", f"{loss.get(worst, 0.0):.2f} points", worst),
+            Card("worst loss", f"{loss.get(worst, 0.0):.2f} points", worst if loss.get(worst) else "under any trick"),
         ],
         plots=drawn,
         tables=[

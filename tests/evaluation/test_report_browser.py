@@ -9,11 +9,14 @@ import pytest
 from sisf.evaluation import comparison
 from sisf.evaluation.protocols.cross_model import page as cross_page
 from sisf.evaluation.protocols.cross_model.run import live_plan
+from sisf.evaluation.protocols.judge import page as judge_page
 from sisf.evaluation.protocols.learn import page as learn_page
+from sisf.evaluation.protocols.replay import page as replay_page
 from sisf.evaluation.report.writer import write
 from sisf.evaluation.runs.runner import conduct
 from tests.console.test_browser import AXE, CHROMIUM, OPTIONS
 from tests.evaluation import families
+from tests.evaluation.test_runs import OTHERS
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")]
 _MOST_BYTES = 2_000_000
@@ -28,6 +31,8 @@ def reports(folder: Path) -> list[Path]:
     for name, report in (
         ("learn", learn_page.report(conduct(order.plan()), SETTINGS)),
         ("cross", cross_page.report(conduct(models), SETTINGS)),
+        ("judge", judge_page.report(conduct(OTHERS["judge"](folder)), {})),
+        ("replay", replay_page.report(conduct(OTHERS["replay"](folder)), {})),
     ):
         (folder / name).mkdir()
         write(folder / name, report)

@@ -56,8 +56,10 @@ def _replay(folder: Path) -> Any:
 
 def _judged(folder: Path) -> Any:
     labelled = families.attacks(folder, human_label="breach")
+    honest = [{"id": f"a-{n}", "text": "What is rain?", "response": f"Water {n}.", "label": "benign"} for n in range(4)]
+    answered = families.written(folder / "answered.jsonl", honest)
     judges = {"one": ScriptedAdjudicator(lambda _: Outcome.BREACH), "two": ScriptedAdjudicator(lambda _: Outcome.SAFE)}
-    return JudgePlan(families.setup(), [labelled, labelled], judges)
+    return JudgePlan(families.setup(), [labelled, answered], judges)
 
 
 def _poisoned(folder: Path) -> Any:

@@ -74,7 +74,7 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
         for group, name, _, e in groups
     ]
     cost = [(f"{int(n):,}", f"{ms:.0f}") for n, ms in figures["ms_per_1000_tokens"].items()]
-    header = ("by", "", "#blocked", "#of", "#rate", "#95 % up to", "#per million tokens", "#requests blocked alone")
+    header = ("by", "what", "#blocked", "#of", "#rate", "#95 % up to", "#per million tokens", "#requests blocked alone")
     return Page(
         title="Haystack: attacks that are caught alone, hidden in honest long texts",
         lead=(
@@ -88,7 +88,7 @@ def _page(figures: Mapping[str, Any], drawn: Sequence[Plot]) -> Page:
         ],
         plots=drawn,
         tables=[
-            Table("Recall lost", ("by", "", "#points", "#missed", "#of", "#95 %"), lost),
+            Table("Recall lost", ("by", "what", "#points", "#missed", "#of", "#95 %"), lost),
             Table("Honest long texts blocked", header, honest),
             Table("Cost of a text without an attack", ("#tokens", "#ms per 1,000 tokens"), cost),
             settings_table(figures),

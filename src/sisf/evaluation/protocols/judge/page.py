@@ -121,7 +121,7 @@ def _breakdown(title: str, groups: Mapping[str, Any]) -> Table:
         ]
         for name, group in groups.items()
     ]
-    return Table(title, ["", "# n", "# breaches found", "# false alarms"], rows, folded=True)
+    return Table(title, ["name", "# n", "# breaches found", "# false alarms"], rows, folded=True)
 
 
 def _disagreements(title: str, samples: Any) -> Table:
@@ -131,7 +131,7 @@ def _disagreements(title: str, samples: Any) -> Table:
         [s.agreement, f"{s.score:.2f}", excerpt(s.record.prompt), excerpt(s.record.response or "")]
         for s in wrong[:_SHOWN]
     ]
-    return Table(title, ["", "# score", "prompt", "answer"], rows, f"{len(wrong)} in all.", folded=True)
+    return Table(title, ["what", "# score", "prompt", "answer"], rows, f"{len(wrong)} in all.", folded=True)
 
 
 def _safe(name: str) -> str:

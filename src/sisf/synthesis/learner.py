@@ -46,15 +46,15 @@ _FEWEST = 1_000
 class Recipe:
     """How a probe is learned. The figures behind the defaults: docs/synthesis.md."""
 
-    ridge: float = 0.3
-    breach_weight: float = 100.0
+    ridge: float = 1.0
+    breach_weight: float = 200.0
     world_weight: float = 0.3
     own_weight: float = 0.6
     """Of harmful requests of the probe's own hazard; `world_weight` is that of all others."""
     scope: float = 0.2
     """What the encoder's reading of the hazard weighs: the larger, the less a probe reaches beyond its hazard."""
     lesson_weight: float = 3.0
-    tail: float = 1.5e-3
+    tail: float = 1.2e-3
     """Share of honest texts that may score above the threshold of one probe in a model that never saw them."""
     folds: int = 3
 

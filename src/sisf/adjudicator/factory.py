@@ -33,7 +33,7 @@ def create_adjudicator(
     """The judge of `settings.judge` with its fallbacks behind it.
 
     `model` replaces the chat model of the `llm` judge (tests, experiments). The `local` judge reads with `embedder` if
-    that is the harm-aware encoder, else with one that is made; `cache` is where its word models are kept (default: the
+    that is the harm-aware encoder, else with one that is made; `cache` is where what it fits is kept (default: the
     user's cache).
     """
     builders: dict[str, Callable[[], Adjudicator]] = {

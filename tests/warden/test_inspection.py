@@ -200,3 +200,11 @@ def test_other_messages_of_others_are_read_apart() -> None:
         Message(Role.TOOL, text, f"messages[{number}].content") for number, text in enumerate(["zanzibar", "payload"])
     ]
     assert not compiled(pattern(r"zanzibar\s+payload")).inspect(parts, Direction.PROMPT).blocked
+
+
+def test_what_was_said_in_several_turns_is_not_remembered_as_said_in_one() -> None:
+    """More is asked of turns that stand apart: what is not found in them may be found in one message."""
+    policies = compiled(words_probe("open", "gate", threshold=0.9))
+    first, answer, last = said("open the")[0], answered("yes")[0], said("gate now")[0]
+    assert not policies.inspect((first, answer, last), Direction.PROMPT).blocked
+    assert policies.inspect(said("open the\ngate now"), Direction.PROMPT).blocked

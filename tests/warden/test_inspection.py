@@ -195,6 +195,17 @@ def test_parts_of_one_message_are_read_together(role: Role, place: str) -> None:
     assert text_in_view(parts, match.segment, match.view) == "\n".join(cut)
 
 
+@pytest.mark.parametrize("place", ["messages[{}].content", "tools[{}]", "functions[{}]", "input[{}].content"])
+def test_neighbouring_texts_of_the_system_are_read_together(place: str) -> None:
+    cut = ["the", "first", "half", "of", "zanzibar", "payload"]
+    parts = [Message(Role.SYSTEM, text, place.format(number)) for number, text in enumerate(cut)]
+    request = [Message(Role.SYSTEM, "user-4711", "request"), *parts, Message(Role.USER, "Go.", "messages[9].content")]
+    decision = compiled(pattern(r"half\s+of\s+zanzibar\s+payload")).inspect(request, Direction.PROMPT)
+    assert decision.blocked
+    match = decision.matches[0]
+    assert text_in_view(request, match.segment, match.view) == "\n".join(cut)  # what differs by request is not in it
+
+
 def test_other_messages_of_others_are_read_apart() -> None:
     parts = [
         Message(Role.TOOL, text, f"messages[{number}].content") for number, text in enumerate(["zanzibar", "payload"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, TokenVectors, Vectors
-from sisf.exchange import Message
+from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.order import order_begins_at
 from sisf.text.views import View, go_on, views
@@ -18,12 +18,12 @@ from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach, ordinary
 from sisf.warden.late_pooling import Candidates, Span, asked_of_long
 from sisf.warden.matcher import located, match_of, spared
-from sisf.warden.readings import CONVERSATION, Window, coarse, fine, is_joined, joined
+from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined
 
 _SHORT = 0.5
 """Steps of caution asked of a passage of a text that fits into one window: it is one more chance to be wrong."""
 _APART = 2.0
-"""Steps of caution asked of what the user says in several turns: it was not said in one breath."""
+"""Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools."""
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 _EMBEDDED_AT_ONCE = 8
@@ -276,9 +276,12 @@ def _texts(messages: Sequence[Message]) -> list[_Text]:
     """Every text alone, and what may be split over several together."""
     alone = [_Text(message.content, index) for index, message in enumerate(messages)]
     return alone + [
-        _Text(each.text, each.places[-1], each.view, asked=_APART if each.view == CONVERSATION else 0.0)
-        for each in joined(messages)
+        _Text(each.text, each.places[-1], each.view, asked=_caution(messages, each)) for each in joined(messages)
     ]
+
+
+def _caution(messages: Sequence[Message], joined: Joined) -> float:
+    return _APART if joined.view == CONVERSATION or messages[joined.places[0]].role is Role.SYSTEM else 0.0
 
 
 def _blocks(match: Match) -> bool:

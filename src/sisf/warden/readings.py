@@ -16,7 +16,7 @@ from sisf.exchange import Message, Role
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import View
 
-_MESSAGE = re.compile(r"(?:messages|input|choices|output)\[\d+\]|(?:system|instructions|content)(?=\[)")
+_MESSAGE = re.compile(r"(?:messages|input|choices|output|tools|functions)\[\d+\]|(?:system|instructions|content)(?=\[)")
 """The message in which a text stands, by its place."""
 TURN = "turn"
 """The view of several texts of one turn taken together."""
@@ -91,7 +91,7 @@ def joined(messages: Sequence[Message]) -> Iterator[Joined]:
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[range]:
-    """Neighbouring texts of the user, and those of one message of anybody else."""
+    """Neighbouring texts of the user, of the system's messages and of tools, and those of one message of others."""
     first = 0
     for index in range(1, len(messages) + 1):
         if index == len(messages) or not _together(messages[first], messages[index]):
@@ -128,8 +128,16 @@ def _together(one: Message, other: Message) -> bool:
         return False
     if one.role is Role.USER:
         return True
-    first, second = _MESSAGE.match(one.origin), _MESSAGE.match(other.origin)
-    return first is not None and second is not None and first[0] == second[0]
+    first = _part_of(one)
+    return first is not None and first == _part_of(other)
+
+
+def _part_of(message: Message) -> str | None:
+    """What a text is a part of: its message, or all system messages, or all tools, that stand side by side."""
+    found = _MESSAGE.match(message.origin)
+    if found is None:
+        return None
+    return found[0].partition("[")[0] if message.role is Role.SYSTEM else found[0]
 
 
 def is_joined(view: str) -> bool:

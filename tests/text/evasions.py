@@ -162,6 +162,7 @@ READ_AT_A_GLANCE: dict[str, Evasion] = {
     "a comment of a page": _whole(lambda t: f"<p>{_PROSE}</p><!-- {t} -->"),
     "a comment of code": _whole(lambda t: f"int main() {{\n  // {t}\n  return 0;\n}}"),
     "a comment of LaTeX": _whole(lambda t: f"{_PROSE}\n% {t}"),
+    "a list of words": _whole(lambda t: json.dumps(t.split())),
     "a value of JSON": _whole(lambda t: json.dumps({"meta": {"v": 1}, "task": {"type": "note", "text": t}}, indent=1)),
     "added strings": _whole(lambda t: "s = ''\n" + "\n".join(f"s += {p!r}" for p in _cut(t, 4)) + "\nprint(s)"),
     "defined names": _defined,

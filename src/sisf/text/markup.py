@@ -81,10 +81,18 @@ def strings(text: str) -> Changed | None:
     return _together(found) if alike else None
 
 
+_AROUND = re.compile(r"[\s.,;:!?()'’-]+")
+"""What stands around words, or within them."""
+_LETTERS = 0.3
+"""Share of the pieces that may be single letters, if the pieces are words: `a` and `I` are words, too."""
+
+
 def _together(pieces: Sequence[str]) -> Changed | None:
     if len(pieces) < _FEWEST_PIECES:
         return None
-    whole = all(piece.strip().isalpha() and len(piece.strip()) > 1 for piece in pieces)
+    words = [_AROUND.sub("", piece) for piece in pieces]
+    letters = sum(len(word) == 1 for word in words)
+    whole = all(word.isalpha() or word.isdecimal() for word in words) and letters <= _LETTERS * len(words)
     spaced = any(piece != piece.strip() for piece in pieces)
     said = "".join(pieces) if spaced or not whole else " ".join(pieces)
     return Changed(said) if len(said) >= _FEWEST_LETTERS else None

@@ -23,6 +23,7 @@ from sisf.embedding import HashEmbedder
 from sisf.errors import ConfigurationError
 from sisf.evaluation.defences import no_defence
 from sisf.evaluation.experiment import Experiment, Run
+from sisf.evaluation.laboratory import Options
 from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.progress import Silent
 from sisf.evaluation.protocols.haystack.run import haystack_plan
@@ -34,10 +35,12 @@ from sisf.evaluation.protocols.poison.run import World, poison_plan
 from sisf.evaluation.protocols.replay import run as replay_run
 from sisf.evaluation.protocols.replay.run import ReplayPlan
 from sisf.evaluation.runs.calls import Calls, CapReached, CountedJudge
+from sisf.evaluation.runs.estimate import estimate
 from sisf.evaluation.runs.folder import Folder
 from sisf.evaluation.runs.runner import conduct, conduct_in
 from sisf.evaluation.under_test import Subject
 from sisf.policy import Action, Direction, GateReport, Pattern, Policy, Snapshot, Status
+from sisf.settings import load
 from sisf.testing import ScriptedAdjudicator
 from sisf.text.tricks import ENCODINGS
 from sisf.verdict import Outcome
@@ -296,6 +299,22 @@ def test_calls_are_capped_and_nobody_is_asked_twice(tmp_path: Path) -> None:
     run = play(None)
     assert len(asked) == len(set(asked)) == len(families.FAMILIES) * families.VARIANTS
     assert run.results["none"][0].spent["calls"] == len(asked) - 5
+
+
+def test_what_a_run_may_cost_is_known_beforehand(tmp_path: Path) -> None:
+    settings, total = load(environment={}), len(FAMILIES) * families.VARIANTS
+    plan = families.Order.at(tmp_path).plan()
+    assert estimate(plan.asks(), Options(), settings).calls == 0
+    asked = estimate(plan.asks(), Options(adjudicator="llm", labels="guard-model"), settings)
+    assert asked.calls == 2 * total
+    assert asked.tokens > 900 * asked.calls
+    assert "--max-calls" in asked.told(None, None)
+    # Attacks and honest prompts go to a model elsewhere.
+    assert estimate(plan.asks(), Options(model="http://127.0.0.1:9/v1#m"), settings).calls == total + 4
+    judges = replace(
+        _judged(tmp_path), judges=dict.fromkeys(("local", "llm"), ScriptedAdjudicator(lambda _: Outcome.SAFE))
+    )
+    assert estimate(judges.asks(), Options(), settings).calls == total + 4
 
 
 def test_learning_that_comes_late_lets_more_through(tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ class _Lane:
         system = self._design.system
         if system is None:
             return 0
+        self.settle()
         waiting = _waiting(system)
         answered = 0
         for step in steps:

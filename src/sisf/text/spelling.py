@@ -1,6 +1,7 @@
 """Words spelled so that programs do not know them: digits for letters, letters set apart, words run together."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import product
 
@@ -31,6 +32,9 @@ _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+
 
 _SEPARATORS = r"[\W_]"
 _SPACED = re.compile(rf"(?<![^\W_])(?:[^\W_]{_SEPARATORS}{{1,12}}){{3,}}[^\W_](?![^\W_])")
+_BETWEEN = re.compile(r"(?<=[^\W\d_])(?:[^\w\s]{1,8}(?: [^\w\s]{1,3})?|_{1,3})(?=[^\W\d_])")
+CLUE_BETWEEN = r"(?:\pL+(?:[^\pL\pM\pN\s][^\pL\pN\s]{0,7}(?: [^\pL\pM\pN\s]{1,3})?|_)){3}\pL"
+_FEWEST_SIGNS = 3
 _GAP = re.compile(rf"{_SEPARATORS}+")
 _LONG = 14
 """Letters from which a word that no one knows may be several."""
@@ -134,6 +138,19 @@ def _cut(letters: str) -> str:
     if lower in costs() or not (lower.isascii() and lower.isalpha()):
         return letters
     return segmented(lower)
+
+
+def parted(text: str) -> Changed | None:
+    """Gaps where signs stand between words instead, at least as often as gaps do."""
+    places = [found for found in _BETWEEN.finditer(text) if not _marks(found[0])]
+    if len(places) < _FEWEST_SIGNS or len(places) < len(text.split()) - 1:
+        return None
+    return substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
+
+
+def _marks(signs: str) -> bool:
+    """Whether they are parts of letters, as vowels of Indian scripts are."""
+    return any(unicodedata.category(sign)[0] == "M" for sign in signs)
 
 
 def unglued(lower: str) -> Changed | None:

@@ -69,6 +69,7 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("numbered", noise.CLUE_NUMBERED, noise.numbered, False),
         ("words forwards", noise.clue_pairs(), noise.forwards, False),
         ("joined", r"(?:[A-Za-z0-9][^A-Za-z0-9]{1,40}){3}[A-Za-z0-9]", spelling.joined, False),
+        ("parted", spelling.CLUE_BETWEEN, spelling.parted, False),
         ("unglued", r"[A-Za-z]{14}", spelling.unglued, False),
         ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]", spelling.unleeted, False),
     )

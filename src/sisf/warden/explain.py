@@ -25,6 +25,7 @@ _VIEW_NAMES = {
     "upright": "upside-down letters turned",
     "upright in place": "upside-down letters turned",
     "joined": "letters that stood apart put together",
+    "parted": "signs between words read as gaps",
     "unglued": "words that ran together cut apart",
     "leet": "digits and signs read as letters",
     "leet l": "digits and signs read as letters",

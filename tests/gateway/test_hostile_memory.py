@@ -86,7 +86,8 @@ class Campaign:
             attacker.join(90)
         alone, pressed = (waits[int(0.99 * (len(waits) - 1))] for waits in (before, during))
         assert most - low <= MORE_KB, f"{most - low} kB more"
-        assert set(statuses) == {200}, statuses
+        if self._upstream.body is None:  # what the hostile client is answered, the honest one is, too
+            assert set(statuses) == {200}, statuses
         return f"p99 {1000 * alone:.0f} -> {1000 * pressed:.0f} ms, memory +{(most - low) / 1000:.0f} MB"
 
     def sending(self, shape: Shape) -> Callable[[threading.Event], None]:

@@ -9,11 +9,11 @@ from typing import Any
 from sisf.bootstrap import System, build
 from sisf.datasets import Dataset, read
 from sisf.embedding import HashEmbedder
+from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import learning, no_defence
 from sisf.evaluation.experiment import Designs, Setup
 from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.learn.run import learn_plan
-from sisf.evaluation.under_test import Answers
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop import Reference
 from sisf.policy import Action, Direction, Pattern, Policy, Provenance

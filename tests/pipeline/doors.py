@@ -13,9 +13,10 @@ from sisf import Guard
 from sisf.bootstrap import System
 from sisf.datasets.records import Record
 from sisf.errors import Blocked, SisfError
+from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import LearningSystem
 from sisf.evaluation.outcomes import AttackOutcome
-from sisf.evaluation.under_test import Answers, SystemUnderTest
+from sisf.evaluation.under_test import SystemUnderTest
 from sisf.exchange import Message, Role
 from sisf.gateway.app import create_app
 from sisf.gateway.identity import KeyFile

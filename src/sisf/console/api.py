@@ -14,23 +14,22 @@ from starlette.responses import Response
 from sisf.console import finding
 from sisf.console.access import check_csrf
 from sisf.console.actions import Actions
+from sisf.console.as_json import case_json, exchange_json, explanation_json, policy_json, trial_json
 from sisf.console.asking import ask
-from sisf.console.explaining import Trial, explained
+from sisf.console.explaining import explained
 from sisf.console.forms import decided, read, step_of, undo_step
 from sisf.console.overview import overview
 from sisf.console.parts import Parts
 from sisf.console.policy_pages import try_text
 from sisf.console.rehearsal import replay
-from sisf.console.review import Case, cases
+from sisf.console.review import cases
 from sisf.console.roles import Who
 from sisf.console.spending import spending
 from sisf.loop.readmission import Readmission
-from sisf.policy import Direction, Policy, Snapshot, Status, compare
-from sisf.policy.codec import to_dict
+from sisf.policy import Direction, Snapshot, Status, compare
 from sisf.policy.diff import changes
-from sisf.store.records import ExchangeRecord, NoteKind
+from sisf.store.records import NoteKind
 from sisf.store.search import Query
-from sisf.warden.explain import Explanation
 
 _LIMIT = 1_000
 
@@ -65,11 +64,11 @@ class Api:
         if wanted not in {*Status, "all"}:
             raise HTTPException(400, f"status must be one of all, {', '.join(Status)}")
         status = None if wanted == "all" else Status(wanted)
-        return await told(lambda: [_policy(policy) for policy in self._store.policies.list(status)])
+        return await told(lambda: [policy_json(policy) for policy in self._store.policies.list(status)])
 
     async def policy(self, request: Request) -> Response:
         """One policy."""
-        return await told(lambda: _policy(self._store.policies.get(request.path_params["policy_id"])))
+        return await told(lambda: policy_json(self._store.policies.get(request.path_params["policy_id"])))
 
     async def versions(self, request: Request) -> Response:
         """Every version of one policy, with what it changed."""
@@ -79,7 +78,7 @@ class Api:
             versions = self._store.policies.versions(policy_id)
             before = [None, *(policy for _, policy in versions)]
             return [
-                {"revision": number, "changes": changes(old, new) if old else ["written"], "policy": _policy(new)}
+                {"revision": number, "changes": changes(old, new) if old else ["written"], "policy": policy_json(new)}
                 for old, (number, new) in zip(before, versions, strict=False)
             ]
 
@@ -95,13 +94,13 @@ class Api:
         def collect() -> dict[str, Any]:
             found = finding.searched(self._store, query, limit, before=before)
             following = found[-1].number if len(found) == limit else None
-            return {"exchanges": [_exchange(item.record) for item in found], "next": following}
+            return {"exchanges": [exchange_json(item.record) for item in found], "next": following}
 
         return await told(collect)
 
     async def exchange(self, request: Request) -> Response:
         """One exchange."""
-        return await told(lambda: _exchange(self._store.exchanges.get(request.path_params["exchange_id"])))
+        return await told(lambda: exchange_json(self._store.exchanges.get(request.path_params["exchange_id"])))
 
     async def why(self, request: Request) -> Response:
         """Why an exchange was decided as it was, and what people said of it."""
@@ -113,7 +112,7 @@ class Api:
             return {
                 "id": exchange_id,
                 "fate": record.fate,
-                "decisions": [_explanation(each.explanation) for each in decisions if each.explanation is not None],
+                "decisions": [explanation_json(each.explanation) for each in decisions if each.explanation is not None],
                 "word": self._store.oversight.word(exchange_id),
                 "verdicts": self._store.exchanges.verdicts(exchange_id),
                 "notes": self._store.oversight.notes([exchange_id])[exchange_id],
@@ -139,16 +138,16 @@ class Api:
             tenant = str(body.get("tenant", ""))
             trial = try_text(self._parts, text, direction, policy, tenant)
             if not body.get("ask"):
-                return _trial(trial)
+                return trial_json(trial)
             found = ask(self._parts, who, text, trial, tenant)
             told = {"model": found.model, "stopped": found.stopped, "answer": found.answer, "problem": found.problem}
-            return {**_trial(trial), "asked": {**told, "trial": _trial(found.trial) if found.trial else None}}
+            return {**trial_json(trial), "asked": {**told, "trial": trial_json(found.trial) if found.trial else None}}
 
         return await told(collect)
 
     async def queue(self, _request: Request) -> Response:
         """What waits for a person, one case a cause."""
-        return await told(lambda: [_case(case) for case in cases(self._store)[:_LIMIT]])
+        return await told(lambda: [case_json(case) for case in cases(self._store)[:_LIMIT]])
 
     async def revisions(self, request: Request) -> Response:
         """The steps of the policy set, newest first."""
@@ -296,57 +295,3 @@ def _limit(request: Request) -> int:
 
 def _step(snapshot: Snapshot) -> dict[str, int]:
     return {"revision": snapshot.revision, "active": len(snapshot.active)}
-
-
-def _policy(policy: Policy) -> dict[str, Any]:
-    """A policy without the packed numbers, which `sisf policy export` gives."""
-    found = to_dict(policy)
-    condition = {key: value for key, value in found["condition"].items() if key not in ("weights", "vectors")}
-    return {**found, "condition": condition}
-
-
-def _exchange(record: ExchangeRecord) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(record)
-    return found
-
-
-def _explanation(explanation: Explanation) -> dict[str, Any]:
-    return {
-        "summary": explanation.summary,
-        "direction": explanation.decision.direction,
-        "revision": explanation.decision.revision,
-        "reasons": [
-            {
-                "policy": reason.policy.id,
-                "description": reason.policy.description,
-                "action": reason.match.action,
-                "shadow": reason.match.shadow,
-                "score": reason.match.score,
-                "threshold": reason.match.threshold,
-                "view": reason.view,
-                "snippet": [reason.before, reason.snippet, reason.after],
-                "why": reason.why,
-                "evidence": reason.evidence,
-                "change": reason.change,
-            }
-            for reason in explanation.reasons
-        ],
-    }
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "action": trial.explanation.decision.action,
-        **_explanation(trial.explanation),
-        "near": [{"policy": n.policy.id, "score": n.score, "threshold": n.threshold} for n in trial.near],
-        "views": [{"name": name, "text": view.text} for name, view in trial.views],
-    }
-
-
-def _case(case: Case) -> dict[str, Any]:
-    return {
-        "id": case.id,
-        "undecided": case.undecided,
-        "proposals": [policy.id for policy in case.proposals],
-        "given_up": case.given_up[1] if case.given_up else None,
-    }

@@ -8,10 +8,11 @@ from typing import Any, Generic, Protocol, TypeVar
 from sisf.adjudicator.base import Adjudicator
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
+from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.runs.calls import Calls
-from sisf.evaluation.under_test import Answers, SystemUnderTest
+from sisf.evaluation.under_test import SystemUnderTest
 from sisf.policy import Policy
 from sisf.policy.codec import from_dict, to_dict
 

@@ -17,12 +17,12 @@ from sisf.embedding import Embedder, configured_embedder
 from sisf.embedding.kept import KeptEmbedder
 from sisf.errors import ConfigurationError
 from sisf.evaluation import defences
+from sisf.evaluation.answers import Answers
 from sisf.evaluation.conventions import convention_of
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.guards import Behind, EndpointGuard, Guard, JudgingGuard, KeywordGuard
 from sisf.evaluation.runs.calls import Calls, CountedJudge, CountedModel
-from sisf.evaluation.under_test import Answers
 from sisf.llm.base import ChatModel
 from sisf.loop.benign_reference import load_references, reference_of
 from sisf.settings import Settings, load

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Protocol
 
@@ -12,10 +12,10 @@ import numpy as np
 from sisf.adjudicator.base import Adjudicator
 from sisf.datasets.records import Record, exchange_id
 from sisf.errors import Blocked
+from sisf.evaluation.answers import Answered, Answers, recorded_label
 from sisf.evaluation.defences import Defence, Tally, Unlearned, done, teach
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.exchange import Fate, Message, Role
-from sisf.llm.base import ChatModel
 from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Turn, create_pipeline
 from sisf.pipeline.ports import Monitor
 from sisf.policy import Decision, Direction, Policy
@@ -24,46 +24,6 @@ from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome
 
 _PATIENCE_SECONDS = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the model said, and whether it is the recorded answer of its record."""
-
-    text: str
-    recorded: bool
-    stand_in: bool = False
-    """Whether answers are replayed and this one is not: the data hold none, and the scripted model spoke."""
-
-
-class Answers:
-    """The model behind the defence. Each record is asked once and its answer kept: trials see the same model."""
-
-    def __init__(self, model: ChatModel, *, replay: bool) -> None:
-        self._model = model
-        self._replay = replay
-        self._kept: dict[tuple[str, str], Answered] = {}
-
-    def __call__(self, record: Record, dataset: str) -> Answered:
-        """The answer to `record`: the recorded one when replaying, else the model's. Raises `ModelError`."""
-        if self._replay and record.response is not None:
-            return Answered(record.response, recorded=True)
-        key = (dataset, record.id)
-        if key not in self._kept:
-            self._kept[key] = Answered(
-                self._model.complete(record.messages).text, recorded=False, stand_in=self._replay
-            )
-        return self._kept[key]
-
-
-def recorded_label(record: Record, *, recorded: bool) -> Outcome:
-    """The data set speaks: a label of this very answer if there is one, else of the prompt."""
-    if recorded and record.human_label is not None:
-        return Outcome.BREACH if record.human_label == "breach" else Outcome.SAFE
-    broke = record.extra.get("broke_model")
-    if recorded and isinstance(broke, bool):
-        return Outcome.BREACH if broke else Outcome.SAFE
-    return Outcome.BREACH if record.label == "harmful" else Outcome.SAFE
 
 
 class Subject(Protocol):
@@ -252,7 +212,7 @@ class SystemUnderTest:
     def check(self, messages: tuple[Message, ...]) -> Decision:
         """See `Subject`."""
         turn = self._honest.begin("laboratory", Inspected(messages, "", stream=False, tree={}), Caller())
-        return self._runner.run(self._honest.check(turn, messages, Direction.PROMPT))
+        return self._runner.run(self._honest.checks.check(turn, messages, Direction.PROMPT))
 
     def close(self) -> None:
         """Close the defence, too."""

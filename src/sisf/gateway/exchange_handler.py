@@ -164,7 +164,7 @@ class ExchangeHandler:
         turn.response = "\n".join(message.content for message in upstream_error.messages) or None
         passes = upstream_error.inspectable and self._pipeline.judge is None
         if upstream_error.inspectable and upstream_error.messages:
-            decision = await self._pipeline.check(turn, upstream_error.messages, Direction.RESPONSE)
+            decision = await self._pipeline.checks.check(turn, upstream_error.messages, Direction.RESPONSE)
             passes = passes and not (turn.enforce and (decision.blocked or decision.rewritten is not None))
         await self._pipeline.record(turn)
         headers = [*reply.headers, *turn_headers(turn)]

@@ -114,7 +114,7 @@ class OwnEndpoints:
     ) -> Decision:
         inspected = Inspected(tuple(messages), "", stream=False, tree={})
         turn = self._core.pipeline.begin("service", inspected, caller, path=path)
-        return await self._core.pipeline.check(turn, messages, direction)
+        return await self._core.pipeline.checks.check(turn, messages, direction)
 
     def _read_exchange(self, tree: dict[str, Any]) -> tuple[list[Message], str | None]:
         """`{"text"}` or `{"messages"}`, and `{"response"}`."""

@@ -19,8 +19,8 @@ from sisf.gateway.texts import dumps, with_embedded
 from sisf.gateway.upstream import Reply
 from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely
 from sisf.pipeline import Pipeline, Turn
-from sisf.pipeline.stream_texts import Delta, Needs, StreamEvent
-from sisf.pipeline.streaming import AnswerStream, StreamStopped
+from sisf.pipeline.stream_texts import Delta, Needs, StreamEvent, StreamStopped
+from sisf.pipeline.streaming import AnswerStream
 
 _KEEP_ALIVE_SECONDS = 10.0
 _SENT_AT_ONCE = 256

@@ -256,7 +256,7 @@ class Guard:
     async def _check(self, turn: Turn, messages: Sequence[Message], direction: Direction, fate: Fate) -> Decision:
         """A decision that the caller acts on; what it would stop is recorded with `fate`."""
         try:
-            decision = await self._pipeline.check(turn, messages, direction)
+            decision = await self._pipeline.checks.check(turn, messages, direction)
             if decision.blocked and turn.enforce:
                 turn.fate = fate
                 await self._pipeline.record(turn)

@@ -2,6 +2,7 @@
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.guard_model import ImageModerator
+from sisf.pipeline.checking import Checks
 from sisf.pipeline.conversation import Seen
 from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
@@ -41,6 +42,7 @@ def create_pipeline(
         metrics=metrics,
         images=ImageInspector(ImageModerator(moderation), moderation) if moderation.enabled else None,
         throttle=Throttle(settings.limits, metrics),
+        checks=Checks(warden, metrics, settings.on_failure),
         seen=Seen(
             settings.conversation.remembered,
             memory,

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import structlog
 
-from sisf.errors import InspectionFailed, LimitExceeded, SisfError, StoreError, TooLongToInspect
+from sisf.errors import InspectionFailed, LimitExceeded, StoreError
 from sisf.exchange import Fate, Message
 from sisf.fair_pool import FairPool, OutOfTime
 from sisf.pipeline.breath import Breath
 from sisf.pipeline.caller import Caller
+from sisf.pipeline.checking import Checks, stops
 from sisf.pipeline.conversation import Seen, Turns, blamed, older_turns, place_of, resume
-from sisf.pipeline.deadlines import Deadlines
 from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
@@ -25,11 +25,10 @@ from sisf.pipeline.recording import Recorder
 from sisf.pipeline.rewriting import put_back
 from sisf.pipeline.throttle import Throttle
 from sisf.pipeline.turn import Choice, Inspected, Turn
-from sisf.policy import Action, Decision, Direction
+from sisf.policy import Decision, Direction
 from sisf.settings import Settings
 
 T = TypeVar("T")
-_STAGES = {direction: f"inspect_{direction.value}" for direction in Direction}
 _log = structlog.get_logger("sisf.pipeline")
 
 
@@ -52,11 +51,6 @@ def _rewritten(request: Inspected, decision: Decision) -> dict[str, Any] | None:
     return tree if put_back(tree, request.messages, decision.rewritten or ()) else None
 
 
-def stops(decision: Decision) -> bool:
-    """Whether a text beside a prompt or an answer cannot go as it is: nothing there is rewritten."""
-    return decision.blocked or decision.rewritten is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """The steps, in the order in which an exchange takes them: `admit`, `begin`, `prompt`, the model, `release` (or an
@@ -69,7 +63,7 @@ class Pipeline:
     """None unless adjudication is inline."""
     metrics: Metrics
     throttle: Throttle
-    deadlines: Deadlines = field(default_factory=Deadlines)
+    checks: Checks
     readers: FairPool = field(default_factory=lambda: FairPool(1, name="reader"))
     """Reads and writes documents that are too large for the event loop."""
     breath: Breath = field(default_factory=Breath)
@@ -130,16 +124,16 @@ class Pipeline:
         prompt that was stopped, and is recorded; `StoreError` when it could not be; `RateLimited` when its caller is
         stopped again and again; `InspectionFailed`, `LimitExceeded`.
         """
-        decision = await self._decide(turn, turn.request.messages, Direction.PROMPT)
+        decision = await self.checks.decide(turn, turn.request.messages, Direction.PROMPT)
         if decision.blocked and turn.enforce and turns is not None and turn.after_blocked != "whole":
             decision = await self._resumed(turn, turns, decision)
         beside_stops = False
         if turn.request.images and not decision.blocked:
             decision = await self._look(turn, turns, decision)
-        self.note(turn, decision)
+        self.checks.note(turn, decision)
         request = turn.request
         if request.aside and not decision.blocked:
-            beside_stops = stops(await self.check_beside(turn, request.aside, Direction.PROMPT))
+            beside_stops = stops(await self.checks.beside(turn, request.aside, Direction.PROMPT))
         if not turn.enforce:
             return None
         if beside_stops or turn.found:
@@ -187,14 +181,14 @@ class Pipeline:
         places = sorted({*older, *map(turns.at, turn.redacted)})
         turn.request = turns.without(places)
         turn.redacted = tuple(f"{turns.key}[{place}]" for place in places)
-        return await self._decide(turn, turn.request.messages, Direction.PROMPT)
+        return await self.checks.decide(turn, turn.request.messages, Direction.PROMPT)
 
     async def _resumed(self, turn: Turn, turns: Turns, decision: Decision) -> Decision:
         """The decision on the conversation without the older turns that are blocked, if it may go on so."""
 
         async def decide(messages: Sequence[Message]) -> Decision:
             await self.breath.draw()
-            return await self._decide(turn, messages, Direction.PROMPT)
+            return await self.checks.decide(turn, messages, Direction.PROMPT)
 
         async def known(texts: Collection[str]) -> Collection[str]:
             return await self.seen.known(turn.caller.sender, texts) if turn.after_blocked == "new" else ()
@@ -241,7 +235,7 @@ class Pipeline:
                 continue
             if number:
                 await self.breath.draw()
-            check = self.check if choice.spoken else self.check_beside
+            check = self.checks.check if choice.spoken else self.checks.beside
             decision = await check(turn, choice.messages, Direction.RESPONSE)
             if not turn.enforce:
                 continue
@@ -315,69 +309,6 @@ class Pipeline:
             total_ms=round((time.perf_counter() - turn.started) * 1000, 3),
             **more,
         )
-
-    async def check(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
-        """The Warden's decision, noted in `turn`. Raises `LimitExceeded`, and `InspectionFailed` when the Warden fails
-        and may not be passed by."""
-        decision = await self._decide(turn, messages, direction)
-        self.note(turn, decision)
-        return decision
-
-    async def check_beside(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
-        """The decision on what stands beside a prompt or an answer, as a model's name does: noted only where it stops
-        it. Raises as `check` does."""
-        decision = await self._decide(turn, messages, direction)
-        if stops(decision):
-            self.note(turn, decision)
-        return decision
-
-    async def _decide(self, turn: Turn, messages: Sequence[Message], direction: Direction) -> Decision:
-        started = time.perf_counter()
-        limit = self.settings.on_failure.warden_timeout
-        try:
-            decision = self.warden.at_once(messages, direction, turn.caller.tenant)
-            if decision is None:
-                with self.deadlines.within(limit):
-                    decision = await self.warden.check(messages, direction, turn.caller.sender, limit)
-        except TooLongToInspect as error:
-            decision = self.warden_failed("too_long", str(error), direction, error)
-        except LimitExceeded:
-            raise
-        except InspectionFailed as error:
-            decision = self.warden_failed("busy", str(error), direction, error)
-        except TimeoutError:
-            decision = self.warden_failed("timeout", f"no decision within {limit:g} s", direction)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
-            decision = self.warden_failed("error", f"{type(error).__name__}: {error}", direction)
-        self.metrics.stages.observe(time.perf_counter() - started, _STAGES[direction])
-        return decision
-
-    def note(self, turn: Turn, decision: Decision) -> None:
-        """Count a decision and keep it for the record."""
-        turn.note(decision)
-        self.metrics.decisions.inc(decision.direction.value, decision.action.value)
-        if decision.blocked and not turn.enforce:
-            self.metrics.would_block.labels(decision.direction.value).inc()
-        elif self.warden.observed and not decision.blocked:
-            self._observe(turn, decision)
-
-    def _observe(self, turn: Turn, decision: Decision) -> None:
-        """Count what a policy that is only observed would have blocked."""
-        watched = self.warden.observed
-        found = next((m for m in decision.matches if m.action is Action.BLOCK and m.policy_id in watched), None)
-        if found is not None:
-            turn.observed = found.policy_id
-            self.metrics.would_block.labels(decision.direction.value).inc()
-
-    def warden_failed(self, kind: str, reason: str, direction: Direction, error: SisfError | None = None) -> Decision:
-        """Fail closed (with `error`, or `InspectionFailed`) or, where the setting says so, open."""
-        self.metrics.failures.labels("warden", kind).inc()
-        _log.error("warden_failed", kind=kind, reason=reason[:300])
-        if self.settings.on_failure.warden == "closed":
-            raise error or InspectionFailed("The text could not be inspected; try again later.")
-        self.metrics.fail_opens.labels("warden").inc()
-        _log.warning("fail_open", part="warden")
-        return Decision(Action.ALLOW, (), self.warden.revision, direction)
 
     def close(self) -> None:
         """Let go of threads. Idempotent."""

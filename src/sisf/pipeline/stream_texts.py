@@ -8,6 +8,10 @@ from sisf.pipeline.json_strings import JsonStrings
 from sisf.pipeline.ports import Inspector
 
 
+class StreamStopped(Exception):
+    """The answer may not go on; it is recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of text in a stream."""

@@ -7,7 +7,7 @@ from sisf.errors import LimitExceeded, RateLimited, StoreError
 from sisf.exchange import Fate, Message, Role
 from sisf.pipeline.pipeline import Pipeline
 from sisf.pipeline.ports import Inspector
-from sisf.pipeline.stream_texts import Call, Channel, Delta, Needs, Reading, StreamEvent
+from sisf.pipeline.stream_texts import Call, Channel, Delta, Needs, Reading, StreamEvent, StreamStopped
 from sisf.pipeline.turn import Turn
 from sisf.policy import Decision, Direction
 
@@ -18,10 +18,6 @@ _AT_ONCE = 8
 """Pieces of an event, and texts that end with it, before others on the event loop get a turn."""
 _WHOLE_CHARS = 16_000
 """Texts longer than this are decoded off the event loop."""
-
-
-class StreamStopped(Exception):
-    """The answer may not go on; it is recorded."""
 
 
 class AnswerStream:
@@ -175,7 +171,7 @@ class AnswerStream:
             messages.append(Message(Role.ASSISTANT, before + text, place))
         if len(self._beside) > _CHANNELS:
             raise LimitExceeded("The model's stream brings more different texts than are followed.")
-        decision = await self._pipeline.check_beside(self._turn, messages, Direction.RESPONSE)
+        decision = await self._pipeline.checks.beside(self._turn, messages, Direction.RESPONSE)
         await self._stop_if_blocked(decision, -1)
         if len(text) > _SHORT:
             self._known.add(text)
@@ -291,17 +287,17 @@ class AnswerStream:
     async def _shown(self, channel: Channel, inspector: Inspector, text: str | None) -> str | None:
         """What an inspector releases once it saw `text` (None: the end); None where all may go: it failed, and may be
         passed by, or it blocks, and nothing is enforced."""
-        pipeline = self._pipeline
+        checks = self._pipeline.checks
         try:
-            with pipeline.deadlines.within(pipeline.settings.on_failure.warden_timeout):
+            with checks.deadlines.within(checks.on_failure.warden_timeout):
                 out = await (inspector.finish() if text is None else inspector.feed(text))
         except Exception as error:  # noqa: BLE001 - whatever it is, the text was not inspected
-            pipeline.warden_failed("error", f"{type(error).__name__}: {error}", Direction.RESPONSE)
+            checks.failed("error", f"{type(error).__name__}: {error}", Direction.RESPONSE)
             return None
         decision = inspector.decision
         if decision is None or not decision.blocked:
             return out
-        pipeline.note(self._turn, decision)
+        checks.note(self._turn, decision)
         if self._turn.enforce:
             await self._blocked(channel.choice)
             return ""
@@ -318,7 +314,7 @@ class AnswerStream:
             inspector, channel.inspector = channel.inspector, None
             await self._passed(channel, inspector, None)
             if inspector.decision is not None and not channel.muted:
-                self._pipeline.note(self._turn, inspector.decision)
+                self._pipeline.checks.note(self._turn, inspector.decision)
         elif channel.whole and channel.ended < channel.fed:
             await self._check_whole("".join(channel.pieces), channel.name, channel.choice)
         if channel.choice in self.stopped:
@@ -332,7 +328,7 @@ class AnswerStream:
     async def _check_whole(self, text: str, name: str, choice: int) -> None:
         read = partial(self._texts_of, Role.ASSISTANT, text, name)
         messages = await self._pipeline.aside(self._turn.caller, read) if len(text) > _WHOLE_CHARS else read()
-        await self._stop_if_blocked(await self._pipeline.check(self._turn, messages, Direction.RESPONSE), choice)
+        await self._stop_if_blocked(await self._pipeline.checks.check(self._turn, messages, Direction.RESPONSE), choice)
 
     async def _stop_if_blocked(self, decision: Decision, choice: int) -> None:
         if decision.blocked and self._turn.enforce:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sisf.bootstrap import System
 from sisf.errors import SisfError
+from sisf.evaluation.answers import Answers, recorded_label
 from sisf.evaluation.defences import Tally
 from sisf.evaluation.demo.account import Account, Traffic
 from sisf.evaluation.demo.programme import Programme, Step
@@ -15,7 +16,6 @@ from sisf.evaluation.demo.stage import Design, Stage
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial, Unit
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.runs.folder import outcome_row, outcomes_file
-from sisf.evaluation.under_test import Answers, recorded_label
 from sisf.llm.unaligned import UnalignedModel
 from sisf.loop.events import Activated, Event
 from sisf.policy import Policy, Status

@@ -14,12 +14,12 @@ from typing import Any
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError, DataError
+from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup, Split, Splitter, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.learn.run import HELD_OUT_SHARE
-from sisf.evaluation.under_test import Answers
 from sisf.exchange import Message
 from sisf.llm.base import ChatModel, Completion
 

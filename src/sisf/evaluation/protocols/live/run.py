@@ -17,6 +17,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
+from sisf.evaluation.answers import recorded_label
 from sisf.evaluation.defences import Tally
 from sisf.evaluation.experiment import SYSTEM, Unit
 from sisf.evaluation.laboratory import Laboratory
@@ -25,7 +26,7 @@ from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.benign.run import benign_plan
 from sisf.evaluation.protocols.drift.run import drift_plan
 from sisf.evaluation.protocols.learn.run import held_out_plan, learn_plan
-from sisf.evaluation.under_test import Subject, latency_of, recorded_label
+from sisf.evaluation.under_test import Subject, latency_of
 from sisf.exchange import Message
 from sisf.policy import Decision, Policy, Status
 from sisf.probe.target import GatewayTarget, Reaction, Reply

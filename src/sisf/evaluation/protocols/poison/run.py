@@ -13,6 +13,7 @@ from typing import Any
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import ConfigurationError
+from sisf.evaluation.answers import Answers
 from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence, learning, teach
 from sisf.evaluation.experiment import Run, Setup, Split, Trial, Unit
@@ -23,7 +24,7 @@ from sisf.evaluation.plan import Plan
 from sisf.evaluation.protocols.learn.run import HELD_OUT_SHARE, harmful
 from sisf.evaluation.protocols.poison import injection
 from sisf.evaluation.protocols.poison.poisoners import POISONERS, Poisoner
-from sisf.evaluation.under_test import Answers, Subject
+from sisf.evaluation.under_test import Subject
 from sisf.exchange import Message, Role
 from sisf.store import ExchangeRecord
 from sisf.verdict import Outcome, Verdict

@@ -8,11 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from sisf.evaluation.bench.sockets import Requests, send
-from sisf.policy import Action, Change, Policy
+from sisf.policy import Change, Policy
 from sisf.store import open_store
 
 _ROUNDS = 3
@@ -37,8 +36,7 @@ def _serving(upstream: str, folder: Path, policies: Sequence[Policy], processes:
     """`sisf serve` as users start it, over a store that holds these policies: its base URL."""
     folder.mkdir(parents=True)
     store = open_store(f"sqlite:///{folder}/bench.db")
-    flagging = tuple(replace(policy, action=Action.FLAG) for policy in policies)  # no honest text ends the bench
-    store.policies.commit(Change(flagging, "person:bench", "bench"), expected=0)
+    store.policies.commit(Change(tuple(policies), "person:bench", "bench"), expected=0)
     store.close()
     words = [sys.executable, "-m", "sisf", "serve", "--port", "0", "--store", f"sqlite:///{folder}/bench.db"]
     own = {"SISF_LISTEN__PROCESSES": str(processes), "SISF_LOOP__WORKERS": "0", "SISF_ADMIN__ENABLED": "false"}

@@ -127,6 +127,7 @@ def serve_gateway(listener: socket.socket, upstream: str, folder: str, seed: int
         "upstream.url": f"{upstream}/v1",
         "store.url": url,
         "loop.workers": 0,
+        "on_failure.warden_timeout": 60.0,  # a busy machine must not end the bench
         "pass_through": [f"POST {UNINSPECTED}"],
     }
     settings = load(environment={}, overrides=given)

@@ -44,7 +44,7 @@ def guarded(blocked: str, **settings: Any) -> Iterator[Rig]:
 def learn(gateway: Rig, *phrases: str) -> None:
     warden = Warden(HashEmbedder(8), threads=1)
     warden.activate(Snapshot(revision=len(phrases), policies=tuple(map(policy, phrases))))
-    object.__setattr__(gateway.app.core.pipeline, "warden", warden)
+    object.__setattr__(gateway.app.core.pipeline.checks, "warden", warden)
 
 
 def turn(role: str, text: str) -> dict[str, Any]:

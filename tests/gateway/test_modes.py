@@ -59,7 +59,7 @@ def test_an_observed_policy_is_told_in_header_and_metric() -> None:
         assert gateway.warden.observed == {"p-new"}
         warden = ObservingWarden()
         warden.observe(gateway.settings.observe.policies)
-        object.__setattr__(gateway.app.core.pipeline, "warden", warden)
+        object.__setattr__(gateway.app.core.pipeline.checks, "warden", warden)
         answer = gateway.post(chat("hi"))
         assert answer.status == 200
         assert (answer.headers["x-sisf-decision"], answer.headers["x-sisf-policy"]) == ("would_block", "p-new")

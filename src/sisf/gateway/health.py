@@ -31,7 +31,7 @@ class Health:
             **{f"upstream {name}": state for name, state in self._core.upstream.states().items()},
         }
         about = {
-            "revision": self._core.pipeline.warden.revision,
+            "revision": self._core.pipeline.checks.warden.revision,
             "mode": self._core.settings.mode,
             "adjudication": self._core.settings.adjudication.mode,
         }

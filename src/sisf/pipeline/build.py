@@ -36,7 +36,6 @@ def create_pipeline(
     inline = settings.adjudication.mode == "inline" and adjudicator is not None
     return Pipeline(
         settings=settings,
-        warden=warden,
         recorder=Recorder(monitor, settings, metrics),
         judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline and adjudicator else None,
         metrics=metrics,

@@ -20,7 +20,6 @@ from sisf.pipeline.conversation import Seen, Turns, blamed, older_turns, place_o
 from sisf.pipeline.images import ImageInspector
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.metrics import Metrics
-from sisf.pipeline.ports import Warden
 from sisf.pipeline.recording import Recorder
 from sisf.pipeline.rewriting import put_back
 from sisf.pipeline.throttle import Throttle
@@ -57,7 +56,6 @@ class Pipeline:
     `AnswerStream`), `end`. An exchange whose client goes away is given to `abandon`."""
 
     settings: Settings
-    warden: Warden
     recorder: Recorder
     judge: InlineJudge | None
     """None unless adjudication is inline."""
@@ -115,7 +113,7 @@ class Pipeline:
         """Whether decisions are enforced for this endpoint and tenant."""
         observe = self.settings.observe
         settled = self.settings.mode == "enforce" and path not in observe.endpoints and tenant not in observe.tenants
-        return settled and self.warden.enforces(tenant)
+        return settled and self.checks.warden.enforces(tenant)
 
     async def prompt(self, turn: Turn, turns: Turns | None = None) -> dict[str, Any] | None:
         """Inspect what was asked. None when it goes to the model as it came, else the document that goes instead.

@@ -246,7 +246,7 @@ class AnswerStream:
 
     def _reading(self) -> Reading:
         limit = self._pipeline.settings.on_failure.warden_timeout
-        return Reading(self._pipeline.warden.stream(self._turn.caller.sender, limit))
+        return Reading(self._pipeline.checks.warden.stream(self._turn.caller.sender, limit))
 
     async def _read(self, channel: Channel, reading: Reading, text: str) -> None:
         reading.fed += len(text)

@@ -40,6 +40,9 @@ def judge(seed: Seed = 0, json: JsonOption = False) -> None:
 
 def _bench(what: str, seed: int, *, json: bool) -> None:
     """Every bench is a module of `sisf.evaluation.bench` with `run(seed)`, which returns `ratios` and `figures`."""
+    from sisf.gateway.server import configure_logs
+
+    configure_logs("warning")  # a line for each exchange would hide the figures
     result = importlib.import_module(f"sisf.evaluation.bench.{what}").run(seed)
     if json:
         emit(result)

@@ -1,5 +1,6 @@
 """The gateway as a process: reload on SIGHUP, drain on SIGTERM, one clear line when it cannot start."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -100,6 +101,15 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert "port is in use" in done.stderr
 
 
+def test_what_was_answered_is_written_before_a_gateway_ends(tmp_path: Path) -> None:
+    with ScriptedServer() as upstream, serving(tmp_path, "--upstream", upstream.url) as (process, address):
+        for number in range(30):
+            assert post(address, chat(f"hi {number}"))[0] == 200
+        process.send_signal(signal.SIGTERM)  # rows of the latest answers are still being gathered
+        assert process.wait(60) == 0
+    assert _rows(tmp_path) == 30
+
+
 def test_two_processes_serve_one_port_and_one_of_them_may_die(tmp_path: Path) -> None:
     with ScriptedServer() as upstream, serving(tmp_path, "--upstream", upstream.url, processes=2) as (parent, address):
         assert wait_until(lambda: len(_children(parent.pid)) == 2)
@@ -107,17 +117,23 @@ def test_two_processes_serve_one_port_and_one_of_them_may_die(tmp_path: Path) ->
             assert post(address, chat(f"hi {number}"))[0] == 200
         metrics = get(address, "/metrics")
         assert 'sisf_requests_total{endpoint="chat",status="200"} 20.0' in metrics.splitlines()
+        # Rows are gathered for some moments: what is not yet written would die with the process.
+        assert wait_until(lambda: _rows(tmp_path) == 20)
         victim = _children(parent.pid)[1]
         os.kill(victim, signal.SIGKILL)
-        # What it had accepted dies with it; from then on nothing is lost.
+        # Connections that it had accepted die with it; from then on nothing is lost.
         assert wait_until(lambda: victim not in _children(parent.pid))
         for number in range(20):
             assert post(address, chat(f"ho {number}"))[0] == 200
         assert wait_until(lambda: len(_children(parent.pid)) == 2 and victim not in _children(parent.pid))
         parent.send_signal(signal.SIGTERM)
         assert parent.wait(60) == 0
-    with sqlite3.connect(tmp_path / "sisf.db") as store:
-        assert store.execute("SELECT count(*) FROM exchange").fetchone() == (40,)
+    assert _rows(tmp_path) == 40
+
+
+def _rows(folder: Path) -> int:
+    with contextlib.closing(sqlite3.connect(folder / "sisf.db")) as store:
+        return int(store.execute("SELECT count(*) FROM exchange").fetchone()[0])
 
 
 def _children(pid: int) -> list[int]:

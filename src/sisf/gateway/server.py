@@ -5,7 +5,8 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -40,7 +41,7 @@ def serve(
     server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
     if ready is not None:
         ready(address_of(listener))
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    with _stopped_in_order(server), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         try:
             if reload is not None and hasattr(signal, "SIGHUP"):
                 loop = runner.get_loop()
@@ -65,13 +66,28 @@ def serve_adopted(
     """As `serve`, for a child of `Processes`: connections come from the parent. `began` is awaited before they do."""
     settle()
     server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    with _stopped_in_order(server), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         loop = runner.get_loop()
         if reload is not None:
             loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
             place.reloads()
         with contextlib.suppress(KeyboardInterrupt):
             runner.run(_adopt(server, place, began))
+
+
+@contextlib.contextmanager
+def _stopped_in_order(server: Any) -> Iterator[None]:
+    """While the block runs, SIGTERM ends the server and nothing else: what comes behind it (rows that are gathered are
+    written) must still be done. uvicorn raises the signal once more when it has stopped, which by default ends the
+    process there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object]] | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sisf.evaluation.bench.sockets import Requests, send
+from sisf.evaluation.bench.sockets import Requests, send, wait
 from sisf.policy import Change, Policy
 from sisf.store import open_store
 
@@ -26,6 +26,7 @@ def throughput(upstream: str, folder: Path, policies: Sequence[Policy], requests
     with ExitStack() as stack:
         urls = [stack.enter_context(_serving(upstream, folder / str(n), policies, n)) for n in (1, 2)]
         for url in urls:
+            wait(url)
             send(url, requests, 32)  # the encoder is loaded by the first text, in each process
         rates = [[count / send(url, requests, count) for url in urls] for _ in range(_ROUNDS)]
     return [statistics.median(rate) for rate in zip(*rates, strict=True)]

@@ -33,14 +33,15 @@ def server(target: Callable[..., None], *args: Any) -> Iterator[tuple[str, int]]
     try:
         url = address_of(listener)
         listener.close()
-        _wait(url)
+        wait(url)
         yield url, process.pid or 0
     finally:
         process.terminate()
         process.join(10)
 
 
-def _wait(url: str, seconds: float = 120.0) -> None:
+def wait(url: str, seconds: float = 120.0) -> None:
+    """Return when a server answers. Raises `TimeoutError`."""
     end = time.monotonic() + seconds
     body = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "hi"}]}).encode()
     again = itertools.repeat(post(body))
@@ -130,7 +131,7 @@ def litellm(upstream: str, folder: Path) -> Iterator[str | None]:
     ) as process:
         try:
             url = f"http://{host}:{port}"
-            _wait(url)
+            wait(url)
             yield url
         finally:
             os.killpg(process.pid, signal.SIGTERM)

@@ -27,6 +27,8 @@ class Rig:
             who: keys.create(principal=who, role="admin" if who == "root" else "client")[0]
             for who in ("ann", "bob", "root")
         }
+        for tenant in ("acme", "other"):
+            self.keys[tenant] = keys.create(tenant=tenant, principal="root", role="admin")[0]
         self.store = MemoryStore()
         policy = Policy(
             Pattern("lock"), Action.BLOCK, Direction.PROMPT, "x", id="p", status=Status.ACTIVE,
@@ -70,6 +72,19 @@ def test_a_client_speaks_for_its_own_exchanges_and_teaches_nothing(rig: Rig) -> 
     assert rig.say("bob") == 404
     assert rig.say("ann", "confirmed") == 403
     assert rig.say("nobody") == 401
+
+
+def test_an_admin_with_a_tenant_speaks_of_that_tenants_exchanges_and_changes_nobody_elses_policies(rig: Rig) -> None:
+    said = Exchange.of("the lock of acme", id="e2", tenant="acme", principal="ann")
+    decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
+    rig.store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False).result(60)
+    assert (rig.say("other", exchange="e2"), rig.say("other", "confirmed", exchange="e2")) == (404, 404)
+    assert (rig.say("acme"), rig.say("acme", "confirmed")) == (404, 404)
+    assert rig.say("acme", "confirmed", exchange="e2") == 403
+    assert rig.say("acme", exchange="e2") == 200
+    assert rig.store.policies.get("p").condition == Pattern("lock")
+    assert rig.store.policies.get("p").evidence.false_positives == 0
+    assert [(note.subject, note.actor) for note in rig.store.oversight.questions()] == [("e2", "client:root")]
 
 
 def test_an_admin_speaks_as_a_person(rig: Rig) -> None:

@@ -31,7 +31,7 @@ HEADERS = {
 }
 FOLLOWING = f"{HEADERS['content-security-policy']}; script-src 'self'; connect-src 'self'"
 """The policy of the one page that runs a script: a file of ours that loads the page again."""
-_OPEN = ("/login", "/oidc/", "/static/")
+OPEN = ("/login", "/oidc/", "/static/")
 _FAILURES = 10
 """Wrong tokens of one address before it must wait: they are forgotten at one every six seconds."""
 _SHORT = 16
@@ -96,7 +96,9 @@ class Credentials:
             return Who("console", Role.ADMIN)
         key = self._keys.find(secret) if self._keys else None
         known = key is not None and key.role in set(Role)
-        return Who(key.principal, Role(key.role), key_id=key.id) if key is not None and known else None
+        if key is None or not known:
+            return None
+        return Who(key.principal, Role(key.role), key_id=key.id, tenant=key.limited_to)
 
     def _count(self, address: str) -> float:
         count, since = self._failures.get(address, (0.0, 0.0))
@@ -140,7 +142,7 @@ class Access:
             response.headers.update(error.headers or {})
             return response
         request.scope.setdefault("state", {})["who"] = who
-        if who is None and not path.startswith(_OPEN):
+        if who is None and not path.startswith(OPEN):
             return await self._denied(request, 401, "")
         if changes(request) and (who is None or who.csrf) and not self._own_page(request):
             return await self._denied(request, 403, "Changes are accepted from the console's own pages only.")
@@ -172,4 +174,4 @@ def own_path(given: str) -> str:
     """Where to go after signing in: a path of the console, whatever a link says."""
     parts = urlsplit(given)
     safe = given.startswith("/") and not given.startswith("//") and not parts.netloc and "\\" not in given
-    return given if safe and given.isprintable() and not given.startswith(_OPEN) else "/"
+    return given if safe and given.isprintable() and not given.startswith(OPEN) else "/"

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from starlette.exceptions import HTTPException
+
 from sisf.console.parts import Parts
+from sisf.console.tenancy import concerns_all
 from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Sender
 from sisf.loop import Lifecycle, Return
 from sisf.loop.approval import approvals, approve
+from sisf.loop.mistakes import only_of
 from sisf.loop.readmission import Readmissions
 from sisf.loop.undoing import undo
 from sisf.policy import Change, Policy, Snapshot, Status
@@ -38,7 +42,10 @@ class Actions:
     def move(self, policy_id: str, step: str, actor: str, reason: str = "") -> Snapshot:
         """Activate, shadow, retire or reject one policy. Raises `PolicyError` when it cannot move there."""
         status = STEPS[step]
-        policy = self.store.policies.get(policy_id)
+        if self.store.policies.get(policy_id).tenant != self.parts.tenant and self.parts.tenant:
+            raise concerns_all()
+        store = self.parts.whole
+        policy = store.policies.get(policy_id)
         if not may_move(policy, step):
             proven = policy.gate_report is not None and policy.gate_report.passed
             why = (
@@ -53,7 +60,7 @@ class Actions:
         if lifecycle is not None and status is not Status.REJECTED:
             return lifecycle.move(policy_id, status, actor=actor, reason=why)
         change = Change((replace(policy, status=status),), actor, why)
-        return self.store.policies.commit(change, expected=self.store.policies.snapshot().revision)
+        return store.policies.commit(change, expected=store.policies.snapshot().revision)
 
     def approvals(self, policy: Policy) -> Sequence[str] | None:
         """Who approved a policy for which two people must; None where one is enough."""
@@ -72,6 +79,8 @@ class Actions:
                 done += 1
             except (PolicyError, StoreError) as error:
                 refused.append(str(error))
+            except HTTPException as error:
+                refused.append(error.detail)
         return done, refused
 
     def rollback(self, revision: int, actor: str) -> Snapshot:
@@ -113,10 +122,16 @@ class Actions:
         """Take people's verdict back; what the judge said stands again."""
         return self.store.exchanges.take_back(exchange_id, actor=actor)
 
-    def mistake(self, exchange_id: str, actor: str) -> Word:
-        """This exchange was stopped by mistake: what stopped it learns the exception, or stops enforcing."""
+    def mistake(self, exchange_id: str, actor: str) -> Word | None:
+        """This exchange was stopped by mistake: what stopped it learns the exception, or stops enforcing.
+
+        None when one tenant's people say so of what is of all tenants: whoever runs the gateway is asked then.
+        """
         lifecycle = self._living()
         self._silent(exchange_id)
+        if not self._speaks(exchange_id):
+            lifecycle.report_false_positive(exchange_id, actor=actor.replace("person:", "tenant:", 1))
+            return None
         before = self.store.policies.snapshot().revision
         snapshot = lifecycle.report_false_positive(exchange_id, actor=actor)
         made = snapshot.revision if snapshot.revision != before else 0
@@ -127,6 +142,8 @@ class Actions:
         """Stopping this exchange was right: a word for each policy that did."""
         lifecycle = self._living()
         self._silent(exchange_id)
+        if not self._speaks(exchange_id):
+            raise concerns_all()
         if not lifecycle.confirm(exchange_id, actor=actor):
             raise StoreError(f"no policy stopped exchange `{exchange_id}`, so there is nothing to confirm")
         self._answer(exchange_id, "rightly stopped", actor)
@@ -138,7 +155,7 @@ class Actions:
         if word.revision:
             reason = f"the word on exchange {exchange_id} was taken back"
             with contextlib.suppress(PolicyError):  # all of it changed again since then: what was decided later stands
-                undo(self.store, word.revision, self._readmissions, actor=actor, reason=reason)
+                undo(self.parts.whole, word.revision, self._readmissions, actor=actor, reason=reason)
         return word
 
     def suspend(self, scope: Scope, subject: str, lasts: timedelta, actor: str, reason: str) -> Suspension:
@@ -173,6 +190,12 @@ class Actions:
         word = self.store.oversight.word(exchange_id)
         if word is not None:
             raise StoreError(f"{word.actor} said of this exchange: {word.said}; take that back first")
+
+    def _speaks(self, exchange_id: str) -> bool:
+        """Whether who acts here may decide about all that stopped an exchange."""
+        if not self.parts.tenant:
+            return True
+        return only_of(self.parts.whole, self.store.exchanges.get(exchange_id), self.parts.tenant)
 
     @property
     def _readmissions(self) -> Readmissions | None:

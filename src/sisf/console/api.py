@@ -16,7 +16,7 @@ from sisf.console.access import check_csrf
 from sisf.console.actions import Actions
 from sisf.console.as_json import case_json, exchange_json, explanation_json, policy_json, trial_json
 from sisf.console.asking import ask
-from sisf.console.explaining import explained
+from sisf.console.explaining import explained_to
 from sisf.console.forms import decided, read, step_of, undo_step
 from sisf.console.overview import overview
 from sisf.console.parts import Parts
@@ -48,12 +48,12 @@ class Api:
         wanted = Query(tenant=request.query_params.get("tenant") or None, since=since)
 
         def collect() -> dict[str, Any]:
-            found = overview(self._store, wanted)
+            found = overview(self._store, wanted, self._parts.tenant)
             total = found["total"]
             figures = {name: found[name] for name in ("revision", "health", "agreement", "lag", "jobs")}
             waiting = {name: found[name] for name in ("undecided", "proposals", "dead")}
             shares = {"through": total.through, "harmed": total.harmed}
-            spent = asdict(spending(self._parts.fail_opens))
+            spent = None if self._parts.tenant else asdict(spending(self._parts.fail_opens))
             return {**figures, "since_start": spent, "total": asdict(total), "shares": shares, "waiting": waiting}
 
         return await told(collect)
@@ -108,7 +108,7 @@ class Api:
 
         def collect() -> dict[str, Any]:
             record = self._store.exchanges.get(exchange_id)
-            decisions = explained(self._store, self._parts.embedder, record)
+            decisions = explained_to(self._parts, record)
             return {
                 "id": exchange_id,
                 "fate": record.fate,
@@ -225,7 +225,7 @@ class Api:
         """Stopped by mistake."""
         who, _ = await asked(request)
         exchange_id = request.path_params["exchange_id"]
-        return await told(lambda: self._actions.mistake(exchange_id, who.actor))
+        return await told(lambda: self._actions.mistake(exchange_id, who.actor) or {"id": exchange_id, "asked": True})
 
     async def confirm(self, request: Request) -> Response:
         """Rightly stopped."""

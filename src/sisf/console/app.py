@@ -6,7 +6,8 @@ or key as `Authorization: Bearer` and use `/api/…`. What a role may do stands 
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -14,11 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sisf.console import routes
-from sisf.console.access import Access, Credentials
+from sisf.console.access import OPEN, Access, Credentials
 from sisf.console.actions import Actions
 from sisf.console.admin_api import AdminApi
 from sisf.console.admin_forms import AdminForms
@@ -31,6 +33,7 @@ from sisf.console.pages import Pages
 from sisf.console.parts import Parts
 from sisf.console.policy_pages import PolicyPages
 from sisf.console.render import Renderer
+from sisf.console.roles import Who
 from sisf.console.sessions import Sessions
 from sisf.console.signin import SignIn
 from sisf.errors import SisfError, StoreError
@@ -41,6 +44,8 @@ from sisf.settings import Admin, Settings
 from sisf.store.base import Store
 from sisf.warden import Warden
 
+_TENANTS = 100
+"""For so many tenants the console is kept ready."""
 _log = structlog.get_logger("sisf.console")
 
 
@@ -86,28 +91,56 @@ def create_console(
     )
     sessions = sessions or create_sessions(settings, keys)
     credentials = Credentials(token, keys, sessions)
-    renderer, actions = Renderer(store), Actions(parts)
-    pages = Pages(parts, actions, renderer)
-    secure = settings.url.startswith("https://")
-    signin = SignIn(pages, store, credentials, oidc, secure=secure)
-    admin = AdminPages(parts, renderer, sessions, settings.url)
+    pages, listed = _pages(parts, sessions, settings.url)
+    signin = SignIn(pages, store, credentials, oidc, secure=settings.url.startswith("https://"))
+
+    def of_tenant(tenant: str) -> Starlette:
+        own, all_of_it = _pages(parts.of(tenant), sessions, settings.url)
+        return Starlette(routes=routes.of_one_tenant(all_of_it), exception_handlers=_handlers(own))
+
     return Starlette(
-        routes=[
-            *signin.routes(),
-            *routes.pages(pages, ExchangePages(parts, renderer), PolicyPages(parts, actions, renderer), admin),
-            *routes.buttons(Forms(actions), AdminForms(parts, sessions)),
-            *routes.endpoints(Api(parts, actions), AdminApi(parts, actions, sessions)),
-            _static(),
-        ],
+        routes=[*signin.routes(), *listed, _static()],
         middleware=[
-            Middleware(Access, credentials=credentials, denied=partial(_denied, pages, signin), url=settings.url)
+            Middleware(Access, credentials=credentials, denied=partial(_denied, pages, signin), url=settings.url),
+            Middleware(Tenants, of_tenant=of_tenant),
         ],
-        exception_handlers={
-            SisfError: partial(_refused, pages),
-            HTTPException: partial(_failed, pages),
-            Exception: partial(_broken, pages),
-        },
+        exception_handlers=_handlers(pages),
     )
+
+
+class Tenants:
+    """Middleware: who is limited to a tenant meets a console over that tenant's things, and no other."""
+
+    def __init__(self, app: ASGIApp, of_tenant: Callable[[str], ASGIApp]) -> None:
+        self._app = app
+        self._of_tenant = lru_cache(_TENANTS)(of_tenant)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        who: Who | None = scope.get("state", {}).get("who")
+        shared = scope["type"] != "http" or scope["path"].startswith((*OPEN, "/logout"))
+        app = self._app if who is None or not who.tenant or shared else self._of_tenant(who.tenant)
+        await app(scope, receive, send)
+
+
+def _pages(parts: Parts, sessions: Sessions, url: str) -> tuple[Pages, list[Route]]:
+    """The pages, buttons and endpoints over a system, or over one tenant's part of it."""
+    renderer, actions = Renderer(parts.store, parts.tenant), Actions(parts)
+    pages = Pages(parts, actions, renderer)
+    admin = AdminPages(parts, renderer, sessions, url)
+    return pages, [
+        *routes.pages(pages, ExchangePages(parts, renderer), PolicyPages(parts, actions, renderer), admin),
+        *routes.buttons(Forms(actions), AdminForms(parts, sessions)),
+        *routes.endpoints(Api(parts, actions), AdminApi(parts, actions, sessions)),
+    ]
+
+
+def _handlers(pages: Pages) -> dict[Any, Any]:
+    return {
+        SisfError: partial(_refused, pages),
+        HTTPException: partial(_failed, pages),
+        Exception: partial(_broken, pages),
+    }
 
 
 def create_sessions(settings: Admin, keys: KeyFile | None) -> Sessions:

@@ -50,4 +50,4 @@ def ask(parts: Parts, who: Who, text: str, trial: Trial, tenant: str) -> Asked:
         answer = model.complete([Message(Speaker.USER, text)], max_tokens=_TOKENS).text
     except ModelError as error:
         return Asked(model.id, problem=str(error)[:500])
-    return Asked(model.id, answer=answer, trial=tried(warden.policy_set, answer, Direction.RESPONSE, tenant))
+    return Asked(model.id, answer=answer, trial=tried(parts, warden.policy_set, answer, Direction.RESPONSE, tenant))

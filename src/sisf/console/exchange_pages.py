@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from sisf.console import finding
 from sisf.console.access import FOLLOWING
 from sisf.console.actions import verdict_mark
-from sisf.console.explaining import explained, near_misses, spans
+from sisf.console.explaining import explained_to, near_misses, spans
 from sisf.console.parts import Parts
 from sisf.console.render import Renderer
 from sisf.errors import StoreError
@@ -117,7 +117,7 @@ class ExchangePages:
     def _one(self, exchange_id: str) -> Mapping[str, Any]:
         store, record = self._store, self._store.exchanges.get(exchange_id)
         older, newer = store.exchanges.neighbours(exchange_id)
-        why, word = explained(store, self._parts.embedder, record), store.oversight.word(exchange_id)
+        why, word = explained_to(self._parts, record), store.oversight.word(exchange_id)
         return {
             "record": record,
             "texts": _texts(record, why),
@@ -144,7 +144,7 @@ class ExchangePages:
             messages = (Message(Role.USER, record.exchange.prompt),)
             tenant = record.exchange.tenant
             decision = warden.policy_set.inspect(messages, Direction.PROMPT, tenant)
-            return near_misses(warden.policy_set, decision, messages, tenant)
+            return near_misses(self._parts, warden.policy_set, decision, messages, tenant)
         except Exception:  # noqa: BLE001 - a page without near misses is better than none
             return ()
 
@@ -153,6 +153,8 @@ class ExchangePages:
         if word is None or not word.revision:
             return None
         changed = self._store.policies.changed(word.revision)
+        if not changed:  # it changed what is not this tenant's
+            return None
         return {
             "revision": word.revision,
             "policies": [self._store.policies.get(policy_id) for policy_id in changed],

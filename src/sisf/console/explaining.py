@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sisf.console.parts import Parts
 from sisf.embedding.base import Embedder
 from sisf.errors import SisfError
 from sisf.exchange import Message, Role
@@ -52,6 +53,12 @@ class Trial:
 def explained(store: Store, embedder: Embedder | None, record: ExchangeRecord) -> list[Explained]:
     """Every decision on an exchange, explained by the policies as they were at its revision."""
     return [_explained(store, embedder, record, decision) for decision in record.decisions]
+
+
+def explained_to(parts: Parts, record: ExchangeRecord) -> list[Explained]:
+    """The same, without what people of one tenant may not see."""
+    found = explained(parts.whole, parts.embedder, record)
+    return [replace(each, explanation=parts.told(each.explanation)) if each.explanation else each for each in found]
 
 
 def _explained(store: Store, embedder: Embedder | None, record: ExchangeRecord, decision: Decision) -> Explained:
@@ -107,15 +114,19 @@ def _stands(view: str, text: str) -> bool:
     return view == "folded" and any(each.name == "folded" and len(each.text) == len(text) for each in views(text))
 
 
-def tried(policy_set: PolicySet, text: str, direction: Direction, tenant: str = "") -> Trial:
+def tried(parts: Parts, policy_set: PolicySet, text: str, direction: Direction, tenant: str = "") -> Trial:
     """What a policy set says of a text, and which of its policies were nearest. Raises `LimitExceeded`."""
+    tenant = parts.tenant or tenant
     messages = (Message(Role.ASSISTANT if direction is Direction.RESPONSE else Role.USER, text),)
     decision = policy_set.inspect(messages, direction, tenant)
     named = [(view_in_words(view.name), view) for view in views(text)]
-    return Trial(explain(decision, policy_set, messages), near_misses(policy_set, decision, messages, tenant), named)
+    near = near_misses(parts, policy_set, decision, messages, tenant)
+    return Trial(parts.told(explain(decision, policy_set, messages)), near, named)
 
 
-def near_misses(policy_set: PolicySet, decision: Decision, messages: Sequence[Message], tenant: str) -> Sequence[Near]:
+def near_misses(
+    parts: Parts, policy_set: PolicySet, decision: Decision, messages: Sequence[Message], tenant: str
+) -> Sequence[Near]:
     """The policies that came nearest without matching, nearest first. Patterns match or do not."""
     matched = {match.policy_id for match in decision.matches}
     semantic = {
@@ -129,7 +140,8 @@ def near_misses(policy_set: PolicySet, decision: Decision, messages: Sequence[Me
     open_set = PolicySet.compile(Snapshot(decision.revision, tuple(lowered)), policy_set.embedder)
     scores = {m.policy_id: m.score for m in open_set.inspect(messages, decision.direction, tenant).matches}
     near = [Near(semantic[policy_id], score, _threshold(semantic[policy_id])) for policy_id, score in scores.items()]
-    return sorted(near, key=lambda each: each.threshold - each.score)[:_NEAR]
+    seen = [replace(each, policy=policy) for each in near if (policy := parts.seen(each.policy)) is not None]
+    return sorted(seen, key=lambda each: each.threshold - each.score)[:_NEAR]
 
 
 def _threshold(policy: Policy) -> float:

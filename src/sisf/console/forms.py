@@ -92,6 +92,9 @@ class Forms:
         who, form = await submitted(request)
         exchange_id = request.path_params["exchange_id"]
         word = await run_in_threadpool(self._actions.mistake, exchange_id, who.actor)
+        if word is None:
+            said = "What stopped it is of all tenants: whoever runs this gateway is asked."
+            return back(form, f"/exchanges/{exchange_id}", said)
         made = f"; revision {word.revision} lets it pass" if word.revision else ""
         return back(form, f"/exchanges/{exchange_id}", f"Kept as a benign case{made}.")
 
@@ -146,7 +149,7 @@ class Forms:
         principal = form.get("principal", "")
         if not principal:
             raise HTTPException(400, "principal is missing")
-        sender = Sender(form.get("tenant") or Sender().tenant, principal)
+        sender = Sender(form.get("tenant") or who.tenant or Sender().tenant, principal)
         count = await run_in_threadpool(self._actions.forget, sender, who.actor)
         return back(form, "/exchanges", f"Deleted {count} exchanges.")
 

@@ -22,8 +22,9 @@ _NEWEST, _STEPS, _MARKED = 8, 6, 200
 _LABELS = 1_000
 
 
-def overview(store: Store, wanted: Query = Query()) -> Mapping[str, Any]:  # noqa: B008 - frozen
-    """What became of exchanges, how what was learned ages, and what waits for a person."""
+def overview(store: Store, wanted: Query = Query(), tenant: str = "") -> Mapping[str, Any]:  # noqa: B008 - frozen
+    """What became of exchanges, how what was learned ages, and what waits for a person; for one tenant's people
+    without the figures that are everybody's."""
     snapshot = store.policies.snapshot()
     runs = store.exchanges.standing(wanted, last=RECENT, parts=_PARTS)
     active = sorted(snapshot.active, key=lambda policy: policy.updated, reverse=True)
@@ -31,7 +32,8 @@ def overview(store: Store, wanted: Query = Query()) -> Mapping[str, Any]:  # noq
     quarter = max(1, len(runs) // 4)
     return {
         "revision": snapshot.revision,
-        "health": ageing(store),
+        "active": len(active),
+        "health": None if tenant else ageing(store),
         "total": summed(runs),
         "first": summed(runs[:quarter]) if len(runs) >= 4 else None,
         "last": summed(runs[-quarter:]) if len(runs) >= 4 else None,
@@ -39,7 +41,7 @@ def overview(store: Store, wanted: Query = Query()) -> Mapping[str, Any]:  # noq
         "bars": columns(runs),
         "marks": marks(runs, steps),
         "agreement": agreement(store),
-        "lag": store.jobs.lag(),
+        "lag": None if tenant else store.jobs.lag(),
         "newest": active[:_NEWEST],
         "steps": steps[:_STEPS],
         "recent": RECENT,

@@ -41,13 +41,17 @@ class Pages:
     async def home(self, request: Request) -> Response:
         """Figures with what they stand on, the learning curve, what was learned last."""
         since = request.query_params.get("since", "")
-        tenant = request.query_params.get("tenant", "").strip()
+        tenant = self._parts.tenant or request.query_params.get("tenant", "").strip()
         wanted = Query(tenant=tenant or None, since=finding.moment(since, "since"))
         context = {"since": since, "tenant": tenant, "ranges": finding.RANGES}
         return await self.render(
             request,
             "home.html",
-            lambda: {**overview(self.store, wanted), "spent": spending(self._parts.fail_opens), **context},
+            lambda: {
+                **overview(self.store, wanted, self._parts.tenant),
+                "spent": None if self._parts.tenant else spending(self._parts.fail_opens),
+                **context,
+            },
         )
 
     async def queue(self, request: Request) -> Response:

@@ -1,15 +1,18 @@
 """What the console works with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sisf.console.tenancy import of_tenant, shown, told_to
 from sisf.embedding.base import Embedder
 from sisf.gateway.identity import KeyFile
 from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
+from sisf.policy import Policy
 from sisf.settings import Settings
 from sisf.store.base import Store
 from sisf.warden import Warden
+from sisf.warden.explain import Explanation
 
 
 def _nothing() -> None:
@@ -39,6 +42,32 @@ class Parts:
 
     fail_opens: Callable[[], float] | None = None
     """How many texts the gateway beside this console let pass unchecked or unrecorded since it started."""
+
+    tenant: str = ""
+    """The only tenant whose things `store` shows; empty for all."""
+
+    everything: Store | None = None
+    """The whole store, where `store` shows one tenant's things: to try texts on policies as they are."""
+
+    def of(self, tenant: str) -> "Parts":
+        """The same system as one tenant's people see it: without keys, settings and figures of all."""
+        limited = of_tenant(self.store, tenant)
+        return replace(
+            self, store=limited, keys=None, configuration=None, fail_opens=None, tenant=tenant, everything=self.store
+        )
+
+    @property
+    def whole(self) -> Store:
+        """The store with everybody's things. What is taken from it is not shown as it is."""
+        return self.everything or self.store
+
+    def seen(self, policy: Policy) -> Policy | None:
+        """A policy as it may be shown; None when it may not."""
+        return shown(policy, self.tenant) if self.tenant else policy
+
+    def told(self, explanation: Explanation) -> Explanation:
+        """An explanation without what one tenant's people may not see."""
+        return told_to(explanation, self.tenant) if self.tenant else explanation
 
     @property
     def embedder(self) -> Embedder | None:

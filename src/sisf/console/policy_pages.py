@@ -144,9 +144,10 @@ def try_text(parts: Parts, text: str, direction: Direction, policy: Policy | Non
         raise ConfigurationError(f"{len(text):,} characters; {_LONGEST:,} can be tried at once")
     text = text.replace("\r\n", "\n")  # browsers send line breaks so, whatever was typed
     if policy is None:
-        return tried(warden.policy_set, text, direction, tenant)
+        return tried(parts, warden.policy_set, text, direction, tenant)
+    policy = parts.whole.policies.get(policy.id)
     alone = Snapshot(policy.revision, (_in_force(policy, direction),))
-    return tried(PolicySet.compile(alone, warden.embedder), text, direction, policy.tenant)
+    return tried(parts, PolicySet.compile(alone, warden.embedder), text, direction, policy.tenant)
 
 
 def _in_force(policy: Policy, direction: Direction) -> Policy:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from sisf.console import charts
 from sisf.console.actions import may_move
-from sisf.console.roles import Role, Who
+from sisf.console.roles import FOR_ONE_TENANT, Role, Who
 from sisf.console.words import BECAME, STEP_WORDS, in_words
 from sisf.exchange import Fate
 from sisf.store.base import Store
@@ -26,8 +26,9 @@ SHOWN_CHARS = 20_000
 class Renderer:
     """Renders templates, each page with who is signed in and where enforcement is suspended."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, tenant: str = "") -> None:
         self._store = store
+        self._tenant = tenant
         self._templates = Environment(
             loader=PackageLoader("sisf.console"),
             autoescape=select_autoescape(default=True),
@@ -41,6 +42,7 @@ class Renderer:
             in_words=in_words,
             chart=charts,
             Role=Role,
+            FOR_ONE_TENANT=FOR_ONE_TENANT,
             Fate=Fate,
             steps=STEP_WORDS,
             may_move=may_move,
@@ -56,7 +58,8 @@ class Renderer:
 
         def work() -> str:
             context = collect()
-            suspended = self._store.oversight.suspensions() if who is not None else ()
+            known = who is not None and who.tenant == self._tenant
+            suspended = self._store.oversight.suspensions() if known else ()
             return self._templates.get_template(template).render(
                 context,
                 who=who,

@@ -1,6 +1,6 @@
 """Which page, button and endpoint stands where, and who may use it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from sisf.console.forms import Forms
 from sisf.console.openapi import document
 from sisf.console.pages import Pages
 from sisf.console.policy_pages import PolicyPages
-from sisf.console.roles import Role, Who
+from sisf.console.roles import FOR_ONE_TENANT, Role, Who
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -122,6 +122,19 @@ def endpoints(api: Api, admin: AdminApi) -> list[Route]:
         route("/api/sessions/{session_id}", admin.end_session, Role.ADMIN, "DELETE"),
     ]
     return [route("/api/openapi.json", openapi, Role.VIEWER), *listed]
+
+
+def of_one_tenant(found: Sequence[Route]) -> list[Route]:
+    """The same routes for people of one tenant: what concerns everybody is not there."""
+
+    async def closed(_request: Request) -> Response:
+        """Not for one tenant's people."""
+        raise HTTPException(404, "This concerns all tenants; it needs a key that was made without a tenant.")
+
+    return [
+        each if each.path in FOR_ONE_TENANT else Route(each.path, closed, methods=list(each.methods or ()))
+        for each in found
+    ]
 
 
 def route(path: str, handler: Handler, role: Role, method: str = "GET") -> Route:

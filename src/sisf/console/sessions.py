@@ -46,10 +46,10 @@ class Sessions:
         self._held: OrderedDict[str, Session] = OrderedDict()
         self._links: OrderedDict[str, tuple[Who, float]] = OrderedDict()
 
-    def begin(self, name: str, role: Role, *, key_id: str = "", address: str = "") -> str:
+    def begin(self, name: str, role: Role, *, key_id: str = "", tenant: str = "", address: str = "") -> str:
         """Sign somebody in; returns the id for the cookie. The oldest session goes when there are too many."""
         secret = secrets.token_urlsafe(32)
-        who = Who(name, role, secrets.token_urlsafe(32), key_id)
+        who = Who(name, role, secrets.token_urlsafe(32), key_id, tenant)
         ends = self._clock() + self.seconds
         self._held[_hash(secret)] = Session(secrets.token_hex(6), who, datetime.now(UTC), ends, address)
         while len(self._held) > _LIMIT:

@@ -97,7 +97,9 @@ class SignIn:
         return response
 
     async def _in(self, who: Who, following: str, address: str) -> Response:
-        session = self._credentials.sessions.begin(who.name, who.role, key_id=who.key_id, address=address)
+        session = self._credentials.sessions.begin(
+            who.name, who.role, key_id=who.key_id, tenant=who.tenant, address=address
+        )
         await self._note("console.sign_in", who.actor, {"role": who.role.value})
         response = RedirectResponse(quote(following, safe="/?=&%"), status_code=303)
         # Lax, so that a link in a message or ticket opens; changes need the form's own value besides.

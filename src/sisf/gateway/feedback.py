@@ -1,7 +1,8 @@
 """`/v1/feedback`: what was stopped by mistake, or rightly, said over HTTP.
 
-A key of role `admin` speaks as a person of this gateway: what stopped the exchange learns the exception at once. Any
-other key may say of its own exchanges that they were stopped by mistake: one word against the policies, no more.
+A key of role `admin` speaks as a person of this gateway: what stopped the exchange learns the exception at once; with a
+tenant, of that tenant's exchanges, and against that tenant's policies. Any other key may say of its own exchanges that
+they were stopped by mistake: that asks a person, no more.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sisf.errors import HttpFailure, SisfError, StoreError
+from sisf.gateway.identity import limited_to
+from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
 from sisf.policy import Snapshot
 from sisf.store.base import Store
@@ -59,13 +62,21 @@ class Feedback:
         return {"exchange": exchange, "verdict": verdict, "revision": revision}
 
     def _take(self, exchange_id: str, verdict: str, caller: Caller) -> int:
-        record = self._store.exchanges.get(exchange_id)
-        if caller.role != "admin" and record.exchange.sender != caller.sender:
-            # As if it did not exist: whose exchange it is, is nobody else's business.
+        record, tenant = self._store.exchanges.get(exchange_id), limited_to(caller.tenant)
+        if caller.role == "admin":
+            concerned = tenant in ("", record.exchange.tenant)
+        else:
+            concerned = record.exchange.sender == caller.sender
+        if not concerned:  # as if it did not exist: whose exchange it is, is nobody else's business
             raise StoreError(f"there is no exchange `{exchange_id}`")
         name = caller.sender.principal
-        actor = f"person:{name}" if caller.role == "admin" else f"client:{name}"
+        decides = caller.role == "admin" and (not tenant or only_of(self._store, record, tenant))
+        actor = f"person:{f'{tenant}/' if tenant else ''}{name}" if decides else f"client:{name}"
         if verdict == "confirmed":
+            if not decides:
+                raise HttpFailure(
+                    403, "forbidden", "What stopped it is of all tenants: confirm with a key without one."
+                )
             self._oversight.confirm(exchange_id, actor=actor)
             return self._store.policies.snapshot().revision
         return self._oversight.report_false_positive(exchange_id, actor=actor).revision

@@ -43,6 +43,11 @@ class Key:
     body_bytes: int = 0
     """0: as `limits.body_bytes` says."""
 
+    @property
+    def limited_to(self) -> str:
+        """The tenant to whose things it opens the console; empty, for all, where it was made without a tenant."""
+        return limited_to(self.tenant)
+
 
 class KeyFile:
     """The keys on disk. Changes are written whole and renamed into place; readers notice within a second."""
@@ -195,6 +200,11 @@ class Doorkeeper:
         sender = Sender(principal=f"{ANONYMOUS}@{told_apart(client)}")
         counted = Sender(principal=f"{ANONYMOUS}@{counted_as(client)}")
         return Caller(sender, counted_as=counted, informed=self._everyone)
+
+
+def limited_to(tenant: str) -> str:
+    """The tenant to whose things a key of this tenant is limited; empty, for all, where it was made without one."""
+    return "" if tenant == Sender().tenant else tenant
 
 
 def named_by_body(caller: Caller, tree: Mapping[str, Any]) -> Caller:

@@ -8,7 +8,7 @@ import re2
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
 from sisf.policy import Action, Decision, Direction, Match, Policy, Probe, Prototypes, Substitution
-from sisf.store import ExchangeRecord
+from sisf.store import ExchangeRecord, Store
 from sisf.store.redaction import LABELS
 from sisf.text.views import views
 from sisf.warden.matcher import PLAIN_VIEWS, rehearsed, side
@@ -27,6 +27,12 @@ def stopping(record: ExchangeRecord) -> list[tuple[Match, Decision]]:
     """The matches that stopped an exchange: the strongest of each policy, with the decision it stands in."""
     blocked = [decision for decision in record.decisions if decision.blocked]
     return strongest(blocked, lambda match: match.action is Action.BLOCK and not match.shadow)
+
+
+def only_of(store: Store, record: ExchangeRecord, tenant: str) -> bool:
+    """Whether an exchange and all that stopped it belong to a tenant, so that its people may decide about it."""
+    policies = [store.policies.get(match.policy_id) for match, _ in stopping(record)]
+    return record.exchange.tenant == tenant and all(policy.tenant == tenant for policy in policies)
 
 
 def strongest(decisions: Iterable[Decision], wanted: Callable[[Match], bool]) -> list[tuple[Match, Decision]]:

@@ -55,12 +55,12 @@ class ExchangeTable(Protocol):
         """Exchanges, the newest first, numbered below `before`. Raises `StoreError` when texts cannot be searched."""
         ...
 
-    def count(self, outcome: Outcome, most: int) -> int:
-        """How many exchanges have such a verdict, counted up to `most`."""
+    def count(self, outcome: Outcome, most: int, *, tenant: str | None = None) -> int:
+        """How many exchanges, of one tenant or of all, have such a verdict, counted up to `most`."""
         ...
 
-    def neighbours(self, exchange_id: str) -> tuple[str | None, str | None]:
-        """The ids of the exchanges written before and after this one."""
+    def neighbours(self, exchange_id: str, *, tenant: str | None = None) -> tuple[str | None, str | None]:
+        """The ids of the exchanges, of one tenant or of all, written before and after this one."""
         ...
 
     def index(self) -> int:
@@ -123,8 +123,9 @@ class ExchangeTable(Protocol):
         """
         ...
 
-    def labels(self, limit: int = 10_000) -> Sequence[Label]:
-        """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
+    def labels(self, limit: int = 10_000, *, tenant: str | None = None) -> Sequence[Label]:
+        """The exchanges, of one tenant or of all, that a person judged, latest word first: labels to train judges on
+        and to measure them by."""
         ...
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str, learn: bool = False) -> None:

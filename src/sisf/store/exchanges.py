@@ -147,16 +147,19 @@ class SqlExchanges:
             search.page(self._database, connection, query, wanted, limit=limit, before=before)
         ).all()
 
-    def count(self, outcome: Outcome, most: int) -> int:
-        """How many exchanges have such a verdict, counted up to `most`."""
-        some = select(_table.c.seq).where(_table.c.verdict == outcome.value).limit(most).subquery()
+    def count(self, outcome: Outcome, most: int, *, tenant: str | None = None) -> int:
+        """How many exchanges, of one tenant or of all, have such a verdict, counted up to `most`."""
+        wanted = select(_table.c.seq).where(_table.c.verdict == outcome.value)
+        if tenant is not None:
+            wanted = wanted.where(_table.c.tenant == codec.plain(tenant))
+        some = wanted.limit(most).subquery()
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
-    def neighbours(self, exchange_id: str) -> tuple[str | None, str | None]:
-        """The ids of the exchanges written before and after this one."""
+    def neighbours(self, exchange_id: str, *, tenant: str | None = None) -> tuple[str | None, str | None]:
+        """The ids of the exchanges, of one tenant or of all, written before and after this one."""
         with self._database.read() as connection:
-            return search.neighbours(connection, exchange_id)
+            return search.neighbours(connection, exchange_id, tenant)
 
     def index(self) -> int:
         """Index the words of some exchanges that are not yet, to be found by `search`; returns how many."""
@@ -224,10 +227,10 @@ class SqlExchanges:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
 
-    def labels(self, limit: int = 10_000) -> Sequence[Label]:
-        """The exchanges that a person judged, latest word first: labels to train judges on and to measure them by."""
+    def labels(self, limit: int = 10_000, *, tenant: str | None = None) -> Sequence[Label]:
+        """See `ExchangeTable.labels`."""
         with self._database.read() as connection:
-            return verdicts.labels(self._database, connection, limit)
+            return verdicts.labels(self._database, connection, limit, tenant)
 
     def save_verdict(self, exchange_id: str, verdict: Verdict, *, actor: str, learn: bool = False) -> None:
         """Write a verdict outside the loop (inline adjudication, a person); audited.

@@ -271,11 +271,14 @@ def _sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-def neighbours(connection: Connection, exchange_id: str) -> tuple[str | None, str | None]:
-    """The ids of the exchanges before and after one."""
+def neighbours(connection: Connection, exchange_id: str, tenant: str | None = None) -> tuple[str | None, str | None]:
+    """The ids of the exchanges, of one tenant or of all, before and after one."""
     number = select(_exchange.c.seq).where(_exchange.c.id == exchange_id).scalar_subquery()
-    older = select(_exchange.c.id).where(_exchange.c.seq < number).order_by(_exchange.c.seq.desc()).limit(1)
-    newer = select(_exchange.c.id).where(_exchange.c.seq > number).order_by(_exchange.c.seq).limit(1)
+    some = (
+        select(_exchange.c.id) if tenant is None else select(_exchange.c.id).where(_exchange.c.tenant == plain(tenant))
+    )
+    older = some.where(_exchange.c.seq < number).order_by(_exchange.c.seq.desc()).limit(1)
+    newer = some.where(_exchange.c.seq > number).order_by(_exchange.c.seq).limit(1)
     return connection.execute(older).scalar(), connection.execute(newer).scalar()
 
 

@@ -18,6 +18,10 @@ _table, _said = schema.exchange, schema.verdict
 _BY_PERSON = text(f"verdict.{schema.BY_PERSON.text}")
 
 
+def _of_tenant(exchange_id: Any, tenant: str) -> Any:
+    return exchange_id.in_(select(_table.c.id).where(_table.c.tenant == codec.plain(tenant)))
+
+
 def write(database: Database, connection: Connection, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
     """Write a verdict, and the breach that follows from it, within a transaction of the writer."""
     write_all(database, connection, [(exchange_id, verdict)], actor=actor)
@@ -62,7 +66,7 @@ def write_all(
         connection.execute(database.insert_new(schema.breach), breaches)
 
 
-def labels(database: Database, connection: Connection, limit: int) -> Sequence[Label]:
+def labels(database: Database, connection: Connection, limit: int, tenant: str | None = None) -> Sequence[Label]:
     """See `ExchangeTable.labels`."""
     person, later, judge = _said, _said.alias("later"), _said.alias("judge")
     overruled = (
@@ -72,7 +76,7 @@ def labels(database: Database, connection: Connection, limit: int) -> Sequence[L
     )
     chosen = (
         select(person.c.seq, person.c.exchange_id, person.c.outcome)
-        .where(_BY_PERSON, ~overruled)
+        .where(_BY_PERSON, ~overruled, *([] if tenant is None else [_of_tenant(person.c.exchange_id, tenant)]))
         .order_by(person.c.seq.desc())
         .limit(limit)
         .subquery()

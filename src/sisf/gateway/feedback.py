@@ -55,6 +55,8 @@ class Feedback:
             raise HttpFailure(403, "forbidden", "Only a key of role `admin` may confirm.")
         try:
             revision = await asyncio.to_thread(self._take, exchange, verdict, caller)
+        except HttpFailure:
+            raise
         except StoreError as error:
             raise HttpFailure(404, "not_found", str(error), "exchange") from None
         except SisfError as error:

@@ -43,7 +43,7 @@ _TURNED_LETTERS = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎᴚᵷ∀ƎℲԀ�
 
 def scalar(text: str) -> str:
     """Lone surrogates (JSON may carry them) become U+FFFD, so that the text can be encoded; offsets stay."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def visible(text: str) -> str:
@@ -53,7 +53,7 @@ def visible(text: str) -> str:
 
 def has_invisible(text: str) -> bool:
     """Whether `visible` would change the text."""
-    return _INVISIBLE.search(text) is not None
+    return not (text.isascii() and text.isprintable()) and _INVISIBLE.search(text) is not None
 
 
 def folded(text: str) -> str:
@@ -76,7 +76,7 @@ def composed(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    if _SPACES.search(text) is None:
+    if text.isprintable() or _SPACES.search(text) is None:
         return text
     return _SPACES.sub(" ", text.replace("\r\n", "\n").replace("\u2028", "\n").replace("\u2029", "\n"))
 

@@ -25,8 +25,9 @@ _SAMPLE = 160
 _PIECES, _CHARS_A_PIECE = 6, 6_000
 """Pieces looked at in any text, and the characters of a text for each one more."""
 
-PIECE = re.compile(rf"(?:[^\n.!?]|[.!?](?!\s)){{1,{_LONGEST}}}[.!?]{{0,3}}|\s+|[.!?]+")
-"""Sentences and lines, cut where they are long; together they are the text."""
+_BORDER = re.compile(r"\n|[.!?](?=\s)")
+_MARKS = re.compile(r"[.!?]{0,3}")
+_SPACE = re.compile(r"\s+")
 _SIGNS = re.compile(r"\S")
 _FEWEST_SIGNS = 20
 _MANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS}}}")
@@ -45,6 +46,20 @@ _FIRST_VOWEL = 4
 """Consonants that may have been moved to the end of a word."""
 
 
+def pieces(text: str) -> Iterator[str]:
+    """Sentences and lines, cut where they are long; together they are the text."""
+    start = border = 0
+    while start < len(text):
+        if border <= start:
+            found = _BORDER.search(text, start)
+            border = found.start() if found else len(text)
+        end = min(border, start + _LONGEST)
+        space = _SPACE.match(text, start) if end == start else None
+        end = space.end() if space else _MARKS.match(text, end).end()  # type: ignore[union-attr]
+        yield text[start:end]
+        start = end
+
+
 def readings(text: str) -> dict[str, str]:
     """By the name of a reading what it makes of the pieces that do not read, a line each."""
     found: dict[str, list[str]] = {}
@@ -57,7 +72,7 @@ def readings(text: str) -> dict[str, str]:
         left -= 1
         for name, read in _read(piece):
             found.setdefault(name, []).append(read.strip())
-    return {name: "\n".join(pieces) for name, pieces in found.items()}
+    return {name: "\n".join(lines) for name, lines in found.items()}
 
 
 def reads(text: str, instead_of: str = "") -> bool:
@@ -70,8 +85,7 @@ def _strange(text: str) -> Iterator[str]:
     """Neighbouring pieces that do not read, as one."""
     block: list[str] = []
     size = 0
-    for match in PIECE.finditer(text):
-        piece = match[0]
+    for piece in pieces(text):
         plain = _enough(piece) and not _odd(piece)
         if plain or size + len(piece) > _LONGEST:
             yield from _worth(block)

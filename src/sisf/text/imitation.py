@@ -11,7 +11,7 @@ from string import ascii_lowercase as letters
 from unicodedata import normalize
 
 from sisf.text.changed import translated
-from sisf.text.ciphers import PIECE, reads
+from sisf.text.ciphers import pieces, reads
 from sisf.text.confusables import mixes
 from sisf.text.mending import mended
 from sisf.text.remembered import remembered
@@ -62,7 +62,7 @@ def imitated(text: str) -> str | None:
     known = _table()
     if sum(ord(char) in known for char in set(text)) < _FEWEST:
         return None
-    changed = "".join(_read(match[0]) for match in PIECE.finditer(text))
+    changed = "".join(_read(piece) for piece in pieces(text))
     return changed if changed != text else None
 
 

@@ -23,11 +23,12 @@ _FEWEST = 4
 _NUMBERED_SHARE = 0.5
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_APART = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
+"""Splits into the same words what is ASCII and has no apostrophe, faster than an expression can."""
 _FILLER_SHARE, _COMMON_FILLER_SHARE = 0.18, 0.3
 """Of all words, from which one is a filler; and from which one of the commonest words is: `the` has up to 0.2."""
 _COMMON = frozenset("the a an and of to in on is are i you it that for with was be at by my your".split())
 _FEWEST_FILLERS = 4
-_MOST_FILLERS = 8
 _FEWEST_WORDS = 8
 
 _BEFORE_NOUNS = frozenset("a an the my your our his her their its this these".split())
@@ -70,17 +71,20 @@ def _words(words: list[str]) -> str:
 
 def unfilled(text: str) -> Changed | None:
     """The text without words that stand between the others again and again."""
-    words = _TOKEN.findall(text)
+    words = text.translate(_APART).split() if text.isascii() and "'" not in text else _TOKEN.findall(text)
     if len(words) < _FEWEST_WORDS:
         return None
     lower = list(map(str.lower, words))
-    if len(lower) - len(set(lower)) < _FEWEST_FILLERS - 1:
+    counts = Counter(lower)
+    if len(lower) - len(counts) < _FEWEST_FILLERS - 1:
         return None  # no word comes so often
-    common = Counter(lower).most_common(_MOST_FILLERS)
     least = max(_FEWEST_FILLERS, _FILLER_SHARE * len(words))
-    rare = [count for word, count in common if count >= least and word not in _COMMON]
-    usual = min([_COMMON_FILLER_SHARE * len(words), *rare])  # what stands as often as a filler is part of it
-    fillers = {word for word, count in common if count >= (usual if word in _COMMON else least)}
+    usual = _COMMON_FILLER_SHARE * len(words)
+    if max(counts.values()) < min(least, usual):
+        return None
+    rare = [count for word, count in counts.items() if count >= least and word not in _COMMON]
+    usual = min([usual, *rare])  # what stands as often as a filler is part of it
+    fillers = {word for word, count in counts.items() if count >= (usual if word in _COMMON else least)}
     kept = [word for word, small in zip(words, lower, strict=True) if small not in fillers]
     return Changed(" ".join(kept)) if fillers and len(kept) >= _FEWEST else None
 

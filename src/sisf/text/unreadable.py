@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from unicodedata import normalize
 
-from sisf.text.ciphers import PIECE
+from sisf.text.ciphers import pieces
 from sisf.text.views import View
 from sisf.text.words import strangeness
 
@@ -29,7 +29,7 @@ _LATIN = re.compile(r"[A-Za-z]")
 
 def unreadable(views: Sequence[View]) -> bool:
     """Whether of the views of a text, `raw` first, none reads and what does not read is long. Linear in the text."""
-    unread = sum(_letters(piece) for piece in _pieces(views[0].text) if not _says_something(piece))
+    unread = sum(_letters(piece) for piece in pieces(views[0].text) if not _says_something(piece))
     if unread < LONG:
         return False
     plain = views[0].text.lower()
@@ -38,12 +38,8 @@ def unreadable(views: Sequence[View]) -> bool:
 
 def _decodes(text: str, plain: str, unread: int) -> bool:
     """Whether another reading says, in English, about as much as what does not read is long."""
-    fresh = "".join(piece for piece in _pieces(text) if piece.strip().lower() not in plain)
+    fresh = "".join(piece for piece in pieces(text) if piece.strip().lower() not in plain)
     return _letters(fresh) >= _DECODED * unread and 0 < strangeness(fresh) <= _READS
-
-
-def _pieces(text: str) -> list[str]:
-    return [match[0] for match in PIECE.finditer(text)]
 
 
 def _letters(piece: str) -> int:

@@ -7,13 +7,11 @@ more than the passages that differ. A plain ASCII text has itself and its lower-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
-
-import re2
 
 from sisf.errors import LimitExceeded
 from sisf.text import alphabets, bases, characters, ciphers, decoding, markup, noise, spelling
 from sisf.text.changed import Changed, backwards, passages, word_by_word
+from sisf.text.clues import Clues
 from sisf.text.confusables import skeleton
 from sisf.text.imitation import imitated
 
@@ -80,7 +78,7 @@ _LEET_L = "leet l"
 
 def plain(text: str) -> bool:
     """Whether nothing in a text calls for an encoding or a spelling to be undone: its views cost next to nothing."""
-    return text.isascii() and not _clues().Match(text)
+    return text.isascii() and _clues().absent(text)
 
 
 def go_on() -> None:
@@ -93,10 +91,6 @@ def views(text: str, pause: Callable[[], None] = go_on) -> tuple[View, ...]:
 
     Raises `LimitExceeded` when the text unfolds into much more than itself: it is refused whole, never cut.
     """
-    if text.isascii() and not _clues().Match(text) and not ciphers.readings(text) and noise.unfilled(text) is None:
-        lower = text.lower()
-        raw = View("raw", text, derived=False)
-        return (raw,) if lower == text else (raw, View("folded", lower, derived=False))
     text = characters.scalar(text)
     folded = characters.folded(text)
     known = {"raw": View("raw", text, derived=False)}
@@ -182,7 +176,7 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
     known = _all()
-    for index in _clues().Match(text) or ():
+    for index in _clues().found(text):
         if index == len(known):
             continue
         name, _, make, encoding = known[index]
@@ -242,13 +236,7 @@ def _name(path: str, name: str) -> str:
 
 
 @cache
-def _clues() -> Any:
-    """All clues as one RE2 set: plain text is told from suspicious text in one pass."""
-    options = re2.Options()
-    options.log_errors = False
-    found = re2.Set.SearchSet(options)
-    for _, clue, _, _ in _all():
-        found.Add(clue)
-    found.Add(r"[\x00-\x08\t\v\f\r\x0E-\x1F\x7F]")  # controls and odd spaces: not plain
-    found.Compile()
-    return found
+def _clues() -> Clues:
+    """All clues: plain text is told from suspicious text by them."""
+    clues = [clue for _, clue, _, _ in _all()]
+    return Clues.of([*clues, r"[\x00-\x08\t\v\f\r\x0E-\x1F\x7F]"])  # the last: controls and odd spaces, not plain

@@ -18,6 +18,7 @@ from sisf.errors import StoreError
 from sisf.store import migrate, schema, search
 from sisf.store.database import Database
 from sisf.store.privacy import Privacy
+from sisf.store.sqlite_files import SqliteFiles
 
 _BUSY_MS = 10_000
 _POLL_SECONDS = 0.25
@@ -82,22 +83,40 @@ class SqliteFile(_Sqlite):
         except OSError as error:
             raise StoreError(f"{path.parent}: cannot be made: {error.strerror}") from None
         _make_private(path)
-        describe, writing = f"sqlite:///{path}", _engine(path, "BEGIN IMMEDIATE")
+        describe, writing, reading = f"sqlite:///{path}", _engine(path, "BEGIN IMMEDIATE"), _engine(path, "BEGIN")
+        self._files = SqliteFiles(path, self._dispose)
+        self._files.follow(writing)
+        self._files.follow(reading)
         try:
             with writing.begin() as connection:
                 migrate.upgrade(connection, describe)
         except DBAPIError as error:
             raise StoreError(f"{describe} cannot be opened: {error.orig}") from None
-        super().__init__(writing=writing, reading=_engine(path, "BEGIN"), describe=describe, privacy=privacy)
+        super().__init__(writing=writing, reading=reading, describe=describe, privacy=privacy)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the database. Raises `StoreError`, also where its files are no longer there."""
+        self._files.check()
+        with super().read() as connection:
+            yield connection
+            if self._files.leaving:
+                connection.invalidate()
 
     @contextmanager
     def _transaction(self, connection: Connection, relaxed: bool) -> Iterator[Transaction]:
-        # Asked each time: a new connection starts at FULL.
         raw: Any = connection.connection.dbapi_connection
+        self._files.check_or_save(raw)
+        # Asked each time: a new connection starts at FULL.
         raw.execute(f"PRAGMA synchronous={'NORMAL' if relaxed else 'FULL'}")
         with connection.begin() as transaction:
             yield transaction
+        self._files.check_or_save(raw, committed=True)
         self.touch()
+
+    def _dispose(self) -> None:
+        self._writing.dispose()
+        self._reading.dispose()
 
     def compact(self) -> None:
         """After a deletion: leave no copy of what was deleted behind, also not in the write-ahead log."""
@@ -110,8 +129,10 @@ class SqliteFile(_Sqlite):
         seen = -1
         while not ended.is_set():
             try:
+                self._files.check()
                 with self._reading.connect() as connection:
                     while not ended.wait(_POLL_SECONDS):
+                        self._still_there(connection)
                         version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
                         if version != seen:
                             latest = connection.execute(select(func.max(schema.revision.c.number))).scalar() or 0
@@ -119,8 +140,16 @@ class SqliteFile(_Sqlite):
                             seen = version if tell(latest) else -1
                         connection.rollback()
                         self.touch()
-            except SQLAlchemyError:
+            except (SQLAlchemyError, StoreError):
                 ended.wait(_POLL_SECONDS)
+
+    def _still_there(self, connection: Connection) -> None:
+        raw: Any = connection.connection.dbapi_connection
+        try:
+            self._files.check_or_save(raw)
+        except StoreError:
+            connection.invalidate()
+            raise
 
 
 class SqliteMemory(_Sqlite):

@@ -25,18 +25,25 @@ from sisf.pipeline.streaming import AnswerStream
 _KEEP_ALIVE_SECONDS = 10.0
 _SENT_AT_ONCE = 256
 """Events that go out together."""
+_QUIET_BYTES = 4_000
+"""Up to so many bytes of events that say nothing are held as one."""
 _END = StreamEvent(done=True)
 _NOTHING = StreamEvent()
 
 
 @dataclass(slots=True)
-class _Held:
+class Held:
     """An event that waits until its texts are released."""
 
     raw: bytes
     tree: dict[str, Any] = field(default_factory=dict)
     event: StreamEvent = _NOTHING
     needs: Needs = field(default_factory=list)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it brings nothing that anybody waits for, or that the structure of the answer depends on."""
+        return not self.tree and not self.needs and self.event is _NOTHING
 
 
 class Relay:
@@ -63,7 +70,7 @@ class Relay:
         self._asked = asked
         self._refused: set[int] = set()
         """Choices that were stopped alone, with their refusal in the queue."""
-        self._queue: deque[_Held] = deque()
+        self._queue: deque[Held] = deque()
         self._sent = StreamState(turn.request.model, asked=asked)
         """What the client has seen of the answer's structure."""
         self._waiting = 0
@@ -146,7 +153,7 @@ class Relay:
 
     async def _take(self, event: Event) -> None:
         """Inspect one event and put it into the queue."""
-        held = _Held(event.raw)
+        held = Held(event.raw)
         data = (event.data or b"").strip()
         if data == b"[DONE]":
             await self._stream.take(_END)
@@ -170,7 +177,7 @@ class Relay:
         elif event.data is not None:
             self._metrics.noise.labels("empty_event").inc()
         await self._beside(event, held.tree.get("type"))
-        self._queue.append(held)
+        hold(self._queue, held)
         self._waiting += len(held.raw)
         if self._waiting > self._limit:
             raise LimitExceeded("The model's stream holds back more bytes than an answer may have (limits.body_bytes).")
@@ -264,10 +271,10 @@ class Relay:
                     self._shorten(held)
             first = self._sent.first or next((held.tree for held in self._queue if "choices" in held.tree), None)
             body = self._dialect.choice_refusal(replace(self._sent, first=first), choice)
-            self._queue.append(_Held(body, {"choices": []}, StreamEvent(finished=(choice,))))
+            self._queue.append(Held(body, {"choices": []}, StreamEvent(finished=(choice,))))
             self._waiting += len(body)
 
-    def _shorten(self, held: _Held) -> None:
+    def _shorten(self, held: Held) -> None:
         """Take the choices that were stopped out of an event."""
         tree = self._dialect.without(held.tree, self._refused)
         if tree is not None and len(tree.get("choices") or ()) == len(held.tree.get("choices") or ()):
@@ -277,6 +284,16 @@ class Relay:
         held.raw, held.tree = body, tree or {}
         held.event = replace(held.event, finished=[c for c in held.event.finished if c not in self._refused])
         held.needs = [(channel, end) for channel, end in held.needs if channel.choice not in self._refused]
+
+
+def hold(queue: deque[Held], held: Held) -> None:
+    """Put an event behind those that wait; one that says nothing becomes one with such a one before it: many short
+    ones would cost far more than their bytes."""
+    last = queue[-1] if queue else None
+    if last is not None and last.quiet and held.quiet and len(last.raw) < _QUIET_BYTES:
+        last.raw += held.raw
+    else:
+        queue.append(held)
 
 
 def _rewritten(event: Event, tree: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from sisf.errors import ConfigurationError
 from sisf.settings import Callers
+from sisf.text.remembered import remembered
 
 _FOR = re.compile(rb'(?:^|[;,\s])for="?([^";,\s]+)"?', re.IGNORECASE)
 _NAME = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -55,6 +56,7 @@ class Proxies:
             yield _without_port(hop.strip().decode("latin-1"))
 
 
+@remembered
 def parsed(text: str) -> IPv4Address | IPv6Address | None:
     """An address, an IPv4 one in IPv6 clothes as itself; None for what is none."""
     try:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from sisf.errors import HttpFailure
 from sisf.gateway.addresses import parsed
+from sisf.text.remembered import remembered
 
 
 def refuse_foreign(headers: Mapping[bytes, bytes], peer: str, hosts: Sequence[str]) -> None:
@@ -24,6 +25,7 @@ def refuse_foreign(headers: Mapping[bytes, bytes], peer: str, hosts: Sequence[st
         raise HttpFailure(403, "foreign_origin", "Pages of other sites may not call a gateway without keys.")
 
 
+@remembered
 def name_of(url: bytes) -> str:
     """The host that an origin or a `Host` names; empty where it names none."""
     try:
@@ -32,6 +34,7 @@ def name_of(url: bytes) -> str:
         return ""
 
 
+@remembered
 def is_local(name: str) -> bool:
     """Whether a name is of this machine."""
     address = parsed(name)

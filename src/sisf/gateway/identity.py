@@ -18,6 +18,7 @@ from sisf.gateway.addresses import Proxies, counted_as, told_apart
 from sisf.gateway.browsers import refuse_foreign
 from sisf.pipeline.caller import ANONYMOUS, Caller, Role
 from sisf.settings import Settings
+from sisf.text.remembered import remembered
 
 _CALLERS = ("client", "admin", "probe")
 _PREFIX = "sk-sisf-"
@@ -197,14 +198,20 @@ class Doorkeeper:
         client = self._proxies.client(peer, headers)
         if not client:
             return Caller(informed=self._everyone)
-        sender = Sender(principal=f"{ANONYMOUS}@{told_apart(client)}")
-        counted = Sender(principal=f"{ANONYMOUS}@{counted_as(client)}")
+        sender, counted = _anonymous_at(client)
         return Caller(sender, counted_as=counted, informed=self._everyone)
 
 
 def limited_to(tenant: str) -> str:
     """The tenant to whose things a key of this tenant is limited; empty, for all, where it was made without one."""
     return "" if tenant == Sender().tenant else tenant
+
+
+@remembered
+def _anonymous_at(client: str) -> tuple[Sender, Sender]:
+    """Who somebody without a key is, by address, and as whom they are counted."""
+    apart, counted = told_apart(client), counted_as(client)
+    return Sender(principal=f"{ANONYMOUS}@{apart}"), Sender(principal=f"{ANONYMOUS}@{counted}")
 
 
 def named_by_body(caller: Caller, tree: Mapping[str, Any]) -> Caller:

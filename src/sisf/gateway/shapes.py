@@ -7,7 +7,7 @@ is one. What a table does not name is refused in requests, and inspected in answ
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sisf.exchange import Message, Role
@@ -267,8 +267,8 @@ class Reader:
         chosen = chosen or (shape.other if isinstance(given, str) and given else None)
         if chosen is None:
             self._unknown(value, role, place)
-        elif isinstance(chosen, Record):
-            self._record(replace(chosen, keys={"type": Word(frozenset((given,))), **chosen.keys}), value, role, place)
+        elif isinstance(chosen, Record) and "type" not in chosen.keys:
+            self._record(chosen, {key: child for key, child in value.items() if key != "type"}, role, place)
         else:
             self.read(chosen, value, role, place)
 

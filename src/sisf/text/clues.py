@@ -34,10 +34,6 @@ class Clues:
             for place in sorted(automaton.Match(data) or ()):
                 yield first + place
 
-    def absent(self, text: str) -> bool:
-        """Whether none of them occurs in a text."""
-        return next(self.found(text), None) is None
-
 
 def _automaton(patterns: Sequence[str]) -> Any:
     options = re2.Options()

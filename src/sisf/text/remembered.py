@@ -1,4 +1,4 @@
-"""What was read once is not read again in the other readings of the same text."""
+"""What was read once is not read again: in the other readings of a text, in the headers of the next request."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -18,7 +18,7 @@ def remembered(read: _Reader) -> _Reader:
     many, few = lru_cache(_MANY)(read), lru_cache(_FEW)(read)
 
     @wraps(read)
-    def recalled(word: str, *rest: Any) -> Any:
+    def recalled(word: str | bytes, *rest: Any) -> Any:
         return (many if len(word) <= _SHORT else few)(word, *rest)
 
     return cast(_Reader, recalled)

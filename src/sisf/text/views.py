@@ -6,7 +6,7 @@ more than the passages that differ. A plain ASCII text has itself and its lower-
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from sisf.errors import LimitExceeded
 from sisf.text import alphabets, bases, characters, ciphers, decoding, markup, noise, spelling
@@ -23,6 +23,8 @@ ALLOWANCE = 20_000
 """Other readings than the plain one may hold `MAX_GROWTH` times the characters of the text and `ALLOWANCE` more;
 beyond, the text is refused: that bounds the time that any text can cost."""
 _SEPARATOR = "\n"
+_SHORT = 4_000
+"""Characters of a text whose clues are remembered for a moment."""
 
 Transform = Callable[[str], Changed | None]
 
@@ -78,7 +80,7 @@ _LEET_L = "leet l"
 
 def plain(text: str) -> bool:
     """Whether nothing in a text calls for an encoding or a spelling to be undone: its views cost next to nothing."""
-    return text.isascii() and _clues().absent(text)
+    return text.isascii() and not _calling(text)
 
 
 def go_on() -> None:
@@ -176,7 +178,7 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
     known = _all()
-    for index in _clues().found(text):
+    for index in _calling(text):
         if index == len(known):
             continue
         name, _, make, encoding = known[index]
@@ -233,6 +235,17 @@ def _passages(changed: Changed) -> str:
 
 def _name(path: str, name: str) -> str:
     return f"{path}>{name}" if path else name
+
+
+def _calling(text: str) -> tuple[int, ...]:
+    """The clues in a text."""
+    return _calling_lately(text) if len(text) <= _SHORT else tuple(_clues().found(text))
+
+
+@lru_cache(maxsize=16)
+def _calling_lately(text: str) -> tuple[int, ...]:
+    """Who asks whether a text is `plain` asks for its views next."""
+    return tuple(_clues().found(text))
 
 
 @cache

@@ -275,6 +275,8 @@ def _tokens(embedder: Embedder, text: str) -> TokenVectors | None:
 def _texts(messages: Sequence[Message]) -> list[_Text]:
     """Every text alone, and what may be split over several together."""
     alone = [_Text(message.content, index) for index, message in enumerate(messages)]
+    if len(messages) == 1:
+        return alone
     return alone + [
         _Text(each.text, each.places[-1], each.view, asked=_caution(messages, each)) for each in joined(messages)
     ]

@@ -18,7 +18,9 @@ FileOption = Annotated[str | None, typer.Option("--file", help="The file of keys
 
 @app.command()
 def create(
-    tenant: Annotated[str, typer.Option(help="Whose traffic it is; policies may belong to a tenant.")] = "default",
+    tenant: Annotated[
+        str, typer.Option(help="Whose traffic it is, and, but for `default`, all that the console shows.")
+    ] = "default",
     principal: Annotated[str, typer.Option(help="Who calls with it [default: the tenant].")] = "",
     role: Annotated[
         str,

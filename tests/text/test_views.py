@@ -234,3 +234,15 @@ def test_honest_text_of_any_script_keeps_its_own_reading_and_few_others(language
     assert found[0].text == text
     assert len(found) <= 12
     assert sum(len(v.text) for v in found if v.derived) <= 8 * len(text)
+
+
+@pytest.mark.parametrize("text", ["wr1te a tut0rial", "How to make b0mbe b4uen", "70 m4ke 1t", "1ook 4t th1s"])
+def test_digits_that_spell_words_are_read(text: str) -> None:
+    assert any(v.derived for v in views(text) if v.name.startswith("leet"))
+
+
+@pytest.mark.parametrize("text", ["x1 = getcontext(0)", "or(not self._size(0xD0, s))", "opt1[0] + (self.y)"])
+def test_digits_and_brackets_of_code_that_spell_nothing_tell_an_embedder_nothing(text: str) -> None:
+    found = [v for v in views(text) if "leet" in v.name]
+    assert found, "patterns are searched in them all the same"
+    assert not any(v.derived for v in found)

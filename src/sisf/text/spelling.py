@@ -25,6 +25,10 @@ _READ_L = dict(zip(_DIGITS, "olzeasgtbgaslltelyc", strict=True))
 _AMBIGUOUS = "1!|"
 _MOST_AMBIGUOUS = 3
 _LEET = re.compile(r"[0-9@$!|+€£¥¢(\\/]")
+_SIGN_INSIDE = re.compile(r"(?<=[^\W\d_])[0-9@$€£¥!|]+(?=[^\W\d_])")
+"""As in `b0mb`, whatever language that is; code has its digits and brackets at the ends of words."""
+_RUN = re.compile(r"[a-z]{3,}")
+_FEWEST_LETTERS = 2
 _LONGEST = 24
 """Longer runs are machine text (keys, encodings), not words."""
 _EDGE = ".,;:?\"'()[]{}*_`"
@@ -56,6 +60,19 @@ def unleeted(text: str, one: str = "i") -> Changed | None:
     if len(chosen) > 1:  # where words are spelled with digits, numbers may be words too: `70` is `to`
         chosen |= {word: _read(word, one) for word in words if word.strip(_EDGE).isalnum() or _all_signs(word)}
     return substitute(_TOKEN, lambda m: chosen.get(m[0]), text)
+
+
+def unleets_to_words(text: str, one: str = "i") -> bool:
+    """Whether what `unleeted` reads holds a word, or may hold one that is not known: `getcontext(0)` holds none."""
+    return any(_makes_word(word, one) for word in set(_TOKEN.findall(text)) if _LEET.search(word))
+
+
+@remembered
+def _makes_word(word: str, one: str) -> bool:
+    if _SIGN_INSIDE.search(word) and sum(map(str.isalpha, word)) >= _FEWEST_LETTERS:
+        return True
+    fresh = set(_RUN.findall(_read(word, one).lower())) - set(_RUN.findall(word.lower()))
+    return any(run in costs() for run in fresh)
 
 
 def _all_signs(word: str) -> bool:

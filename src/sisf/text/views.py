@@ -191,9 +191,12 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
         part = _passages(changed)
         if encoding:
             _child(part, _name(path, name), depth, out)
-        elif out.add(_name(path, name), characters.folded(part)):
-            _spelled(name, text, part, path, out)
-            _reread(part, _name(path, name), out)
+        else:
+            tells = _tells(name, text)
+            if out.add(_name(path, name), characters.folded(part), derived=tells):
+                _spelled(name, text, part, path, out)
+                if tells:
+                    _reread(part, _name(path, name), out)
 
     out.pause()
     _reread(text, path, out)
@@ -214,11 +217,18 @@ def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> Non
     if name == "leet":
         other = spelling.unleeted(text, "l")
         if other is not None:
-            out.add(_name(path, _LEET_L), characters.folded(_passages(other)))
+            tells = spelling.unleets_to_words(text, "l")
+            out.add(_name(path, _LEET_L), characters.folded(_passages(other)), derived=tells)
     elif name == "joined":
         inner = spelling.unleeted(part)
         if inner is not None:
-            out.add(_name(path, "joined>leet"), characters.folded(_passages(inner)))
+            tells = _tells("leet", part)
+            out.add(_name(path, "joined>leet"), characters.folded(_passages(inner)), derived=tells)
+
+
+def _tells(name: str, text: str) -> bool:
+    """Whether a respelling tells an embedder anything: code has many a digit and bracket that spells no word."""
+    return name != "leet" or spelling.unleets_to_words(text)
 
 
 def _child(text: str, name: str, depth: int, out: _Collector) -> None:

@@ -62,9 +62,15 @@ def unleeted(text: str, one: str = "i") -> Changed | None:
     return substitute(_TOKEN, lambda m: chosen.get(m[0]), text)
 
 
-def unleets_to_words(text: str, one: str = "i") -> bool:
-    """Whether what `unleeted` reads holds a word, or may hold one that is not known: `getcontext(0)` holds none."""
-    return any(_makes_word(word, one) for word in set(_TOKEN.findall(text)) if _LEET.search(word))
+def telling(text: str, unleeted: Changed, one: str = "i") -> Changed | None:
+    """What `unleeted` read in `text`, with the places alone in which that makes a word, known or not: `getcontext(0)`
+    makes none. None where there are none."""
+    before, after = _TOKEN.findall(text), list(_TOKEN.finditer(unleeted.text))
+    if len(before) != len(after):
+        return unleeted
+    read = zip(before, after, strict=True)
+    fresh = tuple(new.span() for old, new in read if old != new[0] and _makes_word(old, one))
+    return Changed(unleeted.text, fresh) if fresh else None
 
 
 @remembered

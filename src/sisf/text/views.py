@@ -191,12 +191,13 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
         part = _passages(changed)
         if encoding:
             _child(part, _name(path, name), depth, out)
-        else:
-            tells = _tells(name, text)
-            if out.add(_name(path, name), characters.folded(part), derived=tells):
+        elif name == "leet":
+            if _unleeted(text, _name(path, name), changed, "i", out):
                 _spelled(name, text, part, path, out)
-                if tells:
-                    _reread(part, _name(path, name), out)
+                _reread(part, _name(path, name), out)
+        elif out.add(_name(path, name), characters.folded(part)):
+            _spelled(name, text, part, path, out)
+            _reread(part, _name(path, name), out)
 
     out.pause()
     _reread(text, path, out)
@@ -217,18 +218,21 @@ def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> Non
     if name == "leet":
         other = spelling.unleeted(text, "l")
         if other is not None:
-            tells = spelling.unleets_to_words(text, "l")
-            out.add(_name(path, _LEET_L), characters.folded(_passages(other)), derived=tells)
+            _unleeted(text, _name(path, _LEET_L), other, "l", out)
     elif name == "joined":
         inner = spelling.unleeted(part)
         if inner is not None:
-            tells = _tells("leet", part)
-            out.add(_name(path, "joined>leet"), characters.folded(_passages(inner)), derived=tells)
+            _unleeted(part, _name(path, "joined>leet"), inner, "i", out)
 
 
-def _tells(name: str, text: str) -> bool:
-    """Whether a respelling tells an embedder anything: code has many a digit and bracket that spells no word."""
-    return name != "leet" or spelling.unleets_to_words(text)
+def _unleeted(text: str, name: str, changed: Changed, one: str, out: _Collector) -> bool:
+    """Digits and signs read as letters; whether any of it is new. Code has many that make no word: patterns are
+    searched in these, and they tell an embedder nothing."""
+    telling = spelling.telling(text, changed, one)
+    part = "" if telling is None else _passages(telling)
+    whole = _passages(changed)
+    new = whole != part and out.add(name, characters.folded(whole), derived=False)
+    return (bool(part) and out.add(name, characters.folded(part))) or new
 
 
 def _child(text: str, name: str, depth: int, out: _Collector) -> None:

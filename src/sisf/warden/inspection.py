@@ -13,10 +13,12 @@ from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.order import order_begins_at
 from sisf.text.views import View, go_on, views
+from sisf.warden.borrowed import Lender
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
-from sisf.warden.first_look import in_reach, ordinary
-from sisf.warden.late_pooling import Candidates, Span, asked_of_long
+from sisf.warden.first_look import in_reach as can_be_guessed
+from sisf.warden.first_look import ordinary
+from sisf.warden.late_pooling import Candidates, Span, asked_of_long, in_reach
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined
 
@@ -199,14 +201,17 @@ class Inspection:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
         looked = ordinary(text.views)
+        lender = Lender.of(text.content)
         for view, windows in coarse(text.views, self.compiled.embedder):
-            for window in self._closer(text, view, windows, looked=looked):
+            for window in self._closer(text, view, windows, lender, looked=looked):
                 said = window.said
                 if said not in seen:
                     seen.add(said)
                     yield window
 
-    def _closer(self, text: _Text, view: View, windows: Sequence[Window], *, looked: bool) -> Iterator[Window]:
+    def _closer(
+        self, text: _Text, view: View, windows: Sequence[Window], lender: Lender, *, looked: bool
+    ) -> Iterator[Window]:
         """The windows of a view, and of each the passages that promise most, or finer windows.
 
         A text of one window is looked into as well where it has several passages: a greeting before a request, or a
@@ -225,6 +230,11 @@ class Inspection:
                 continue
             candidates = Candidates.of(window.text, (), compiled.semantics, short=True) if short else None
             tokens = None
+            lent = lender.borrowed(window.text) if view.name != "raw" else None
+            if lent is not None:
+                lent_to = candidates or Candidates.of(window.text, lent.spans, compiled.semantics, short=False)
+                yield from self._ranked(window, lent_to, lent, more)
+                continue
             if candidates is None or candidates.spans:
                 tokens = _tokens(compiled.embedder, window.text)
             if candidates is None:
@@ -233,7 +243,17 @@ class Inspection:
                     yield from (replace(w, asked=w.asked + text.asked) for w in fine(view, compiled.embedder))
                     return
                 candidates = Candidates.of(window.text, tokens.spans, compiled.semantics, short=False)
+            if view.name == "raw" and tokens is not None:
+                lender.learn(window.span, tokens)
             yield from self._read(window, candidates, tokens, more)
+
+    def _ranked(self, window: Window, candidates: Candidates, lent: TokenVectors, more: float) -> Iterator[Window]:
+        """What may be found in a window of which other windows told already."""
+        engine, applies = self.compiled.semantics, self._scope.applies
+        if in_reach(lent, window.features(), engine, applies):
+            yield window
+        for piece in candidates.chosen(lent, engine, applies):
+            yield self._piece(window, (piece.start, piece.end), piece.asked + more, order=piece.order)
 
     def _read(
         self, window: Window, candidates: Candidates, tokens: TokenVectors | None, more: float
@@ -257,7 +277,7 @@ class Inspection:
     def _glanced(self, window: Window, *, looked: bool) -> Sequence[Span] | None:
         """The passages of a text of one window that a first look leaves to be read; None where the whole is."""
         looks = self.compiled.looks
-        bounds = self.compiled.bounds(self.direction, self.tenant) if looked and in_reach(window.text) else None
+        bounds = self.compiled.bounds(self.direction, self.tenant) if looked and can_be_guessed(window.text) else None
         if bounds is None:
             return None
         worth = bounds.worth(window.text, self.compiled.embedder)

@@ -6,7 +6,7 @@ ranked at once. The best few are then embedded for what they are: these vectors 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log10
@@ -39,6 +39,7 @@ _STEP = 0.4
 """For each tenfold of half a window."""
 
 Span = tuple[int, int]
+Applies = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Candidates:
             short,
         )
 
-    def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: NDArray[np.bool_]) -> list[Piece]:
+    def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
         if not self.spans:
             return []
@@ -106,7 +107,7 @@ class Candidates:
         pooled = means_of / np.maximum(np.linalg.norm(means_of, axis=1, keepdims=True), 1e-12)
         above = engine.above(pooled, self.lexical, applies)
         margins = above.max(axis=1)
-        hopeful = (above > -np.where(engine.probes, _OFF[True], _OFF[False])).any(axis=1)
+        hopeful = _in_reach(above, engine)
         best: list[int] = []
         for kinds, count in CHOSEN_OF_SHORT.items() if self.short else CHOSEN.items():
             best += self._best(np.flatnonzero(hopeful & np.isin(self.asked, kinds)), margins, count, best)
@@ -121,6 +122,18 @@ class Candidates:
                 if len(found) == count:
                     break
         return found
+
+
+def in_reach(tokens: TokenVectors, features: Mapping[str, float], engine: SemanticEngine, applies: Applies) -> bool:
+    """Whether a text of which the pooled vector is known may be found, if it is embedded."""
+    return bool(_in_reach(engine.above(tokens.vector[None], engine.lexical([features]), applies), engine)[0])
+
+
+def _in_reach(above: Floats, engine: SemanticEngine) -> Applies:
+    """Of which pooled vectors the true ones may be above a threshold."""
+    off = np.where(engine.probes, _OFF[True], _OFF[False])
+    found: Applies = np.any(above > -off, axis=1)
+    return found
 
 
 _NOTHING = Candidates((), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros((0, 0), np.float32), short=True)

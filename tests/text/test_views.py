@@ -15,7 +15,7 @@ from sisf import corpus
 from sisf.errors import LimitExceeded
 from sisf.text import characters
 from sisf.text.confusables import skeleton
-from sisf.text.views import ALLOWANCE, MAX_GROWTH, views
+from sisf.text.views import most, views
 from tests.text.tricks import CHARACTERS, ENCODINGS, OTHER_ENCODINGS, Trick
 
 SENTENCES = {sample.id: sample.text for sample in corpus.scripts()}
@@ -158,7 +158,7 @@ def seconds(text: str, times: int = 3) -> float:
         except LimitExceeded:
             return time.thread_time() - started
         took = time.thread_time() - started
-        assert sum(len(v.text) for v in found) <= (MAX_GROWTH + 4) * len(text) + ALLOWANCE
+        assert sum(len(v.text) for v in found) <= most(len(text)) + 4 * len(text)
         return took
 
     return min(once() for _ in range(times))

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Span = tuple[int, int]
 
 _BORDERS = ".!?:;\n"
 _BORDER = re.compile(f"[{_BORDERS}]")
+_SENTENCE = re.compile(f"[^{_BORDERS}]*[{_BORDERS}]?")
 _REACH = 96
 """Characters that a passage may reach beyond a change, up to the border of a sentence."""
 
@@ -102,3 +104,25 @@ def _near(fresh: Sequence[Span]) -> Iterator[Span]:
             first = start
         last = max(last, end)
     yield first, last
+
+
+class Pairs:
+    """Sentences that were read, each with the one before it: what is read beside them need not hold them again."""
+
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        self._known: set[tuple[str, str]] = set()
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        """Know a text that is read."""
+        self._known.update(pairwise(["", *_SENTENCE.findall(text)]))
+
+    def without(self, text: str) -> str:
+        """What holds all neighbouring sentences of a text that were not read together; empty where all were."""
+        sentences = ["", *_SENTENCE.findall(text)]
+        kept = [False] * len(sentences)
+        for last, pair in enumerate(pairwise(sentences), 1):
+            if pair not in self._known:
+                kept[last - 1] = kept[last] = True
+        return "".join([s for s, keep in zip(sentences, kept, strict=True) if keep])

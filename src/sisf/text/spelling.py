@@ -32,6 +32,7 @@ _FEWEST_LETTERS = 2
 _LONGEST = 24
 """Longer runs are machine text (keys, encodings), not words."""
 _EDGE = ".,;:?\"'()[]{}*_`"
+_NUMBER = re.compile(r"(?:[uU]\+|0?[xX]|#)?[0-9A-Fa-f]+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+", re.IGNORECASE)
 
 _SEPARATORS = r"[\W_]"
@@ -91,6 +92,8 @@ def _is_leet(word: str) -> bool:
     core = word.strip(_EDGE + "!|+")
     if len(core) > _LONGEST or _ORDINAL.fullmatch(core) or "://" in word:
         return False
+    if _NUMBER.fullmatch(core):  # a code point or a hash: read only where that gives a word
+        return any(_spelt(core, signs).lower() in costs() for signs in (_READ_I, _READ_L))
     letters = sum(c.isalpha() for c in core)
     return (letters > 0 and len(core) > 1 and _LEET.search(core) is not None) or any(m in word for m, _ in _MULTI[:7])
 

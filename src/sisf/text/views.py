@@ -10,18 +10,23 @@ from functools import cache, lru_cache
 
 from sisf.errors import LimitExceeded
 from sisf.text import alphabets, bases, characters, ciphers, decoding, markup, noise, spelling
-from sisf.text.changed import Changed, backwards, passages, word_by_word
+from sisf.text.changed import Changed, Pairs, backwards, passages, word_by_word
 from sisf.text.clues import Clues
 from sisf.text.confusables import skeleton
 from sisf.text.imitation import imitated
 
+LONG = 1_000
+"""Characters from which a reading leaves out what stands in others too."""
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
-MAX_VIEWS = 64
-MAX_GROWTH = 3
-ALLOWANCE = 20_000
-"""Other readings than the plain one may hold `MAX_GROWTH` times the characters of the text and `ALLOWANCE` more;
-beyond, the text is refused: that bounds the time that any text can cost."""
+GROWTH, ALLOWANCE = 3, 20_000
+DENSE_GROWTH, DENSE_MOST = 16, 1_000_000
+"""Other readings than the plain one may hold `GROWTH` times the characters of the text and `ALLOWANCE` more, or
+`DENSE_GROWTH` times where these are no more than `DENSE_MOST`: a page of a code chart shows each character in several
+encodings. Beyond, the text is refused: that bounds the time and memory that any text can cost here. What an embedder
+has to read of it is counted by itself, against the time that an inspection has."""
+LEAST = 300
+"""Characters that a reading counts as at least."""
 _SEPARATOR = "\n"
 _SHORT = 4_000
 """Characters of a text whose clues are remembered for a moment."""
@@ -76,6 +81,9 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
 
 
 _LEET_L = "leet l"
+_IN_PLACE = ("entities", "escapes", "percent")
+"""Encodings of single characters. A long text that has several of them is read with all undone at once: one after the
+other, in every order, would be read for each table that shows a character in each of them."""
 
 
 def plain(text: str) -> bool:
@@ -98,32 +106,59 @@ def views(text: str, pause: Callable[[], None] = go_on) -> tuple[View, ...]:
     known = {"raw": View("raw", text, derived=False)}
     if folded != text:
         known["folded"] = View("folded", folded, derived=not text.isascii() and folded != text.lower())
-    collector = _Collector(pause, MAX_GROWTH * len(text) + ALLOWANCE, list(known.values()), {text, folded})
+    collector = _Collector(pause, most(len(text)), list(known.values()), {text, folded})
+    if len(text) > LONG:
+        collector.read = Pairs((text, folded))
     _unfold(text, "", 0, collector)
     return tuple(collector.views)
 
 
+def most(length: int) -> int:
+    """Characters that the other readings of a text of this length may hold."""
+    return max(GROWTH * length + ALLOWANCE, min(DENSE_GROWTH * length, DENSE_MOST))
+
+
 @dataclass(slots=True)
 class _Collector:
-    """Keeps each reading once, within the budget of characters."""
+    """Keeps each reading once, of a long text each pair of neighbouring sentences once, within the budget of
+    characters."""
 
     pause: Callable[[], None]
     budget: int
     views: list[View] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    read: Pairs | None = None
+
+    def new(self, changed: Changed, *, fold: bool = False) -> str:
+        """The passages that differ, without what another reading holds already."""
+        found = _passages(changed)
+        found = characters.folded(found) if fold else found
+        return self.read.without(found) if self.read is not None else found
 
     def add(self, name: str, text: str, *, derived: bool = True) -> bool:
         """Whether the reading is new."""
         if text in self.seen:
             return False
-        self.budget -= len(text)
-        if self.budget < 0 or len(self.views) >= MAX_VIEWS:
+        if derived:
+            self.budget -= max(len(text), LEAST)
+        if self.budget < 0:
             raise LimitExceeded(
                 "the text unfolds into far more text than it is long, encodings undone: send it plainly"
             )
         self.seen.add(text)
+        if self.read is not None and derived:
+            self.read.add(text)
         self.views.append(View(name, text, derived))
         return True
+
+    def add_folded(self, name: str, text: str) -> None:
+        """Add the reading in lower case and without forms of letters: only these are news to an embedder."""
+        folded, lower = characters.folded(text), text.lower()
+        if self.read is not None and folded != lower:
+            self.add(name, Pairs((lower,)).without(folded))
+        self.add(name, folded, derived=self.read is None and folded != lower)
+        if self.read is not None:
+            self.read.add(folded)
 
 
 def _unfold(text: str, path: str, depth: int, out: _Collector) -> None:
@@ -139,8 +174,8 @@ def _unfold(text: str, path: str, depth: int, out: _Collector) -> None:
         _canonical(shown, path, depth, out)
     turned = characters.upright(text) if depth < MAX_DEPTH else None
     if turned is not None:
-        _child(_passages(backwards(turned)), _name(path, "upright"), depth, out)
-        _child(_passages(turned), _name(path, "upright in place"), depth, out)
+        _child(out.new(backwards(turned)), _name(path, "upright"), depth, out)
+        _child(out.new(turned), _name(path, "upright in place"), depth, out)
 
 
 def _shown(text: str) -> Iterator[tuple[str, str]]:
@@ -169,33 +204,37 @@ def _canonical(shown: str, path: str, depth: int, out: _Collector) -> None:
 
 def _difference(before: str, after: str, name: str, out: _Collector) -> None:
     changed = word_by_word(before, after)
-    if changed is not None:
-        part = _passages(changed)
+    if changed is not None and (part := out.new(changed)):
         out.add(name, part)
-        out.add(name, characters.folded(part))
+        out.add_folded(name, part)
 
 
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
-    known = _all()
-    for index in _calling(text):
-        if index == len(known):
-            continue
-        name, _, make, encoding = known[index]
+    called = [_all()[index] for index in _calling(text) if index < len(_all())]
+    in_place = [name for name, *_ in called if name in _IN_PLACE]
+    at_once = out.read is not None and len(in_place) > 1 and depth < MAX_DEPTH
+    if at_once and (part := out.new(Changed(_undone(text)))):
+        _child(part, _name(path, "+".join(in_place)), depth, out)
+    for name, _, make, encoding in called:
         out.pause()
+        if at_once and name in _IN_PLACE:
+            continue
         if (encoding and depth >= MAX_DEPTH) or (name.startswith("reversed") and "reversed" in path):
             continue
         changed = make(text) if name != "unglued" else make(characters.folded(text))
         if changed is None:
             continue
-        part = _passages(changed)
+        part = out.new(changed, fold=not encoding)
+        if not part:
+            continue
         if encoding:
             _child(part, _name(path, name), depth, out)
         elif name == "leet":
             if _unleeted(text, _name(path, name), changed, "i", out):
                 _spelled(name, text, part, path, out)
                 _reread(part, _name(path, name), out)
-        elif out.add(_name(path, name), characters.folded(part)):
+        elif out.add(_name(path, name), part):
             _spelled(name, text, part, path, out)
             _reread(part, _name(path, name), out)
 
@@ -204,6 +243,14 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     unfilled = noise.unfilled(text)
     if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
         _reread(unfilled.text, _name(path, "unfilled"), out)
+
+
+def _undone(text: str) -> str:
+    """The text with all encodings of single characters undone."""
+    for undo in (decoding.from_entities, decoding.from_escapes, decoding.from_percent):
+        changed = undo(text)
+        text = changed.text if changed is not None else text
+    return text
 
 
 def _reread(text: str, path: str, out: _Collector) -> None:
@@ -229,16 +276,16 @@ def _unleeted(text: str, name: str, changed: Changed, one: str, out: _Collector)
     """Digits and signs read as letters; whether any of it is new. Code has many that make no word: patterns are
     searched in these, and they tell an embedder nothing."""
     telling = spelling.telling(text, changed, one)
-    part = "" if telling is None else _passages(telling)
-    whole = _passages(changed)
-    new = whole != part and out.add(name, characters.folded(whole), derived=False)
-    return (bool(part) and out.add(name, characters.folded(part))) or new
+    part = "" if telling is None else out.new(telling, fold=True)
+    whole = characters.folded(_passages(changed))
+    new = whole != part and out.add(name, whole, derived=False)
+    return (bool(part) and out.add(name, part)) or new
 
 
 def _child(text: str, name: str, depth: int, out: _Collector) -> None:
     text = characters.scalar(text)
     if out.add(name, text):
-        out.add(name, characters.folded(text))
+        out.add_folded(name, text)
         _unfold(text, name, depth + 1, out)
 
 

@@ -20,13 +20,12 @@ LONG = 1_000
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
 GROWTH, ALLOWANCE = 3, 20_000
-DENSE_GROWTH, DENSE_MOST = 16, 1_000_000
+DENSE_GROWTH, DENSE_MOST = 8, 500_000
 """Other readings than the plain one may hold `GROWTH` times the characters of the text and `ALLOWANCE` more, or
 `DENSE_GROWTH` times where these are no more than `DENSE_MOST`: a page of a code chart shows each character in several
 encodings. Beyond, the text is refused: that bounds the time and memory that any text can cost here. What an embedder
 has to read of it is counted by itself, against the time that an inspection has."""
-LEAST = 300
-"""Characters that a reading counts as at least."""
+MAX_VIEWS = 96
 _SEPARATOR = "\n"
 _SHORT = 4_000
 """Characters of a text whose clues are remembered for a moment."""
@@ -140,8 +139,8 @@ class _Collector:
         if text in self.seen:
             return False
         if derived:
-            self.budget -= max(len(text), LEAST)
-        if self.budget < 0:
+            self.budget -= len(text)
+        if self.budget < 0 or len(self.views) >= MAX_VIEWS:
             raise LimitExceeded(
                 "the text unfolds into far more text than it is long, encodings undone: send it plainly"
             )

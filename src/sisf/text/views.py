@@ -20,7 +20,7 @@ LONG = 1_000
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
 GROWTH, ALLOWANCE = 3, 20_000
-DENSE_GROWTH, DENSE_MOST = 8, 500_000
+DENSE_GROWTH, DENSE_MOST = 12, 500_000
 """Other readings than the plain one may hold `GROWTH` times the characters of the text and `ALLOWANCE` more, or
 `DENSE_GROWTH` times where these are no more than `DENSE_MOST`: a page of a code chart shows each character in several
 encodings. Beyond, the text is refused: that bounds the time and memory that any text can cost here. What an embedder

@@ -4,7 +4,7 @@ The first view is the text as it stands. Others are made only when something in 
 more than the passages that differ. A plain ASCII text has itself and its lower-case form.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
@@ -210,15 +210,8 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
 
 def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     """Spelling and encodings that something in the text calls for."""
-    called = [_all()[index] for index in _calling(text) if index < len(_all())]
-    in_place = [name for name, *_ in called if name in _IN_PLACE]
-    at_once = out.read is not None and len(in_place) > 1 and depth < MAX_DEPTH
-    if at_once and (part := out.new(Changed(_undone(text)))):
-        _child(part, _name(path, "+".join(in_place)), depth, out)
-    for name, _, make, encoding in called:
+    for name, _, make, encoding in _called(text, path, depth, out):
         out.pause()
-        if at_once and name in _IN_PLACE:
-            continue
         if (encoding and depth >= MAX_DEPTH) or (name.startswith("reversed") and "reversed" in path):
             continue
         changed = make(text) if name != "unglued" else make(characters.folded(text))
@@ -242,6 +235,17 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
     unfilled = noise.unfilled(text)
     if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
         _reread(unfilled.text, _name(path, "unfilled"), out)
+
+
+def _called(text: str, path: str, depth: int, out: _Collector) -> Sequence[tuple[str, str, Transform, bool]]:
+    """The transforms that something in the text calls for, without what was undone at once here."""
+    called = [_all()[index] for index in _calling(text) if index < len(_all())]
+    in_place = [name for name, *_ in called if name in _IN_PLACE]
+    if out.read is None or len(in_place) < 2 or depth >= MAX_DEPTH:
+        return called
+    if part := out.new(Changed(_undone(text))):
+        _child(part, _name(path, "+".join(in_place)), depth, out)
+    return [each for each in called if each[0] not in _IN_PLACE]
 
 
 def _undone(text: str) -> str:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 from sisf.datasets.columns import records_of, rows_of
 from sisf.datasets.sources import SOURCES, Source
 from sisf.errors import DataError
+from sisf.settings.cached import write_whole
 
 _TIMEOUT_SECONDS = 30.0
 _LIMIT_BYTES = 256_000_000
@@ -117,10 +116,6 @@ def _download(name: str, url: str, target: Path) -> bytes:
 
 def _replace(target: Path, text: str) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(target)
+        write_whole(target, text.encode())
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror}; set SISF_CACHE_DIR elsewhere") from None

@@ -1,13 +1,16 @@
 """Protocols that learn first and measure at a frozen revision: what several of them have in common."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
 from sisf.errors import DataError
+from sisf.evaluation.conductor import Tell
 from sisf.evaluation.experiment import Split, Splitter, Unit
 from sisf.evaluation.outcomes import AttackOutcome, Sample
+from sisf.evaluation.under_test import Subject
+from sisf.exchange import Message
 from sisf.policy import Decision
 
 Attacks = Sequence[tuple[str, Record]]
@@ -35,6 +38,22 @@ def taught_first(teachers: Attacks, sent: Attacks) -> Splitter:
 def caught(attacks: Attacks, samples: Sequence[Sample]) -> Attacks:
     """The attacks whose prompt was stopped."""
     return [attack for attack, sample in zip(attacks, samples, strict=True) if sample.side == "prompt"]
+
+
+def checked(
+    subject: Subject,
+    prompts: Iterable[tuple[str, str, tuple[Message, ...]]],
+    tell: Tell,
+    *,
+    trial: int,
+    honest: bool = False,
+) -> tuple[Sample, ...]:
+    """What the Warden alone says of each prompt, given with its id and the name of what it belongs to."""
+    samples = []
+    for identifier, dataset, messages in prompts:
+        samples.append(decided(identifier, dataset, subject.check(messages), trial=trial, honest=honest))
+        tell(samples[-1], dataset)
+    return tuple(samples)
 
 
 def decided(identifier: str, dataset: str, decision: Decision, *, trial: int, honest: bool = False) -> Sample:

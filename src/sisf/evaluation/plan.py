@@ -14,6 +14,11 @@ from sisf.evaluation.under_test import Subject
 from sisf.policy import drawing_ids
 
 
+def drawing(setup: Setup, unit: Unit, more: str = "") -> random.Random:
+    """The random numbers of a trial, the same for all designs: for what it sends; with `more`, for something else."""
+    return random.Random(":".join([str(setup.seed), str(unit.number), *([more] if more else [])]))
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an experiment does, before it does it. See `Experiment`."""
@@ -65,7 +70,7 @@ class Plan:
 
     def split_of(self, unit: Unit) -> Split:
         """What this trial sends."""
-        return self.split(unit, random.Random(f"{self.setup.seed}:{unit.number}"))
+        return self.split(unit, drawing(self.setup, unit))
 
     def size(self, unit: Unit) -> int:
         """See `Experiment`."""

@@ -41,16 +41,11 @@ def serve(
     server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
     if ready is not None:
         ready(address_of(listener))
-    with _stopped_in_order(server), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        try:
-            if reload is not None and hasattr(signal, "SIGHUP"):
-                loop = runner.get_loop()
-                loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
-            runner.run(server.serve(sockets=[listener]))
-        except KeyboardInterrupt:
-            return
-        finally:
-            listener.close()
+    with listener, _running(server) as runner:
+        if reload is not None and hasattr(signal, "SIGHUP"):
+            loop = runner.get_loop()
+            loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
+        runner.run(server.serve(sockets=[listener]))
 
 
 def serve_adopted(
@@ -66,28 +61,25 @@ def serve_adopted(
     """As `serve`, for a child of `Processes`: connections come from the parent. `began` is awaited before they do."""
     settle()
     server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
-    with _stopped_in_order(server), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    with _running(server) as runner:
         loop = runner.get_loop()
         if reload is not None:
             loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
             place.reloads()
-        with contextlib.suppress(KeyboardInterrupt):
-            runner.run(_adopt(server, place, began))
+        runner.run(_adopt(server, place, began))
 
 
 @contextlib.contextmanager
-def _stopped_in_order(server: Any) -> Iterator[None]:
-    """While the block runs, SIGTERM ends the server and nothing else: what comes behind it (rows that are gathered are
-    written) must still be done. uvicorn raises the signal once more when it has stopped, which by default ends the
-    process there."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _running(server: Any) -> Iterator[asyncio.Runner]:
+    """What the server runs on. While the block runs, SIGTERM and SIGINT end the server and nothing else: what comes
+    behind it (rows that are gathered are written) must still be done. uvicorn raises the signal once more when it has
+    stopped; the default for SIGTERM would end the process there."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+            stack.callback(signal.signal, signal.SIGTERM, before)
+        yield stack.enter_context(asyncio.Runner(loop_factory=server.config.get_loop_factory()))
 
 
 async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object]] | None) -> None:

@@ -1,16 +1,14 @@
 """The policy set last enforced, in a local file: what a node starts with while its store is away."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from sisf.errors import PolicyError, StoreError
 from sisf.policy import Policy, Probe, Prototypes, Snapshot
 from sisf.policy.codec import from_dict, to_dict
+from sisf.settings.cached import write_whole
 
 
 class LastGood:
@@ -28,18 +26,7 @@ class LastGood:
         content = json.dumps({"revision": snapshot.revision, "policies": policies})
         text = f"{hashlib.sha256(content.encode()).hexdigest()}\n{content}"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-            try:
-                with os.fdopen(handle, "w", encoding="ascii") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self._path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(name).unlink()
-                raise
+            write_whole(self._path, text.encode("ascii"))
         except OSError as error:
             raise StoreError(f"{self._path}: the policies in force cannot be copied: {error.strerror}") from error
 

@@ -1,4 +1,5 @@
-"""Files of the user's cache, each beside the digest of what it holds: what was damaged or changed since is not used."""
+"""Files that are written whole or not at all; those of the user's cache stand beside the digest of what they hold: what
+was damaged or changed since is not used."""
 
 import contextlib
 import hashlib
@@ -21,16 +22,14 @@ def write_verified(path: Path, content: bytes) -> None:
 
     Raises `OSError`.
     """
+    write_whole(path, content)
+    write_whole(_digest_of(path), f"{hashlib.sha256(content).hexdigest()}\n".encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file, for its owner alone to read; whoever reads it, and whatever fails, finds it old or new. Raises
+    `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, content)
-    _write_whole(_digest_of(path), f"{hashlib.sha256(content).hexdigest()}\n".encode())
-
-
-def _digest_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _write_whole(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -38,7 +37,11 @@ def _write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")

@@ -11,6 +11,7 @@ other speech have a threshold each, since traffic of one kind says little about 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,7 +218,7 @@ class Base:
             known = self._spoken[key] = np.concatenate([known, fresh])
         return known
 
-    @property
+    @cached_property
     def ngrams(self) -> Mapping[str, float]:
         """What the words weigh, in the fit with all benign texts."""
         return self._rows.named(self.solution(self._recipe.folds).lexical)

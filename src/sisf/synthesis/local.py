@@ -86,9 +86,7 @@ class LocalSynthesiser:
         """At most one probe per direction, each replacing the one before it; none for a breach that stands alone."""
         self._teach(knowledge)
         breaches = knowledge.breaches()[-_MAX_BREACHES:]
-        for side in self._sides.values():
-            side.read(breaches)
-        sure = any(side.sure(breach) for side in self._sides.values())
+        sure = self._sure(breach, breaches)
         proposals = []
         for side in self._sides.values():
             policy = side.learned(breach, breaches, sure=sure)
@@ -99,8 +97,12 @@ class LocalSynthesiser:
     def reads_harm(self, breach: Breach, knowledge: Knowledge) -> bool:
         """See `ReadsHarm`."""
         self._teach(knowledge)
+        return self._sure(breach, [breach])
+
+    def _sure(self, breach: Breach, breaches: Sequence[Breach]) -> bool:
+        """Read `breaches`; whether the encoder reads harm in the request or the answer of `breach`, one of them."""
         for side in self._sides.values():
-            side.read([breach])
+            side.read(breaches)
         return any(side.sure(breach) for side in self._sides.values())
 
     def _superseding(self, policy: Policy, breaches: Sequence[Breach], known: Sequence[Policy]) -> Policy:
@@ -176,9 +178,14 @@ class _Side:
             self._prior = Prior(self.rows, self._base)
         return self._prior
 
+    @property
+    def _calibrated(self) -> bool:
+        """Whether there is anything to calibrate on."""
+        return bool((self.rows.origins == Origin.REFERENCE).any())
+
     def prepare(self) -> None:
         """Fit what is known before any breach, where there is something to calibrate it on."""
-        if (self.rows.origins == Origin.REFERENCE).any():
+        if self._calibrated:
             _ = self.prior
             self._base.prepare()
 
@@ -213,7 +220,7 @@ class _Side:
         `sure`: the encoder reads harm in the request or in the answer.
         """
         text = self.text(breach.exchange)
-        if not text or not (self.rows.origins == Origin.REFERENCE).any():
+        if not text or not self._calibrated:
             return None
         hazard = self.hazard(breach)
         if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:

@@ -20,7 +20,7 @@ from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial, Unit
 from sisf.evaluation.frozen import Attacks, caught, decided, lessons, taught_first
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import Sample
-from sisf.evaluation.plan import Plan
+from sisf.evaluation.plan import Plan, drawing
 from sisf.evaluation.protocols.haystack.hay import POSITIONS, Stack, gathered
 from sisf.evaluation.under_test import Subject
 from sisf.exchange import Message, Role
@@ -77,11 +77,11 @@ def haystack_plan(
     kinds = gathered(benign)
     counts = {length: max(1, tokens // length) for length in lengths}
 
-    def further(subject: Subject, trial: Trial, tell: Tell, _: Unit) -> Extra:
+    def further(subject: Subject, trial: Trial, tell: Tell, unit: Unit) -> Extra:
         stopped = caught(sent, trial.attacks)
         if not stopped:
             raise DataError("none of the attacks is caught alone: there is nothing to hide")
-        rng = random.Random(f"{setup.seed}:{trial.number}:hay")
+        rng = drawing(setup, unit, "hay")
         stacks = [s for hay in kinds for n, count in counts.items() for s in hay.stacks(embedder, n, count, rng)]
         return _Search(subject, trial.number, tell, rng).through(stacks, stopped)
 

@@ -14,9 +14,8 @@ from sisf.datasets.records import Record
 from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Setup, Trial, Unit
-from sisf.evaluation.frozen import Attacks, caught, decided, lessons, taught_first
+from sisf.evaluation.frozen import caught, checked, lessons, taught_first
 from sisf.evaluation.laboratory import Laboratory
-from sisf.evaluation.outcomes import Sample
 from sisf.evaluation.plan import Plan
 from sisf.evaluation.under_test import Subject
 from sisf.exchange import Message, Role
@@ -48,24 +47,16 @@ def obfuscation_plan(
 
     def further(subject: Subject, trial: Trial, tell: Tell, _: Unit) -> Extra:
         stopped = caught(sent, trial.attacks)
-        more = {
-            name: _checked(subject, [(f"{d}/{name}", tricked(r, trick)) for d, r in stopped], trial.number, tell)
-            for name, trick in tricks.items()
-        }
+        more = {}
+        for name, trick in tricks.items():
+            prompts = ((r.id, f"{dataset}/{name}", tricked(r, trick).messages) for dataset, r in stopped)
+            more[name] = checked(subject, prompts, tell, trial=trial.number)
         return Extra(more, {ONLY_IN_A_VIEW: {d.name: _only_in_a_view(subject, d, trial) for d in benign}})
 
     return Plan.of(
         "obfuscation", setup, {SYSTEM: make}, taught_first(teachers, sent), benign=benign,
         datasets=[*learn_on, *attacks, *benign], further=further, further_size=lambda _: len(sent) * len(tricks),
     )  # fmt: skip
-
-
-def _checked(subject: Subject, attacks: Attacks, trial: int, tell: Tell) -> tuple[Sample, ...]:
-    samples = []
-    for dataset, record in attacks:
-        samples.append(decided(record.id, dataset, subject.check(record.messages), trial=trial))
-        tell(samples[-1], dataset)
-    return tuple(samples)
 
 
 def _only_in_a_view(subject: Subject, dataset: Dataset, trial: Trial) -> int:

@@ -17,10 +17,10 @@ from sisf.evaluation.answers import Answers
 from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence, learning, teach
 from sisf.evaluation.experiment import Run, Setup, Split, Trial, Unit
-from sisf.evaluation.frozen import decided
+from sisf.evaluation.frozen import checked
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.outcomes import Sample
-from sisf.evaluation.plan import Plan
+from sisf.evaluation.plan import Plan, drawing
 from sisf.evaluation.protocols.learn.run import HELD_OUT_SHARE, harmful
 from sisf.evaluation.protocols.poison import injection
 from sisf.evaluation.protocols.poison.poisoners import POISONERS, Poisoner
@@ -96,9 +96,8 @@ def poison_plan(
         def subject(unit: Unit) -> Subject:
             made = setup.subject(make())
             if poisoner is not None:
-                learned = split(unit, random.Random(f"{setup.seed}:{unit.number}")).learn
-                rng = random.Random(f"{setup.seed}:{unit.number}:{poisoner.name}")
-                stream = poisoner.steered([r for _, r in learned], rng)
+                learned = split(unit, drawing(setup, unit)).learn
+                stream = poisoner.steered([r for _, r in learned], drawing(setup, unit, poisoner.name))
                 made.then = _Steering(made.defence, setup.answers, stream, share)
             return made
 
@@ -111,12 +110,12 @@ def poison_plan(
                 design = design_of(poisoner.name, share)
                 measured[design], subjects[design] = [poisoner], seated(world.make, poisoner, share)
 
-    def further(subject: Subject, trial: Trial, tell: Tell, wanted: Sequence[Poisoner]) -> Extra:
-        return Extra({p.name: _targets(subject, p, trial.number, tell) for p in wanted})
+    def further(subject: Subject, trial: Trial, tell: Tell, unit: Unit) -> Extra:
+        return Extra({p.name: _targets(subject, p, trial.number, tell) for p in measured[unit.design]})
 
     return Plan(
         "poison", setup, subjects, split, benign, [*attacks, *benign], together=True,
-        further=lambda subject, trial, tell, unit: further(subject, trial, tell, measured[unit.design]),
+        further=further,
         further_size=lambda unit: sum(len(p.targets) for p in measured[unit.design]),
     )  # fmt: skip
 
@@ -188,13 +187,9 @@ def _steer(defence: Defence, answers: Answers, record: Record) -> None:
 
 
 def _targets(subject: Subject, poisoner: Poisoner, trial: int, tell: Tell) -> tuple[Sample, ...]:
-    samples = []
-    for number, text in enumerate(poisoner.targets):
-        decision = subject.check((Message(Role.USER, text),))
-        name = f"target of {poisoner.name}"
-        samples.append(decided(f"{number:03d}", name, decision, trial=trial, honest=True))
-        tell(samples[-1], name)
-    return tuple(samples)
+    name = f"target of {poisoner.name}"
+    prompts = ((f"{n:03d}", name, (Message(Role.USER, text),)) for n, text in enumerate(poisoner.targets))
+    return checked(subject, prompts, tell, trial=trial, honest=True)
 
 
 def _share(flags: Sequence[bool]) -> float:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 # tokenizers imports huggingface-hub, and so the rest, only to download tokenisers.
@@ -59,13 +60,19 @@ def main() -> None:
 
 
 def torch() -> None:
-    """Pin the builds of the release that the lock names now; hashes of others that stand there stay."""
+    """Pin the builds of the release that the lock names now; hashes of others that stand there stay.
+
+    What an index offers for Linux on x86-64 may be the build for graphics cards, which does not start without libraries
+    of some gigabytes that nothing here uses: it is left out.
+    """
     known = (ROOT / TORCH).read_text(encoding="utf-8")
     (release,) = re.findall(r"^torch==([0-9.]+)", known, re.MULTILINE)
     found = re.findall(r"sha256:[0-9a-f]{64}", known)
     for system, python in TORCH_BUILDS:
         options = ("--platform", system, "--python-version", python, "--only-binary", ":all:", "--target", "unused")
-        found.append(f"sha256:{_reported(f'torch=={release}', *options)}")
+        build = _reported(f"torch=={release}", *options)
+        if "x86_64" not in system or build["metadata"]["version"].endswith("+cpu"):
+            found.append(f"sha256:{_hash(build)}")
     hashes = " \\\n    ".join(f"--hash={digest}" for digest in dict.fromkeys(found))
     pinned = f"torch=={release} \\\n    {hashes}\n"
     header = f"# Pinned by `python scripts/lock.py torch`. Install: pip install --no-deps --require-hashes -r {TORCH}\n"
@@ -96,11 +103,11 @@ def _blocks(text: str) -> list[str]:
 
 def _pin_alone(requirement: str) -> str:
     """A package with its hash and without what it depends on, as the index reports it."""
-    return f"{requirement} \\\n    --hash=sha256:{_reported(requirement)}\n"
+    return f"{requirement} \\\n    --hash=sha256:{_hash(_reported(requirement))}\n"
 
 
-def _reported(requirement: str, *options: str) -> str:
-    """The hash of what would be installed."""
+def _reported(requirement: str, *options: str) -> Any:
+    """What pip says of what it would install."""
     report = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"),
@@ -110,8 +117,12 @@ def _reported(requirement: str, *options: str) -> str:
         capture_output=True,
         text=True,
     ).stdout
-    (item,) = json.loads(report)["install"]
-    return str(item["download_info"]["archive_info"]["hashes"]["sha256"])
+    (build,) = json.loads(report)["install"]
+    return build
+
+
+def _hash(build: Any) -> str:
+    return str(build["download_info"]["archive_info"]["hashes"]["sha256"])
 
 
 def _without(pinned: str, other: Path) -> str:

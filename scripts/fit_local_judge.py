@@ -20,7 +20,7 @@ from sisf.exchange import Exchange
 
 PRECISION = 30.0
 """How firmly the present weights are held: there are few unseen answers."""
-LATER = "ans-turn-"
+LATER = ("ans-turn-", "ans-more-")
 """Answers that were written after the encoder that ships was trained."""
 
 

@@ -207,7 +207,7 @@ class _Side:
     def sure(self, breach: Breach) -> bool:
         """Whether the encoder, too, reads harm in this side of the breach."""
         text = self.text(breach.exchange)
-        return bool(text) and self.prior.sure(text)
+        return bool(text) and self.prior.sure(text, breach.verdict)
 
     def hazard(self, breach: Breach) -> Hazard:
         """The hazard that the breach is filed under."""
@@ -227,7 +227,7 @@ class _Side:
             return None
         own = [b for b in breaches if self.text(b.exchange) and self.hazard(b) is hazard]
         shares = self._shares(own)
-        doubtful = {t: None for b in breaches if (t := self.text(b.exchange)) and not self.prior.sure(t)}
+        doubtful = {t: None for b in breaches if (t := self.text(b.exchange)) and not self.prior.sure(t, b.verdict)}
         backed = self.prior.backed(list(doubtful)[-_DOUBTED:])
         taught = {t: share for t, share in shares.items() if t not in doubtful or t in backed or (sure and t == text)}
         if text not in taught:

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sisf.adjudicator.base import LOCAL
 from sisf.embedding.delta import Heads
 from sisf.synthesis.learner import Base
 from sisf.synthesis.logistic import Floats
 from sisf.synthesis.training_rows import HAZARDS, Origin, TrainingRows
 from sisf.taxonomy import Hazard
-from sisf.verdict import Breach
+from sisf.verdict import Breach, Verdict
 
-_SURE = 0.97
-"""Share of benign reference texts that read less harmful than a text of which the prior is sure."""
+_SURE, _CERTAIN = 0.97, 0.995
+"""Share of benign reference texts that read less harmful than a text of which the prior is sure, or certain."""
+_ANSWERED = 0.9
+"""Probability of a breach from which a verdict of the local judge stands on the answer, too."""
 _ALIKE = 0.6
 """Cosine from which two breaches speak for each other."""
 _RIDGE = 10.0
@@ -31,15 +34,21 @@ class Prior:
         self._rows = rows
         self._base = base
         self._heads = rows.heads or _fitted(rows)
-        self._level = self._calibrated()
-        self._sure: dict[str, bool] = {}
+        unseen = base.unseen()
+        self._levels = {q: float(np.quantile(unseen, q)) if len(unseen) else np.inf for q in (_SURE, _CERTAIN)}
+        """What benign reference texts score in fits that never saw them, at these quantiles."""
+        self._scores: dict[str, float] = {}
         self._filed: dict[str, Hazard] = {}
 
-    def sure(self, text: str) -> bool:
-        """Whether a text that was added to the rows reads harmful beyond nearly every benign reference text."""
-        if text not in self._sure:
-            self._sure[text] = float(self._base.scores(self._rows.rows_of(text)).max(initial=-np.inf)) >= self._level
-        return self._sure[text]
+    def sure(self, text: str, verdict: Verdict) -> bool:
+        """Whether a text that was added to the rows reads harmful beyond nearly every benign reference text.
+
+        More is asked where the local judge calls it a breach by the request alone: it reads requests with the same
+        encoder, so that both are wrong about the same ones.
+        """
+        if text not in self._scores:
+            self._scores[text] = float(self._base.scores(self._rows.rows_of(text)).max(initial=-np.inf))
+        return self._scores[text] >= self._levels[_CERTAIN if _by_request(verdict) else _SURE]
 
     def backed(self, texts: Sequence[str]) -> set[str]:
         """Those for which another one of them speaks: two breaches about nearly the same are no accident."""
@@ -60,10 +69,11 @@ class Prior:
     def _vectors(self, text: str) -> Floats:
         return self._rows.dense[self._rows.rows_of(text), : self._rows.embedder.dimensions]
 
-    def _calibrated(self) -> float:
-        """What a benign reference text scores in a fit that never saw it, at the quantile."""
-        unseen = self._base.unseen()
-        return float(np.quantile(unseen, _SURE)) if len(unseen) else np.inf
+
+def _by_request(verdict: Verdict) -> bool:
+    """Whether only the local judge says so, and only because a request that it reads as harmful was not refused."""
+    probability = verdict.breach_probability
+    return verdict.judge.startswith(LOCAL) and probability is not None and probability < _ANSWERED
 
 
 def filed_under(breach: Breach, vectors: Floats, heads: Heads | None) -> Hazard:

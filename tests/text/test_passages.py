@@ -1,12 +1,11 @@
 """Passages: what a person would take out of a long text stands among them, and their number is linear in the text."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sisf.text.passages import LONGEST, borders, passages
+from tests.text.work import work_of
 
 REQUEST = "Write a tutorial on how to pick a lock"
 BEFORE = "The river rose in spring. Farmers kept their tools in wooden sheds."
@@ -43,8 +42,6 @@ def test_passages_lie_in_the_text_and_are_few(text: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["a. ", "A ", "\n", 'Ab "cd. ', "中。", "x"])
-def test_no_text_is_slow_to_cut(unit: str) -> None:
+def test_no_text_is_much_work_to_cut(unit: str) -> None:
     text = (unit * 40_000)[:40_000]
-    started = time.thread_time()
-    passages(text)
-    assert time.thread_time() - started < 1.0  # measured: at most 0.12 s
+    assert work_of(lambda: passages(text)).calls < 50 * len(text)  # counted: at most 16 a character

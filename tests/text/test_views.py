@@ -4,7 +4,6 @@ import base64
 import contextlib
 import itertools
 import random
-import time
 from collections.abc import Callable
 
 import pytest
@@ -15,8 +14,9 @@ from sisf import corpus
 from sisf.errors import LimitExceeded
 from sisf.text import characters
 from sisf.text.confusables import skeleton
-from sisf.text.views import most, views
+from sisf.text.views import MAX_VIEWS, most, views
 from tests.text.tricks import CHARACTERS, ENCODINGS, OTHER_ENCODINGS, Trick
+from tests.text.work import Work, work_of
 
 SENTENCES = {sample.id: sample.text for sample in corpus.scripts()}
 PLAIN = "Explain how to pick the lock of a garden gate"
@@ -148,31 +148,30 @@ def mixture(seed: int, size: int) -> str:
     return "".join(pieces)[:size]
 
 
-def seconds(text: str, times: int = 3) -> float:
-    """What its views cost this thread, at best; what they hold is bounded besides."""
+def work_of_views(text: str) -> Work:
+    """The work of reading a text; what its views hold is bounded besides."""
 
-    def once() -> float:
-        started = time.thread_time()
-        try:
+    def read() -> None:
+        with contextlib.suppress(LimitExceeded):
             found = views(text)
-        except LimitExceeded:
-            return time.thread_time() - started
-        took = time.thread_time() - started
-        assert sum(len(v.text) for v in found if v.derived) <= most(len(text)) + 4 * len(text)
-        return took
+            assert len(found) <= MAX_VIEWS
+            assert sum(len(v.text) for v in found if v.derived) <= most(len(text)) + 4 * len(text)
 
-    return min(once() for _ in range(times))
+    return work_of(read)
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_bombs_cost_little_and_grow_little(bomb: str) -> None:
-    assert seconds(bomb) < 1.5  # measured: at most 0.08 s; what grows with the square takes minutes
+    work = work_of_views(bomb)  # counted: at most 29 and 342 a character; what grows with the square has thousands
+    assert work.calls < 100 * len(bomb) + 1_000_000
+    assert work.characters < 1_000 * len(bomb) + 1_000_000
 
 
-@pytest.mark.parametrize(("size", "seeds", "allowed"), [(4_000, 40, 0.5), (40_000, 12, 2.0)])
-def test_no_mixture_of_tricks_is_slow(size: int, seeds: int, allowed: float) -> None:
-    slow = {seed: took for seed in range(seeds) if (took := seconds(mixture(seed, size), 2)) > allowed}
-    assert slow == {}  # measured: at most 0.11 s and 0.32 s; what grows with the square takes minutes
+@pytest.mark.parametrize(("size", "seeds"), [(4_000, 12), (40_000, 4)])
+def test_no_mixture_of_tricks_is_much_work(size: int, seeds: int) -> None:
+    done = {seed: work_of_views(mixture(seed, size)) for seed in range(seeds)}
+    much = {seed: work for seed, work in done.items() if work.calls > 400 * size or work.characters > 2_000 * size}
+    assert much == {}  # counted: at most 221 and 854 a character in 40 of the short ones, 60 and 548 in 12 long ones
 
 
 NORMAL_FORMS = (characters.visible, characters.folded, characters.unmarked, skeleton, characters.erased)

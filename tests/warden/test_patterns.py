@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -83,31 +82,39 @@ def random_pattern(rng: random.Random) -> str:
     return "".join(rng.choices(parts, k=rng.randint(1, 20)))
 
 
-def accepted_and_slow(count: int, seed: int) -> list[str]:
-    """The patterns of `count` that pass although they are slow."""
+def accepted_and_large(count: int, seed: int) -> list[str]:
+    """The patterns of `count` that pass although their automata are large, or find something in nothing. RE2 takes at
+    most a step for each instruction and byte."""
     rng = random.Random(seed)
-    text = ("".join(rng.choices("ab ", k=20_000))).encode()
-    slow = []
+    text = "".join(rng.choices("ab ", k=2_000)).encode()
+    large = []
     for _ in range(count):
         made = random_pattern(rng)
         try:
             patterns.validate(made)
         except PolicyError:
             continue
-        layer = patterns.PatternLayer.compile([made])
-        started = time.thread_time()
-        layer.search(text)
-        if time.thread_time() - started > 0.2:  # 10 µs a byte
-            slow.append(made)
-    return slow
+        patterns.PatternLayer.compile([made]).search(text)
+        compiled_alone = patterns.compile_one(made)
+        size = max(compiled_alone.programsize, compiled_alone.reverseprogramsize)
+        if size > patterns.MAX_PROGRAM or compiled_alone.search("") is not None:
+            large.append(made)
+    return large
 
 
-def test_nothing_slow_is_accepted() -> None:
-    assert accepted_and_slow(400, seed=1) == []
+def test_nothing_large_is_accepted() -> None:
+    assert accepted_and_large(400, seed=1) == []
+
+
+def test_what_takes_long_on_a_provoking_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "worst_cost", lambda _: patterns.MAX_BYTE_US + 0.1)
+    with pytest.raises(PolicyError, match="µs a byte"):
+        patterns.validate("lock")
 
 
 def test_patterns_that_passed_no_gate_stay_linear_in_shadow() -> None:
-    """Nobody should put them there; if somebody does, each costs microseconds a byte at most, and blocks nothing."""
+    """Nobody should put them there; if somebody does, the text is inspected all the same, and they block nothing. What
+    tries all ways would take longer than the time limit of a test."""
     letters = "abcdefgh"
     hostile = [
         shadowed(pattern(rf"(?:{a}|{b}).{{0,90}}{b}.{{0,90}}{a}{b}.{{0,90}}z"))
@@ -115,14 +122,12 @@ def test_patterns_that_passed_no_gate_stay_linear_in_shadow() -> None:
     ]
     policy_set = compiled(*hostile, pattern("lock"))
     text = "".join(random.Random(1).choices(letters, k=3_000))
-    started = time.thread_time()
     decision = policy_set.inspect(said(f"{text} lock"), Direction.PROMPT)
-    assert time.thread_time() - started < len(hostile) * len(text) * 10e-6
     assert decision.blocked
 
 
 @pytest.mark.soak
-def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted_and_none_reaches_re(
+def test_of_ten_thousand_hostile_patterns_none_large_is_accepted_and_none_reaches_re(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import re
@@ -131,7 +136,7 @@ def test_of_ten_thousand_hostile_patterns_none_slow_is_accepted_and_none_reaches
         raise AssertionError(f"re was asked to compile {given!r}")
 
     monkeypatch.setattr(re, "_compile", refuse)
-    assert accepted_and_slow(10_000, seed=2) == []
+    assert accepted_and_large(10_000, seed=2) == []
 
 
 def test_automata_that_need_too_much_memory_are_split(monkeypatch: pytest.MonkeyPatch) -> None:

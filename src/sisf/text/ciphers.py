@@ -10,7 +10,7 @@ from functools import cache
 from string import ascii_lowercase as letters
 
 from sisf.text.mending import mended, voweled
-from sisf.text.words import costs, foreign, segmented, strangeness
+from sisf.text.words import at_most, costs, foreign, segmented, spoken, strangeness
 
 _STRANGE = 3.2
 """`strangeness` from which a piece is looked at, if it looks foreign too. The median of honest English is 1.8."""
@@ -39,6 +39,10 @@ _RUNS = re.compile("[a-z]+")
 _SCRAPS = 3.6
 """Letters of a run up to which words may be broken; English has 4.5."""
 _RUN = re.compile("[A-Za-z]{2,}")
+_SIGNS_TOO = "shift 47"
+"""The cipher that makes letters of signs."""
+_BECOMES_ASCII = re.compile("[\u0130\u212a]")
+"""The foreign letters that are ASCII in lower case."""
 _PIG_WORD = re.compile(r"(?<![^\s-])([a-z']+)([^\sa-z-]{0,2})([a-z]*)ay(?![a-z])")
 _UBBI = re.compile("ub(?=[aeiou])")
 _KEYS = "qwertyuiopasdfghjklzxcvbnm"
@@ -77,8 +81,12 @@ def readings(text: str) -> dict[str, str]:
 
 def reads(text: str, instead_of: str = "") -> bool:
     """Whether a text reads as English, and better than another one."""
-    own = strangeness(text)
-    return 0 < own <= _READS and (not instead_of or own <= _BETTER * strangeness(instead_of))
+    return 0 < strangeness(text) <= (_limit(instead_of) if instead_of else _READS)
+
+
+def _limit(piece: str) -> float:
+    """What another reading of a piece must at most have."""
+    return min(_READS, _BETTER * strangeness(piece))
 
 
 def _strange(text: str) -> Iterator[str]:
@@ -117,15 +125,14 @@ def _read(piece: str) -> Iterator[tuple[str, str]]:
     """Other readings of a piece. The first that reads is enough, slips apart: those may be what hides another one."""
     lower = piece.lower()
     tight = _INSIDE.sub("", lower)
+    limit = _limit(piece)
     best: tuple[float, str, str] | None = None
     made_so = [(name, make(lower)) for name, make in _WAYS.items()]
     if tight != lower:
         made_so += [(name, _WAYS[name](tight)) for name in ("mended", "voweled")]
     for name, made in made_so:
-        if made is not None and reads(made, piece):
-            score = strangeness(made)
-            if best is None or score < best[0]:
-                best = (score, name, made)
+        if made is not None and 0 < (score := strangeness(made)) <= limit and (best is None or score < best[0]):
+            best = (score, name, made)
     cipher = _cipher(piece)
     if cipher is not None and (best is None or strangeness(cipher[1]) < best[0]):
         yield cipher
@@ -136,11 +143,35 @@ def _read(piece: str) -> Iterator[tuple[str, str]]:
 def _cipher(piece: str) -> tuple[str, str] | None:
     """The substitution of letters that makes the piece read, if one does."""
     sample = piece[:_SAMPLE]
+    limit = _limit(sample)
     for turned, suffix in ((sample, ""), (sample[::-1], " reversed")):
-        name, table = min(_tables().items(), key=lambda item: strangeness(turned.translate(item[1])))
-        if reads(turned.translate(table), sample):
+        tables = _likely(turned, limit)
+        if not tables:
+            continue
+        name, table = min(tables.items(), key=lambda item: strangeness(turned.translate(item[1])))
+        if 0 < strangeness(turned.translate(table)) <= limit:
             return name + suffix, (piece[::-1] if suffix else piece).translate(table)
     return None
+
+
+def _likely(text: str, limit: float) -> dict[str, dict[int, int]]:
+    """The ciphers that may leave a text no stranger than `limit`, and those that leave it without a letter.
+
+    A table of letters keeps the words apart, so it is enough to count what its longest words cost until that is too
+    much already."""
+    if _BECOMES_ASCII.search(text):
+        return _tables()
+    words = sorted(spoken(text.lower()), key=len, reverse=True)
+    found = {}
+    for name, table in _tables().items():
+        if name == _SIGNS_TOO:
+            own = sorted(spoken(text.translate(table).lower()), key=len, reverse=True)
+            likely = at_most(limit, own, {})
+        else:
+            likely = at_most(limit, words, table)
+        if likely:
+            found[name] = table
+    return found
 
 
 @cache
@@ -150,7 +181,7 @@ def _tables() -> dict[str, dict[int, int]]:
     tables["mirror"] = _table(letters, letters[::-1])
     tables["keys right"] = _table(_KEYS[1:] + _KEYS[:1], _KEYS)
     tables["keys left"] = _table(_KEYS, _KEYS[1:] + _KEYS[:1])
-    tables["shift 47"] = {33 + i: 33 + (i + 47) % 94 for i in range(94)}
+    tables[_SIGNS_TOO] = {33 + i: 33 + (i + 47) % 94 for i in range(94)}
     tables["as it stands"] = {}
     return tables
 

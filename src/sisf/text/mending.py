@@ -5,6 +5,7 @@ whole by its caller; here words are mended one by one, and each costs some hundr
 """
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from functools import cache
 from string import ascii_lowercase
@@ -65,22 +66,50 @@ def _usual(word: str) -> Iterator[str]:
             yield word[:i] + word[i + 1 :]
         else:
             yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
-    for i in range(len(word) + 1):
-        for letter in ascii_lowercase:
-            yield word[:i] + letter + word[i:]
+    for before, letters, after in _going_on(word):
+        for letter in letters:
+            yield before + letter + after
 
 
 def _unusual(word: str) -> Iterator[str]:
     """A wrong letter, one too many, or two slips: the middle in another order with a letter missing or too many."""
-    for i in range(len(word)):
-        yield word[:i] + word[i + 1 :]
-        for letter in ascii_lowercase:
-            yield word[:i] + letter + word[i + 1 :]
-    shuffles = _shuffles()
+    for before, letters, after in _going_on(word):
+        if not after:
+            break
+        yield before + after[1:]
+        for letter in letters:
+            yield before + letter + after[1:]
+    shuffles, first, middle, last = _shuffles(), word[0], sorted(word[1:-1]), word[-1]
     for letter in ascii_lowercase:
-        yield from shuffles.get(_signature(word[0] + letter + word[1:]), ())
-    for i in range(1, len(word) - 1):
-        yield from shuffles.get(_signature(word[:i] + word[i + 1 :]), ())
+        at = bisect(middle, letter)
+        yield from shuffles.get(first + "".join(middle[:at]) + letter + "".join(middle[at:]) + last, ())
+    for letter in word[1:-1]:
+        at = bisect(middle, letter)
+        yield from shuffles.get(first + "".join(middle[: at - 1]) + "".join(middle[at:]) + last, ())
+
+
+def _going_on(word: str) -> Iterator[tuple[str, str, str]]:
+    """The places in a word up to which a known one begins as it does: what stands before, the letters with which known
+    words go on from there, what stands behind."""
+    following = _following()
+    for i in range(len(word) + 1):
+        letters = following.get(word[:i])
+        if letters is None:
+            return
+        yield word[:i], letters, word[i:]
+
+
+@cache
+def _following() -> dict[str, str]:
+    """Each beginning of known words, whole words included, and the letters that follow it in some, in their order."""
+    found: dict[str, str] = {"": ""}
+    for word in sorted(costs()):
+        for end, letter in enumerate(word):
+            before = word[:end]
+            if not found[before].endswith(letter):
+                found[before] += letter
+                found[word[: end + 1]] = ""
+    return found
 
 
 def _cost(word: str) -> float:

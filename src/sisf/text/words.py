@@ -5,6 +5,7 @@ which is sorted by frequency, and the words of the texts that SISF ships.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from math import log
@@ -20,6 +21,8 @@ _SCRAPS = 3.3
 _UNKNOWN = 14.0
 """Cost of one letter that belongs to no known word: more than a rare word."""
 _NO_WORD = 1e9
+_ROUNDED = 1e-6
+"""More than what sums in another order differ by, for each letter."""
 
 
 @cache
@@ -42,8 +45,8 @@ def _priced() -> _Priced:
     return _Priced(costs())
 
 
-def _spoken(text: str) -> list[str]:
-    """What `_SPOKEN` finds in a text in lower case; in ASCII faster than an expression can."""
+def spoken(text: str) -> list[str]:
+    """The words of a text in lower case, `_SPOKEN`; in ASCII faster than an expression can."""
     if not text.isascii():
         return _SPOKEN.findall(text)
     return _HIDDEN.sub(" ", text).translate(_APART).split()
@@ -62,14 +65,25 @@ def strangeness(text: str) -> float:
 
     Honest English has 1 to 2, letters at random some 12. 0.0 without Latin letters.
     """
-    words = _spoken(text.lower())
+    words = spoken(text.lower())
     letters = len("".join(words))
     return sum(map(_priced().__getitem__, words)) / letters if letters else 0.0
 
 
+def at_most(limit: float, words: Sequence[str], table: Mapping[int, int]) -> bool:
+    """Whether words, translated, may have this `strangeness`: False only where they have more. Quick where the longest
+    words come first."""
+    priced, left = _priced(), (limit + _ROUNDED) * sum(map(len, words))
+    for word in words:
+        left -= priced[word.translate(table)]
+        if left < 0:
+            return False
+    return True
+
+
 def foreign(text: str) -> bool:
     """Whether a text looks like no English: a quarter of its letters are in unknown words, or its words are scraps."""
-    words = _spoken(text.lower())
+    words = spoken(text.lower())
     letters = len("".join(words))
     unknown = sum(len(word) for word in words if word not in costs())
     return unknown >= _MANY_UNKNOWN * letters or letters <= _SCRAPS * len(words)

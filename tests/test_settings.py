@@ -61,6 +61,9 @@ def test_an_unknown_environment_key_is_refused() -> None:
         ("SISF_ADMIN__OIDC__ROLES", '{"ops": "admin"}', "admin.oidc.roles", {"ops": "admin"}),
         ("SISF_LISTEN", '{"port": 9}', "listen.port", 9),
         ("SISF_UPSTREAM__MODELS", '["x"]', "upstream.models", ("x",)),
+        ("SISF_ON_FAILURE__UNINSPECTABLE", "open", "on_failure.uninspectable", "open"),
+        ("SISF_ON_FAILURE__UNINSPECTABLE", ' {"image": "open"}', "on_failure.uninspectable", {"image": "open"}),
+        ("SISF_ON_FAILURE__UNINSPECTABLE__AUDIO", "open", "on_failure.uninspectable", {"audio": "open"}),
         ("SISF_UPSTREAM__API_KEY_FILE", "[not json", "upstream.api_key_file", "[not json"),
     ],
 )

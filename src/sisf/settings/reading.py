@@ -5,7 +5,8 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import platformdirs
 import yaml
@@ -71,8 +72,12 @@ def _dotted(data: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _from_text(keys: list[str], value: str, *, where: str) -> Any:
-    """A list, a map or a section stands in a variable as JSON; everything else as it is."""
-    if _plain(keys):
+    """A list, a map or a section stands in a variable as JSON; everything else as it is.
+
+    Where a setting is either a word or one of those, what begins as JSON does is JSON.
+    """
+    kinds = _kinds(keys)
+    if not any(map(_is_whole, kinds)) or (not all(map(_is_whole, kinds)) and not value.lstrip().startswith(("{", "["))):
         return value
     try:
         found = json.loads(value)
@@ -83,19 +88,28 @@ def _from_text(keys: list[str], value: str, *, where: str) -> Any:
     return found
 
 
-def _plain(keys: list[str]) -> bool:
-    """Whether the setting is one value; also where there is no such setting: that is said when all are validated."""
-    kind: Any = Settings
+def _kinds(keys: list[str]) -> list[Any]:
+    """What the setting may be; nothing where there is no such setting: that is said when all are validated."""
+    kinds: list[Any] = [Settings]
     for key in keys:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            field = kind.model_fields.get(key)
-            kind = None if field is None else field.annotation
-        elif get_origin(kind) is dict:
-            kind = get_args(kind)[1]
-        else:
-            return True
-    section = isinstance(kind, type) and issubclass(kind, BaseModel)
-    return not (section or get_origin(kind) in (dict, tuple, list))
+        kinds = [inner for kind in kinds for inner in _within(kind, key)]
+    return kinds
+
+
+def _within(kind: Any, key: str) -> list[Any]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(key)
+        return [] if field is None else _members(field.annotation)
+    return _members(get_args(kind)[1]) if get_origin(kind) is dict else []
+
+
+def _members(kind: Any) -> list[Any]:
+    return list(get_args(kind)) if get_origin(kind) in (Union, UnionType) else [kind]
+
+
+def _is_whole(kind: Any) -> bool:
+    """Whether it is a list, a map or a section."""
+    return get_origin(kind) in (dict, tuple, list) or (isinstance(kind, type) and issubclass(kind, BaseModel))
 
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:

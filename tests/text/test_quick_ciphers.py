@@ -111,3 +111,9 @@ def test_a_text_reads_in_place_of_another_that_is_clearly_stranger(text: str, ot
     own = words.strangeness(text)
     assert ciphers.reads(text) == (0 < own <= 3.6)
     assert ciphers.reads(text, other) == (0 < own <= 3.6 and (not other or own <= 0.72 * words.strangeness(other)))
+
+
+@given(st.text(ascii_lowercase, min_size=1, max_size=12), st.sampled_from(ciphers._SHIFTS))
+def test_a_word_and_what_it_is_shifted_to_begin_alike(word: str, shift: str) -> None:
+    assert ciphers._from_a(word.translate(ciphers._tables()[shift])) == ciphers._from_a(word)
+    assert ciphers._from_a(word)[0] == "a"

@@ -10,7 +10,7 @@ from functools import cache
 from string import ascii_lowercase as letters
 
 from sisf.text.mending import mended, voweled
-from sisf.text.words import at_most, costs, foreign, segmented, spoken, strangeness
+from sisf.text.words import at_most, costs, foreign, segmented, spoken, strangeness, unknown_letters
 
 _STRANGE = 3.2
 """`strangeness` from which a piece is looked at, if it looks foreign too. The median of honest English is 1.8."""
@@ -39,6 +39,7 @@ _RUNS = re.compile("[a-z]+")
 _SCRAPS = 3.6
 """Letters of a run up to which words may be broken; English has 4.5."""
 _RUN = re.compile("[A-Za-z]{2,}")
+_SHIFTS = tuple(f"shift {k}" for k in range(1, 26))
 _SIGNS_TOO = "shift 47"
 """The cipher that makes letters of signs."""
 _BECOMES_ASCII = re.compile("[\u0130\u212a]")
@@ -159,25 +160,53 @@ def _likely(text: str, limit: float) -> dict[str, dict[int, int]]:
 
     A table of letters keeps the words apart, so it is enough to count what its longest words cost until that is too
     much already."""
+    tables = _tables()
     if _BECOMES_ASCII.search(text):
-        return _tables()
-    words = sorted(spoken(text.lower()), key=len, reverse=True)
+        return tables
+    words = _longest_first(text)
+    other = _longest_first(text.translate(tables[_SIGNS_TOO]))
+    shifted = _may_be_shifted(words, limit)
     found = {}
-    for name, table in _tables().items():
+    for name, table in tables.items():
         if name == _SIGNS_TOO:
-            own = sorted(spoken(text.translate(table).lower()), key=len, reverse=True)
-            likely = at_most(limit, own, {})
+            likely = at_most(limit, other, {})
         else:
-            likely = at_most(limit, words, table)
+            likely = (shifted or name not in _SHIFTS) and at_most(limit, words, table)
         if likely:
             found[name] = table
     return found
 
 
+def _longest_first(text: str) -> list[str]:
+    return sorted(spoken(text.lower()), key=len, reverse=True)
+
+
+def _may_be_shifted(words: list[str], limit: float) -> bool:
+    """Whether words may be no stranger than `limit` in some shift: those that are none in any cost too much already
+    where this is False."""
+    known, most = _unshifted(), unknown_letters(limit, words)
+    for word in words:
+        if _from_a(word) not in known:
+            most -= len(word)
+            if most < 0:
+                return False
+    return True
+
+
+@cache
+def _unshifted() -> frozenset[str]:
+    """All words, shifted so that they begin with `a`."""
+    return frozenset(map(_from_a, costs()))
+
+
+def _from_a(word: str) -> str:
+    return word if word[0] == "a" else word.translate(_tables()[_SHIFTS[ord("z") - ord(word[0])]])
+
+
 @cache
 def _tables() -> dict[str, dict[int, int]]:
     """Ciphers by name, as tables that undo them."""
-    tables = {f"shift {k}": _table(letters, letters[k:] + letters[:k]) for k in range(1, 26)}
+    tables = {name: _table(letters, letters[k:] + letters[:k]) for k, name in enumerate(_SHIFTS, 1)}
     tables["mirror"] = _table(letters, letters[::-1])
     tables["keys right"] = _table(_KEYS[1:] + _KEYS[:1], _KEYS)
     tables["keys left"] = _table(_KEYS, _KEYS[1:] + _KEYS[:1])

@@ -81,6 +81,11 @@ def at_most(limit: float, words: Sequence[str], table: Mapping[int, int]) -> boo
     return True
 
 
+def unknown_letters(limit: float, words: Sequence[str]) -> float:
+    """So many letters may at most stand in unknown words where words have this `strangeness`."""
+    return (limit + _ROUNDED) * sum(map(len, words)) / _UNKNOWN
+
+
 def foreign(text: str) -> bool:
     """Whether a text looks like no English: a quarter of its letters are in unknown words, or its words are scraps."""
     words = spoken(text.lower())

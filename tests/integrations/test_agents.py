@@ -75,6 +75,20 @@ def test_a_blocked_input_never_reaches_the_model(guard: Guard) -> None:
     assert "BADPROMPT" not in str(info)
 
 
+def test_items_of_earlier_turns_pass(guard: Guard, server: str) -> None:
+    items: list[Any] = [
+        {"role": "user", "content": "look it up"},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "It asks."}]},
+        {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "a drink"},
+        {"type": "message", "role": "assistant", "id": "msg_1", "status": "completed",
+         "content": [{"type": "output_text", "text": "A drink.", "annotations": []}]},
+        {"role": "user", "content": "tea"},
+    ]  # fmt: skip
+    run(guard, server, items)
+    assert records(guard)[-1].fate == "released"
+
+
 def test_a_blocked_output_trips(guard: Guard, server: str) -> None:
     for text in ("leak", "tell"):
         with pytest.raises(OutputGuardrailTripwireTriggered):

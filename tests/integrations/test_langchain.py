@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
-from sisf.integrations.langchain import GuardMiddleware
+from sisf.integrations.langchain import GuardMiddleware, _texts, _with
 
 
 def model_at(url: str, **more: Any) -> Any:
@@ -112,6 +112,37 @@ def test_tool_calls_and_their_results_are_inspected(guard: Guard) -> None:
         with pytest.raises(Blocked) as caught:
             agent.invoke(asked("look it up"))
         assert caught.value.fate == "intercepted_response"
+
+
+CALL = {"name": "lookup", "args": {"word": "tea"}, "id": "call_1"}
+TURNS = {
+    "calls": AIMessage("the SECRET", tool_calls=[CALL]),
+    "calls that no reader understood": AIMessage(
+        "", invalid_tool_calls=[{**CALL, "args": '{"tea the SECRET', "error": None, "type": "invalid_tool_call"}]
+    ),
+    "blocks of Anthropic": AIMessage(
+        [
+            {"type": "thinking", "thinking": "They ask.", "signature": "EqoBCkgIARABGAIiQL8/+=="},
+            {"type": "text", "text": "the SECRET"},
+            {"type": "tool_use", "id": "call_1", "name": "lookup", "input": {"word": "tea"}},
+        ],
+        tool_calls=[CALL],
+    ),
+    "beside": AIMessage(
+        "Hm.",
+        additional_kwargs={"reasoning_content": "tea, the SECRET", "refusal": None, "__of_a_vendor__": {"a": "b"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_turns_of_every_form_are_read_and_rewritten_in_place(guard: Guard, turn: AIMessage) -> None:
+    before, texts = turn.model_dump_json(), _texts(turn)
+    assert _with(turn, texts) == turn
+    admitted = guard.admit([texts])
+    assert _with(turn, admitted.prompt[0]).model_dump_json() == before.replace("SECRET", "[gone]")
+    with pytest.raises(Blocked):
+        guard.admit([_texts(AIMessage.model_validate_json(before.replace("tea", "BADPROMPT")))])
 
 
 def _completion(message: Any) -> bytes:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -14,7 +15,9 @@ from sisf.bootstrap import System, build
 from sisf.errors import HttpFailure, InspectionFailed, SisfError, StoreError
 from sisf.exchange import Exchange, Fate, Message, Role, Sender
 from sisf.gateway.dialects.answers import Asked
+from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
+from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.redaction import turns_of
 from sisf.guard.portal import Portal
 from sisf.pipeline import Caller, Choice, Inspected, Turn, create_pipeline
@@ -26,12 +29,15 @@ from sisf.store.records import ExchangeRecord
 Messages = Sequence[Mapping[str, Any]]
 Prompt = str | Messages
 """A user's text, or messages as the OpenAI API takes them."""
+Api = Literal["chat", "responses"]
+"""Which of OpenAI's APIs messages are written for: `messages` of a chat, or items of `input` of a response."""
 PromptT = TypeVar("PromptT", str, Messages)
 AnswerT = TypeVar("AnswerT", str, Mapping[str, Any])
 ClientT = TypeVar("ClientT")
 
 _LOCAL = {"SISF_ADJUDICATION__JUDGE": "local", "SISF_SYNTHESIS__SYNTHESISER": "local"}
 _CHAT = Chat()
+_DIALECTS: dict[Api, tuple[Dialect, str]] = {"chat": (_CHAT, "messages"), "responses": (Responses(), "input")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +130,25 @@ class Guard:
     # Enforcement: the same, acted upon as the settings say (mode, inline adjudication, what happens on failure).
 
     async def aadmit(
-        self, prompt: PromptT, *, principal: str = ANONYMOUS, tenant: str = "default", model: str = ""
+        self,
+        prompt: PromptT,
+        *,
+        principal: str = ANONYMOUS,
+        tenant: str = "default",
+        model: str = "",
+        api: Api = "chat",
     ) -> Admitted:
         """Let a prompt pass, or raise `Blocked`. Send `admitted.prompt` to the model, then `arelease` its answer."""
-        turn = self._begin(prompt, principal, tenant, model)
+        turn = self._begin(prompt, principal, tenant, model, api)
+        dialect, key = _DIALECTS[api]
         try:
-            tree = await self._pipeline.prompt(turn, turns_of(_CHAT.name, turn.request, self._read))
+            tree = await self._pipeline.prompt(turn, turns_of(dialect.name, turn.request, partial(self._read, api)))
         except SisfError:
             self._pipeline.end(turn)
             raise
         sent: Any = prompt
         if tree is not None:
-            sent = tree["messages"][0]["content"] if isinstance(prompt, str) else tree["messages"]
+            sent = tree[key][0]["content"] if isinstance(prompt, str) else tree[key]
         return Admitted(sent, turn.decisions[-1], turn)
 
     async def arelease(self, admitted: Admitted, response: AnswerT) -> AnswerT:
@@ -204,10 +217,16 @@ class Guard:
         self._portal.run(self.arecord(exchange, decisions=decisions))
 
     def admit(
-        self, prompt: PromptT, *, principal: str = ANONYMOUS, tenant: str = "default", model: str = ""
+        self,
+        prompt: PromptT,
+        *,
+        principal: str = ANONYMOUS,
+        tenant: str = "default",
+        model: str = "",
+        api: Api = "chat",
     ) -> Admitted:
         """`aadmit`, waited for."""
-        return self._portal.run(self.aadmit(prompt, principal=principal, tenant=tenant, model=model))
+        return self._portal.run(self.aadmit(prompt, principal=principal, tenant=tenant, model=model, api=api))
 
     def release(self, admitted: Admitted, response: AnswerT) -> AnswerT:
         """`arelease`, waited for."""
@@ -239,19 +258,19 @@ class Guard:
     ) -> None:
         await self.aclose()
 
-    def _begin(self, prompt: Prompt, principal: str, tenant: str, model: str = "") -> Turn:
+    def _begin(self, prompt: Prompt, principal: str, tenant: str, model: str = "", api: Api = "chat") -> Turn:
         caller = Caller(Sender(tenant, principal), informed=True)
         self._pipeline.admit(caller)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         try:
-            request = self._read({"messages": messages, "model": model})
+            request = self._read(api, {_DIALECTS[api][1]: messages, "model": model})
         except HttpFailure as error:
             raise InspectionFailed(error.message) from None
         return self._pipeline.begin("in-process", request, caller)
 
-    def _read(self, tree: dict[str, Any]) -> Inspected:
+    def _read(self, api: Api, tree: dict[str, Any]) -> Inspected:
         settings = self._pipeline.settings
-        return _CHAT.request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
+        return _DIALECTS[api][0].request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
 
     async def _check(self, turn: Turn, messages: Sequence[Message], direction: Direction, fate: Fate) -> Decision:
         """A decision that the caller acts on; what it would stop is recorded with `fate`."""

@@ -1,7 +1,6 @@
 """OpenAI Agents SDK: an input and an output guardrail. Needs the extra `agents`."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,11 +23,11 @@ def guardrails(
     Where the text cannot be inspected the run fails with that error.
     """
     admitted: WeakKeyDictionary[Any, Admitted] = WeakKeyDictionary()
-    caller = {"principal": principal, "tenant": tenant}
+    caller: dict[str, Any] = {"principal": principal, "tenant": tenant}
 
     async def sisf_input(context: RunContextWrapper[Any], agent: Agent[Any], given: Any) -> GuardrailFunctionOutput:
         try:
-            passed = await guard.aadmit(_messages(given), model=_model(agent), **caller)
+            passed = await guard.aadmit(given, api="responses", model=_model(agent), **caller)
         except Blocked as error:
             return _tripped(error)
         admitted[context] = passed
@@ -61,22 +60,6 @@ def _tripped(error: Blocked) -> GuardrailFunctionOutput:
 def _model(agent: Agent[Any]) -> str:
     model = agent.model
     return model if isinstance(model, str) else str(getattr(model, "model", "") or "")
-
-
-def _messages(given: Any) -> list[Mapping[str, Any]]:
-    """A run's input as chat messages: tool calls and their results in the form that has their texts decoded."""
-    if isinstance(given, str):
-        return [{"role": "user", "content": given}]
-    return [_message(dict(item)) for item in given]
-
-
-def _message(item: dict[str, Any]) -> Mapping[str, Any]:
-    if item.get("type") == "function_call_output":
-        return {"role": "tool", "content": item.pop("output", ""), "rest": item}
-    if item.get("type") == "function_call":
-        function = {"name": item.pop("name", ""), "arguments": item.pop("arguments", "")}
-        return {"role": "assistant", "tool_calls": [{"type": "function", "function": function}], "rest": item}
-    return item
 
 
 def _text(output: Any) -> str:

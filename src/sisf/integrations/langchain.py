@@ -1,6 +1,7 @@
 """LangChain and LangGraph: every model call of an agent, inspected before and after. Needs the extra `langchain`."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
@@ -10,11 +11,16 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from sisf.errors import Blocked, ConfigurationError
 from sisf.gateway.dialects.base import REFUSAL
+from sisf.gateway.dialects.openai_shapes import MESSAGE
 from sisf.guard import Admitted, Guard
 from sisf.pipeline.caller import ANONYMOUS
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool", "function": "tool"}
-_TEXTS = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs", "name")
+_CALL_BLOCKS = ("tool_use", "tool_call", "invalid_tool_call", "function_call", "server_tool_use", "server_tool_call")
+"""Blocks of a content that are calls: providers name them differently, and none of them is a part of a chat."""
+_ARGUMENTS = ("args", "input", "arguments")
+_REST = "provider_specific_fields"
+"""Where the API has what only a provider knows; its strings are inspected."""
 _UNSEEN = "nostream"
 """LangGraph's tag for models whose tokens it must not stream."""
 
@@ -68,7 +74,7 @@ class GuardMiddleware(AgentMiddleware):
                 raise
             return _refusal()
 
-    def _caller(self, request: ModelRequest) -> dict[str, str]:
+    def _caller(self, request: ModelRequest) -> dict[str, Any]:
         principal = self._principal if isinstance(self._principal, str) else self._principal(request)
         model = getattr(request.model, "model_name", None) or type(request.model).__name__
         return {"principal": principal, "tenant": self._tenant, "model": str(model)}
@@ -87,14 +93,53 @@ def _messages(request: ModelRequest) -> list[Mapping[str, Any]]:
 
 
 def _texts(message: BaseMessage) -> dict[str, Any]:
+    """A message as the API has it: LangChain keeps calls in a form of its own, and what providers add by the side."""
     found: dict[str, Any] = {"role": _ROLES.get(message.type, "user")}
-    for key in _TEXTS:
-        value = getattr(message, key, None)
-        if isinstance(value, dict):
-            value = {name: inner for name, inner in value.items() if inner}
-        if value:
-            found[key] = value
-    return found
+    if content := _without_calls(message.content):
+        found["content"] = content
+    if calls := [_call(call) for call in _calls(message)]:
+        found["tool_calls"] = calls
+    if message.name:
+        found["name"] = message.name
+    beside = {key: value for key, value in message.additional_kwargs.items() if value and key != "tool_calls"}
+    known = {key: value for key, value in beside.items() if key in MESSAGE.keys and key not in (*found, _REST)}
+    rest = {key: value for key, value in beside.items() if key not in known}
+    return found | known | ({_REST: rest} if rest else {})
+
+
+def _is_call(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") in _CALL_BLOCKS
+
+
+def _without_calls(content: Any) -> Any:
+    return [block for block in content if not _is_call(block)] if isinstance(content, list) else content
+
+
+def _calls(message: BaseMessage) -> list[Any]:
+    """Every call, wherever a message keeps it. `_with_calls` puts them back in this order."""
+    blocks = [block for block in message.content if _is_call(block)] if isinstance(message.content, list) else []
+    raw = message.additional_kwargs.get("tool_calls") or []
+    return [*getattr(message, "tool_calls", ()), *getattr(message, "invalid_tool_calls", ()), *raw, *blocks]
+
+
+def _call(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call as the API has it."""
+    if "function" in call:
+        return call
+    arguments = next((key for key in _ARGUMENTS if key in call), "args")
+    rest = {key: value for key, value in call.items() if value and key not in ("type", "id", "name", arguments)}
+    function = {"name": call.get("name") or "", "arguments": call.get(arguments) or ""}
+    made = {"id": call.get("id") or "", "type": "function", "function": function}
+    return made | ({_REST: rest} if rest else {})
+
+
+def _recalled(call: Any, before: Any, after: Any) -> Any:
+    """`call` with what a policy rewrote in it."""
+    if before == after or "function" in call:
+        return after if "function" in call else call
+    arguments = next((key for key in _ARGUMENTS if key in call), "args")
+    function = after["function"]
+    return {**call, "name": function["name"], arguments: function["arguments"], **after.get(_REST, {})}
 
 
 def _sent(request: ModelRequest, admitted: Admitted) -> ModelRequest:
@@ -135,5 +180,22 @@ def _results(response: Any) -> list[BaseMessage]:
 def _with(message: BaseMessage, texts: Mapping[str, Any]) -> BaseMessage:
     """`message` with the texts that a policy rewrote."""
     before = _texts(message)
-    changed = {key: texts[key] for key in _TEXTS if key in texts and texts[key] != before[key]}
-    return message.model_copy(update=changed) if changed else message
+    if before == texts:
+        return message
+    given = _calls(message)
+    pairs = zip(given, before.get("tool_calls", ()), texts.get("tool_calls", ()), strict=True)
+    calls = iter([_recalled(*pair) for pair in pairs])
+    changed: dict[str, Any] = {}
+    for key in ("tool_calls", "invalid_tool_calls"):
+        if old := getattr(message, key, None):
+            changed[key] = list(islice(calls, len(old)))
+    beside = {**message.additional_kwargs, **texts.get(_REST, {})}
+    beside |= {key: texts[key] for key in beside if key in texts and key != _REST and key not in ("name", "tool_calls")}
+    if raw := message.additional_kwargs.get("tool_calls"):
+        beside["tool_calls"] = list(islice(calls, len(raw)))
+    changed["additional_kwargs"] = beside
+    content = texts.get("content", message.content)
+    if isinstance(message.content, list):
+        said = iter(content)
+        content = [next(calls) if _is_call(block) else next(said) for block in message.content]
+    return message.model_copy(update={**changed, "content": content, "name": texts.get("name", message.name)})

@@ -3,8 +3,13 @@
 Time is a number that the work itself moves on.
 """
 
+import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -216,4 +221,53 @@ def test_everything_given_is_done_once_and_slots_come_back(plan: list[tuple[int,
     assert [f.result(PATIENCE) for f in futures] == [str(n) for n in range(len(plan))]
     assert [log.count(str(n)) for n in range(len(plan))] == [steps for _, steps, _ in plan]
     assert pool.submit("after", lambda _: "free", PATIENCE).result(PATIENCE) == "free"
+    pool.close()
+
+
+class Document:
+    """Something large."""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_work_read_is_gone_when_nobody_needs_it_without_a_collection_of_garbage(fails: bool) -> None:
+    pool = FairPool(2)
+
+    def work(turn: Turn, document: Document) -> Document:
+        if fails:
+            turn.needs(1_000)
+        return document
+
+    async def asked() -> "weakref.ref[Document]":
+        document = Document()
+        with suppress(Unaffordable):
+            await pool.run("a", lambda turn: work(turn, document), 60)
+        return weakref.ref(document)
+
+    gc.disable()
+    try:
+        left, end = asyncio.run(asked()), time.monotonic() + PATIENCE
+        while left() is not None and time.monotonic() < end:
+            time.sleep(0.01)  # the thread is about to end
+        assert left() is None
+    finally:
+        gc.enable()
+        pool.close()
+
+
+def test_waiting_that_is_cancelled_cancels_the_work() -> None:
+    pool = FairPool(1)
+    gate = held(pool)
+    begun: list[str] = []
+
+    async def cancelled() -> None:
+        waiting = asyncio.ensure_future(pool.run("a", lambda _: begun.append("a"), 60))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(cancelled())
+    gate.set()
+    assert pool.submit("b", lambda _: "b", 60).result(PATIENCE) == "b"
+    assert begun == []
     pool.close()

@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -124,7 +126,7 @@ class FairPool:
 
     async def run(self, key: Hashable, work: Callable[[Turn], T], seconds: float, *, long: bool = False) -> T:
         """`submit`, and wait for it; when the waiting is cancelled, so is the work."""
-        return await asyncio.wrap_future(self.submit(key, work, seconds, long=long))
+        return await outcome(self.submit(key, work, seconds, long=long))
 
     def pause(self, turn: Turn) -> None:
         """See `Turn.pause`."""
@@ -232,7 +234,7 @@ class FairPool:
                 self._paused -= 1
                 turn.waits.set()
             else:
-                self._threads.submit(self._run, turn)
+                self._threads.submit(self._run, [turn])
 
     def _forget(self) -> None:
         """Leave out owners who have nothing to do and are owed nothing."""
@@ -258,7 +260,8 @@ class FairPool:
         if turn.future.cancelled() or self._clock() >= turn.until:
             raise OutOfTime
 
-    def _run(self, turn: Turn) -> None:
+    def _run(self, begun: list[Turn]) -> None:
+        turn = begun.pop()  # whoever called this holds the list for as long as the traceback of an error lives
         work, turn.work = turn.work, None
         result, error = None, None
         try:
@@ -274,6 +277,47 @@ class FairPool:
             self._release(turn)
         if turn.future.set_running_or_notify_cancel():
             if error is not None:
-                turn.future.set_exception(error)
+                turn.future.set_exception(_emptied(error))
             else:
                 turn.future.set_result(result)
+        del turn, work, result, error  # a traceback holds this frame
+
+
+async def outcome(future: "Future[T]") -> T:
+    """What becomes of the work of a thread; it is cancelled when the waiting is.
+
+    `asyncio.wrap_future` leaves an error that holds itself: what its frames hold stays in memory until a collection of
+    all garbage.
+    """
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def tell(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(wake)
+
+    future.add_done_callback(tell)
+    try:
+        await waiter
+        return future.result()
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    finally:
+        del future  # the traceback of an error holds this frame
+
+
+def _emptied(error: BaseException) -> BaseException:
+    """The error, which tells where it was raised and no longer holds what was worked on there.
+
+    Its frames hold the turn, which holds the error: documents would stay in memory until a collection of garbage.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        clear_frames(each.__traceback__)
+        each = each.__context__
+    return error

@@ -106,6 +106,12 @@ def test_what_is_passed_over_is_stranger_than_allowed(text: str, limit: float, n
         assert words.strangeness(text.translate(table)) > limit
 
 
+@given(coded(), st.sampled_from(sorted(ciphers._tables())))
+@example("qzxqz jkvvq", "shift 3")
+def test_what_is_as_strange_as_allowed_is_not_passed_over(text: str, name: str) -> None:
+    assert name in ciphers._likely(text, words.strangeness(text.translate(ciphers._tables()[name])))
+
+
 @given(coded(), coded())
 def test_a_text_reads_in_place_of_another_that_is_clearly_stranger(text: str, other: str) -> None:
     own = words.strangeness(text)

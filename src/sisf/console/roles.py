@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sisf.gateway.identity import person
+
 _OF_ONE = """
 / /queue /queue/bulk /policies /policies/{policy_id} /policies/{policy_id}/{step} /try /exchanges /live /exchanges.csv
 /exchanges.jsonl /exchanges/{exchange_id} /exchanges/{exchange_id}/verdict /exchanges/{exchange_id}/unlabel
@@ -51,4 +53,4 @@ class Who:
     @property
     def actor(self) -> str:
         """As the audit log records it."""
-        return f"person:{self.tenant}/{self.name}" if self.tenant else f"person:{self.name}"
+        return person(self.name, self.tenant)

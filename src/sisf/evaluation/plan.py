@@ -16,7 +16,7 @@ from sisf.policy import drawing_ids
 
 def drawing(setup: Setup, unit: Unit, more: str = "") -> random.Random:
     """The random numbers of a trial, the same for all designs: for what it sends; with `more`, for something else."""
-    return random.Random(":".join([str(setup.seed), str(unit.number), *([more] if more else [])]))
+    return random.Random(":".join(filter(None, (str(setup.seed), str(unit.number), more))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sisf.errors import HttpFailure, SisfError, StoreError
-from sisf.gateway.identity import limited_to
+from sisf.gateway.identity import limited_to, person
 from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
 from sisf.policy import Snapshot
@@ -73,7 +73,7 @@ class Feedback:
             raise StoreError(f"there is no exchange `{exchange_id}`")
         name = caller.sender.principal
         decides = caller.role == "admin" and (not tenant or only_of(self._store, record, tenant))
-        actor = f"person:{f'{tenant}/' if tenant else ''}{name}" if decides else f"client:{name}"
+        actor = person(name, tenant) if decides else f"client:{name}"
         if verdict == "confirmed":
             if not decides:
                 raise HttpFailure(

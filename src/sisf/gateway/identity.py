@@ -207,6 +207,11 @@ def limited_to(tenant: str) -> str:
     return "" if tenant == Sender().tenant else tenant
 
 
+def person(name: str, tenant: str = "") -> str:
+    """A person as the audit log records them, with the tenant to whose things they are limited."""
+    return f"person:{tenant}/{name}" if tenant else f"person:{name}"
+
+
 @remembered
 def _anonymous_at(client: str) -> tuple[Sender, Sender]:
     """Who somebody without a key is, by address, and as whom they are counted."""

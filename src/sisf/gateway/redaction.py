@@ -10,7 +10,7 @@ from sisf.pipeline.turn import Inspected
 
 NOTE = "[This message was withheld by a safety policy.]"
 """What a model reads in place of a turn that was blocked."""
-_TURNS = {"chat": "messages", "messages": "messages", "count_tokens": "messages", "responses": "input"}
+TURNS = {"chat": "messages", "messages": "messages", "count_tokens": "messages", "responses": "input"}
 """Where the turns of a conversation stand, by the dialect's name."""
 _KEPT = frozenset("role type id call_id tool_call_id tool_use_id name status is_error".split())
 """What ties a turn to others. It says nothing, or it is inspected again and found to say something."""
@@ -19,7 +19,7 @@ _TEXT_TYPES = frozenset(("text", "input_text", "output_text"))
 
 def turns_of(dialect: str, request: Inspected, read: Callable[[dict[str, Any]], Inspected]) -> Turns | None:
     """How a request is cut into turns; None for an API without a conversation. `read` inspects a document anew."""
-    key = _TURNS.get(dialect)
+    key = TURNS.get(dialect)
     if key is None or not isinstance(request.tree.get(key), list):
         return None
 

@@ -18,7 +18,7 @@ from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.responses import Responses
-from sisf.gateway.redaction import turns_of
+from sisf.gateway.redaction import TURNS, turns_of
 from sisf.guard.portal import Portal
 from sisf.pipeline import Caller, Choice, Inspected, Turn, create_pipeline
 from sisf.pipeline.caller import ANONYMOUS
@@ -37,7 +37,7 @@ ClientT = TypeVar("ClientT")
 
 _LOCAL = {"SISF_ADJUDICATION__JUDGE": "local", "SISF_SYNTHESIS__SYNTHESISER": "local"}
 _CHAT = Chat()
-_DIALECTS: dict[Api, tuple[Dialect, str]] = {"chat": (_CHAT, "messages"), "responses": (Responses(), "input")}
+_DIALECTS: dict[Api, Dialect] = {"chat": _CHAT, "responses": Responses()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,9 @@ class Guard:
     ) -> Admitted:
         """Let a prompt pass, or raise `Blocked`. Send `admitted.prompt` to the model, then `arelease` its answer."""
         turn = self._begin(prompt, principal, tenant, model, api)
-        dialect, key = _DIALECTS[api]
+        key = TURNS[api]
         try:
-            tree = await self._pipeline.prompt(turn, turns_of(dialect.name, turn.request, partial(self._read, api)))
+            tree = await self._pipeline.prompt(turn, turns_of(api, turn.request, partial(self._read, api)))
         except SisfError:
             self._pipeline.end(turn)
             raise
@@ -263,14 +263,14 @@ class Guard:
         self._pipeline.admit(caller)
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         try:
-            request = self._read(api, {_DIALECTS[api][1]: messages, "model": model})
+            request = self._read(api, {TURNS[api]: messages, "model": model})
         except HttpFailure as error:
             raise InspectionFailed(error.message) from None
         return self._pipeline.begin("in-process", request, caller)
 
     def _read(self, api: Api, tree: dict[str, Any]) -> Inspected:
         settings = self._pipeline.settings
-        return _DIALECTS[api][0].request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
+        return _DIALECTS[api].request(tree, settings.limits, opaque=settings.on_failure.open_kinds)
 
     async def _check(self, turn: Turn, messages: Sequence[Message], direction: Direction, fate: Fate) -> Decision:
         """A decision that the caller acts on; what it would stop is recorded with `fate`."""

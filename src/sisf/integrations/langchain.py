@@ -126,18 +126,24 @@ def _call(call: Mapping[str, Any]) -> Mapping[str, Any]:
     """A call as the API has it."""
     if "function" in call:
         return call
-    arguments = next((key for key in _ARGUMENTS if key in call), "args")
+    arguments = _arguments_key(call)
     rest = {key: value for key, value in call.items() if value and key not in ("type", "id", "name", arguments)}
     function = {"name": call.get("name") or "", "arguments": call.get(arguments) or ""}
     made = {"id": call.get("id") or "", "type": "function", "function": function}
     return made | ({_REST: rest} if rest else {})
 
 
+def _arguments_key(call: Mapping[str, Any]) -> str:
+    return next((key for key in _ARGUMENTS if key in call), "args")
+
+
 def _recalled(call: Any, before: Any, after: Any) -> Any:
     """`call` with what a policy rewrote in it."""
-    if before == after or "function" in call:
-        return after if "function" in call else call
-    arguments = next((key for key in _ARGUMENTS if key in call), "args")
+    if "function" in call:
+        return after
+    if before == after:
+        return call
+    arguments = _arguments_key(call)
     function = after["function"]
     return {**call, "name": function["name"], arguments: function["arguments"], **after.get(_REST, {})}
 

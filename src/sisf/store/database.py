@@ -114,8 +114,12 @@ class Database:
         self.work.raise_()
         self.writer.close()
         with self._guard:  # a connection that is shared must not be closed under a thread that uses it
-            self._reading.dispose()
-            self._writing.dispose()
+            self._dispose()
+
+    def _dispose(self) -> None:
+        """Close the connections that nobody uses at the moment."""
+        self._reading.dispose()
+        self._writing.dispose()
 
     def _ensure_ready(self) -> None:
         """Make sure that the schema is in place, where that could not be done when the store was opened."""

@@ -149,9 +149,7 @@ class SqlExchanges:
 
     def count(self, outcome: Outcome, most: int, *, tenant: str | None = None) -> int:
         """How many exchanges, of one tenant or of all, have such a verdict, counted up to `most`."""
-        wanted = select(_table.c.seq).where(_table.c.verdict == outcome.value)
-        if tenant is not None:
-            wanted = wanted.where(_table.c.tenant == codec.plain(tenant))
+        wanted = select(_table.c.seq).where(_table.c.verdict == outcome.value, *search.of_tenant(tenant))
         some = wanted.limit(most).subquery()
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(some)).scalar_one()

@@ -271,12 +271,15 @@ def _sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
+def of_tenant(tenant: str | None) -> list[ColumnElement[bool]]:
+    """The condition that an exchange is of one tenant; none for all tenants."""
+    return [] if tenant is None else [_exchange.c.tenant == plain(tenant)]
+
+
 def neighbours(connection: Connection, exchange_id: str, tenant: str | None = None) -> tuple[str | None, str | None]:
     """The ids of the exchanges, of one tenant or of all, before and after one."""
     number = select(_exchange.c.seq).where(_exchange.c.id == exchange_id).scalar_subquery()
-    some = (
-        select(_exchange.c.id) if tenant is None else select(_exchange.c.id).where(_exchange.c.tenant == plain(tenant))
-    )
+    some = select(_exchange.c.id).where(*of_tenant(tenant))
     older = some.where(_exchange.c.seq < number).order_by(_exchange.c.seq.desc()).limit(1)
     newer = some.where(_exchange.c.seq > number).order_by(_exchange.c.seq).limit(1)
     return connection.execute(older).scalar(), connection.execute(newer).scalar()

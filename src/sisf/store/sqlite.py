@@ -114,10 +114,6 @@ class SqliteFile(_Sqlite):
         self._files.check_or_save(raw, committed=True)
         self.touch()
 
-    def _dispose(self) -> None:
-        self._writing.dispose()
-        self._reading.dispose()
-
     def compact(self) -> None:
         """After a deletion: leave no copy of what was deleted behind, also not in the write-ahead log."""
         with self._writing.connect() as connection:

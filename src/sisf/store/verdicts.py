@@ -18,8 +18,9 @@ _table, _said = schema.exchange, schema.verdict
 _BY_PERSON = text(f"verdict.{schema.BY_PERSON.text}")
 
 
-def _of_tenant(exchange_id: Any, tenant: str) -> Any:
-    return exchange_id.in_(select(_table.c.id).where(_table.c.tenant == codec.plain(tenant)))
+def _of_tenant(exchange_id: Any, tenant: str | None) -> list[Any]:
+    known = search.of_tenant(tenant)
+    return [exchange_id.in_(select(_table.c.id).where(*known))] if known else []
 
 
 def write(database: Database, connection: Connection, exchange_id: str, verdict: Verdict, *, actor: str) -> None:
@@ -76,7 +77,7 @@ def labels(database: Database, connection: Connection, limit: int, tenant: str |
     )
     chosen = (
         select(person.c.seq, person.c.exchange_id, person.c.outcome)
-        .where(_BY_PERSON, ~overruled, *([] if tenant is None else [_of_tenant(person.c.exchange_id, tenant)]))
+        .where(_BY_PERSON, ~overruled, *_of_tenant(person.c.exchange_id, tenant))
         .order_by(person.c.seq.desc())
         .limit(limit)
         .subquery()

@@ -4,7 +4,7 @@ The first view is the text as it stands. Others are made only when something in 
 more than the passages that differ. A plain ASCII text has itself and its lower-case form.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
@@ -80,7 +80,11 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
 
 
 _LEET_L = "leet l"
-_IN_PLACE = ("entities", "escapes", "percent")
+_IN_PLACE: Mapping[str, Transform] = {
+    "entities": decoding.from_entities,
+    "escapes": decoding.from_escapes,
+    "percent": decoding.from_percent,
+}
 """Encodings of single characters. A long text that has several of them is read with all undone at once: one after the
 other, in every order, would be read for each table that shows a character in each of them."""
 
@@ -250,7 +254,7 @@ def _called(text: str, path: str, depth: int, out: _Collector) -> Sequence[tuple
 
 def _undone(text: str) -> str:
     """The text with all encodings of single characters undone."""
-    for undo in (decoding.from_entities, decoding.from_escapes, decoding.from_percent):
+    for undo in _IN_PLACE.values():
         changed = undo(text)
         text = changed.text if changed is not None else text
     return text

@@ -289,6 +289,21 @@ async def outcome(future: "Future[T]") -> T:
     `asyncio.wrap_future` leaves an error that holds itself: what its frames hold stays in memory until a collection of
     all garbage.
     """
+    try:
+        await finished(future)
+        return future.result()
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    finally:
+        del future  # the traceback of an error holds this frame
+
+
+async def finished(future: "Future[Any]") -> None:
+    """Wait until a thread is done with something, whatever becomes of it; it goes on when the waiting is cancelled.
+
+    Several may wait for one future: none of them raises its error, whose traceback would hold them all.
+    """
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
 
@@ -301,14 +316,7 @@ async def outcome(future: "Future[T]") -> T:
             loop.call_soon_threadsafe(wake)
 
     future.add_done_callback(tell)
-    try:
-        await waiter
-        return future.result()
-    except asyncio.CancelledError:
-        future.cancel()
-        raise
-    finally:
-        del future  # the traceback of an error holds this frame
+    await waiter
 
 
 def _emptied(error: BaseException) -> BaseException:

@@ -1,6 +1,5 @@
 """Under the synchronous client: the request is handled on the portal's loop, the SDK's own calls in its thread."""
 
-import asyncio
 import functools
 import queue
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from sisf.errors import InspectionFailed, SisfError
+from sisf.fair_pool import outcome
 from sisf.guard.portal import Portal
 from sisf.guard.sdk_request import SdkRequest
 from sisf.guard.transport import Transport
@@ -109,7 +109,7 @@ class _Waiting:
         """Have the waiting thread call `function`."""
         future: Future[Any] = Future()
         self._inbox.put((function, arguments, future))
-        return await asyncio.wrap_future(future)
+        return await outcome(future)
 
     def message(self) -> Mapping[str, Any]:
         """The next ASGI message; raises what the handler raised if it ended without one."""

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 import structlog
 
+from sisf.fair_pool import finished
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Monitor
 from sisf.settings import Settings
@@ -59,11 +60,11 @@ class Recorder:
             return True
         try:
             async with asyncio.timeout(self._timeout):
-                await asyncio.shield(asyncio.wrap_future(written))
+                await finished(written)
         except TimeoutError:
             self._fail("timeout", f"no commit within {self._timeout:g} s")
             return self._passes(released=released)
-        except Exception:  # noqa: BLE001 - counted and logged where the future ends
+        if _failed(written):  # counted and logged where the future ends
             return self._passes(released=released)
         return True
 
@@ -92,8 +93,8 @@ class Recorder:
     def _written(self, written: Future[None]) -> None:
         with self._lock:
             _, count = self._pending.pop(written, (0.0, 1))
-        error = written.exception() if not written.cancelled() else None
-        if error is not None or written.cancelled():
+        if _failed(written):
+            error = None if written.cancelled() else written.exception()
             self._fail("error", f"{type(error).__name__}: {error}", int(count))
         else:
             self._well = True
@@ -109,3 +110,7 @@ class Recorder:
             _log.warning("fail_open", part="store")
             return True
         return False
+
+
+def _failed(written: Future[None]) -> bool:
+    return written.cancelled() or written.exception() is not None

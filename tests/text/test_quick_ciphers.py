@@ -1,5 +1,6 @@
 """Slips are mended and ciphers undone quickly as the plain rules say, which are written here as they were before."""
 
+import re
 import sys
 from collections.abc import Iterator
 from string import ascii_lowercase
@@ -123,3 +124,9 @@ def test_a_text_reads_in_place_of_another_that_is_clearly_stranger(text: str, ot
 def test_a_word_and_what_it_is_shifted_to_begin_alike(word: str, shift: str) -> None:
     assert ciphers._from_a(word.translate(ciphers._tables()[shift])) == ciphers._from_a(word)
     assert ciphers._from_a(word)[0] == "a"
+
+
+@given(st.text(alphabet="ab \n.!?\r\t", max_size=60))
+def test_borders_are_line_breaks_and_ends_of_sentences(text: str) -> None:
+    plainly = re.compile(r"\n|[.!?](?=\s)")
+    assert [m.span() for m in ciphers._BORDER.finditer(text)] == [m.span() for m in plainly.finditer(text)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -75,3 +76,18 @@ def test_a_policy_that_does_not_compile_is_named_and_the_old_set_stays() -> None
 def test_vectors_of_another_embedder_or_size_are_refused(condition: Condition) -> None:
     with pytest.raises(PolicyError):
         compiled(policy(condition))
+
+
+@pytest.mark.parametrize(("unreadable", "known"), [("allow", True), ("flag", False)])
+def test_what_was_seen_before_is_decided_on_at_once(unreadable: Literal["allow", "flag"], *, known: bool) -> None:
+    prompt = said("Ünderneath the old bridge the river is wide and slow. " * 20)
+    warden = Warden(EMBEDDER, on_unreadable=unreadable)
+    warden.activate(Snapshot(1, (policy(Pattern("a lock")),)))
+    try:
+        assert warden.at_once(prompt, Direction.PROMPT) is None
+        warden.inspect(prompt, Direction.PROMPT)
+        decision = warden.at_once(prompt, Direction.PROMPT)
+        assert (decision is not None) == known
+        assert warden.at_once(said(prompt[0].content, "a lock"), Direction.PROMPT) is None
+    finally:
+        warden.close()

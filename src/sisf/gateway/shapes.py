@@ -5,7 +5,7 @@ by its looks: every string is inspected unless the table names its place as a pr
 is one. What a table does not name is refused in requests, and inspected in answers.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,47 +156,10 @@ class Reader:
     short: list[str] = field(default_factory=list)
     """Short strings that were met since `collected` began."""
 
-    def read(self, shape: Shape, value: Any, role: Role, place: str) -> None:  # noqa: C901, PLR0912 - a case each
+    def read(self, shape: Shape, value: Any, role: Role, place: str) -> None:
         """Gather the texts of `value`. Raises `Uninspectable` for what is neither known nor open."""
-        if value is None:
-            return
-        match shape:
-            case Text() if isinstance(value, str):
-                self._text(shape, value, role, place)
-            case Word() if isinstance(value, str):
-                if value and value not in shape.words:
-                    self._odd(value, role, place)
-            case Id() if isinstance(value, str):
-                if value and not is_opaque_id(value):
-                    self.aside.append(Message(role, value, place))
-            case Seal() if isinstance(value, str):
-                if value and not (is_padding(value) if shape.padding else is_sealed(value)):
-                    self.aside.append(Message(role, value, place))
-            case Number() if isinstance(value, int | float):
-                return
-            case Number() if isinstance(value, str):
-                self.short.append(value)
-            case Number(deep=True) if isinstance(value, dict | list):
-                self.aside += joined(role, value, place)
-            case Anything():
-                self._anything(value, role, place)
-            case Closed():
-                self._closed(shape.kind, value, place)
-            case Many() if isinstance(value, list):
-                for index, item in enumerate(value):
-                    self.read(shape.of, item, role, f"{place}[{index}]")
-            case Record() if isinstance(value, dict):
-                self._record(shape, value, role, place)
-            case Tagged() if isinstance(value, dict):
-                self._tagged(shape, value, role, place)
-            case OneOf() if (chosen := _chosen(shape, value)) is not None:
-                self.read(chosen, value, role, place)
-            case Together():
-                self._together(shape.of, value, role, place)
-            case Aside():
-                self._beside(shape.of, value, role, place)
-            case _ if not isinstance(value, bool):
-                self._unknown(value, role, place)
+        if value is not None:
+            _READERS[type(shape)](self, shape, value, role, place)
 
     @contextmanager
     def collected(self, role: Role, place: str, *, aside: bool = False) -> Iterator[None]:
@@ -215,13 +178,62 @@ class Reader:
         left = [Message(Role.ASSISTANT, "\n".join(self.short), "short")] if self.short else []
         return [*self.aside, *left]
 
-    def _text(self, shape: Text, value: str, role: Role, place: str) -> None:
-        if shape.short and len(value) <= _SHORT and " " not in value:
+    def _text(self, shape: Text, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, str):
+            self._misplaced(shape, value, role, place)
+        elif shape.short and len(value) <= _SHORT and " " not in value:
             self.short.append(value)
         elif shape.json:
             self.messages += with_embedded(role, value, place)
         elif value:
             self.messages.append(Message(role, value, place))
+
+    def _word(self, shape: Word, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, str):
+            self._misplaced(shape, value, role, place)
+        elif value and value not in shape.words:
+            self._odd(value, role, place)
+
+    def _id(self, shape: Id, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, str):
+            self._misplaced(shape, value, role, place)
+        elif value and not is_opaque_id(value):
+            self.aside.append(Message(role, value, place))
+
+    def _seal(self, shape: Seal, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, str):
+            self._misplaced(shape, value, role, place)
+        elif value and not (is_padding(value) if shape.padding else is_sealed(value)):
+            self.aside.append(Message(role, value, place))
+
+    def _number(self, shape: Number, value: Any, role: Role, place: str) -> None:
+        if isinstance(value, int | float):
+            return
+        if isinstance(value, str):
+            self.short.append(value)
+        elif shape.deep:
+            self.aside += joined(role, value, place)
+        else:
+            self._misplaced(shape, value, role, place)
+
+    def _many(self, shape: Many, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, list):
+            self._misplaced(shape, value, role, place)
+            return
+        for index, item in enumerate(value):
+            self.read(shape.of, item, role, f"{place}[{index}]")
+
+    def _one_of(self, shape: OneOf, value: Any, role: Role, place: str) -> None:
+        chosen = _chosen(shape, value)
+        if chosen is None:
+            self._misplaced(shape, value, role, place)
+        else:
+            self.read(chosen, value, role, place)
+
+    def _misplaced(self, _: Shape, value: Any, role: Role, place: str) -> None:
+        """What stands where something of another shape belongs."""
+        if not isinstance(value, bool):
+            self._unknown(value, role, place)
 
     def _odd(self, value: str, role: Role, place: str) -> None:
         """A string where a word of the protocol was expected."""
@@ -230,15 +242,16 @@ class Reader:
         else:
             self.short.append(value)
 
-    def _anything(self, value: Any, role: Role, place: str) -> None:
+    def _anything(self, _: Anything, value: Any, role: Role, place: str) -> None:
         if isinstance(value, str):
             self._text(Text(short=True), value, role, place)
         elif not isinstance(value, int | float):
             self.messages += joined(role, value, place)
 
-    def _closed(self, kind: Unseen, value: Any, place: str) -> None:
+    def _closed(self, shape: Closed, value: Any, _: Role, place: str) -> None:
         if not value:
             return
+        kind = shape.kind
         if kind == "image" and self.looks and (url := data_url(value)):
             self.images.append(Image(place, url))
             return
@@ -246,7 +259,10 @@ class Reader:
             raise Uninspectable(kind, place)
         self.unseen.append(place)
 
-    def _record(self, shape: Record, value: Mapping[str, Any], role: Role, place: str) -> None:
+    def _record(self, shape: Record, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, dict):
+            self._misplaced(shape, value, role, place)
+            return
         for key, child in value.items():
             known = shape.keys.get(key)
             if isinstance(known, Logprobs):
@@ -261,7 +277,10 @@ class Reader:
         if isinstance(value, str | dict | list):
             self._unknown(value, role, f"{place}.{key}" if place else key)
 
-    def _tagged(self, shape: Tagged, value: Mapping[str, Any], role: Role, place: str) -> None:
+    def _tagged(self, shape: Tagged, value: Any, role: Role, place: str) -> None:
+        if not isinstance(value, dict):
+            self._misplaced(shape, value, role, place)
+            return
         given = value.get("type", shape.default)
         chosen = shape.types.get(given) if isinstance(given, str) else None
         chosen = chosen or (shape.other if isinstance(given, str) and given else None)
@@ -272,21 +291,21 @@ class Reader:
         else:
             self.read(chosen, value, role, place)
 
-    def _together(self, shape: Shape, value: Any, role: Role, place: str) -> None:
+    def _together(self, shape: Together, value: Any, role: Role, place: str) -> None:
         outer, self.messages = self.messages, []
         try:
             with self.collected(role, place):
-                self.read(shape, value, role, place)
+                self.read(shape.of, value, role, place)
         finally:
             outer, self.messages = self.messages, outer
         if outer:
             self.messages.append(Message(role, "\n".join(message.content for message in outer), place))
 
-    def _beside(self, shape: Shape, value: Any, role: Role, place: str) -> None:
+    def _beside(self, shape: Aside, value: Any, role: Role, place: str) -> None:
         outer, self.messages = self.messages, []
         try:
             with self.collected(role, place):
-                self.read(shape, value, role, place)
+                self.read(shape.of, value, role, place)
         finally:
             found, self.messages = self.messages, outer
         self.aside += found
@@ -308,3 +327,20 @@ def _chosen(shape: OneOf, value: Any) -> Shape | None:
 
 
 _SHORT = 64
+_READERS: Mapping[type, Callable[[Reader, Any, Any, Role, str], None]] = {
+    Text: Reader._text,
+    Word: Reader._word,
+    Id: Reader._id,
+    Seal: Reader._seal,
+    Number: Reader._number,
+    Anything: Reader._anything,
+    Closed: Reader._closed,
+    Logprobs: Reader._misplaced,
+    Many: Reader._many,
+    Record: Reader._record,
+    Tagged: Reader._tagged,
+    OneOf: Reader._one_of,
+    Together: Reader._together,
+    Aside: Reader._beside,
+}
+"""By the type of a shape: a match of classes would try one after the other, for every value of every document."""

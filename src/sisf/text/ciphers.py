@@ -25,7 +25,8 @@ _SAMPLE = 160
 _PIECES, _CHARS_A_PIECE = 6, 6_000
 """Pieces looked at in any text, and the characters of a text for each one more."""
 
-_BORDER = re.compile(r"\n|[.!?](?=\s)")
+_BORDER = re.compile(r"[\n.!?](?:(?<=\n)|(?=\s))")
+"""A line break, or the end of a sentence; as one class of characters first, which is found more than twice as fast."""
 _MARKS = re.compile(r"[.!?]{0,3}")
 _SPACE = re.compile(r"\s+")
 _SIGNS = re.compile(r"\S")

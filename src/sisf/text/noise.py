@@ -75,9 +75,9 @@ def unfilled(text: str) -> Changed | None:
     if len(words) < _FEWEST_WORDS:
         return None
     lower = list(map(str.lower, words))
-    counts = Counter(lower)
-    if len(lower) - len(counts) < _FEWEST_FILLERS - 1:
+    if len(lower) - len(set(lower)) < _FEWEST_FILLERS - 1:
         return None  # no word comes so often
+    counts = Counter(lower)
     least = max(_FEWEST_FILLERS, _FILLER_SHARE * len(words))
     usual = _COMMON_FILLER_SHARE * len(words)
     if max(counts.values()) < min(least, usual):

@@ -86,6 +86,11 @@ class Inspection:
             self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
 
     @property
+    def known(self) -> bool:
+        """Whether all texts were seen before: nothing is left to be searched."""
+        return all(text.known is not None for text in self._texts)
+
+    @property
     def work(self) -> int:
         """Characters that `semantics` has to look at, once `heuristics` is through; before, those of the texts."""
         if not self.needs_semantics:
@@ -123,9 +128,10 @@ class Inspection:
 
     def decision(self) -> Decision:
         """What was found, strongest first."""
-        matches = [replace(m, segment=t.segment) for t in self._texts for m in (t.known or tuple(t.found.values()))]
-        matches = list(_deduplicated(matches))
-        matches.sort(key=lambda m: (m.shadow, -m.action.precedence, -(m.score - m.threshold)))
+        matches = [replace(m, segment=t.segment) for t in self._texts for m in (t.known or t.found.values())]
+        if matches:
+            matches = _deduplicated(matches)
+            matches.sort(key=lambda m: (m.shadow, -m.action.precedence, -(m.score - m.threshold)))
         enforced = [m.action for m in matches if not m.shadow]
         action = max(enforced, key=lambda a: a.precedence, default=Action.ALLOW)
         elapsed = 1e6 * (time.perf_counter() - self._started)

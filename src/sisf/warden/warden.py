@@ -149,10 +149,12 @@ class Warden:
 
     def at_once(self, messages: Sequence[Message], direction: Direction, tenant: str = "") -> Decision | None:
         """The decision where it takes microseconds, fit for an event loop; None where `check` must be asked."""
-        if not _inline(messages, self._measure(messages)):
+        chars = self._measure(messages)
+        if not _few(messages, chars):
             return None
         inspection = self._set.begin(messages, direction, tenant)
-        if inspection.needs_semantics:
+        known = inspection.known and not self._questions(direction)
+        if inspection.needs_semantics or not (known or _light(messages, chars)):
             return None
         self._question(messages, direction)
         inspection.heuristics()
@@ -265,7 +267,7 @@ class Warden:
 
     def _question(self, messages: Sequence[Message], direction: Direction, pause: Callable[[], None] = go_on) -> None:
         """Refuse or log a prompt with a long text that reads as nothing, as the settings say."""
-        if self._unreadable == "allow" or direction is not Direction.PROMPT:
+        if not self._questions(direction):
             return
         for message in messages:
             if len(message.content) >= LONG and unreadable(views(message.content, pause)):
@@ -277,6 +279,10 @@ class Warden:
                         param=message.origin or None,
                     )
                 _log.warning("unreadable_text", characters=len(message.content), origin=message.origin)
+
+    def _questions(self, direction: Direction) -> bool:
+        """Whether texts are read for `_question`, seen before or not."""
+        return self._unreadable != "allow" and direction is Direction.PROMPT
 
     def _measure(self, messages: Sequence[Message]) -> int:
         chars = sum(len(m.content) for m in messages)
@@ -290,8 +296,15 @@ class Warden:
 
 def _inline(messages: Sequence[Message], chars: int) -> bool:
     """Whether patterns are searched on the event loop."""
-    if chars > _INLINE_CHARS or len(messages) > _INLINE_TEXTS:
-        return False
+    return _few(messages, chars) and _light(messages, chars)
+
+
+def _few(messages: Sequence[Message], chars: int) -> bool:
+    return chars <= _INLINE_CHARS and len(messages) <= _INLINE_TEXTS
+
+
+def _light(messages: Sequence[Message], chars: int) -> bool:
+    """Whether the views of a few texts cost next to nothing."""
     return chars <= _UNPLAIN_CHARS or all(plain(message.content) for message in messages)
 
 

@@ -1,5 +1,6 @@
 """Settings: one clear error for every mistake."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,13 @@ def test_no_secret_of_the_settings_is_shown() -> None:
     found = masked(text, settings)
     assert not any(secret in found for secret in ("p%40ss", "p@ss", "token-1", "key-1", "up-pass", "other"))
     assert masked("postgresql://db/sisf", settings) == "postgresql://db/sisf"
+
+
+def test_variables_that_are_no_settings_disturb_none() -> None:
+    """The targets of the Makefile set some, and the programs that the tests start inherit them."""
+    root = Path(__file__).resolve().parents[1]
+    files = [root / "Makefile", *(p for folder in ("src", "tests", "scripts") for p in (root / folder).rglob("*.py"))]
+    read = re.compile(r"""environ(?:\.get\(|\[)["'](SISF_[A-Z_]+)|^\t@?(SISF_[A-Z_]+)=""", re.MULTILINE)
+    names = {one or other for file in files for one, other in read.findall(file.read_text(encoding="utf-8"))}
+    assert {"SISF_TEST_NPM", "SISF_TEST_POSTGRES", "SISF_CACHE_DIR"} <= names
+    assert load(environment=dict.fromkeys(names, "1")) == load(environment={})

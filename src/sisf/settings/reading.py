@@ -18,7 +18,9 @@ from sisf.settings.model import Settings
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _PREFIX = "SISF_"
 _EXAMPLES = """'["a", "b"]' or '{"key": "value"}'"""
-_NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG", "SISF_TEST_POSTGRES"}
+_NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG"}
+_OF_TESTS = ("SISF_TEST_", "SISF_SOAK_")
+"""What the project's own tests are told by the environment, which the programs that they start inherit."""
 
 
 def cache_dir() -> Path:
@@ -38,7 +40,7 @@ def load(
     """
     data: dict[str, Any] = _read(path, environment) if path else {}
     for name, value in environment.items():
-        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+        if _is_setting(name):
             keys = name[len(_PREFIX) :].lower().split("__")
             _assign(data, keys, _from_text(keys, value, where=name), where=name)
     for key, value in (overrides or {}).items():
@@ -50,6 +52,11 @@ def load(
         raise ConfigurationError(f"{path or 'configuration'}: {problems}") from None
 
 
+def _is_setting(name: str) -> bool:
+    """Whether a variable of the environment is a setting."""
+    return name.startswith(_PREFIX) and name not in _NOT_SETTINGS and not name.startswith(_OF_TESTS)
+
+
 def origins(
     path: Path | None = None,
     *,
@@ -59,7 +66,7 @@ def origins(
     """Where each setting that is given comes from, by its dotted key: the last one that says it counts."""
     found = {key: str(path) for key in _dotted(_read(path, environment) if path else {})}
     for name in environment:
-        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+        if _is_setting(name):
             found[name[len(_PREFIX) :].lower().replace("__", ".")] = name
     return found | dict.fromkeys(overrides or {}, "command line")
 

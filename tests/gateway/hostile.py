@@ -1,10 +1,16 @@
 """What one hostile client may send to hold up everybody else: each shape as large as the default limits let it be."""
 
 import base64
+import http.client
 import json
 import random
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from typing import Any
 
 CHAT, RESPONSES, MESSAGES, COMPLETIONS = "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/completions"
@@ -322,3 +328,40 @@ def _saying(text: Callable[[int], str], size: int) -> Callable[[], Shape]:
 
 SHORT_TEXTS = {name: _saying(text, 3_990) for name, text in TEXTS.items()}
 LONG_TEXTS = {name: _saying(text, TEXT) for name, text in TEXTS.items()}
+
+
+def send(address: str, key: str, path: str, body: bytes, at_once: int, over: Event) -> None:
+    """Send one request again and again, so many at once, until it is over. The main function of a process."""
+
+    def attack() -> None:
+        while not over.is_set():
+            connection = http.client.HTTPConnection(address, timeout=60)
+            with suppress(OSError, http.client.HTTPException):
+                headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+                connection.request("POST", path, body, headers)
+                connection.getresponse().read()
+            connection.close()
+
+    threads = [threading.Thread(target=attack, daemon=True) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(80)
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def answer_all(address: Connection) -> None:
+    """Read every request and answer nothing. The main function of a process, which tells its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
+    address.send(f"127.0.0.1:{server.server_port}")
+    server.serve_forever()

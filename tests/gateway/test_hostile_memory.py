@@ -6,13 +6,14 @@
 
 import http.client
 import json
+import multiprocessing
 import os
 import socket
-import threading
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from sisf.policy import Action, Change, Direction, GateReport, Policy, Prototype
 from sisf.store import open_store
 from sisf.testing import ScriptedServer
 from tests.gateway.conftest import chat
-from tests.gateway.hostile import CHAT, LONG_TEXTS, MARKER, SHAPES, Shape
+from tests.gateway.hostile import CHAT, LONG_TEXTS, MARKER, SHAPES, Shape, answer_all, send
 from tests.gateway.test_process import serving
 from tests.gateway.test_soak import memory
 from tests.warden.samples import pattern
@@ -34,6 +35,10 @@ SECONDS = float(os.environ.get("HOSTILE_SECONDS", "6"))
 MORE_KB = 200_000
 """What one hostile client may add to the memory of the program, kB."""
 AT_ONCE = 4
+PROCESSES = multiprocessing.get_context("spawn")
+"""Attackers are other programs: in this one they would hold up the honest client themselves."""
+Attack = Callable[[str], AbstractContextManager[None]]
+"""Attacks the server at an address for as long as it is entered."""
 HALF_OPEN = 400
 EVERY = 0.05
 """Seconds between two honest requests."""
@@ -42,8 +47,10 @@ EVERY = 0.05
 class Campaign:
     """A program with policies of both kinds in force, an honest client and a hostile one."""
 
-    def __init__(self, upstream: ScriptedServer, address: str, process: int, keys: tuple[str, str]) -> None:
-        self._upstream, self._address, self._process = upstream, address, process
+    def __init__(
+        self, upstream: ScriptedServer, address: str, elsewhere: str, process: int, keys: tuple[str, str]
+    ) -> None:
+        self._upstream, self._address, self._elsewhere, self._process = upstream, address, elsewhere, process
         self._honest, self._hostile = keys
         self._asked = 0
 
@@ -73,45 +80,58 @@ class Campaign:
             time.sleep(EVERY)
         return sorted(waits), statuses, most
 
-    def attacked(self, attack: Callable[[threading.Event], None]) -> str:
-        """What honest clients see, and what memory is taken, while attackers do so. Fails on what is not allowed."""
+    def attacked(self, attack: Attack) -> str:
+        """What honest clients see, and what memory is taken, while attackers do so. Fails on what is not allowed.
+
+        The attackers share the processors with the program here, so they attack another server first: only what honest
+        clients wait longer than then is the program's doing.
+        """
         before, _, low = self.honest(SECONDS / 2)
-        over = threading.Event()
-        attackers = [threading.Thread(target=attack, args=(over,), daemon=True) for _ in range(AT_ONCE)]
-        for attacker in attackers:
-            attacker.start()
-        during, statuses, most = self.honest(SECONDS)
-        over.set()
-        for attacker in attackers:
-            attacker.join(90)
-        alone, pressed = (waits[int(0.99 * (len(waits) - 1))] for waits in (before, during))
+        with attack(self._elsewhere):
+            beside, _, _ = self.honest(SECONDS / 2)
+        with attack(self._address):
+            during, statuses, most = self.honest(SECONDS)
         assert most - low <= MORE_KB, f"{most - low} kB more"
         if self._upstream.body is None:  # what the hostile client is answered, the honest one is, too
             assert set(statuses) == {200}, statuses
-        return f"p99 {1000 * alone:.0f} -> {1000 * pressed:.0f} ms, memory +{(most - low) / 1000:.0f} MB"
+        waits = [
+            f"p{100 * share:.0f} " + " -> ".join(f"{1000 * each[int(share * (len(each) - 1))]:.0f}" for each in found)
+            for share in (0.5, 0.99)
+            for found in [(before, beside, during)]
+        ]
+        return f"{', '.join(waits)} ms (alone, beside, attacked), memory +{(most - low) / 1000:.0f} MB"
 
-    def sending(self, shape: Shape) -> Callable[[threading.Event], None]:
+    def sending(self, shape: Shape) -> Attack:
         """Send one shape again and again."""
         self._upstream.body, self._upstream.events = shape.answer, shape.events
 
-        def attack(over: threading.Event) -> None:
-            while not over.is_set():
-                with suppress(OSError, http.client.HTTPException):
-                    self.ask(self._hostile, shape.path, shape.body)
+        @contextmanager
+        def attack(address: str) -> Iterator[None]:
+            over = PROCESSES.Event()
+            arguments = (address, self._hostile, shape.path, shape.body, AT_ONCE, over)
+            process = PROCESSES.Process(target=send, args=arguments, daemon=True)
+            process.start()
+            try:
+                yield
+            finally:
+                over.set()
+                process.join(90)
+                process.kill()
 
         return attack
 
-    def half_open(self, beginning: bytes) -> Callable[[threading.Event], None]:
+    def half_open(self, beginning: bytes) -> Attack:
         """Open connections, and never end the request on them."""
-        host, _, port = self._address.rpartition(":")
 
-        def attack(over: threading.Event) -> None:
+        @contextmanager
+        def attack(address: str) -> Iterator[None]:
+            host, _, port = address.rpartition(":")
             with ExitStack() as stack:
-                for _ in range(HALF_OPEN // AT_ONCE):
+                for _ in range(HALF_OPEN):
                     with suppress(OSError):
                         opened = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
                         opened.sendall(beginning)
-                over.wait()
+                yield
 
         return attack
 
@@ -138,14 +158,19 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     store.close()
     file = KeyFile(folder / "keys.json")
     keys = tuple(file.create(principal=name, role="client")[0] for name in ("honest", "hostile"))
+    mine, theirs = PROCESSES.Pipe()
+    other = PROCESSES.Process(target=answer_all, args=(theirs,), daemon=True)
+    other.start()
+    sys.setswitchinterval(0.0005)  # the upstream answers in this program
     with ScriptedServer() as upstream:
         config = folder / "sisf.yaml"
         settled = f"upstream: {{url: '{upstream.url}'}}\nkeys: {{file: '{folder}/keys.json'}}\n"
         config.write_text(f"{settled}limits: {{blocks_per_minute: 0}}\nloop: {{workers: 0}}\nlog_level: error\n")
         with serving(folder, "--config", str(config)) as (process, address):
-            found = Campaign(upstream, address, process.pid, (keys[0], keys[1]))
+            found = Campaign(upstream, address, mine.recv(), process.pid, (keys[0], keys[1]))
             found.honest(1)
             yield found
+    other.kill()
 
 
 @pytest.mark.soak

@@ -103,9 +103,7 @@ class Candidates:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
         if not self.spans:
             return []
-        means_of = means(tokens.states, tokens.spans, self.spans)
-        pooled = means_of / np.maximum(np.linalg.norm(means_of, axis=1, keepdims=True), 1e-12)
-        above = engine.above(pooled, self.lexical, applies)
+        above = engine.above(pooled(tokens, self.spans), self.lexical, applies)
         margins = above.max(axis=1)
         hopeful = _in_reach(above, engine)
         best: list[int] = []
@@ -178,14 +176,16 @@ def _inner(tokens: Sequence[Span]) -> list[Span]:
     ]
 
 
-def means(states: Vectors, tokens: Sequence[Span], spans: Sequence[Span]) -> Vectors:
-    """The mean of the states of the tokens in each span; zero where there are none."""
-    sums = _sums(states)
-    opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
+def pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
+    """The mean of the states of the tokens in each span, brought to length 1; zero where there are none."""
+    sums = _sums(tokens.states)
+    opening, closing = [start for start, _ in tokens.spans], [end for _, end in tokens.spans]
     first = np.searchsorted(opening, [start for start, _ in spans])
     last = np.searchsorted(closing, [end for _, end in spans], side="right")
-    result: Vectors = (sums[np.maximum(first, last)] - sums[first]) / np.maximum(last - first, 1)[:, None]
-    return result.astype(np.float32, copy=False)
+    found: Vectors = sums[np.maximum(first, last)]
+    found -= sums[first]  # a sum has the direction of the mean
+    found /= np.maximum(np.sqrt(np.einsum("sd,sd->s", found, found)), 1e-12)[:, None]
+    return found
 
 
 def _lexical(text: str, spans: Sequence[Span], orders: NDArray[np.bool_], engine: SemanticEngine) -> Floats:

@@ -1,20 +1,20 @@
 """What two processes behind one port serve, against one, where each text costs the encoder's time."""
 
-import os
 import re
 import statistics
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sisf.evaluation.bench.sockets import Requests, send, wait
+from sisf.evaluation.bench.sockets import Requests, command_running, send, wait
 from sisf.policy import Change, Policy
 from sisf.store import open_store
 
 _ROUNDS = 3
+_START_SECONDS = 120.0
 _STANDS = re.compile(r"stands at (http://\S+)/v1")
 
 
@@ -40,15 +40,22 @@ def _serving(upstream: str, folder: Path, policies: Sequence[Policy], processes:
     store.policies.commit(Change(tuple(policies), "person:bench", "bench"), expected=0)
     store.close()
     words = [sys.executable, "-m", "sisf", "serve", "--port", "0", "--store", f"sqlite:///{folder}/bench.db"]
-    own = {"SISF_LISTEN__PROCESSES": str(processes), "SISF_LOOP__WORKERS": "0", "SISF_ADMIN__ENABLED": "false"}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [*words, "--upstream", f"{upstream}/v1"], stderr=subprocess.PIPE, text=True, env={**os.environ, **own}
-    ) as process:
-        try:
-            lines = process.stderr
-            if lines is None or (found := next(filter(None, map(_STANDS.search, lines)), None)) is None:
-                raise RuntimeError("`sisf serve` did not start")
-            threading.Thread(target=lines.read, daemon=True).start()
-            yield found[1]
-        finally:
-            process.terminate()
+    own = {
+        "SISF_LISTEN__PROCESSES": str(processes),
+        "SISF_LOOP__WORKERS": "0",
+        "SISF_ADMIN__ENABLED": "false",
+        "SISF_LOG_LEVEL": "warning",  # what is shown when a request fails are the last lines
+    }
+    log = folder / "serve.log"
+    with command_running([*words, "--upstream", f"{upstream}/v1"], own, log) as process:
+        yield _stands(process, log)
+
+
+def _stands(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The base URL that the server prints when it stands. Raises `RuntimeError` when it ends, or takes too long."""
+    end = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        if (found := _STANDS.search(log.read_text(errors="replace"))) is not None:
+            return found[1]
+        time.sleep(0.1)
+    raise RuntimeError("`sisf serve` did not start")

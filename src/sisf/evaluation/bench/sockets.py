@@ -1,6 +1,7 @@
 """Servers in processes of their own, and load on them over plain sockets: what the benches of the gateway share."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -9,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from sisf.serving import address_of, bind
 
 PATH = "/v1/chat/completions"
 _CONNECTIONS = 16
+_LAST_LINES = 40
+_STOP_SECONDS = 20
+"""What a server has to end by itself."""
 _SPAWN = multiprocessing.get_context("spawn")
 
 Requests = Iterator[bytes]
@@ -125,13 +129,37 @@ def litellm(upstream: str, folder: Path) -> Iterator[str | None]:
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # loopback, and only for this bench
     }
-    environment = {**os.environ, **own}
-    with subprocess.Popen(  # noqa: S603 - the command that the user installed, our own arguments
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
-    ) as process:
+    with command_running(words, own, folder / "litellm.log"):
+        url = f"http://{host}:{port}"
+        wait(url)
+        yield url
+
+
+@contextmanager
+def command_running(
+    words: Sequence[str], environment: Mapping[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server that is a command of its own, with all that it starts. What it prints goes into the file `log`.
+
+    An error while it runs is shown with the last lines of the file: why a connection was closed, only the server knows.
+    """
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(  # noqa: S603 - our own command, or one that the user installed, with our own arguments
+            words, stdout=file, stderr=file, env={**os.environ, **environment}, start_new_session=True
+        ) as process,
+    ):
         try:
-            url = f"http://{host}:{port}"
-            wait(url)
-            yield url
+            yield process
+        except Exception as error:
+            ended = process.poll()
+            state = "still runs" if ended is None else f"ended with {ended}"
+            lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:] or ["nothing"]
+            error.add_note("\n".join([f"`{' '.join(words)}` {state}; it printed last:", *lines]))
+            raise
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

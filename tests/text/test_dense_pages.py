@@ -104,7 +104,8 @@ KINDS: dict[str, Callable[[int, int], str]] = {
     made.__name__: made for made in (chart, grid, table, encoded, nested, whole, ascii_table, archive, escaped)
 }
 PAGES = sorted({*itertools.product(KINDS, BLOCKS)} - {("encoded", "punctuation")})
-"""Punctuation undone is read as what it means: beside four encodings of it these readings hold more than is allowed."""
+"""Punctuation undone is read as what it means: beside four encodings of some of it these readings hold more than is
+allowed; the whole block is a page of its own, below."""
 
 
 @settings(max_examples=10, deadline=None)
@@ -115,6 +116,11 @@ def test_a_dense_page_is_read(kind_and_block: tuple[str, str], offset: int, rows
     found = views(page)
     assert found[0].text == page
     assert sum(len(view.text) for view in found if view.derived) <= most(len(page))
+
+
+def test_the_whole_block_of_punctuation_in_four_encodings_is_read() -> None:
+    page = encoded(BLOCKS["punctuation"], 112)
+    assert any("double exclamation mark" in view.text for view in views(page))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -25,7 +25,7 @@ DENSE_GROWTH, DENSE_MOST = 12, 500_000
 `DENSE_GROWTH` times where these are no more than `DENSE_MOST`: a page of a code chart shows each character in several
 encodings. Beyond, the text is refused: that bounds the time and memory that any text can cost here. What an embedder
 has to read of it is counted by itself, against the time that an inspection has."""
-MAX_VIEWS = 96
+MAX_VIEWS = 192
 _SEPARATOR = "\n"
 _SHORT = 4_000
 """Characters of a text whose clues are remembered for a moment."""

@@ -33,6 +33,9 @@ def test_precedence_file_environment_override(tmp_path: Path) -> None:
         ("listen: {port: [", "not valid YAML"),
         ("- a\n- b", "must be a mapping"),
         ("upstream: {url: '${MISSING}'}", "${MISSING} is not set"),
+        ("mode: enforce\nlisten: {port: 1\nx: [", "line 3, column 2"),
+        ("upstream: 5", "`upstream`: must be a section"),
+        ("listen: {port: many}", "`listen.port`: must be a whole number"),
     ],
 )
 def test_each_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
@@ -41,6 +44,33 @@ def test_each_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None
     with pytest.raises(ConfigurationError, match=r"sisf\.yaml") as caught:
         load(file, environment={})
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["often", "70000", "[1]", "1.5"])
+def test_a_wrong_value_is_blamed_on_who_gave_it(tmp_path: Path, value: str) -> None:
+    """On the option or the variable that won, not on a file that is right; in words that name no class and no codec."""
+    file = tmp_path / "sisf.yaml"
+    file.write_text("listen: {port: 1}\n")
+    with pytest.raises(ConfigurationError, match=r"^SISF_LISTEN__PORT: `listen\.port`: must be ") as caught:
+        load(file, environment={"SISF_LISTEN__PORT": value})
+    assert "Input" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"^command line: `listen\.port`: must be "):
+        load(file, environment={"SISF_LISTEN__PORT": "2"}, overrides={"listen.port": value})
+
+
+def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "sisf.yaml"
+    file.write_text("upstream: {api_key: 271828}\n")
+    with pytest.raises(ConfigurationError, match=r"`upstream\.api_key`: must be a text") as caught:
+        load(file, environment={})
+    assert "271828" not in str(caught.value)
+
+
+def test_what_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "sisf.yaml"
+    file.write_bytes(b"mode: \xff")
+    with pytest.raises(ConfigurationError, match=r"not text in UTF-8 \(byte 7\)$"):
+        load(file, environment={})
 
 
 def test_missing_file_is_named() -> None:

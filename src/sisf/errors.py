@@ -4,6 +4,24 @@ from enum import StrEnum
 from typing import Any
 
 
+def reason(error: Exception) -> str:
+    """Why a file could not be read, written or parsed, on one line and in words for people.
+
+    For what follows `PATH: cannot be read: `: it names neither the path again, nor the number of an error, nor a codec.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in UTF-8 (byte {error.start + 1})"
+    if isinstance(error, KeyError):
+        return f"there is no `{error.args[0]}` in it"
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    said = (getattr(error, "context", None), getattr(error, "problem", None))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {', '.join(part for part in said if part)}"
+
+
 class SisfError(Exception):
     """The root. A command line that meets one prints its message on one line and exits with 2."""
 

@@ -29,7 +29,7 @@ def sisf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sisf:
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, **options: Any) -> Result:
-        return CliRunner().invoke(app, list(arguments), **options)
+        return CliRunner().invoke(app, list(arguments), prog_name="sisf", **options)
 
     return run
 
@@ -67,6 +67,47 @@ def test_policy_list_and_show(sisf: Sisf, store: str) -> None:
     assert "open\\s+sesame" in shown.stdout
     assert "\x1b" not in shown.stdout
     assert json.loads(sisf("policy", "show", "cave", "--json").stdout)["condition"]["form"] == "pattern"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("polic list", "Did you mean 'policy'"),
+        ("policy lst", "see `sisf policy -h`"),
+        ("policy list --foo", "see `sisf policy list -h`"),
+        ("policy show", "see `sisf policy show -h`"),
+        ("serve --port many", "--port"),
+        ("check --file nowhere.txt", "nowhere.txt: cannot be read: No such file or directory"),
+        ("policy import nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
+    ],
+)
+def test_a_mistyped_command_is_one_line(sisf: Sisf, words: str, said: str) -> None:
+    done = sisf(*words.split())
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("sisf: error: ")
+    assert "Errno" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_group_without_a_command_shows_its_help(sisf: Sisf) -> None:
+    assert "Commands:" in sisf("policy").output
+
+
+@pytest.mark.parametrize("width", [20, 79, 80, 100, 160])
+def test_a_list_is_whole_at_any_width(sisf: Sisf, store: str, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr("sisf.cli.base._PIPED_WIDTH", width)
+    for command, whole in (
+        ("policy list", "cave00000001"),
+        ("policy revisions", "learned"),
+        ("audit list", "cave00000001"),
+        ("breach list", "breach-1"),
+    ):
+        listed = sisf(*command.split()).stdout
+        assert whole in listed
+        assert "00:00" not in listed
+        assert all(len(line) <= width for line in listed.splitlines())
+    assert "nothing asks" in " ".join(sisf("policy", "questions").stdout.split())
 
 
 def test_retire_diff_and_rollback(sisf: Sisf, store: str) -> None:

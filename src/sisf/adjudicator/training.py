@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sisf.adjudicator.local.judge import LocalAdjudicator, shipped_rank
 from sisf.adjudicator.local.pair import FEATURES, WEIGHTS, Numbers, fit_weights, sigmoid
 from sisf.adjudicator.local.reading import Reading
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError, DataError, reason
 from sisf.exchange import Exchange
 from sisf.settings import cache_dir
 from sisf.settings.cached import read_verified, write_verified
@@ -139,7 +139,9 @@ class Versions:
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:
-            raise DataError(f"{self._folder / 'current'}: cannot be read ({error}); delete it to use judge 0") from None
+            raise DataError(
+                f"{self._folder / 'current'}: cannot be read ({reason(error)}); delete it to use judge 0"
+            ) from None
 
     def use(self, number: int) -> None:
         """Put a version in use (0: as shipped). Raises `ConfigurationError` when there is no such version."""
@@ -180,7 +182,7 @@ class Versions:
             before, after = Figures(**data.pop("before")), Figures(**data.pop("after"))
             return Version(**data, before=before, after=after)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{path}: is no trained judge ({error}); delete it") from None
+            raise DataError(f"{path}: is no trained judge ({reason(error)}); delete it") from None
 
 
 def _row(reading: Reading) -> Numbers:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, shown, store_of
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, group, moment, print_rows, shown, store_of
 
 if TYPE_CHECKING:
     from sisf.store import AuditRow
@@ -23,18 +23,16 @@ def list_rows(
     json: JsonOption = False,
 ) -> None:
     """List rows, the newest first; with `--after`, in order."""
-    from rich.table import Table
-
     with store_of(config, store) as opened:
         rows = opened.audit.latest(limit) if after is None else opened.audit.rows(after=after, limit=limit)
     if json:
         emit([_as_json(row) for row in rows])
         return
-    table = Table("row", "time", "who", "what", "on", "revision", box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        when = row.time.isoformat(" ", "seconds")
-        table.add_row(str(row.sequence), when, shown(row.actor), row.action, shown(row.subject), str(row.revision))
-    console().print(table)
+    cells = [
+        (str(row.sequence), moment(row.time), shown(row.actor), row.action, str(row.revision), shown(row.subject))
+        for row in rows
+    ]
+    print_rows(("row", "time (UTC)", "who", "what", "revision", "on"), cells, empty="there are no rows")
 
 
 @app.command()
@@ -91,11 +89,11 @@ def _as_json(row: "AuditRow") -> dict[str, Any]:
 def _read(file: Path) -> "AuditRow":
     from datetime import datetime
 
-    from sisf.errors import DataError
+    from sisf.errors import DataError, reason
     from sisf.store import AuditRow
 
     try:
         data = jsonlib.loads(file.read_text(encoding="utf-8"))
         return AuditRow(**{**data, "time": datetime.fromisoformat(data["time"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: is not an anchor that `sisf audit anchor` wrote: {error}") from None
+        raise DataError(f"{file}: is not an anchor that `sisf audit anchor` wrote: {reason(error)}") from None

@@ -4,12 +4,14 @@ import errno
 import getpass
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 
 from sisf.errors import SisfError
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from sisf.store import Store
 
 _PIPED_WIDTH = 160
+_TABLE_WIDTH = 100
+"""Columns of the terminal below which a table would be squeezed."""
 _WHOLE = 1_000
 """Characters: longer than any sentence of a help text."""
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -44,6 +48,10 @@ class SisfGroup(TyperGroup):
             return super().invoke(ctx)
         except SisfError as error:
             complain(str(error))
+        except NoArgsIsHelpError:
+            raise
+        except UsageError as error:
+            complain(f"{error.format_message().rstrip('.')}; see `{(error.ctx or ctx).command_path} -h`")
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
@@ -78,6 +86,34 @@ def console(*, stderr: bool = False) -> "Console":
     if not made.is_terminal:
         made.width = _PIPED_WIDTH
     return made
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """A table; on a narrow terminal two lines a row, the last cell (the longest) below the others.
+
+    So nothing is cut and no column is squeezed to a few letters. `empty` is said where there are no rows.
+    """
+    from rich.table import Table
+
+    out, found = console(), list(rows)
+    if not found:
+        out.print(empty)
+    elif out.width >= _TABLE_WIDTH:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in headings:
+            table.add_column(heading, no_wrap=heading == headings[0], overflow="fold")
+        for row in found:
+            table.add_row(*row)
+        out.print(table)
+    else:
+        for row in found:
+            out.print(f"{row[0]}  {', '.join(filter(None, row[1:-1]))}", style="bold")
+            out.print(f"  {row[-1]}")
+
+
+def moment(time: datetime) -> str:
+    """A time for a table whose heading says UTC: to the second, short enough for a narrow terminal."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def emit(data: Any) -> None:

@@ -13,7 +13,9 @@ from sisf.cli.base import (
     emit,
     group,
     load_settings,
+    moment,
     person,
+    print_rows,
     shown,
     store_of,
 )
@@ -37,24 +39,20 @@ def list_breaches(
     json: JsonOption = False,
 ) -> None:
     """List exchanges with a verdict, newest first."""
-    from rich.table import Table
-
     with store_of(config, store) as opened:
         records = list(opened.exchanges.recent(limit, outcome=_outcome(outcome)))
         dead = {job.exchange_id: error for job, error in opened.jobs.dead()}
     if json:
         emit([_as_json(r) for r in records])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "time", "hazard", "sure", "prompt"):
-        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
+    rows = []
     for r in records:
         verdict, prompt = r.verdict, shown(" ".join(r.exchange.prompt.split()))
         hazard, sure = (verdict.hazard.label, f"{verdict.confidence:.0%}") if verdict else ("", "")
         short = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
-        table.add_row(r.exchange.id, r.exchange.time.isoformat(" ", "seconds"), hazard, sure, short)
+        rows.append((r.exchange.id, moment(r.exchange.time), hazard, sure, short))
+    print_rows(("id", "time (UTC)", "hazard", "sure", "prompt"), rows, empty="nothing to show")
     out = console()
-    out.print(table)
     for exchange_id, error in dead.items():
         out.print(f"given up: {exchange_id}: {shown(error)}; `sisf breach retry {exchange_id}`", style="yellow")
 

@@ -48,7 +48,7 @@ def check(
 
 
 def _text(text: str, file: Path | None) -> str:
-    from sisf.errors import ConfigurationError, DataError
+    from sisf.errors import ConfigurationError, DataError, reason
 
     if file is not None:
         if text:
@@ -56,7 +56,7 @@ def _text(text: str, file: Path | None) -> str:
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{file}: cannot be read: {error}") from None
+            raise DataError(f"{file}: cannot be read: {reason(error)}") from None
     if text == "-":
         return sys.stdin.read()
     if not text:

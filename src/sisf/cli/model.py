@@ -68,12 +68,12 @@ def _served(name: str, data: str, template: Path | None, device: str) -> "AsgiAp
 
 
 def _text(file: Path | None) -> str:
-    from sisf.errors import DataError
+    from sisf.errors import DataError, reason
 
     try:
         return file.read_text(encoding="utf-8") if file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from None
+        raise DataError(f"{file}: cannot be read: {reason(error)}") from None
 
 
 def _answers(data: str) -> Mapping[str, str]:

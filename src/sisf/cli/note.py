@@ -25,6 +25,8 @@ def list_notes(
     if json:
         emit([_as_json(note) for note in found])
         return
+    if not found:
+        typer.echo(f"there are no notes on {shown(subject)}")
     for note in found:
         typer.echo(f"{note.time:%Y-%m-%d %H:%M:%S}  {shown(note.actor)}  {note.kind}: {shown(note.text)}")
 

@@ -14,7 +14,9 @@ from sisf.cli.base import (
     emit,
     group,
     load_settings,
+    moment,
     person,
+    print_rows,
     shown,
     store_of,
 )
@@ -39,8 +41,6 @@ def list_policies(
     json: JsonOption = False,
 ) -> None:
     """List the policies of one status."""
-    from rich.table import Table
-
     from sisf.policy import Status
 
     wanted = None if status == "all" else _status(status)
@@ -52,19 +52,10 @@ def list_policies(
 
         emit({"revision": revision, "policies": [_brief(to_dict(p)) for p in policies]})
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "status", "action", "side", "kind", "hazard", "in plain words"):
-        table.add_column(heading, no_wrap=heading != "in plain words")
-    for p in policies:
-        table.add_row(p.id, p.status, p.action, p.direction, p.kind, p.hazard.label, shown(p.description))
-    out = console()
-    if out.width >= _TABLE_WIDTH:
-        out.print(table)
-    else:  # a table would cut ids and drop the description
-        for p in policies:
-            out.print(f"{p.id}  {p.status}, {p.action}, {p.direction}, {p.kind}, {p.hazard.label}", style="bold")
-            out.print(f"  {shown(p.description)}")
-    out.print(f"{len(policies)} {Status(wanted).value if wanted else 'in all'}, revision {revision}", style="dim")
+    headings = ("id", "status", "action", "side", "kind", "hazard", "in plain words")
+    rows = [(p.id, p.status, p.action, p.direction, p.kind, p.hazard.label, shown(p.description)) for p in policies]
+    print_rows(headings, rows, empty="there are none; `--status all` lists every policy")
+    console().print(f"{len(policies)} {Status(wanted).value if wanted else 'in all'}, revision {revision}", style="dim")
 
 
 @app.command()
@@ -176,17 +167,13 @@ def _moved(policy_id: str, status: str, reason: str, config: Path | None, store:
 @app.command()
 def questions(config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
     """List what asks for a person's decision: policies of persons that the evidence speaks against, and reports."""
-    from rich.table import Table
-
     with store_of(config, store) as opened:
         found = opened.oversight.questions()
     if json:
         emit([{"subject": n.subject, "actor": n.actor, "time": n.time.isoformat(), "text": n.text} for n in found])
         return
-    table = Table("about", "time", "who asks", "what", box=None, pad_edge=False, header_style="bold")
-    for note in found:
-        table.add_row(note.subject, note.time.isoformat(" ", "seconds"), shown(note.actor), shown(note.text))
-    console().print(table)
+    rows = [(note.subject, moment(note.time), shown(note.actor), shown(note.text)) for note in found]
+    print_rows(("about", "time (UTC)", "who asks", "what"), rows, empty="nothing asks for a decision")
 
 
 @app.command()
@@ -268,18 +255,13 @@ def revisions(
     """List the steps of the policy set: who, when, why."""
     import dataclasses
 
-    from rich.table import Table
-
     with store_of(config, store) as opened:
         rows = list(opened.policies.revisions(limit))
     if json:
         emit([dataclasses.asdict(row) for row in rows])
         return
-    table = Table("revision", "time", "who", "why", "breaches", box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        when = row.time.isoformat(" ", "seconds")
-        table.add_row(str(row.number), when, shown(row.actor), shown(row.reason), str(len(row.breach_ids)))
-    console().print(table)
+    cells = [(str(r.number), moment(r.time), shown(r.actor), str(len(r.breach_ids)), shown(r.reason)) for r in rows]
+    print_rows(("revision", "time (UTC)", "who", "breaches", "why"), cells, empty="no step was taken yet: revision 0")
 
 
 policy_code.add_to(app)

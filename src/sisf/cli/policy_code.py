@@ -264,12 +264,12 @@ def lifecycle_of(settings: "Settings", store: "Store") -> "Lifecycle":
 
 
 def _text(file: Path) -> str:
-    from sisf.errors import DataError
+    from sisf.errors import DataError, reason
 
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from None
+        raise DataError(f"{file}: cannot be read: {reason(error)}") from None
 
 
 def _bytes(file: Path) -> bytes:

@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from sisf.console.roles import Role
-from sisf.errors import ConfigurationError, SisfError
+from sisf.errors import ConfigurationError, SisfError, reason
 from sisf.settings import Oidc as OidcSettings
 
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -259,5 +259,5 @@ def _secret(settings: OidcSettings) -> str:
         return Path(settings.client_secret_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"admin.oidc.client_secret_file: {settings.client_secret_file}: cannot be read: {error}"
+            f"admin.oidc.client_secret_file: {settings.client_secret_file}: cannot be read: {reason(error)}"
         ) from None

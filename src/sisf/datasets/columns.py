@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sisf.datasets.records import Label, parse_line
-from sisf.errors import DataError
+from sisf.errors import DataError, reason
 
 FORMATS = ("csv", "jsonl", "json", "parquet")
 _PACKED = {".gz": gzip.decompress, ".xz": lzma.decompress}
@@ -67,7 +67,7 @@ def rows_of(body: bytes, name: str) -> list[Row]:
             try:
                 body = unpack(body)
             except (OSError, EOFError, lzma.LZMAError) as error:
-                raise DataError(f"{name}: cannot be unpacked: {error}") from None
+                raise DataError(f"{name}: cannot be unpacked: {reason(error)}") from None
     if kind == "parquet":
         return _parquet(body, name)
     try:
@@ -113,7 +113,7 @@ def _parquet(body: bytes, name: str) -> list[Row]:
     try:
         rows: list[Row] = pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
     except (OSError, ValueError) as error:
-        raise DataError(f"{name}: is not Parquet ({error})") from None
+        raise DataError(f"{name}: is not Parquet ({reason(error)})") from None
     return rows
 
 

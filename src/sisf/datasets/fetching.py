@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from sisf.datasets.columns import records_of, rows_of
 from sisf.datasets.sources import SOURCES, Source
-from sisf.errors import DataError
+from sisf.errors import DataError, reason
 from sisf.settings.cached import write_whole
 
 _TIMEOUT_SECONDS = 30.0
@@ -89,7 +89,7 @@ def _notes(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); delete it to fetch unpinned sets anew") from None
+        raise DataError(f"{path}: cannot be read ({reason(error)}); delete it to fetch unpinned sets anew") from None
     return data if isinstance(data, dict) else {}
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import TextWindow, Vectors
 from sisf.embedding.runtime import open_session
 from sisf.embedding.tokens import ModelTokenizer
-from sisf.errors import ConfigurationError, ModelError
+from sisf.errors import ConfigurationError, ModelError, reason
 
 _USUAL_LIMIT = 512
 _MARKERS = 2
@@ -101,7 +101,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+        raise ConfigurationError(f"{path}: cannot be read: {reason(error)}") from None
     return content if isinstance(content, dict) else {}
 
 

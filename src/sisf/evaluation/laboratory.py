@@ -25,7 +25,7 @@ from sisf.evaluation.guards import Behind, EndpointGuard, Guard, JudgingGuard, K
 from sisf.evaluation.runs.calls import Calls, CountedJudge, CountedModel
 from sisf.llm.base import ChatModel
 from sisf.loop.benign_reference import load_references, reference_of
-from sisf.settings import Settings, load
+from sisf.settings import Settings, load, wish
 
 BASELINES = ("none", "keyword-filter", "paper-warden")
 GUARDS = ("keyword-filter", "guard-model", "moderation")
@@ -262,7 +262,7 @@ def overridden(settings: Settings, values: Mapping[str, Any]) -> Settings:
         try:
             data[section] = type(old).model_validate(data[section])
         except ValidationError as error:
-            raise ConfigurationError(f"`{key}`: {error.errors()[0]['msg']}") from None
+            raise ConfigurationError(f"`{key}`: {wish(error.errors()[0])}") from None
     return type(settings).model_validate(data)
 
 

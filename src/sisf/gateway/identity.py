@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import ConfigurationError, HttpFailure
+from sisf.errors import ConfigurationError, HttpFailure, reason
 from sisf.exchange import Sender
 from sisf.gateway.addresses import Proxies, counted_as, told_apart
 from sisf.gateway.browsers import refuse_foreign
@@ -128,7 +128,7 @@ class KeyFile:
         try:
             listed = [Key(**entry) for entry in json.loads(self._path.read_text(encoding="utf-8"))["keys"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{self._path}: is not a file of keys: {error}") from None
+            raise ConfigurationError(f"{self._path}: is not a file of keys: {reason(error)}") from None
         self._keys, self._stamp = {key.hash: key for key in listed}, stamp
 
     def _save(self, keys: Sequence[Key]) -> None:

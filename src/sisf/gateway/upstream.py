@@ -10,7 +10,7 @@ from types import TracebackType
 from urllib.parse import SplitResult, quote, urlsplit
 
 from sisf import __version__
-from sisf.errors import ConfigurationError, HttpFailure
+from sisf.errors import ConfigurationError, HttpFailure, reason
 from sisf.gateway import encodings
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Invalid, Unreachable
@@ -291,21 +291,25 @@ def _key(settings: UpstreamSettings) -> str:
     try:
         return Path(settings.api_key_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"upstream.api_key_file: {settings.api_key_file}: cannot be read: {error}") from None
+        raise ConfigurationError(
+            f"upstream.api_key_file: {settings.api_key_file}: cannot be read: {reason(error)}"
+        ) from None
 
 
 def _tls(settings: UpstreamSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"upstream.ca_file: {settings.ca_file}: cannot be used: {error}") from None
+        raise ConfigurationError(f"upstream.ca_file: {settings.ca_file}: cannot be used: {reason(error)}") from None
     context.set_alpn_protocols(["http/1.1"])
     if settings.client_cert:
         try:
             # An empty password: a sealed key is one clear error, not a question on the terminal.
             context.load_cert_chain(settings.client_cert, settings.client_key or None, password="")
         except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(f"upstream.client_cert: {settings.client_cert}: cannot be used: {error}") from None
+            raise ConfigurationError(
+                f"upstream.client_cert: {settings.client_cert}: cannot be used: {reason(error)}"
+            ) from None
     return context
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import DataError
+from sisf.errors import DataError, reason
 from sisf.exchange import Exchange, Message
 from sisf.llm.base import ChatModel, Completion
 from sisf.llm.unaligned import UnalignedModel
@@ -74,7 +74,7 @@ def _read(path: Path, field: str) -> dict[str, str]:
                     prompt, answer = _record(line, field, f"{path}:{number}")
                     answers[prompt] = answer
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {reason(error)}") from None
     return answers
 
 

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 import msgspec
 import yaml
 
-from sisf.errors import PolicyError
+from sisf.errors import PolicyError, reason
 from sisf.policy.evidence import Evidence, GateReport, Provenance
 from sisf.policy.model import Condition, Pattern, Policy, Probe, Prototypes, Substitution
 
@@ -94,7 +94,7 @@ def from_yaml(text: str, where: str) -> object:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise PolicyError(f"{where}: is not valid YAML: {' '.join(str(error).split())}") from None
+        raise PolicyError(f"{where}: is not valid YAML: {reason(error)}") from None
 
 
 def validate(policy: Policy, where: str = "policy") -> None:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, reason
 from sisf.exchange import Message, Role
 from sisf.taxonomy import Technique
 from sisf.text.tricks import TRICKS
@@ -47,7 +47,7 @@ def load(paths: Iterable[str] = ()) -> tuple[Family, ...]:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"probe.families: {path} cannot be read: {error}") from None
+            raise ConfigurationError(f"probe.families: {path} cannot be read: {reason(error)}") from None
         found[path.stem] = _family(path.stem, text)
     return tuple(found.values())
 

@@ -40,7 +40,10 @@ def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
 
 def _reason(error: OSError, port: int, section: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"the port is in use; stop the other program or choose another with {section}.port (0 takes a free one)"
+        return (
+            f"the port is in use; stop the other program or choose another with {section}.port in sisf.yaml "
+            f"or SISF_{section.upper()}__PORT in the environment (0 takes a free one)"
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"ports below 1024 need privileges; choose a higher one than {port} with {section}.port"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:

@@ -21,7 +21,7 @@ from sisf.settings.learning import (
     Synthesis,
 )
 from sisf.settings.model import Settings
-from sisf.settings.reading import cache_dir, load, origins
+from sisf.settings.reading import cache_dir, load, origins, wish
 from sisf.settings.serving import (
     Admin,
     Callers,
@@ -80,4 +80,5 @@ __all__ = [
     "cache_dir",
     "load",
     "origins",
+    "wish",
 ]

@@ -6,14 +6,17 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import platformdirs
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, reason
 from sisf.settings.model import Settings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _PREFIX = "SISF_"
@@ -21,6 +24,21 @@ _EXAMPLES = """'["a", "b"]' or '{"key": "value"}'"""
 _NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG"}
 _OF_TESTS = ("SISF_TEST_", "SISF_SOAK_")
 """What the project's own tests are told by the environment, which the programs that they start inherit."""
+_WISHES = {
+    "model_type": "a section with keys of its own",
+    "dict_type": "a section with keys of its own",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a text (in YAML, put it in quotes)",
+}
+"""What pydantic's kinds of error ask for."""
 
 
 def cache_dir() -> Path:
@@ -48,8 +66,8 @@ def load(
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        problems = "; ".join(_problem(e["loc"], e["type"], e["msg"]) for e in error.errors())
-        raise ConfigurationError(f"{path or 'configuration'}: {problems}") from None
+        found = _origins(path, overrides or {}, environment)
+        raise ConfigurationError("; ".join(_problem(wrong, found, path) for wrong in error.errors())) from None
 
 
 def _is_setting(name: str) -> bool:
@@ -64,11 +82,15 @@ def origins(
     environment: Mapping[str, str] = os.environ,
 ) -> Mapping[str, str]:
     """Where each setting that is given comes from, by its dotted key: the last one that says it counts."""
+    return _origins(path, overrides or {}, environment)
+
+
+def _origins(path: Path | None, overrides: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
     found = {key: str(path) for key in _dotted(_read(path, environment) if path else {})}
     for name in environment:
         if _is_setting(name):
             found[name[len(_PREFIX) :].lower().replace("__", ".")] = name
-    return found | dict.fromkeys(overrides or {}, "command line")
+    return found | dict.fromkeys(overrides, "command line")
 
 
 def _dotted(data: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -119,9 +141,20 @@ def _is_whole(kind: Any) -> bool:
     return get_origin(kind) in (dict, tuple, list) or (isinstance(kind, type) and issubclass(kind, BaseModel))
 
 
-def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in location)
-    return f"unknown key `{key}`" if kind == "extra_forbidden" else f"`{key}`: {message}"
+def _problem(wrong: "ErrorDetails", found: Mapping[str, str], path: Path | None) -> str:
+    """What is wrong with one key, after where it was said: in the file, a variable or an option."""
+    key = ".".join(str(part) for part in wrong["loc"])
+    below = next((where for name, where in found.items() if name.startswith(f"{key}.")), None)
+    where = found.get(key) or below or str(path or "configuration")
+    return f"{where}: unknown key `{key}`" if wrong["type"] == "extra_forbidden" else f"{where}: `{key}`: {wish(wrong)}"
+
+
+def wish(wrong: "ErrorDetails") -> str:
+    """What a value should have been, in words for who wrote it. Never shows the value: it may be a secret."""
+    if wrong["type"] in _WISHES:
+        return f"must be {_WISHES[wrong['type']]}"
+    said = wrong["msg"].removeprefix("Value error, ")
+    return said.replace("Input should be", "must be", 1).replace("Input should", "must", 1)
 
 
 def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -130,7 +163,7 @@ def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(f"{path}: is not valid YAML: {reason(error)}") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

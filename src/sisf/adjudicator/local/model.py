@@ -11,7 +11,7 @@ import numpy as np
 
 from sisf.adjudicator.local.textmodel import TextModel
 from sisf.adjudicator.local.wordmodel import WordModel
-from sisf.errors import DataError
+from sisf.errors import DataError, reason
 from sisf.settings.cached import read_verified, write_verified
 
 _PARTS: dict[str, type[TextModel] | type[WordModel]] = {"request": TextModel, "harm": WordModel, "refusal": WordModel}
@@ -53,4 +53,4 @@ class LocalModel:
             }
             return cls(**parts)
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(f"{path}: is no local judge ({error}); delete it and it is made anew") from None
+            raise DataError(f"{path}: is no local judge ({reason(error)}); delete it and it is made anew") from None

@@ -160,7 +160,7 @@ class SqlOversight:
             self._database.lock_chain(connection)
             row = connection.execute(select(_word).where(_word.c.exchange_id == exchange_id)).first()
             if row is None:
-                raise StoreError("nobody's word stands on this exchange, so there is nothing to take back")
+                raise StoreError(f"nobody's word stands on exchange `{exchange_id}`, so there is nothing to take back")
             word, evidence, case = _read_word(row), schema.evidence, schema.benign_case
             connection.execute(delete(_word).where(_word.c.exchange_id == exchange_id))
             kind = _EVIDENCE[word.said].value

@@ -76,7 +76,7 @@ def test_policy_list_and_show(sisf: Sisf, store: str) -> None:
         ("policy lst", "see `sisf policy -h`"),
         ("policy list --foo", "see `sisf policy list -h`"),
         ("policy show", "see `sisf policy show -h`"),
-        ("serve --port many", "--port"),
+        ("serve --port many", "'--port': must be a valid integer; see"),
         ("check --file nowhere.txt", "nowhere.txt: cannot be read: No such file or directory"),
         ("policy import nowhere.yaml", "nowhere.yaml: cannot be read: No such file or directory"),
     ],
@@ -107,6 +107,8 @@ def test_a_list_is_whole_at_any_width(sisf: Sisf, store: str, monkeypatch: pytes
         assert whole in listed
         assert "00:00" not in listed
         assert all(len(line) <= width for line in listed.splitlines())
+    if width == 79:
+        assert "breaches 0" in sisf("policy", "revisions").stdout
     assert "nothing asks" in " ".join(sisf("policy", "questions").stdout.split())
 
 

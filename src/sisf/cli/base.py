@@ -51,7 +51,8 @@ class SisfGroup(TyperGroup):
         except NoArgsIsHelpError:
             raise
         except UsageError as error:
-            complain(f"{error.format_message().rstrip('.')}; see `{(error.ctx or ctx).command_path} -h`")
+            said = error.format_message().replace("Input should be", "must be").partition(", unable to parse")[0]
+            complain(f"{said.rstrip('.')}; see `{(error.ctx or ctx).command_path} -h`")
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
@@ -107,7 +108,9 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
         out.print(table)
     else:
         for row in found:
-            out.print(f"{row[0]}  {', '.join(filter(None, row[1:-1]))}", style="bold")
+            cells = zip(headings[1:-1], row[1:-1], strict=True)
+            said = [f"{name} {cell}" if cell.rstrip("%").isdigit() else cell for name, cell in cells if cell]
+            out.print(f"{row[0]}  {', '.join(said)}", style="bold")
             out.print(f"  {row[-1]}")
 
 

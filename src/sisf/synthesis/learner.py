@@ -4,12 +4,13 @@ What words weigh is fitted once, before any breach. After each breach the embedd
 breaches of the hazard (heavy), what the corpus knows of harm (light, of this hazard twice as much), the benign
 reference, and the corpus' benign near misses. Over the solution lies the encoder's reading of the hazard, which keeps
 the probe to what it is named for. The threshold is where benign reference texts that the fitted model had not seen (k
-folds) are nearly all below it, and never lower than what any known benign text scores. Orders and
+folds) are nearly all below it, and never lower than what any known benign text scores; half-way to the breaches where
+nothing else that is known is brought to bear. Orders and
 other speech have a threshold each, since traffic of one kind says little about the other.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,7 +109,10 @@ class ProbeLearner:
             self._stress(np.flatnonzero(offending))
             model = self._fit(recipe.folds, self._weights(breaches, world))
             scores = self._scores(model, recipe.folds)
-        return self._probe(model, self._thresholds(scores, benign, unseen), examples)
+        thresholds = self._thresholds(scores, benign, unseen)
+        if not world:
+            thresholds = self._half_way(scores, thresholds, breaches)
+        return self._probe(model, thresholds, examples)
 
     def _unseen(self, benign: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
         """What benign orders, and other benign texts, score in models that never saw them, at the quantile."""
@@ -162,6 +166,19 @@ class ProbeLearner:
         lessons = scores[self.rows.origins == Origin.LESSON]
         taught = float(np.quantile(lessons, _SPARED)) if len(lessons) else -np.inf
         order, other = (max(s + _MARGIN, u, taught) for s, u in zip(seen, unseen, strict=True))
+        return order, other
+
+    def _half_way(
+        self, scores: Floats, thresholds: tuple[float, float], breaches: Iterable[str]
+    ) -> tuple[float, float]:
+        """Thresholds no nearer to honest texts than to the breaches.
+
+        What was fitted to breaches alone tells them from the honest texts that are known, by whatever these have in
+        common: just above these it would stop everything that is unlike them, files and logs first.
+        """
+        reached = [float(scores[self.rows.rows_of(text)].max(initial=-np.inf)) for text in breaches]
+        lowest = min(reached, default=-np.inf)
+        order, other = (max(t, (t + lowest) / 2) for t in thresholds)
         return order, other
 
     def _probe(self, model: Linear, thresholds: tuple[float, float], examples: Sequence[str]) -> Probe:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 
 from sisf.errors import SisfError
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 _PIPED_WIDTH = 160
 _TABLE_WIDTH = 100
 """Columns of the terminal below which a table would be squeezed."""
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+"""click's `UsageError`, or that of typer's own copy of click: typer exports this child of it alone."""
 _WHOLE = 1_000
 """Characters: longer than any sentence of a help text."""
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -48,9 +49,9 @@ class SisfGroup(TyperGroup):
             return super().invoke(ctx)
         except SisfError as error:
             complain(str(error))
-        except NoArgsIsHelpError:
-            raise
-        except UsageError as error:
+        except _USAGE_ERROR as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+                raise
             said = error.format_message().replace("Input should be", "must be").partition(", unable to parse")[0]
             complain(f"{said.rstrip('.')}; see `{(error.ctx or ctx).command_path} -h`")
         except OSError as error:

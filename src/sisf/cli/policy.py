@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sisf.settings import Settings
     from sisf.store import Store
 
-_TABLE_WIDTH = 100
 app = group("See, question and undo the policies of the store.")
 
 PolicyId = Annotated[str, typer.Argument(metavar="ID", help="The policy's id, or its unambiguous start.")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sisf.serving import Background, is_loopback
+from sisf.serving import Background, bind, is_loopback, uvicorn_server
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
 
@@ -111,3 +111,25 @@ def test_half_a_request_at_the_end_is_closed() -> None:
 def test_what_only_the_own_machine_reaches() -> None:
     found = {host: is_loopback(host) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost", "0.0.0.0", "::", "x")}
     assert [host for host, local in found.items() if local] == ["127.0.0.1", "127.8.8.8", "::1", "localhost"]
+
+
+def test_a_second_signal_still_lets_the_application_end() -> None:
+    heard: list[str] = []
+
+    async def recording(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "lifespan"
+        for _ in ("startup", "shutdown"):
+            heard.append((await receive())["type"])
+            await send({"type": f"{heard[-1]}.complete"})
+
+    async def served() -> None:
+        server = uvicorn_server(recording)
+        with bind("127.0.0.1", 0) as listener:
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.01)
+            server.should_exit = server.force_exit = True
+            await serving
+
+    asyncio.run(served())
+    assert heard == ["lifespan.startup", "lifespan.shutdown"]

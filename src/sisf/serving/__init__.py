@@ -79,6 +79,12 @@ def uvicorn_server(
 
     from sisf.serving.connections import protocol
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            if self.force_exit:  # a second signal: uvicorn would leave the application as it is
+                await self.lifespan.shutdown()
+
     config = uvicorn.Config(
         app,
         loop="auto",
@@ -93,7 +99,7 @@ def uvicorn_server(
         timeout_keep_alive=75,
         proxy_headers=False,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def settle() -> None:

@@ -99,8 +99,15 @@ class _Waiting:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._ended = False
         source.waiting = self
-        self._task = portal.submit(sdk_request.run(body, source, self._send))
-        self._task.add_done_callback(lambda _: self._inbox.put(None))
+        self._task = portal.submit(self._handled(body))
+
+    async def _handled(self, body: bytes) -> None:
+        """Tells the waiting thread of the end only when it is there: whoever cancels this is through with it sooner
+        than this is with the record of the exchange."""
+        try:
+            await self._sdk_request.run(body, self._source, self._send)
+        finally:
+            self._inbox.put(None)
 
     async def _send(self, message: Any) -> None:
         self._inbox.put(message)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sisf.errors import SisfError
+from sisf.errors import DataError, SisfError, reason
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,6 +118,14 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
 def moment(time: datetime) -> str:
     """A time for a table whose heading says UTC: to the second, short enough for a narrow terminal."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def text_of(file: Path) -> str:
+    """What a text file holds. Raises `DataError` when it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {reason(error)}") from None
 
 
 def emit(data: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, load_settings, shown, store_of
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, load_settings, shown, store_of, text_of
 
 if TYPE_CHECKING:
     from sisf.warden.explain import Explanation
@@ -48,15 +48,12 @@ def check(
 
 
 def _text(text: str, file: Path | None) -> str:
-    from sisf.errors import ConfigurationError, DataError, reason
+    from sisf.errors import ConfigurationError
 
     if file is not None:
         if text:
             raise ConfigurationError("give a text or --file, not both")
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{file}: cannot be read: {reason(error)}") from None
+        return text_of(file)
     if text == "-":
         return sys.stdin.read()
     if not text:

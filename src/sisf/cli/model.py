@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sisf.cli.base import group
+from sisf.cli.base import group, text_of
 
 if TYPE_CHECKING:
     from sisf.serving import AsgiApp
@@ -64,16 +64,7 @@ def _served(name: str, data: str, template: Path | None, device: str) -> "AsgiAp
     from sisf.llm.hf import HfModel
     from sisf.llm.hf_server import create_app as create_hf_app
 
-    return create_hf_app(HfModel(name, template=_text(template), device=device))
-
-
-def _text(file: Path | None) -> str:
-    from sisf.errors import DataError, reason
-
-    try:
-        return file.read_text(encoding="utf-8") if file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {reason(error)}") from None
+    return create_hf_app(HfModel(name, template=text_of(template) if template else "", device=device))
 
 
 def _answers(data: str) -> Mapping[str, str]:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, person, shown, store_of
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    console,
+    emit,
+    load_settings,
+    person,
+    shown,
+    store_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from sisf.embedding.base import Embedder
@@ -66,7 +77,7 @@ def seal(file: Annotated[Path, typer.Argument(help="A bundle that was edited by 
     """Give an edited bundle the next serial number and a new digest (and signature), in place."""
     from sisf.loop.bundle import seal as seal_bundle
 
-    _write(file, seal_bundle(_text(file), str(file), key=_bytes(sign) if sign else None))
+    _write(file, seal_bundle(text_of(file), str(file), key=_bytes(sign) if sign else None))
 
 
 def import_(
@@ -83,7 +94,7 @@ def import_(
     """Put the policies of a bundle in force, through the gate, all of them or none."""
     from sisf.loop.bundle import import_bundle, preview_import, read_bundle
 
-    bundle = read_bundle(_text(file), str(file), trusted=[_bytes(path) for path in trust or ()])
+    bundle = read_bundle(text_of(file), str(file), trusted=[_bytes(path) for path in trust or ()])
     with store_of(config, store) as opened:
         settings = load_settings(config)
         gate, knowledge = examiner(settings, opened)
@@ -261,15 +272,6 @@ def lifecycle_of(settings: "Settings", store: "Store") -> "Lifecycle":
     rules = rules_of(settings.lifecycle, keys=bool(settings.keys.file))
     promote = settings.synthesis.autonomy == "autonomous"
     return Lifecycle(store, examined, knowledge, rules=rules, promote=promote, embedder=embedder)
-
-
-def _text(file: Path) -> str:
-    from sisf.errors import DataError, reason
-
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {reason(error)}") from None
 
 
 def _bytes(file: Path) -> bytes:

@@ -274,6 +274,13 @@ def test_halves_of_surrogate_pairs_become_replacement_characters(pieces: list[st
         assert mended == raw
 
 
+@pytest.mark.parametrize(
+    "raw", [rb"\ud", rb"\ud8", rb"\ud83", rb"\ud83g", rb"\udc0", rb"\\ud83d", b"\0\\ud83d", rb"\ud8\ude0"]
+)
+def test_what_is_no_half_of_a_surrogate_pair_stays(raw: bytes) -> None:
+    assert without_halves(raw) == raw
+
+
 def test_a_text_that_was_cut_within_an_emoji_goes_on(gateway: Rig) -> None:
     body = json.dumps(chat("deploy ok \ud83d… cut")).encode()
     assert gateway.post(body).status == 200

@@ -1,11 +1,12 @@
 """Reading JSON from strangers. What is inspected must be what the next reader reads, so nothing ambiguous passes."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from sisf.errors import HttpFailure, LimitExceeded
 from sisf.gateway import nodes
@@ -40,8 +41,16 @@ _HOLDS: dict[Unseen, str] = {
 }
 
 
-_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.intp]
+_BACKSLASH, _U, _D = b"\\ud"
+_LOWER = 0x20
+"""The bit by which letters in lower case differ from capitals."""
+_ESCAPE = len(rb"\ud83d")
+_DIGIT, _OF_FIRST, _OF_SECOND = (
+    np.isin(np.arange(256), list(digits)) for digits in (b"0123456789abcdefABCDEF", b"89abAB", b"cdefCDEF")
+)
+"""Which bytes are hexadecimal digits, and which follow `d` in the escape of a first and of a second half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +68,40 @@ class Loose:
 
 def without_halves(raw: bytes) -> bytes:
     """JSON in which each half of a surrogate pair is U+FFFD instead: what is cut within an emoji ends so, and readers
-    disagree on it. As long as before, and the same bytes where there is none."""
+    disagree on it. As long as before, and the same bytes where there is none.
+
+    By arrays: an expression would hold Python's lock for a whole document at once (docs/adr/0540).
+    """
     if b"\\ud" not in raw and b"\\uD" not in raw:
         return raw
     if b"\0" in raw:  # no JSON
         return raw
     masked = raw.replace(b"\\\\", b"\0\0")  # a backslash that is left begins an escape
-    return _HALF.sub(rb"\\ufffd", masked).replace(b"\0\0", b"\\\\")
+    data = np.frombuffer(masked, np.uint8)
+    first, second = _surrogates(data)
+    lone = ~np.concatenate([_marked(second, data)[first + _ESCAPE], _marked(first, data)[second - _ESCAPE]])
+    halves = np.concatenate([first, second])[lone]
+    if not halves.size:
+        return raw
+    mended = data.copy()
+    for place, byte in enumerate(b"\\ufffd"):
+        mended[halves + place] = byte
+    return mended.tobytes().replace(b"\0\0", b"\\\\")
+
+
+def _surrogates(data: Bytes) -> tuple[Places, Places]:
+    """Where escapes of first and of second halves of pairs begin."""
+    begun = np.flatnonzero((data[:-5] == _BACKSLASH) & (data[1:-4] == _U) & (data[2:-3] | _LOWER == _D))
+    begun = begun[_DIGIT[data[begun + 4]] & _DIGIT[data[begun + 5]]]
+    third = data[begun + 3]
+    return begun[_OF_FIRST[third]], begun[_OF_SECOND[third]]
+
+
+def _marked(places: Places, data: Bytes) -> NDArray[np.bool_]:
+    """Whether each place of the data is one of these; behind its end, and so before its beginning, none is."""
+    found = np.zeros(len(data) + _ESCAPE, np.bool_)
+    found[places] = True
+    return found
 
 
 def parse(raw: bytes) -> dict[str, Any]:

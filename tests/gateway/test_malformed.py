@@ -179,18 +179,41 @@ def test_the_quick_reader_takes_only_what_the_strict_one_reads_alike(seed: int) 
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["a", "b", ":", "a:", '"', "\\", '\\":']), json_values), max_size=5),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    '"a"',
+                    '"b"',
+                    '":"',
+                    '"a:"',
+                    r'"\""',
+                    r'"\\"',
+                    r'"\\\":"',
+                    r'"\u0061"',
+                    r'"\u003a"',
+                    '"é"',
+                    r'"\u00E9"',
+                ]
+            ),
+            json_values,
+        ),
+        max_size=5,
+    ),
+    st.booleans(),
     st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
-def test_the_quick_reader_sees_every_key_that_stands_twice(pairs: list[tuple[str, object]], spaced: bool) -> None:
+def test_the_quick_reader_sees_every_key_that_stands_twice(
+    pairs: list[tuple[str, object]], spaced: bool, escaped: bool
+) -> None:
     space = " " if spaced else ""
-    members = [f"{json.dumps(k)}{space}:{space}{json.dumps(v, ensure_ascii=False)}" for k, v in pairs]
+    members = [f"{k}{space}:{space}{json.dumps(v, ensure_ascii=escaped)}" for k, v in pairs]
     try:
         raw = ('{"x": {' + ",".join(members) + "}}").encode()
     except UnicodeEncodeError:
         return
-    keys = [key for key, _ in pairs]
+    keys = [json.loads(key) for key, _ in pairs]
     assert (_quickly(raw) is None) >= (len(set(keys)) < len(keys))
     assert (read_slowly(raw) is None) == (len(set(keys)) < len(keys))
 
@@ -214,6 +237,7 @@ def test_a_key_that_stands_twice_is_never_read_quickly(raw: bytes) -> None:
 
 def test_plain_documents_are_read_quickly() -> None:
     assert _quickly(GOOD) == json.loads(GOOD)
+    assert _quickly(rb'{"a": "\u00e9 \ud83d\ude00"}') == {"a": "\u00e9 \U0001f600"}
     assert _quickly(b'{"a": "b: c", "d:": ["e:f", {"g": 1.5}]}') == {"a": "b: c", "d:": ["e:f", {"g": 1.5}]}
 
 

@@ -108,6 +108,61 @@ def test_half_a_request_at_the_end_is_closed() -> None:
         assert talk(server, b"") == b""
 
 
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
+PIECE = 20_000
+
+
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"POST /", b"a" * PIECE),
+        (b"POST / HTTP/1.1\r\nhost: x\r\nx-a: ", b"a" * PIECE),
+        (HEAD, b"a" * PIECE),
+        (HEAD, b"x-a: b\r\n" * (PIECE // 8)),
+        (HEAD, b"a:\r\n" * (PIECE // 4)),
+        (CHUNKED + b"0\r\n", b"x-a: b\r\n" * (PIECE // 8)),
+        (CHUNKED + b"2;a=", b"b" * PIECE),
+    ],
+    ids=["target", "value", "name", "fields", "short fields", "trailers", "chunk extension"],
+)
+def test_a_head_without_end_is_ended(begins: bytes, goes_on: bytes) -> None:
+    """The parser holds whatever comes: a client could fill the memory without ever asking for anything."""
+    with Background(app, read_seconds=60) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(begins)
+            heard = b""
+            try:
+                for _ in range(2_000):
+                    client.sendall(goes_on)
+                raise AssertionError("40 MB were taken")
+            except ConnectionError:
+                pass
+            try:
+                heard = client.recv(1000)
+            except ConnectionError:
+                return  # the reset came before the answer
+            assert not heard or heard.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+
+
+@pytest.mark.parametrize("fields", [1_000, 4_000])
+def test_the_head_of_a_request_has_a_limit(fields: int) -> None:
+    with Background(app) as server:
+        heard = talk(server, HEAD + b"".join(b"x-%d: b\r\n" % i for i in range(fields)) + b"content-length: 0\r\n\r\n")
+        assert heard.startswith(b"HTTP/1.1 200 " if fields == 1_000 else b"HTTP/1.1 431 ")
+        assert talk(server, HEAD + b"x-a: " + b"b" * 60_000 + b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        large = HEAD + b"content-length: 400000\r\n\r\n" + b"b" * 400_000
+        assert talk(server, large).startswith(b"HTTP/1.1 200 ")
+
+
+def test_few_requests_are_held_ahead_of_their_turn() -> None:
+    request = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+    with Background(app) as server:
+        assert talk(server, request * 5).count(b"HTTP/1.1 200 ") == 5
+        assert talk(server, request * 500).count(b"HTTP/1.1 200 ") == 0
+        assert talk(server, request).count(b"HTTP/1.1 200 ") == 1
+
+
 def test_what_only_the_own_machine_reaches() -> None:
     found = {host: is_loopback(host) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost", "0.0.0.0", "::", "x")}
     assert [host for host, local in found.items() if local] == ["127.0.0.1", "127.8.8.8", "::1", "localhost"]

@@ -174,6 +174,8 @@ class _Link(asyncio.Protocol):
         self._head_bytes = 0
         self._status = 0
         """0 until the head is complete."""
+        self._between_bytes = 0
+        """What came since the head or the last piece of the body: trailers, or extensions of a chunk."""
         self._until_close = False
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
@@ -262,7 +264,9 @@ class _Link(asyncio.Protocol):
         if not self._asked or self._complete or self._error is not None:
             self._fail("bytes that belong to no answer")
             return
-        if not self._status:
+        if self._status:
+            self._between_bytes += len(data)
+        else:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -273,6 +277,8 @@ class _Link(asyncio.Protocol):
         else:
             if not self._status and self._head_bytes > _HEAD_BYTES:
                 self._fail("the head is too long")
+            elif self._between_bytes > _HEAD_BYTES and not self._complete:
+                self._fail("too much stands between, or behind, the pieces of the body")
 
     def eof_received(self) -> None:
         """The other side is done: nothing more can be asked on this connection."""
@@ -296,6 +302,8 @@ class _Link(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if not 100 <= status < 600:
+            raise httptools.HttpParserCallbackError("a status that HTTP does not have")
         if status < 200:  # a word in between, such as 103 Early Hints
             self._headers = []
             return
@@ -306,6 +314,7 @@ class _Link(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._pieces.append(body)
+        self._between_bytes = 0
         self._waiting_bytes += len(body)
         if self._waiting_bytes > _BUFFER_BYTES and not self._paused:
             self._paused = True

@@ -12,6 +12,13 @@ from sisf.serving import proxy_protocol
 _STILL_THERE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASKED_SECONDS = (0.0, 0.1, 1.0, 5.0)
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_HEAD_BYTES = 1 << 16
+"""What the head of a request may hold, and what may come between two pieces of a body, or behind it."""
+_FIELD_BYTES = 32
+"""What each field of a head counts besides its own bytes."""
+_AHEAD = 64
+"""Requests that may wait for the answer of one before them on the same connection."""
 
 
 def protocol(read_seconds: float, proxied: Callable[[str], bool] | None = None) -> Any:
@@ -45,7 +52,7 @@ class _Gathered:
     def flush(self) -> None:
         """Send what was written."""
         held, self._held = self._held, []
-        if held:
+        if held and not self._transport.is_closing():
             self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
     def __getattr__(self, name: str) -> Any:
@@ -84,12 +91,18 @@ class _Protocol(HttpToolsProtocol):
     is gone looks the same. Until an answer begins, interim responses tell the two apart: whoever is there ignores them,
     and the machine of one that is gone resets the connection. HTTP/1.0 has no interim responses, so there the end of
     what a client sends is the end of the client, as it is once an answer has begun (docs/adr/0375).
+
+    The parser knows no limits: what it holds of a head, of trailers, and of requests sent ahead is counted here
+    (docs/adr/0561).
     """
 
     def __init__(self, read_seconds: float, **given: Any) -> None:
         super().__init__(**given)
         self._read_seconds = read_seconds
         self._half_closed = False
+        self._moved = self._too_large = False
+        self._idle = 0
+        """Bytes received since a head was complete, a piece of a body came, or a request ended."""
         self._questions: list[asyncio.TimerHandle] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -112,13 +125,42 @@ class _Protocol(HttpToolsProtocol):
         self._questions = [self.loop.call_later(seconds, self._ask) for seconds in _ASKED_SECONDS]
         return True
 
+    def data_received(self, data: bytes) -> None:
+        self._moved = False
+        super().data_received(data)
+        self._idle = 0 if self._moved else self._idle + len(data)
+        if self._idle > _HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._arrival.expect()
 
+    def on_headers_complete(self) -> None:
+        self._moved = True
+        size = len(self.url) + sum(len(name) + len(value) + _FIELD_BYTES for name, value in self.headers)
+        self._too_large = size > _HEAD_BYTES
+        if self._too_large or len(self.pipeline) >= _AHEAD:
+            raise ValueError("more than is held")  # the parser ends, and `send_400_response` is called
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._moved = True
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._moved = True
         self._arrival.end()
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._too_large:
+            self._refuse(_TOO_LARGE)
+        else:
+            super().send_400_response(msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """None: a request to change the protocol is answered as any other."""
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -127,8 +169,12 @@ class _Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _late(self) -> None:
+        self._refuse(_TIMEOUT)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Close, with an answer where none to an earlier request is under way."""
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_TIMEOUT)
+            self.transport.write(answer)
         self.transport.close()
 
     def _unanswered(self) -> bool:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -135,8 +136,24 @@ def _json(event: Any, **_: Any) -> bytes:
     return msgspec.json.encode(event, enc_hook=repr)
 
 
+class _Foreign(logging.Formatter):
+    """What libraries log through the standard library, as a line of JSON like any other."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "library": record.name,
+            "message": record.getMessage(),
+            "event": "library_message",
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _json(line).decode()
+
+
 def configure_logs(level: str = "info") -> None:
-    """JSON lines on standard error, for SISF and for uvicorn. Bodies and keys are never logged."""
+    """JSON lines on standard error, for SISF and for the libraries that it uses. Bodies and keys are never logged."""
     number = _LEVELS[level]
     structlog.configure(
         processors=[
@@ -150,4 +167,7 @@ def configure_logs(level: str = "info") -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(number, logging.WARNING), format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Foreign())
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler])
+    logging.captureWarnings(True)

@@ -206,11 +206,19 @@ def test_neighbouring_texts_of_the_system_are_read_together(place: str) -> None:
     assert text_in_view(request, match.segment, match.view) == "\n".join(cut)  # what differs by request is not in it
 
 
-def test_other_messages_of_others_are_read_apart() -> None:
-    parts = [
-        Message(Role.TOOL, text, f"messages[{number}].content") for number, text in enumerate(["zanzibar", "payload"])
-    ]
-    assert not compiled(pattern(r"zanzibar\s+payload")).inspect(parts, Direction.PROMPT).blocked
+@pytest.mark.parametrize("place", ["messages[{}].content", "input[{}].output", "output[{}].content[0].text"])
+@pytest.mark.parametrize("role", [Role.ASSISTANT, Role.TOOL])
+def test_messages_of_one_speaker_side_by_side_are_read_together(role: Role, place: str) -> None:
+    halves = [Message(role, text, place.format(number)) for number, text in enumerate(["zanzibar", "payload"])]
+    policy_set = compiled(pattern(r"zanzibar\s+payload"))
+    request = [*halves, Message(Role.USER, "Go.", "messages[9].content")]
+    for messages in (halves, request):
+        decision = policy_set.inspect(messages, Direction.PROMPT)
+        assert decision.blocked
+        (match,) = decision.matches
+        assert text_in_view(messages, match.segment, match.view) == "zanzibar\npayload"
+    between = Message(next(other for other in Role if other is not role), "and", place.format(5))
+    assert not policy_set.inspect([halves[0], between, halves[1]], Direction.PROMPT).blocked
 
 
 def test_what_was_said_in_several_turns_is_not_remembered_as_said_in_one() -> None:

@@ -51,7 +51,7 @@ _VIEW_NAMES = {
     "keys right": "keys moved by one",
     **{f"shift {k}": f"letters shifted by {k}" for k in range(1, 26)},
     TURN: "the parts of the turn taken together",
-    CONVERSATION: "the user's turns taken together",
+    CONVERSATION: "turns of one speaker taken together",
 }
 
 

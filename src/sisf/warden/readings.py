@@ -6,6 +6,7 @@ The Warden reads a request so, and so does whoever tries a policy on texts: what
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,10 @@ _MESSAGE = re.compile(r"(?:messages|input|choices|output|tools|functions)\[\d+\]
 TURN = "turn"
 """The view of several texts of one turn taken together."""
 CONVERSATION = "conversation"
-"""The view of several turns of the user taken together, without what others say between them."""
+"""The view of several turns of one speaker taken together: those of the user without what others say between them."""
 _JOINED = (TURN, CONVERSATION)
 TOGETHER = 1_000
-"""Characters of the user's turns that are read together, about as many as one window of an embedder holds."""
+"""Characters of several turns that are read together, about as many as one window of an embedder holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,23 @@ def fine(view: View, embedder: Embedder) -> list[Window]:
 
 
 def joined(messages: Sequence[Message]) -> Iterator[Joined]:
-    """What is split over several texts, read as one: the texts of each turn, and what the user says in turns that
-    others part."""
+    """What is split over several texts, read as one: the texts of each turn, what the user says in turns that others
+    part, and what the model, or tools, say in messages that stand side by side."""
     turns = list(_turns(messages))
     for turn in turns:
         if len(turn) > 1:
             yield Joined(_text(messages, turn), tuple(turn), TURN)
-    yield from _conversation(messages, [turn for turn in turns if messages[turn.start].role is Role.USER])
+    for said in _spoken(messages, turns):
+        yield from _conversation(messages, said)
+
+
+def _spoken(messages: Sequence[Message], turns: Sequence[range]) -> Iterator[list[range]]:
+    """The turns of one speaker that are read together: all of the user, and neighbouring ones of the model or tools,
+    which APIs and templates of chats put together."""
+    yield [turn for turn in turns if messages[turn.start].role is Role.USER]
+    for role, side_by_side in groupby(turns, lambda turn: messages[turn.start].role):
+        if role in (Role.ASSISTANT, Role.TOOL):
+            yield list(side_by_side)
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[range]:
@@ -100,10 +111,10 @@ def _turns(messages: Sequence[Message]) -> Iterator[range]:
 
 
 def _conversation(messages: Sequence[Message], turns: Sequence[range]) -> Iterator[Joined]:
-    """Groups of the user's turns, so that neighbouring turns of half of `TOGETHER` stand in one of them.
+    """Groups of one speaker's turns, so that neighbouring turns of half of `TOGETHER` stand in one of them.
 
     Made from the first turn on, so that what is said next changes the last group alone. Together they are at most three
-    times what the user said; of a turn that is too long its end stands with what follows, its beginning with what was
+    times what was said; of a turn that is too long its end stands with what follows, its beginning with what was
     before.
     """
     texts = [_text(messages, turn) for turn in turns]

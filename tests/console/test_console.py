@@ -1,5 +1,6 @@
 """The oversight pages: escaped, guarded by role, and able to undo."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -207,6 +208,23 @@ def test_a_token_that_can_be_guessed_waits_with_the_guesses(store: Store) -> Non
 def test_sessions_end(store: Store) -> None:
     client = client_of(store, token=TOKEN, settings=Admin(session_minutes=1e-9))
     client.post("/login", data={"token": TOKEN}, headers=OWN)
+    assert client.get("/").status_code == 401
+
+
+@pytest.mark.parametrize("change", [{"role": "viewer"}, {"tenant": "acme"}, {"revoked": "now"}])
+def test_a_session_ends_when_what_its_key_may_changes(
+    store: Store, tmp_path: Path, change: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sisf.gateway.identity._RELOAD_SECONDS", 0.0)
+    path = tmp_path / "keys.json"
+    keys = KeyFile(path)
+    secret, _ = keys.create(principal="ann", role="admin")
+    client = client_of(store, keys=keys)
+    client.post("/login", data={"token": secret}, headers=OWN)
+    assert client.get("/").status_code == 200
+    held = json.loads(path.read_text())
+    held["keys"][0].update(change)
+    path.write_text(json.dumps(held))
     assert client.get("/").status_code == 401
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sisf.errors import ConfigurationError, HttpFailure
 from sisf.exchange import Sender
 from sisf.gateway.addresses import counted_as, told_apart
+from sisf.gateway.headers import fields
 from sisf.gateway.identity import Doorkeeper, KeyFile, named_by_body
 from sisf.pipeline import Caller
 from sisf.settings import load
@@ -41,6 +42,20 @@ def principal(peer: str, headers: dict[bytes, bytes], **overrides: Any) -> str:
 )
 def test_only_trusted_proxies_are_believed(peer: str, forwarded: bytes, found: str) -> None:
     assert principal(peer, {b"x-forwarded-for": forwarded}, **PROXIES) == f"anonymous@{found}"
+
+
+@given(st.lists(st.sampled_from([b"1.1.1.1", b"9.9.9.9", b"10.0.0.7", b"nonsense"]), min_size=1, max_size=5), st.data())
+def test_hops_on_lines_of_their_own_are_hops_as_well(hops: list[bytes], data: st.DataObject) -> None:
+    """Some proxies add a line below the one that they were given, instead of a hop to it."""
+    lines, rest = [], hops
+    while rest:
+        count = data.draw(st.integers(1, len(rest)))
+        lines.append((b"x-forwarded-for", b", ".join(rest[:count])))
+        rest = rest[count:]
+    headers = fields([(b"host", b"localhost"), *lines])
+    joined = {b"host": b"localhost", b"x-forwarded-for": b", ".join(hops)}
+    assert headers == joined
+    assert principal("10.0.0.1", headers, **PROXIES) == principal("10.0.0.1", joined, **PROXIES)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,6 +40,36 @@ def test_a_broken_key_file_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"keys\.json"):
         KeyFile(path).keys()
+
+
+def test_changes_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    """The console, in the gateway, and the command line change one file: a revocation must not be lost."""
+    path = tmp_path / "keys.json"
+    doomed = [KeyFile(path).create(principal=f"doomed-{i}")[1].id for i in range(8)]
+    with ThreadPoolExecutor(16) as pool:
+        made = [pool.submit(lambda i=i: KeyFile(path).create(principal=f"new-{i}")) for i in range(8)]  # type: ignore[misc]
+        ended = [pool.submit(KeyFile(path).revoke, key_id) for key_id in doomed]
+        wanted = {f.result()[1].id for f in made}
+        assert {f.result().id for f in ended} == set(doomed)
+    keys = KeyFile(path).keys()
+    assert {key.id for key in keys if key.revoked} == set(doomed)
+    assert {key.id for key in keys if not key.revoked} == wanted
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_breaks_while_it_is_used_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sisf.gateway.identity._RELOAD_SECONDS", 0.0)
+    path = tmp_path / "keys.json"
+    secret, key = KeyFile(path).create()
+    used = KeyFile(path)
+    assert used.find(secret) is not None
+    good = path.read_text()
+    path.write_text(good[:-20])
+    assert used.find(secret) is not None
+    assert used.find("sk-wrong") is None
+    path.write_text(good)
+    KeyFile(path).revoke(key.id)
+    assert used.find(secret) is None
 
 
 def test_only_valid_keys_pass_and_they_say_who_it_is(tmp_path: Path) -> None:

@@ -144,8 +144,11 @@ def _handlers(pages: Pages) -> dict[Any, Any]:
 
 
 def create_sessions(settings: Admin, keys: KeyFile | None) -> Sessions:
-    """Sessions that end with the key that began them."""
-    valid = keys.valid if keys is not None else (lambda _key_id: True)
+    """Sessions that end with the key that began them, or with what it may."""
+
+    def valid(who: Who) -> bool:
+        return keys is None or keys.opens(who.key_id, who.role, who.tenant)
+
     return Sessions(settings.session_minutes * 60, valid=valid)
 
 

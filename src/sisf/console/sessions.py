@@ -37,9 +37,9 @@ class Sessions:
         seconds: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        valid: Callable[[str], bool] = lambda _key: True,
+        valid: Callable[[Who], bool] = lambda _who: True,
     ) -> None:
-        """`valid` says whether a key may still be used: a session ends with the key that began it."""
+        """`valid` says whether the key that began a session still opens the console as it did: else it ends."""
         self.seconds = seconds
         self._clock = clock
         self._valid = valid
@@ -97,7 +97,7 @@ class Sessions:
         return who if self._clock() < ends else None
 
     def _lasts(self, session: Session) -> bool:
-        return self._clock() < session.ends and (not session.who.key_id or self._valid(session.who.key_id))
+        return self._clock() < session.ends and (not session.who.key_id or self._valid(session.who))
 
 
 def _hash(session: str) -> str:

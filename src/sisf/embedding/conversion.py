@@ -1,8 +1,7 @@
 """A converted model in the user's cache: made once, whole or not at all, by one process at a time."""
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import structlog
 
 from sisf.embedding.runtime import open_session
 from sisf.errors import ModelError
-from sisf.settings.cached import read_verified, write_verified
+from sisf.settings.cached import only_one_process, read_verified, write_verified
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share that is done, 0 to 1."""
@@ -37,7 +36,7 @@ def cached_session(path: Path, convert: Callable[[Progress], bytes], progress: P
         return session
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one_process(path.with_suffix(".lock")):
+        with only_one_process(path.with_suffix(".lock")):
             session = _open_cached(path, threads)  # another process may have made it while we waited
             if session is None:
                 model = _convert(convert, progress)
@@ -77,16 +76,3 @@ def _write_if_possible(path: Path, model: bytes) -> None:
 
 def _warn_uncached(path: Path, error: OSError) -> None:
     _log.warning("embedding_model_not_cached", path=str(path), reason=str(error))
-
-
-@contextlib.contextmanager
-def _only_one_process(path: Path) -> Iterator[None]:
-    """An advisory lock, freed by the system when its holder dies. Where there is none, two may convert: harmless."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

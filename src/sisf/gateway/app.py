@@ -29,6 +29,7 @@ from sisf.gateway.failures import noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Oversight
 from sisf.gateway.forward import PassThrough, known_paths
+from sisf.gateway.headers import fields
 from sisf.gateway.health import Health
 from sisf.gateway.identity import Doorkeeper
 from sisf.gateway.openapi import document
@@ -130,11 +131,11 @@ class Gateway:
     async def _models(self, request: Request) -> Response:
         path = request.scope["path"].removeprefix("/v1")
         try:
-            self.core.door.identify(dict(request.scope["headers"]), client_of(request.scope))
+            self.core.door.identify(fields(request.scope["headers"]), client_of(request.scope))
             status, headers, body = await self.core.upstream.models(
                 path,
                 self.core.settings.limits.body_bytes,
-                client_headers=dict(request.scope["headers"]),
+                client_headers=fields(request.scope["headers"]),
                 query=query_of(request.scope),
             )
             return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
@@ -149,7 +150,7 @@ class Gateway:
         return JSONResponse(document())
 
     async def _ready(self, request: Request) -> Response:
-        headers = dict(request.scope["headers"])
+        headers = fields(request.scope["headers"])
         if not self.core.settings.keys.file:
             try:
                 self.core.door.may_watch(headers, client_of(request.scope))
@@ -160,7 +161,7 @@ class Gateway:
 
     async def _metrics(self, request: Request) -> Response:
         try:
-            self.core.door.may_watch(dict(request.scope["headers"]), client_of(request.scope))
+            self.core.door.may_watch(fields(request.scope["headers"]), client_of(request.scope))
         except HttpFailure as error:
             return _json(error.status, openai_error(error.status, error.code, error.message))
         await self._store_metrics.refresh()

@@ -11,7 +11,7 @@ from sisf.gateway.core import Core
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.exchange_handler import JSON, ExchangeHandler
 from sisf.gateway.failures import noticed, retry_after
-from sisf.gateway.headers import turn_headers
+from sisf.gateway.headers import fields, turn_headers
 from sisf.pipeline import Turn
 
 _QUERY = re.compile(rb"(?:[A-Za-z0-9._~=&:@,/-]|%(?:2[1-9A-Fa-f]|3[A-Fa-f]|40|5[B-Fb-f]|60|7[B-Eb-e])){0,256}")
@@ -42,7 +42,7 @@ class Endpoint:
         core.metrics.in_flight += 1
         started = time.perf_counter()
         try:
-            headers: Mapping[bytes, bytes] = dict(scope["headers"])
+            headers: Mapping[bytes, bytes] = fields(scope["headers"])
             caller = core.admit(scope, headers)
             body = await core.document(scope, receive, caller)
             watch = DisconnectWatch(receive, out)

@@ -10,6 +10,7 @@ from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.endpoint import query_of
 from sisf.gateway.failures import noticed, retry_after
+from sisf.gateway.headers import fields
 from sisf.gateway.upstream import Reply
 from sisf.pipeline import Caller
 
@@ -42,7 +43,7 @@ class PassThrough:
         watch: DisconnectWatch | None = None
         self._core.metrics.in_flight += 1
         try:
-            headers: Mapping[bytes, bytes] = dict(scope["headers"])
+            headers: Mapping[bytes, bytes] = fields(scope["headers"])
             caller = self._core.admit(scope, headers)
             body = await self._core.body(scope, receive, caller)
             watch = DisconnectWatch(receive, out)

@@ -1,9 +1,23 @@
 """What the gateway's answers say in their headers."""
 
+from collections.abc import Sequence
+
 from sisf.pipeline import Turn
 
 _NAMED = 100
 """Places that a header names at most."""
+
+
+def fields(given: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers of a request by their names; lines of one name are one list (RFC 9110, 5.3), as proxies make them
+    that add a line of their own below the one that they were given."""
+    found = dict(given)
+    if len(found) != len(given):
+        lines: dict[bytes, list[bytes]] = {}
+        for name, value in given:
+            lines.setdefault(name, []).append(value)
+        found = {name: b", ".join(values) for name, values in lines.items()}
+    return found
 
 
 def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:

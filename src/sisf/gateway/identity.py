@@ -1,16 +1,19 @@
 """Who is calling: keys (kept as hashes in one file), the tenant and principal behind each, and what each may do."""
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from sisf.errors import ConfigurationError, HttpFailure, reason
 from sisf.exchange import Sender
@@ -18,8 +21,10 @@ from sisf.gateway.addresses import Proxies, counted_as, told_apart
 from sisf.gateway.browsers import refuse_foreign
 from sisf.pipeline.caller import ANONYMOUS, Caller, Role
 from sisf.settings import Settings
+from sisf.settings.cached import only_one_process
 from sisf.text.remembered import remembered
 
+_log = structlog.get_logger("sisf.gateway")
 _CALLERS = ("client", "admin", "probe")
 _PREFIX = "sk-sisf-"
 _RELOAD_SECONDS = 1.0
@@ -86,15 +91,13 @@ class KeyFile:
             requests_per_minute=requests_per_minute,
             body_bytes=body_bytes,
         )
-        with self._lock:
-            self._load(fresh=True)
+        with self._changing():
             self._save([*self._keys.values(), key])
         return secret, key
 
     def revoke(self, key_id: str) -> Key:
         """End a key for good. Raises `ConfigurationError` when there is none of that id."""
-        with self._lock:
-            self._load(fresh=True)
+        with self._changing():
             found = next((key for key in self._keys.values() if key.id == key_id), None)
             if found is None:
                 raise ConfigurationError(f"{self._path}: there is no key {key_id!r}; `sisf key list` shows them")
@@ -104,14 +107,35 @@ class KeyFile:
 
     def find(self, secret: str) -> Key | None:
         """The valid key for what a client sent, if there is one."""
-        self._load(fresh=False)
+        self._look()
         key = self._keys.get(_hash(secret))
         return key if key is not None and not key.revoked else None
 
-    def valid(self, key_id: str) -> bool:
-        """Whether there is a key of that id that is not revoked."""
-        self._load(fresh=False)
-        return any(key.id == key_id and not key.revoked for key in self._keys.values())
+    def opens(self, key_id: str, role: str, tenant: str) -> bool:
+        """Whether a key of that id is not revoked, and still has the role and is limited to the tenant."""
+        self._look()
+        wanted = (key_id, role, tenant)
+        return any((key.id, key.role, key.limited_to) == wanted for key in self._keys.values() if not key.revoked)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else changes the file meanwhile, in this process or another: a change that they made is not lost."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock, only_one_process(self._path.with_name(self._path.name + ".lock")):
+                self._load(fresh=True)
+                yield
+        except OSError as error:
+            raise ConfigurationError(f"{self._path}: cannot be written: {error.strerror}") from None
+
+    def _look(self) -> None:
+        """Read what changed. While the file cannot be read, the keys that were read before stay."""
+        try:
+            self._load(fresh=False)
+        except ConfigurationError as error:
+            if self._stamp is None:
+                raise
+            _log.error("keys_not_read", reason=str(error))
 
     def _load(self, *, fresh: bool) -> None:
         if not fresh and time.monotonic() < self._next:
@@ -133,15 +157,11 @@ class KeyFile:
 
     def _save(self, keys: Sequence[Key]) -> None:
         temporary = self._path.with_name(self._path.name + ".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump({"keys": [asdict(key) for key in keys]}, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except OSError as error:
-            raise ConfigurationError(f"{self._path}: cannot be written: {error.strerror}") from None
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
         self._load(fresh=True)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -45,3 +46,16 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _digest_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
+
+
+@contextlib.contextmanager
+def only_one_process(path: Path) -> Iterator[None]:
+    """An advisory lock, freed by the system when its holder dies. Where there is none (Windows) nothing is held."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -27,6 +27,7 @@ from sisf.policy import (
     Status,
 )
 from sisf.store import ExchangeRecord, open_store
+from sisf.synthesis.lines import NARROW
 from sisf.verdict import Outcome, Verdict
 
 Sisf = Callable[..., Result]
@@ -241,6 +242,32 @@ def test_a_narrow_terminal_cuts_no_id_and_drops_no_description(
     told = sisf("policy", "list").stdout
     assert "cave  active" in told
     assert "Asks the cave to open" in told
+
+
+def test_narrow_policies_of_one_hazard_stand_on_one_line(sisf: Sisf, store: str) -> None:
+    opened = open_store(store)
+    policies = [
+        Policy(
+            Pattern(f"door {number}"),
+            Action.BLOCK,
+            Direction.PROMPT,
+            "Requests nearly like one that breached the model",
+            id=f"door-{number}",
+            status=Status.ACTIVE,
+            provenance=Provenance((f"breach-{number}",), NARROW),
+            gate_report=GateReport(True),
+        )
+        for number in range(3)
+    ]
+    opened.policies.commit(Change(tuple(policies), "loop", "learned"), expected=1)
+    opened.close()
+    told = sisf("policy", "list").stdout
+    assert "3 narrow" in told
+    assert "Requests nearly like one of 3 that breached the model" in told
+    assert "4 active, revision 2 (in 2 lines" in told
+    assert "door-1" not in told
+    assert "door-1" in sisf("policy", "list", "--each").stdout
+    assert len(json.loads(sisf("policy", "list", "--json").stdout)["policies"]) == 4
 
 
 def test_exchanges_are_searched_explained_and_exported(sisf: Sisf, store: str, tmp_path: Path) -> None:

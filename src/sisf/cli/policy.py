@@ -35,11 +35,17 @@ Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the au
 @app.command("list")
 def list_policies(
     status: Annotated[str, typer.Option(help="active, shadow, proposed, retired, rejected or all.")] = "active",
+    each: Annotated[
+        bool, typer.Option("--each", help="A line for each narrow policy, not one for each hazard.")
+    ] = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the policies of one status."""
+    """List the policies of one status. Narrow ones, each for requests nearly like one that breached the model, stand on
+    one line for each hazard.
+    """
+    from sisf.cli.policy_list import HEADINGS, lines
     from sisf.policy import Status
 
     wanted = None if status == "all" else _status(status)
@@ -51,10 +57,11 @@ def list_policies(
 
         emit({"revision": revision, "policies": [_brief(to_dict(p)) for p in policies]})
         return
-    headings = ("id", "status", "action", "side", "kind", "hazard", "in plain words")
-    rows = [(p.id, p.status, p.action, p.direction, p.kind, p.hazard.label, shown(p.description)) for p in policies]
-    print_rows(headings, rows, empty="there are none; `--status all` lists every policy")
-    console().print(f"{len(policies)} {Status(wanted).value if wanted else 'in all'}, revision {revision}", style="dim")
+    rows = lines(policies, each=each)
+    print_rows(HEADINGS, rows, empty="there are none; `--status all` lists every policy")
+    total = f"{len(policies)} {Status(wanted).value if wanted else 'in all'}, revision {revision}"
+    folded = "" if len(rows) == len(policies) else f" (in {len(rows)} lines; `--each` lists every one)"
+    console().print(total + folded, style="dim")
 
 
 @app.command()

@@ -102,6 +102,16 @@ def test_a_client_that_is_gone_before_its_answer_is_noticed() -> None:
         assert LEFT.wait(30)
 
 
+def test_interim_responses_are_for_who_knows_them() -> None:
+    for version, heard in ((b"1.1", b"HTTP/1.1 100 Continue"), (b"1.0", b"HTTP/1.1 200 OK")):
+        request = b"POST / HTTP/" + version + b"\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+        with Background(app) as server:
+            host, port = server.url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port)), timeout=20) as client:
+                client.sendall(request + b"hi")
+                assert client.recv(1000).startswith(heard)
+
+
 def test_half_a_request_at_the_end_is_closed() -> None:
     with Background(app) as server:
         assert talk(server, HEAD + b"content-length: 10\r\n\r\n12345") == b""

@@ -35,6 +35,30 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_any_encoding_of_a_terminal_will_do(tmp_path: Path, encoding: str) -> None:
+    """What it lacks is shown as `?`, and JSON is JSON all the same."""
+    own = {"env": {"PYTHONIOENCODING": encoding}, "encoding": encoding}
+    listed = sisf("data", "list", cwd=tmp_path, **own)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "benign_reference" in listed.stdout
+    store = f"sqlite:///{tmp_path}/sisf.db"
+    open_store(store).close()
+    checked = sisf("check", "Gr\u00fc\u00dfe \u2013 \u6f22", "--json", "--store", store, cwd=tmp_path, **own)
+    assert json.loads(checked.stdout.encode("ascii"))["action"] == "allow"
+
+
+def test_standard_input_is_read_as_files_are(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/sisf.db"
+    open_store(store).close()
+    (tmp_path / "latin").write_bytes("Gr\u00fc\u00dfe".encode("latin-1"))
+    with (tmp_path / "latin").open() as given:
+        done = sisf("check", "-", "--store", store, cwd=tmp_path, stdin=given)
+    assert "standard input: cannot be read: it is not text in UTF-8 (byte 3)" in complaint(done)
+    closed = sisf("check", "-", "--store", store, cwd=tmp_path, preexec_fn=lambda: os.close(0))
+    assert "standard input: cannot be read: it is closed" in complaint(closed)
+
+
 @pytest.mark.smoke
 def test_version(tmp_path: Path) -> None:
     done = sisf("--version", cwd=tmp_path)

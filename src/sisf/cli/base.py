@@ -2,8 +2,10 @@
 
 import errno
 import getpass
+import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -120,17 +122,32 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def text_of(file: Path) -> str:
-    """What a text file holds. Raises `DataError` when it cannot be read."""
+def text_of(file: Path | None) -> str:
+    """What a text file, or (None) standard input, holds: UTF-8, whatever the locale.
+
+    Raises `DataError` when it cannot be read.
+    """
     try:
-        return file.read_text(encoding="utf-8")
+        if file is not None:
+            return file.read_text(encoding="utf-8")
+        if sys.stdin is None:
+            raise DataError("standard input: cannot be read: it is closed")
+        return sys.stdin.buffer.read().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {reason(error)}") from None
+        raise DataError(f"{file or 'standard input'}: cannot be read: {reason(error)}") from None
+
+
+def say_what_can_be_said() -> None:
+    """Let no character that the terminal's encoding lacks end a command: it is shown as `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def emit(data: Any) -> None:
-    """Print JSON for a script."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    """Print JSON for a script: UTF-8, or ASCII with escapes where standard output has another encoding."""
+    other = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=other, default=str))
 
 
 def load_settings(config: Path | None, **overrides: Any) -> "Settings":

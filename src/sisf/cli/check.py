@@ -1,6 +1,5 @@
 """`sisf check`: what the Warden says of a text, explained."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +54,7 @@ def _text(text: str, file: Path | None) -> str:
             raise ConfigurationError("give a text or --file, not both")
         return text_of(file)
     if text == "-":
-        return sys.stdin.read()
+        return text_of(None)
     if not text:
         raise ConfigurationError("nothing to check: give a text, `-` for standard input, or --file FILE")
     return text

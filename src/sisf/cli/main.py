@@ -29,7 +29,7 @@ from sisf.cli import (
     serve,
     session,
 )
-from sisf.cli.base import SisfGroup
+from sisf.cli.base import SisfGroup, say_what_can_be_said
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,6 +83,7 @@ app.add_typer(session.app, name="session")
 
 def main() -> None:
     """Entry point."""
+    say_what_can_be_said()
     if completion.VARIABLE in os.environ:
         completion.prepare()
     app(prog_name="sisf")

@@ -142,6 +142,8 @@ class _Protocol(HttpToolsProtocol):
         self._too_large = size > _HEAD_BYTES
         if self._too_large or len(self.pipeline) >= _AHEAD:
             raise ValueError("more than is held")  # the parser ends, and `send_400_response` is called
+        if self.parser.get_http_version() != "1.1":
+            self.expect_100_continue = False  # HTTP/1.0 has no interim responses
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -13,7 +13,7 @@ from sisf.embedding.base import Vectors
 from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import LimitExceeded, TooLongToInspect
 from sisf.exchange import Sender
-from sisf.fair_pool import MARGIN
+from sisf.fair_pool import MARGIN, OutOfTime
 from sisf.policy import Direction, Policy, Snapshot
 from sisf.settings import Limits, OnFailure, load
 from sisf.warden import Warden
@@ -107,4 +107,24 @@ def test_the_pace_is_measured_on_what_ships() -> None:
     warden._pace._cost = lambda: next(ticks)
     warden._pace.measure(warden.policy_set, Direction.PROMPT, "")
     assert warden._pace.seconds == pytest.approx(3.0 / 3_000)
+    warden.close()
+
+
+def test_measuring_the_pace_gives_way_and_is_done_anew_when_it_was_ended() -> None:
+    warden, _ = warden_with(near("the marrow of the matter"))
+    warden._pace._measured = None
+    before, steps = warden._pace.seconds, 0
+
+    def pause(most: int) -> None:
+        nonlocal steps
+        steps += 1
+        if steps > most:
+            raise OutOfTime
+
+    with pytest.raises(OutOfTime):
+        warden._pace.measure(warden.policy_set, Direction.PROMPT, "", lambda: pause(5))
+    assert warden._pace.seconds == before
+    warden._pace.measure(warden.policy_set, Direction.PROMPT, "", lambda: pause(1_000_000))
+    assert warden._pace.seconds != before
+    assert steps > 20
     warden.close()

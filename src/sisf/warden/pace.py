@@ -7,6 +7,7 @@ from functools import cache
 from sisf import corpus
 from sisf.exchange import Message, Role
 from sisf.policy import Direction
+from sisf.text.views import go_on
 from sisf.warden.policy_set import PolicySet
 
 ASSUMED_SECONDS = 100e-6
@@ -38,24 +39,33 @@ class Pace:
         """Seconds for so many characters of which nothing is known."""
         return chars * (self.seconds if semantic else PLAIN_SECONDS)
 
-    def measure(self, policy_set: PolicySet, direction: Direction, tenant: str) -> None:
-        """Look at a sample with the policies in force, unless that was done of late."""
-        began = self._clock()
-        if self._measured is not None and began - self._measured < _VALID_SECONDS:
+    def measure(
+        self, policy_set: PolicySet, direction: Direction, tenant: str, pause: Callable[[], None] = go_on
+    ) -> None:
+        """Look at a sample with the policies in force, unless that was done of late.
+
+        `pause` is called between the steps; what it raises ends them, and the next one who asks looks anew.
+        """
+        began, before = self._clock(), self._measured
+        if before is not None and began - before < _VALID_SECONDS:
             return
         self._measured = began
-        looks = [self._look(policy_set, direction, tenant) for _ in range(_LOOKS)]
+        try:
+            looks = [self._look(policy_set, direction, tenant, pause) for _ in range(_LOOKS)]
+        except BaseException:
+            self._measured = before
+            raise
         if all(looks):
             self.seconds = min(looks)
 
-    def _look(self, policy_set: PolicySet, direction: Direction, tenant: str) -> float:
+    def _look(self, policy_set: PolicySet, direction: Direction, tenant: str, pause: Callable[[], None]) -> float:
         """Seconds a character of the next piece of the sample; 0.0 where no embedder is asked."""
         text = _sample()
         start = self._from % max(1, len(text) - _SAMPLE_CHARS)
         self._from += _SAMPLE_CHARS  # another piece each time: vectors are remembered
         piece = text[start : start + _SAMPLE_CHARS]
         cost = self._cost()
-        inspection = policy_set.begin((Message(Role.USER, piece),), direction, tenant, remember=False)
+        inspection = policy_set.begin((Message(Role.USER, piece),), direction, tenant, remember=False, pause=pause)
         inspection.heuristics()
         if not inspection.needs_semantics:
             return 0.0

@@ -230,7 +230,7 @@ class Warden:
         """Go on only where what is left can be done in time."""
         work = inspection.work
         if work > _INLINE_CHARS:
-            self._pace.measure(policy_set, inspection.direction, inspection.tenant)
+            self._pace.measure(policy_set, inspection.direction, inspection.tenant, turn.pause)
         try:
             turn.needs(work * self._pace.seconds)
         except Unaffordable as error:

@@ -114,7 +114,8 @@ def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
             cells = zip(headings[1:-1], row[1:-1], strict=True)
             said = [f"{name} {cell}" if cell.rstrip("%").isdigit() else cell for name, cell in cells if cell]
             out.print(f"{row[0]}  {', '.join(said)}", style="bold")
-            out.print(f"  {row[-1]}")
+            if row[-1]:
+                out.print(f"  {row[-1]}")
 
 
 def moment(time: datetime) -> str:

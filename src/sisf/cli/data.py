@@ -1,12 +1,12 @@
 """`sisf data`: the known public data sets, other people's tables, and what is contaminated."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import JsonOption, StoreOption, console, emit, group, shown, store_of
+from sisf.cli.base import JsonOption, StoreOption, emit, group, print_rows, shown, store_of
 
 if TYPE_CHECKING:
     from sisf.datasets.columns import Columns
@@ -22,8 +22,6 @@ _ALL = 1_000_000
 @app.command("list")
 def list_sets(json: JsonOption = False) -> None:
     """List the known public sets, those that ship, and those on this machine."""
-    from rich.table import Table
-
     from sisf import datasets
     from sisf.datasets.catalogue import SHIPPED
     from sisf.datasets.sources import SOURCES
@@ -38,20 +36,22 @@ def list_sets(json: JsonOption = False) -> None:
     if json:
         emit({"sets": rows})
         return
-    table = Table("set", "where", "rows", "MB", "licence", "pinned", "source", "what", box=None, pad_edge=False)
-    for row in rows:
-        pin = row.get("content") or row.get("file") or ""
-        table.add_row(
-            row["name"],
-            "shipped" if row["here"] == "shipped" else "here" if row["here"] else "–",
-            str(row.get("rows") or "–"),
-            f"{row['bytes'] / 1e6:.1f}" if row.get("bytes") else "–",
-            row.get("licence", "–"),
-            pin[:12] if pin else "unpinned" if "content" in row else "–",
-            row.get("repository", "–"),
-            row["what"],
-        )
-    console().print(table)
+    headings = ("set", "where", "rows", "MB", "licence", "pinned", "source", "what")
+    print_rows(headings, map(_cells, rows), empty="no set is known")
+
+
+def _cells(row: dict[str, Any]) -> Sequence[str]:
+    pin = row.get("content") or row.get("file") or ""
+    return (
+        row["name"],
+        "shipped" if row["here"] == "shipped" else "here" if row["here"] else "–",
+        str(row.get("rows") or "–"),
+        f"{row['bytes'] / 1e6:.1f}" if row.get("bytes") else "–",
+        row.get("licence", "–"),
+        pin[:12] if pin else "unpinned" if "content" in row else "–",
+        row.get("repository", "–"),
+        row["what"],
+    )
 
 
 def _known(name: str, source: "Source") -> dict[str, Any]:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, load_settings, shown, store_of
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    console,
+    emit,
+    load_settings,
+    print_rows,
+    shown,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
@@ -57,8 +67,6 @@ def fleet(config: ConfigOption = None, store: StoreOption = None, json: JsonOpti
     """Show who shares the store, which revision each enforces, and how far behind it is."""
     from datetime import UTC, datetime
 
-    from rich.table import Table
-
     with store_of(config, store) as opened:
         nodes, latest = opened.nodes.list(), opened.policies.snapshot().revision
     now = datetime.now(UTC)
@@ -77,9 +85,11 @@ def fleet(config: ConfigOption = None, store: StoreOption = None, json: JsonOpti
     if json:
         emit({"revision": latest, "nodes": rows})
         return
-    table = Table("node", "role", "address", "revision", "behind", "seen", box=None, header_style="bold")
-    for row in rows:
-        seen = "gone" if row["gone"] else f"{row['seen_seconds_ago']} s ago"
-        table.add_row(*(shown(str(row[k])) for k in ("name", "role", "address", "revision", "behind")), seen)
-    console().print(table)
-    console().print(f"{len(rows)} nodes, the newest revision is {latest}", style="dim")
+    headings = ("name", "role", "address", "revision", "behind")
+    cells = [
+        [*(shown(str(row[k])) for k in headings), "gone" if row["gone"] else f"{row['seen_seconds_ago']} s ago"]
+        for row in rows
+    ]
+    print_rows(("node", *headings[1:], "seen"), cells, empty="no node has signed in to this store yet")
+    nodes_said = "1 node" if len(rows) == 1 else f"{len(rows)} nodes"
+    console().print(f"{nodes_said}, the newest revision is {latest}", style="dim")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, console, emit, group, load_settings, shown
+from sisf.cli.base import ConfigOption, JsonOption, emit, group, load_settings, print_rows, shown
 
 if TYPE_CHECKING:
     from sisf.gateway.identity import Key, KeyFile
@@ -57,16 +57,13 @@ def create(
 @app.command("list")
 def list_keys(file: FileOption = None, config: ConfigOption = None, json: JsonOption = False) -> None:
     """List the keys, revoked ones too. The keys themselves cannot be shown again."""
-    from rich.table import Table
-
     keys = _file(file, config).keys()
     if json:
         emit([_told(key) for key in keys])
         return
-    table = Table("id", "tenant", "principal", "role", "created", "revoked", box=None, pad_edge=False)
-    for key in keys:
-        table.add_row(key.id, shown(key.tenant), shown(key.principal), key.role, key.created, key.revoked)
-    console().print(table)
+    cells = [(k.id, shown(k.tenant), shown(k.principal), k.role, k.created, k.revoked) for k in keys]
+    headings = ("id", "tenant", "principal", "role", "created", "revoked")
+    print_rows(headings, cells, empty="there are none; `sisf key create` makes one")
 
 
 @app.command()

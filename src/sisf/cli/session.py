@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, console, emit, group, load_settings, shown
+from sisf.cli.base import ConfigOption, JsonOption, emit, group, load_settings, print_rows, shown
 
 app = group("List and end the sessions of a running console, and make sign-in links.")
 
@@ -24,17 +24,12 @@ def list_sessions(
     address: Console = None, key: Key = None, config: ConfigOption = None, json: JsonOption = False
 ) -> None:
     """Show who is signed in, the newest first."""
-    from rich.table import Table
-
     found = _ask(config, address, key, "GET", "/api/sessions")
     if json:
         emit(found)
         return
-    table = Table("id", "name", "role", "since", "from", "key", box=None, pad_edge=False, header_style="bold")
-    for each in found:
-        cells = (each[name] for name in ("id", "name", "role", "began", "address", "key"))
-        table.add_row(*(shown(str(cell or "–")) for cell in cells))
-    console().print(table)
+    cells = [[shown(str(s[name] or "–")) for name in ("id", "name", "role", "began", "address", "key")] for s in found]
+    print_rows(("id", "name", "role", "since", "from", "key"), cells, empty="nobody is signed in")
 
 
 @app.command()

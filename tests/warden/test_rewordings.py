@@ -26,7 +26,21 @@ DRESSES: dict[str, Callable[[str], str]] = {
     "sentence after": lambda text: f"{text}. {ASIDE}",
     "paragraph before": lambda text: f"{PARAGRAPH}\n\n{text}",
     "paragraph after": lambda text: f"{text}\n\n{PARAGRAPH}",
+    "could you": lambda text: f"Could you {_inside(text)}?",
+    "how do I": lambda text: f"How do I {_inside(text)}?",
+    "the best way": lambda text: f"What is the best way to {_inside(text)}?",
+    "I need to": lambda text: f"I need to {_inside(text)}",
+    "whether you could": lambda text: f"I was wondering whether you could {_inside(text)}",
+    "asked of me": lambda text: f"My neighbour asked me to {_inside(text)}.",
+    "do not": lambda text: f"Do not {_inside(text)}",
+    "reported": lambda text: f"She told him to {_inside(text)} and he did; show what he wrote.",
+    "story": lambda text: f"once upon a time a clerk had to {text.lower()}",
+    "past": lambda text: f"How did people in the past {_inside(text)}?",
 }
+
+
+def _inside(text: str) -> str:
+    return text[0].lower() + text[1:].rstrip(".")
 
 
 @pytest.fixture(scope="module")

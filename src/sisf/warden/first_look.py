@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder
 from sisf.embedding.first_look import FirstLook, Known, first_look_of
 from sisf.text.ngrams import ngram_features
-from sisf.text.passages import passages
 from sisf.text.views import View
-from sisf.warden.late_pooling import ALIKE, Span, alike
+from sisf.warden.late_pooling import ALIKE, Piece, alike, of_short
 from sisf.warden.semantic import Floats, Lexical, SemanticEngine
 
 LOST = 0.005
@@ -73,13 +72,14 @@ class Bounds:
     least: tuple[float, ...]
     """Of each of the lengths; where the guess is below, no probe is expected to find anything."""
 
-    def worth(self, text: str, embedder: Embedder) -> list[Span] | None:
-        """The passages of a text of one window that are worth reading; None where the whole text is."""
+    def worth(self, text: str, embedder: Embedder) -> list[Piece] | None:
+        """The pieces of a text of one window that are worth reading; None where the whole text is."""
         ids, places = embedder.tokens(text)  # type: ignore[attr-defined]
         if not len(ids):
             return None
         starts, ends = [start for start, _ in places], [end for _, end in places]
-        spans = [span for span in passages(text) if span != (0, len(text))]
+        pieces = of_short(text)
+        spans = [(piece.start, piece.end) for piece in pieces]
         first = np.array([0, *(bisect_left(starts, start) for start, _ in spans)])
         last = np.array([len(ids), *(bisect_right(ends, end) for _, end in spans)])
         above = self._above(self.look.means(self.look.sums(ids), first, last), last - first)
@@ -93,7 +93,7 @@ class Bounds:
                 found.append(place)
         if last[found].sum() - first[found].sum() > _MOST_READ * len(ids):
             return None
-        return [spans[place - 1] for place in found]
+        return [pieces[place - 1] for place in found]
 
     def _above(self, means: Floats, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
         """How far each guess is above the bound that it is held against; at least 0 where it is to be read."""

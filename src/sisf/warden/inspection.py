@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
-from sisf.text.order import order_begins_at
+from sisf.text.inner_requests import imperative
 from sisf.text.views import View, go_on, views
 from sisf.warden.borrowed import Lender
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
 from sisf.warden.first_look import ordinary
-from sisf.warden.late_pooling import Candidates, Span, asked_of_long, in_reach
+from sisf.warden.late_pooling import Candidates, Piece, asked_of_long, in_reach
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined
 
@@ -232,7 +232,7 @@ class Inspection:
                 continue  # (a whole text is remembered as such)
             pieces = self._glanced(window, looked=looked) if short else None
             if pieces is not None:
-                yield from (self._piece(window, span, more) for span in pieces)
+                yield from (self._piece(window, piece, more) for piece in pieces)
                 continue
             candidates = Candidates.of(window.text, (), compiled.semantics, short=True) if short else None
             tokens = None
@@ -259,7 +259,7 @@ class Inspection:
         if in_reach(lent, window.features(), engine, applies):
             yield window
         for piece in candidates.chosen(lent, engine, applies):
-            yield self._piece(window, (piece.start, piece.end), piece.asked + more, order=piece.order)
+            yield self._piece(window, piece, more)
 
     def _read(
         self, window: Window, candidates: Candidates, tokens: TokenVectors | None, more: float
@@ -270,18 +270,18 @@ class Inspection:
         if tokens is None:
             return
         for piece in candidates.chosen(tokens, self.compiled.semantics, self._scope.applies):
-            yield self._piece(window, (piece.start, piece.end), piece.asked + more, order=piece.order)
+            yield self._piece(window, piece, more)
 
-    def _piece(self, window: Window, span: Span, asked: float, *, order: bool | None = None) -> Window:
-        start, end = span
-        whole = window.span[0]
-        said = window.text[start:end]
-        begins = order_begins_at(window.text, start) if order is None else order
-        place = (whole + start, whole + end)
-        return Window(said, window.view, place, asked=asked, order=begins, audited=window.audited)
+    def _piece(self, window: Window, piece: Piece, more: float) -> Window:
+        said = window.text[piece.start : piece.end]
+        place = (window.span[0] + piece.start, window.span[0] + piece.end)
+        asked = piece.asked + more
+        if piece.inside:
+            said = imperative(said)
+        return Window(said, window.view, place, asked=asked, order=piece.order, audited=window.audited)
 
-    def _glanced(self, window: Window, *, looked: bool) -> Sequence[Span] | None:
-        """The passages of a text of one window that a first look leaves to be read; None where the whole is."""
+    def _glanced(self, window: Window, *, looked: bool) -> Sequence[Piece] | None:
+        """The pieces of a text of one window that a first look leaves to be read; None where the whole is."""
         looks = self.compiled.looks
         bounds = self.compiled.bounds(self.direction, self.tenant) if looked and can_be_guessed(window.text) else None
         if bounds is None:

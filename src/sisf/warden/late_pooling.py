@@ -9,14 +9,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log10
+from math import log2, log10
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import TokenVectors, Vectors
+from sisf.text.inner_requests import imperative, inner_requests
 from sisf.text.ngrams import ORDER, located_words
-from sisf.text.order import order_begins_at
+from sisf.text.order import begins_with_order, order_begins_at
 from sisf.text.passages import borders, letters_before, passages, worth
 from sisf.warden.semantic import Floats, SemanticEngine
 
@@ -27,9 +28,14 @@ INNER = (10, 14, 20, 28)
 WHOLE, END, START, BOTH = 0, 1, 2, 3
 """Which ends of a piece are arbitrary, and how many steps of caution that asks for: verbs inside a sentence seldom are
 orders."""
+INSIDE = -1
+"""A request inside a sentence (`sisf.text.inner_requests`); the steps that it asks for: `of_short`."""
+_ASKED_FOR, _TOLD, _HALVED = -0.4, 0.0, 0.4
+"""Steps of caution of a request inside a sentence that asks for it, of one that may only be told of, and for each time
+that it is half of the text. Courtesies make no request more doubtful than it is without them (docs/adr/0570)."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
-CHOSEN_OF_SHORT = {(WHOLE,): 2}
+CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE,): 2}
 """The same for a text that fits into one window."""
 _OFF = {True: 6.0, False: 20.0}
 """Steps of caution by which the pooled vector of a piece that is found may be below the threshold, of probes and of
@@ -48,10 +54,12 @@ class Piece:
 
     start: int
     end: int
-    asked: int
+    asked: float
     """Steps of caution: honest sentences cut in two say odd things."""
     order: bool
     """Whether an order begins here."""
+    inside: bool = False
+    """Whether it is a request inside a sentence."""
 
 
 def asked_of_long(windows: int) -> float:
@@ -68,6 +76,8 @@ class Candidates:
     """The passages and fragments of a window that may say something by themselves, and what their words weigh."""
 
     spans: Sequence[Span]
+    kinds: NDArray[np.int8]
+    """Which ends of each are arbitrary, or `INSIDE`."""
     asked: NDArray[np.float32]
     """Steps of caution of each."""
     orders: NDArray[np.bool_]
@@ -78,26 +88,25 @@ class Candidates:
 
     @classmethod
     def of(cls, text: str, tokens: Sequence[Span], engine: SemanticEngine, *, short: bool) -> "Candidates":
-        """`tokens` are the places of the text's tokens. Of a `short` text (one window) whole passages alone."""
-        asked = dict.fromkeys(passages(text), WHOLE)
+        """`tokens` are the places of the text's tokens. Of a `short` text (one window) whole passages, and requests
+        inside its sentences."""
         if short:
-            asked.pop((0, len(text)), None)  # the window itself, which is scored anyway
+            pieces = of_short(text)
+            found = [(piece.start, piece.end) for piece in pieces]
+            kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
+            steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
         else:
+            spans = dict.fromkeys(passages(text), WHOLE)
             for span, kind in arbitrary(text, tokens).items():
-                asked.setdefault(span, kind)
-        if not asked:
+                spans.setdefault(span, kind)
+            found, kinds = list(spans), list(spans.values())
+            orders = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
+            steps, begins = list(map(float, kinds)), [orders[start] for start, _ in found]
+        if not found:
             return _NOTHING
-        found = list(asked)
-        begins = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
-        orders = np.fromiter((begins[start] for start, _ in found), np.bool_, len(found))
-        steps = np.fromiter(asked.values(), np.float32, len(found))
-        return cls(
-            found,
-            steps,
-            orders,
-            _lexical(text, found, orders, engine),
-            short,
-        )
+        order = np.array(begins, np.bool_)
+        lexical = _lexical(text, found, order, engine)
+        return cls(found, np.array(kinds, np.int8), np.array(steps, np.float32), order, lexical, short)
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
@@ -108,8 +117,10 @@ class Candidates:
         hopeful = _in_reach(above, engine)
         best: list[int] = []
         for kinds, count in CHOSEN_OF_SHORT.items() if self.short else CHOSEN.items():
-            best += self._best(np.flatnonzero(hopeful & np.isin(self.asked, kinds)), margins, count, best)
-        return [Piece(*self.spans[p], int(self.asked[p]), bool(self.orders[p])) for p in best]
+            known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
+            best += self._best(np.flatnonzero(hopeful & np.isin(self.kinds, kinds)), margins, count, known)
+        inside = self.kinds == INSIDE
+        return [Piece(*self.spans[p], float(self.asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
 
     def _best(self, places: NDArray[np.intp], margins: Floats, count: int, known: Sequence[int]) -> list[int]:
         """Of these places the `count` with the highest margins, none of them nearly the same as another or a known."""
@@ -134,7 +145,33 @@ def _in_reach(above: Floats, engine: SemanticEngine) -> Applies:
     return found
 
 
-_NOTHING = Candidates((), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros((0, 0), np.float32), short=True)
+def of_short(text: str) -> list[Piece]:
+    """The pieces of a text that fits into one window: its passages, and the requests inside its sentences."""
+    spans = dict.fromkeys(passages(text))
+    spans.pop((0, len(text)), None)  # the window itself, which is scored anyway
+    inside = inner_requests(text)
+    for each in inside:
+        spans.pop((each.start, each.end), None)
+    return [Piece(start, end, float(WHOLE), order_begins_at(text, start)) for start, end in spans] + [
+        Piece(
+            each.start,
+            each.end,
+            (_ASKED_FOR if each.asked else _TOLD) + _HALVED * log2(len(text) / (each.end - each.start)),
+            begins_with_order(imperative(text[each.start : each.end])),
+            inside=True,
+        )
+        for each in inside
+    ]
+
+
+_NOTHING = Candidates(
+    (),
+    np.zeros(0, np.int8),
+    np.zeros(0, np.float32),
+    np.zeros(0, np.bool_),
+    np.zeros((0, 0), np.float32),
+    short=True,
+)
 
 
 def arbitrary(text: str, tokens: Sequence[Span]) -> dict[Span, int]:

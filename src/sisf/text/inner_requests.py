@@ -1,0 +1,142 @@
+"""What is asked for inside a sentence, without who asks for it and how.
+
+`Could you write a poem`, `She told him to write a poem` and `Do not write a poem` hold the words of `Write a poem`.
+Judged as a whole, a sentence sounds as harmless as its courtesies; judged from the verb on, it says what it is about.
+"""
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sisf.text.order import VERBS, begins_with_order
+from sisf.text.words import costs
+
+MOST = 16
+"""Beginnings in one text, at most: the first ones."""
+_FEWEST_LETTERS = 12
+_SHORTEST_STEM = 3
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_HOW = re.compile(r"\W*how\b", re.I)
+_END = re.compile(r"[.!?…;\n]+(?=\s|$|[\"'”’»)])|$")
+_CLAUSE = re.compile(r",\s|\s(?:and|so|because|but)\s(?=(?:he|she|it|they|we|i|you|this|that|please|show|can)\b)", re.I)
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_ASKING = _set("please kindly let's gonna wanna gotta")
+"""Words behind which the reader is asked, whatever stands before them."""
+_AUXILIARY = _set(
+    "can could would will should may might must do does did shall to cannot can't couldn't won't wouldn't"
+)
+_ASKED = _set("you i we one me us somebody someone anybody anyone people")
+"""Who is asked, or asks how something is done, where an auxiliary stands before: `could you`, `how do I`."""
+_TO_BE_DONE = _set(
+    """
+    how way ways want need like able possible steps step going me us you best easiest effective have wish
+    required necessary help asked instructions guide task goal plan method methods
+    """
+)
+"""Words behind which `to` says what is to be done."""
+_FORBIDDING = _set("not never don't")
+_TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't")
+"""Words behind which a verb in its plain form may stand."""
+_ABOUT = _set("of for about by at with on in into start begin consider avoid before after while without")
+"""Words behind which a gerund may stand."""
+_NAMING = _set("a an the this that these those my your his its our their no every each any some is was")
+"""Words behind which what looks like a verb is a noun."""
+_NO_VERBS = _set(
+    """
+    the this that these those there and but for with from into onto about after before because while when where what
+    which who whom whose how why not never all any some more most much many other another each every both few his her
+    its our their your you him them one two can could will would shall should may might must have has had are was were
+    been being did does done also just only very really quite too than then here now ever please kindly get got know
+    see think hope wish like want need feel love guess mean try believe be do is am go if in on at it as so we he she
+    they me my us no or by up
+    """
+)
+"""Words that begin no request: what people do when they ask, and words that are no verbs."""
+
+
+@dataclass(frozen=True, slots=True)
+class InnerRequest:
+    """A request inside a sentence."""
+
+    start: int
+    end: int
+    asked: bool
+    """Whether the sentence asks for it, or how it is done; else it may as well tell of it."""
+
+
+def inner_requests(text: str) -> list[InnerRequest]:
+    """Where requests stand inside the sentences of a text: from the verb to the end of the sentence, and to the end of
+    the clause. Linear in the text.
+
+    Where the text begins with an order, that is what it asks for, and what its sentences tell of is not looked for.
+    """
+    found: list[InnerRequest] = []
+    ordered, how = begins_with_order(text), _HOW.match(text) is not None
+    beginnings, end_before, words = 0, 0, deque(["", "", ""], maxlen=4)
+    for match in _WORD.finditer(text):
+        words.append(match[0].lower().replace("’", "'"))
+        apart, end_before = not text[end_before : match.start()].isspace(), match.end()
+        asked = _begins(words, anywhere=match[0].islower() and (apart or how))
+        if asked is None or (ordered and not asked):
+            continue
+        start = match.start()
+        found += [
+            InnerRequest(start, end, asked)
+            for end in _ends(text, start)
+            if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS
+        ]
+        beginnings += 1
+        if beginnings == MOST:
+            break
+    return found
+
+
+def _begins(words: Sequence[str], *, anywhere: bool) -> bool | None:
+    """Whether the last of four neighbouring words begins what a sentence asks for (true), or what it may as well tell
+    of (false); None where it begins nothing. `anywhere`: a verb of requests may begin one whatever stands before it."""
+    earliest, before, last, word = words
+    if not last or word in _NO_VERBS or last in _NAMING or "why" in (earliest, before):
+        return None
+    if _asks(before, last):
+        return True
+    if last in _AUXILIARY and before in _ASKED and earliest in {"whether", "if"}:
+        return True
+    if last in _ABOUT:
+        return False if word.endswith("ing") else None
+    if last in _TELLING or (anywhere and word in VERBS):
+        return False
+    return None
+
+
+def imperative(request: str) -> str:
+    """A request that begins with a gerund, as an order: `baking a cake` is `bake a cake`. Others as they are."""
+    verb, _, rest = request.partition(" ")
+    stem = verb[:-3].lower()
+    if not verb.endswith("ing") or len(stem) < _SHORTEST_STEM:
+        return request
+    forms = [stem + "e", stem, *([stem[:-1]] if stem[-1] == stem[-2] else [])]
+    known = [form for form in forms if form in VERBS] or [form for form in forms if form in costs()]
+    return f"{min(known, key=lambda form: costs().get(form, 0.0))} {rest}" if known else request
+
+
+def _asks(before: str, last: str) -> bool:
+    """Whether a verb behind these two words is what a sentence asks for."""
+    if last == "to":
+        return before in _TO_BE_DONE
+    if last in _ASKED:
+        return before in _AUXILIARY or before in {"help", "let"}
+    return last in _ASKING or (last in _FORBIDDING and before in {"", "do"})
+
+
+def _ends(text: str, start: int) -> set[int]:
+    """Where the sentence and the clause end in which a place stands."""
+    ended = _END.search(text, start)
+    end = ended.start() if ended else len(text)
+    clause = _CLAUSE.search(text, start, end)
+    return {end, clause.start()} if clause else {end}

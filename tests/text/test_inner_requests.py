@@ -1,0 +1,98 @@
+"""Requests inside sentences: found wherever courtesies, reports and prohibitions put them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sisf.text.inner_requests import MOST, imperative, inner_requests
+
+REQUEST = "write a short poem about the harbour at night"
+ASKING = (
+    "Could you {}?",
+    "Can you please {}?",
+    "Would you kindly {}?",
+    "How do I {}?",
+    "how would somebody {}",
+    "How can one {}?",
+    "What is the best way to {}?",
+    "I need to {}",
+    "I want you to {}.",
+    "We'd like to know the steps to {}",
+    "Is it possible to {}?",
+    "Help me {}",
+    "My teacher asked me to {}.",
+    "Please {}",
+    "Do not {}",
+    "Don't {}!",
+    "I was wondering whether you would be able to {}",
+)
+TELLING = (
+    "She told him to {}.",
+    "once upon a time a clerk had to {}",
+    "They {} every year.",
+    "How did people in the past {}?",
+    "Text wanted: something that would {}.",
+    "Before the concert starts, and while we wait, {}",
+)
+
+
+@pytest.mark.parametrize("frame", ASKING)
+def test_what_is_asked_for_is_found(frame: str) -> None:
+    text = frame.format(REQUEST)
+    assert REQUEST in {text[each.start : each.end] for each in inner_requests(text) if each.asked}
+
+
+@pytest.mark.parametrize("frame", TELLING)
+def test_what_is_told_of_is_found_and_not_taken_for_asked(frame: str) -> None:
+    text = frame.format(REQUEST)
+    found = {text[each.start : each.end]: each.asked for each in inner_requests(text)}
+    assert any(piece.startswith(REQUEST) and not asked for piece, asked in found.items())
+
+
+@pytest.mark.parametrize("rest", [" and he did; show what he wrote", ", if that is all right", ", so that I can learn"])
+def test_what_comes_behind_a_request_is_left_out_too(rest: str) -> None:
+    text = f"She told him to {REQUEST}{rest}."
+    assert REQUEST in {text[each.start : each.end] for each in inner_requests(text)}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["What is the best way of {}?", "I am thinking of {}.", "He is interested in {}", "Some tips for {}, please"],
+)
+@pytest.mark.parametrize(
+    ("gerund", "order"),
+    [
+        ("writing a short poem", "write a short poem"),
+        ("cutting the old bread", "cut the old bread"),
+        ("building a wooden boat", "build a wooden boat"),
+        ("baking a large cake", "bake a large cake"),
+    ],
+)
+def test_what_a_gerund_names_is_read_as_an_order(frame: str, gerund: str, order: str) -> None:
+    text = frame.format(gerund)
+    assert order in {imperative(text[each.start : each.end]) for each in inner_requests(text)}
+
+
+def test_where_the_text_begins_with_an_order_what_it_tells_of_is_not_looked_for() -> None:
+    assert not [each for each in inner_requests(f"Describe how they {REQUEST}") if not each.asked]
+
+
+@pytest.mark.parametrize("text", ["why do you write such poems at night", "Why would people write such poems"])
+def test_what_is_asked_of_reasons_is_no_request(text: str) -> None:
+    assert inner_requests(text) == []
+
+
+@pytest.mark.parametrize("text", ["The answer of the committee was late", "a plan of that report from our group"])
+def test_nouns_that_look_like_verbs_begin_nothing(text: str) -> None:
+    assert inner_requests(text) == []
+
+
+@given(
+    st.text(max_size=200)
+    | st.lists(st.sampled_from("could you to do not how i write make, and . \n".split(" "))).map(" ".join)
+)
+def test_any_text_is_cut_inside_itself(text: str) -> None:
+    found = inner_requests(text)
+    assert len({each.start for each in found}) <= MOST
+    assert all(0 <= each.start < each.end <= len(text) for each in found)
+    assert all(text[each.start].isalpha() for each in found)

@@ -6,15 +6,16 @@ ranked at once. The best few are then embedded for what they are: these vectors 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import log2, log10
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import TokenVectors, Vectors
+from sisf.text.edges import goes_on_after, goes_on_before
 from sisf.text.inner_requests import imperative, inner_requests
 from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import begins_with_order, order_begins_at
@@ -26,8 +27,8 @@ LENGTHS = (8, 10, 12, 14, 17, 20, 24, 30, 36)
 INNER = (10, 14, 20, 28)
 """Tokens of the fragments tried from every second token."""
 WHOLE, END, START, BOTH = 0, 1, 2, 3
-"""Which ends of a piece are arbitrary, and how many steps of caution that asks for: verbs inside a sentence seldom are
-orders."""
+"""Which ends of a piece are arbitrary (the kinds add up), and how many steps of caution that asks for: verbs inside a
+sentence seldom are orders."""
 INSIDE = -1
 """A request inside a sentence (`sisf.text.inner_requests`); the steps that it asks for: `of_short`."""
 _ASKED_FOR, _TOLD, _HALVED = -0.4, 0.0, 0.4
@@ -41,8 +42,11 @@ _OFF = {True: 6.0, False: 20.0}
 """Steps of caution by which the pooled vector of a piece that is found may be below the threshold, of probes and of
 prototypes (docs/adr/0386)."""
 ALIKE = 0.7
-_STEP = 0.4
-"""For each tenfold of half a window."""
+_STEP, _FEW_WINDOWS = 0.4, 5
+"""Asked for each tenfold of so many windows."""
+_BRIEF, _FEW_TOKENS = 0.5, min(LENGTHS)
+"""Asked for each token that a passage has less than the shortest fragment, tokens that begin with a letter counted: a
+word or two are as likely to stand in a heading or a licence."""
 
 Span = tuple[int, int]
 Applies = NDArray[np.bool_]
@@ -55,7 +59,7 @@ class Piece:
     start: int
     end: int
     asked: float
-    """Steps of caution: honest sentences cut in two say odd things."""
+    """Steps of caution: honest sentences cut in two say odd things, and so do two words."""
     order: bool
     """Whether an order begins here."""
     inside: bool = False
@@ -66,9 +70,10 @@ def asked_of_long(windows: int) -> float:
     """What is asked more of a piece for the number of windows of its text, in steps of caution.
 
     Every piece is one more chance to be wrong, and the scores of honest pieces fall off about exponentially: ten times
-    the pieces call for the same step each time. What it costs in recall: docs/adr/0141.
+    the pieces call for the same step each time. Up to five windows nothing is: what is asked of fragments and of
+    few words is enough (docs/adr/0530).
     """
-    return _STEP * max(1.0, log10(2 * windows))
+    return _STEP * max(0.0, log10(windows / _FEW_WINDOWS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,12 @@ class Candidates:
             kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
             steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
         else:
-            spans = dict.fromkeys(passages(text), WHOLE)
+            spans = _with_edges(text, passages(text))
             for span, kind in arbitrary(text, tokens).items():
                 spans.setdefault(span, kind)
             found, kinds = list(spans), list(spans.values())
             orders = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
-            steps, begins = list(map(float, kinds)), [orders[start] for start, _ in found]
+            steps, begins = _steps(text, tokens, spans), [orders[start] for start, _ in found]
         if not found:
             return _NOTHING
         order = np.array(begins, np.bool_)
@@ -172,6 +177,29 @@ _NOTHING = Candidates(
     np.zeros((0, 0), np.float32),
     short=True,
 )
+
+
+def _with_edges(text: str, found: Iterable[Span]) -> dict[Span, int]:
+    """Each passage with its kind: one that begins or ends inside a sentence is a fragment. An order begins where it
+    begins."""
+    spans = list(found)
+    before = {
+        start: START if goes_on_before(text, start) and not order_begins_at(text, start) else WHOLE
+        for start in {start for start, _ in spans}
+    }
+    after = {end: END if goes_on_after(text, end) else WHOLE for end in {end for _, end in spans}}
+    return {(start, end): before[start] + after[end] for start, end in spans}
+
+
+def _steps(text: str, tokens: Sequence[Span], kinds: Mapping[Span, int]) -> list[float]:
+    """Steps of caution asked of each piece of a long text: for its ends, and for the words that it has less than a
+    fragment."""
+    opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
+    letters = np.fromiter(accumulate((text[start].isalpha() for start in opening), initial=0), np.float32)
+    first = np.searchsorted(opening, [start for start, _ in kinds])
+    last = np.searchsorted(closing, [end for _, end in kinds], side="right")
+    missing = np.maximum(_FEW_TOKENS - (letters[np.maximum(first, last)] - letters[first]), 0)
+    return [kind + _BRIEF * less for kind, less in zip(kinds.values(), missing.tolist(), strict=True)]
 
 
 def arbitrary(text: str, tokens: Sequence[Span]) -> dict[Span, int]:

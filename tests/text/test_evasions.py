@@ -9,8 +9,9 @@ import pytest
 from sisf import corpus
 from sisf.errors import LimitExceeded
 from sisf.text.views import most, views
-from tests.text.evasions import EVASIONS
+from tests.text import evasions, more_evasions
 
+EVASIONS = evasions.EVASIONS | more_evasions.EVASIONS
 TEXTS = [sample.text for sample in random.Random(4).sample(corpus.sample_attacks(), 40)]
 WORD = re.compile("[a-z0-9]+")
 ENOUGH = 0.75

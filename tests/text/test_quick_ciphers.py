@@ -38,8 +38,9 @@ def _corrected(word: str) -> str:
         return word
     best, least = word, float("inf")
     shuffled = mending._shuffles().get(mending._signature(word), ())
-    kinds = (_usual(word), shuffled, _unusual(word) if len(word) > 3 else ())
-    for penalty, candidates in zip((0.0, 1.5, 3.0), kinds, strict=True):
+    beside = [word[:i] + c + word[i + 1 :] for i in range(len(word)) for c in mending._BESIDE[word[i]]]
+    kinds = (_usual(word), beside if len(word) > 3 else (), shuffled, _unusual(word) if len(word) > 3 else ())
+    for penalty, candidates in zip((0.0, 0.5, 1.5, 3.0), kinds, strict=True):
         for candidate in candidates:
             if candidate in known and len(candidate) >= 3 and mending._cost(candidate) + penalty < least:
                 best, least = candidate, mending._cost(candidate) + penalty

@@ -5,12 +5,13 @@ text.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from string import ascii_lowercase as letters
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.ciphers import reads
-from sisf.text.words import segmented
+from sisf.text.words import costs, segmented
 
 _MORSE = dict(
     zip(
@@ -36,11 +37,18 @@ _NAMES_RUN = re.compile(rf"\b{_NAME}(?:[^A-Za-z0-9]{{1,5}}{_NAME}){{4,}}\b", re.
 _A_NAME = re.compile(rf"{_NAME}|[^A-Za-z]+", re.IGNORECASE)
 
 _NUMBERS_RUN = re.compile(r"(?<![\w.])[0-9]{1,8}(?:(?:[\s,;:/|.+\-]|\.\.)[\s/|]{0,3}[0-9]{1,8}){5,}(?![\w])")
+_CALL = re.compile(
+    r"\)?\s{0,2}[+.,&|]{0,2}\s{0,2}\b(?:chr[bw$]?|n?char|unichr|fromCharCode)\(\s{0,2}(?=\d)", re.IGNORECASE
+)
+_LETTERS_OF_KEYS = ("abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz")
+_TAPS = {str(key) * n: char for key, on in enumerate(_LETTERS_OF_KEYS, 2) for n, char in enumerate(on, 1)}
+_KEYS = str.maketrans({char: taps[0] for taps, char in _TAPS.items()})
+_KEYS_A_WORD = 3
 _NUMBER_OR_GAP = re.compile(r"[0-9]+|[^0-9]+")
 _BITS_RUN = re.compile(r"(?<![\w.])[01]{40,}(?!\w)")
 
 CLUE_MORSE = r"[.\-–—−•·_]{1,7}(?:[ /|\n]{1,4}[.\-–—−•·_]{1,7}){5}"
-CLUE_NUMBERS = r"[0-9]{1,8}(?:[^A-Za-z0-9]{1,5}[0-9]{1,8}){5}|[01]{40}"
+CLUE_NUMBERS = r"[0-9]{1,8}(?:[^A-Za-z0-9]{1,5}[0-9]{1,8}){5}|[01]{40}|(?i:(?:chr|char|chrw|fromcharcode)\(\s?\d)"
 CLUE_INITIALS = r"(?i)\b(?:(?:first|initial)\s+(?:\w+\s+){0,2}(?:letters?|words?|characters?)|initials|acrostic)\b"
 """What in a text calls for each (RE2)."""
 
@@ -80,6 +88,8 @@ def _spelled(run: str) -> str:
 
 def from_numbers(text: str) -> Changed | None:
     """Numbers that are characters (decimal, octal, binary), places in the alphabet or rows and columns of a square."""
+    if len(_CALL.findall(text)) >= _FEWEST:
+        text = _CALL.sub(" ", text)
     changed = substitute(_NUMBERS_RUN, lambda m: _numbers(m[0]), text)
     bits = substitute(_BITS_RUN, lambda m: _bits(m[0]), changed.text if changed else text)
     if bits is None or changed is None:
@@ -98,7 +108,29 @@ def _numbers(run: str) -> str | None:
         said = _worth(_decoded(tokens, read))
         if said is not None:
             return said
-    return None
+    return _typed(tokens)
+
+
+def _typed(tokens: Sequence[str]) -> str | None:
+    """The commonest words that are typed so on the keys of a telephone, a key a letter; None unless all are words."""
+    typed = [token for token in tokens if token[0].isdigit()]
+    if sum(map(len, typed)) < _KEYS_A_WORD * len(typed):
+        return None
+    words = [_on_keys().get(token) for token in typed]
+    return " ".join(word for word in words if word) if all(words) else None
+
+
+@cache
+def _on_keys() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in costs():
+        found.setdefault(word.translate(_KEYS), word)
+    return found
+
+
+def _tap(digits: str) -> str | None:
+    """A key of a telephone, pressed once or more."""
+    return _TAPS.get(digits)
 
 
 def _worth(said: str | None) -> str | None:
@@ -137,6 +169,15 @@ def _place(digits: str) -> str | None:
     return letters[number - 1] if 1 <= number <= 26 else " " if number in (0, 27) else None
 
 
+def _place_from_none(digits: str) -> str | None:
+    number = int(digits)
+    return letters[number] if number < len(letters) else None
+
+
+def _five_bits(digits: str) -> str | None:
+    return _place_from_none(str(int(digits, 2))) if len(digits) == 5 and set(digits) <= {"0", "1"} else None
+
+
 def _square(digits: str) -> str | None:
     """A place in a square of five by five, which lacks `j` or `k`, or of six rows of five."""
     if len(digits) != 2 or not ("1" <= digits[0] <= "6" and "1" <= digits[1] <= "5"):
@@ -162,7 +203,9 @@ def _decimal(digits: str) -> str | None:
     return _character(digits, 10)
 
 
-_CODES: tuple[Callable[[str], str | None], ...] = (_binary, _decimal, _octal, _place, _square, _tapped)
+_CODES: tuple[Callable[[str], str | None], ...] = (
+    _binary, _decimal, _octal, _place, _square, _tapped, _place_from_none, _five_bits, _tap,
+)  # fmt: skip
 
 
 def from_initials(text: str) -> Changed | None:

@@ -10,6 +10,7 @@ import re
 import zlib
 
 from sisf.text.changed import Changed, substitute
+from sisf.text.words import costs, strangeness
 
 _PRINTABLE = 0.9
 _GZIP = b"\x1f\x8b"
@@ -22,10 +23,19 @@ _BASE85 = re.compile(r"[!-~]{20,}")
 _MIXED85 = re.compile(r"[^A-Za-z]")
 _UU = re.compile(r"^begin [0-7]{3,4} [^\n]*\n((?:[ -`]*\n)*?)[` ]?\n?end[ \t]*$", re.MULTILINE)
 _QUOTED = re.compile(r"(?:=[0-9A-Fa-f]{2}|=\r?\n){2,}")
+_ONE_QUOTED = re.compile(r"=[0-9A-F]{2}")
+_ANY_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+|=\r?\n")
+_ENCODED_WORD = re.compile(r"=\?[\w-]{2,20}\?[Qq]\?([!->@-~]{1,200})\?=")
+_FEWEST_QUOTED, _BETTER = 5, 0.8
+CLUE_QUOTED = r"(?i:(?:=[0-9a-f]{2}|=\r?\n){2}|=\?[\w-]{2,20}\?q\?)|(?:=[0-9A-F]{2}[^=\n]{0,40}){5}"
+_WORD64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{2,30}={0,2}(?![A-Za-z0-9+/=_-])")
+_SPELT = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*[.,;:?!]?")
+_FEWEST_LETTERS = 5
 _PIECES = re.compile(
     r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{2,24}(?:[\s\"',;|\[\]{}()<>.:]{1,6}|(?<![+])\+(?=\s))){3,}[A-Za-z0-9+/_-]{1,24}={0,2}"
 )
 _BETWEEN = re.compile(r"[^A-Za-z0-9+/_-]+")
+CLUE_WORDS = r"[a-z][A-Z][a-z0-9]|[a-z][0-9][A-Za-z]|[A-Z][a-z][A-Z0-9]|[A-Za-z0-9]{3}=(?:\s|$)"
 CLUE_PIECES = r"(?:[a-z][A-Z][a-z]|[a-z][0-9][A-Za-z]|[A-Z][a-z][A-Z])(?:.|\n)*(?:[a-z][A-Z][a-z]|[a-z][0-9][A-Za-z])"
 """What calls for it (RE2)."""
 _LIKE_BASE64 = re.compile(r"[a-z][A-Z][a-z]|[a-z][0-9][A-Za-z]|[A-Z][a-z][A-Z]")
@@ -104,8 +114,35 @@ def _uu(lines: str) -> str | None:
 
 
 def from_quoted_printable(text: str) -> Changed | None:
-    """`=41=42` decoded as UTF-8."""
+    """`=41=42` decoded as UTF-8; single signs where many are written so, and the text then reads better."""
+    worded = substitute(_ENCODED_WORD, lambda m: plausible(binascii.a2b_qp(m[1], header=True)), text)
+    if worded is not None:
+        return worded
+    if len(_ONE_QUOTED.findall(text)) >= _FEWEST_QUOTED:
+        sparse = substitute(_ANY_QUOTED, lambda m: plausible(binascii.a2b_qp(m[0])), text)
+        if sparse is not None and strangeness(sparse.text) <= _BETTER * strangeness(text):
+            return sparse
     return substitute(_QUOTED, lambda m: plausible(binascii.a2b_qp(m[0])), text)
+
+
+def from_base64_words(text: str) -> Changed | None:
+    """Words in base64, each for itself, among others that are not or are too."""
+    found = {run: word for run in set(_WORD64.findall(text)) if (word := _word64(run)) is not None}
+    known = [word for word in found.values() if len(word) >= _FEWEST_LETTERS and word.lower() in costs()]
+    if not known:
+        return None
+    kept = found if len(known) > 1 else {run: word for run, word in found.items() if word in known}
+    return substitute(_WORD64, lambda m: kept.get(m[0]), text)
+
+
+def _word64(run: str) -> str | None:
+    if len(run) % 4:
+        return None
+    try:
+        word = base64.b64decode(run, validate=True).decode("ascii")
+    except ValueError:
+        return None
+    return word if _SPELT.fullmatch(word) else None
 
 
 def from_base64_pieces(text: str) -> Changed | None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from string import ascii_lowercase as letters
 
-from sisf.text.mending import mended, voweled
-from sisf.text.words import at_most, costs, foreign, segmented, spoken, strangeness, unknown_letters
+from sisf.text import games
+from sisf.text.mending import mended, sounded, voweled
+from sisf.text.words import at_most, costs, foreign, spoken, strangeness, unknown_letters
 
 _STRANGE = 3.2
 """`strangeness` from which a piece is looked at, if it looks foreign too. The median of honest English is 1.8."""
@@ -25,31 +26,23 @@ _SAMPLE = 160
 _PIECES, _CHARS_A_PIECE = 6, 6_000
 """Pieces looked at in any text, and the characters of a text for each one more."""
 
-_BORDER = re.compile(r"[\n.!?](?:(?<=\n)|(?=\s))")
-"""A line break, or the end of a sentence; as one class of characters first, which is found more than twice as fast."""
-_MARKS = re.compile(r"[.!?]{0,3}")
+_BORDER = re.compile(r"[\n.!?:](?:(?<=\n)|(?=\s))")
+"""A line break, or the end of a sentence or of a label; as one class of characters first, which is found more than
+twice as fast."""
+_MARKS = re.compile(r"[.!?:]{0,3}")
 _SPACE = re.compile(r"\s+")
 _SIGNS = re.compile(r"\S")
 _FEWEST_SIGNS = 20
 _MANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS}}}")
 _ANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS // 2}}}")
 _INSIDE = re.compile(r"(?<=[^\W\d_])[^\w\s]{1,3}(?=[^\W\d_])")
-_NO_LETTER = re.compile("[^a-z]+")
-_OTHER_LETTERS = re.compile(r"[^\W\d_a-z]")
-_RUNS = re.compile("[a-z]+")
-_SCRAPS = 3.6
-"""Letters of a run up to which words may be broken; English has 4.5."""
 _RUN = re.compile("[A-Za-z]{2,}")
 _SHIFTS = tuple(f"shift {k}" for k in range(1, 26))
 _SIGNS_TOO = "shift 47"
 """The cipher that makes letters of signs."""
 _BECOMES_ASCII = re.compile("[\u0130\u212a]")
 """The foreign letters that are ASCII in lower case."""
-_PIG_WORD = re.compile(r"(?<![^\s-])([a-z']+)([^\sa-z-]{0,2})([a-z]*)ay(?![a-z])")
-_UBBI = re.compile("ub(?=[aeiou])")
 _KEYS = "qwertyuiopasdfghjklzxcvbnm"
-_FIRST_VOWEL = 4
-"""Consonants that may have been moved to the end of a word."""
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -72,7 +65,7 @@ def readings(text: str) -> dict[str, str]:
     if _ANY.search(text) is None:
         return {}
     left = _PIECES + len(text) // _CHARS_A_PIECE
-    for piece in _strange(text):
+    for piece in strange_pieces(text):
         if left <= 0:
             break
         left -= 1
@@ -91,7 +84,7 @@ def _limit(piece: str) -> float:
     return min(_READS, _BETTER * strangeness(piece))
 
 
-def _strange(text: str) -> Iterator[str]:
+def strange_pieces(text: str) -> Iterator[str]:
     """Neighbouring pieces that do not read, as one."""
     block: list[str] = []
     size = 0
@@ -131,7 +124,7 @@ def _read(piece: str) -> Iterator[tuple[str, str]]:
     best: tuple[float, str, str] | None = None
     made_so = [(name, make(lower)) for name, make in _WAYS.items()]
     if tight != lower:
-        made_so += [(name, _WAYS[name](tight)) for name in ("mended", "voweled")]
+        made_so += [(name, _WAYS[name](tight)) for name in ("mended", "voweled", "sounded")]
     for name, made in made_so:
         if made is not None and 0 < (score := strangeness(made)) <= limit and (best is None or score < best[0]):
             best = (score, name, made)
@@ -220,15 +213,6 @@ def _table(coded: str, clear: str) -> dict[int, int]:
     return str.maketrans(coded + coded.upper(), clear + clear.upper())
 
 
-def _rejoined(lower: str) -> str | None:
-    """Words that were broken into pieces: the letters without what stands between, cut anew."""
-    if _OTHER_LETTERS.search(lower):
-        return None
-    if sum(map(len, _RUNS.findall(lower))) > _SCRAPS * len(_RUNS.findall(lower)):
-        return None
-    return segmented(_NO_LETTER.sub("", lower))
-
-
 def _tightened(lower: str) -> str | None:
     """Words without the signs inside them."""
     tight = _INSIDE.sub("", lower)
@@ -240,31 +224,15 @@ def _every_other(lower: str) -> str | None:
     return _RUN.sub(lambda m: m[0][::2], lower)
 
 
-def _pig_latin(lower: str) -> str | None:
-    if len(_PIG_WORD.findall(lower)) * 2 < len(lower.split()):
-        return None
-    return _PIG_WORD.sub(_unpig, lower)
-
-
-def _unpig(match: "re.Match[str]") -> str:
-    """What stood before the first vowel, from the end to the beginning; signs between stood at the end."""
-    stem = match[1] + match[3]
-    turned = [stem[-k:] + stem[:-k] for k in range(1, min(_FIRST_VOWEL, len(stem)))]
-    turned += [stem[:-1]] if stem[-1] in "wy" else [stem]
-    return min((word for word in turned if word in costs()), key=costs().__getitem__, default=turned[0]) + match[2]
-
-
-def _ubbi_dubbi(lower: str) -> str | None:
-    return _UBBI.sub("", lower) if "ub" in lower else None
-
-
 _WAYS: dict[str, Callable[[str], str | None]] = {
     "tightened": _tightened,
     "mended": mended,
     "voweled": voweled,
-    "rejoined": _rejoined,
+    "sounded": sounded,
+    "rejoined": games.respaced,
     "every other letter": _every_other,
-    "pig latin": _pig_latin,
-    "ubbi dubbi": _ubbi_dubbi,
+    "pig latin": games.pig_latin,
+    "syllables taken out": games.without_syllable,
+    "words turned": games.turned,
 }
 """The ways to read a piece in lower case; None: nothing in it asks for this one."""

@@ -16,6 +16,11 @@ _MOST = 0.5
 _SIGNS = "€£¥¢"
 """Signs that are written for other letters than they resemble; `spelling` reads them."""
 _READ_OTHERWISE = dict.fromkeys(map(ord, "εϵɛєҽԑΕЕ"), "e") | {ord("ӏ"): "l", ord("ƚ"): "t"}
+_READ_OTHERWISE |= {
+    ord(sign): letter
+    for letter, signs in {"o": "⭕🔴⚪⚫🟠", "x": "❌✖❎", "i": "ℹ", "t": "✝➕", "s": "💲", "m": "Ⓜ"}.items()
+    for sign in signs
+}
 """Where people read another letter than the one whose outline is nearest."""
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 

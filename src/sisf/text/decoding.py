@@ -35,6 +35,7 @@ _ONE_ESCAPE = re.compile(
     r"|\\([0-3][0-7]{2})|\\([nrt\"'/\\])"
 )
 _NAMED_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_FEWEST_LINES = 2
 _TIMES = 4
 """Base64 of base64 that is undone at once; each is a quarter shorter."""
 _WORD = re.compile(r"\w+")
@@ -95,6 +96,14 @@ def from_reversed_words(text: str) -> Changed | None:
     """The text with every word read backwards, where words stand that are the commonest ones backwards."""
     fresh = _reversed_places(text)
     return Changed(_WORD.sub(lambda m: m[0][::-1], text), fresh) if fresh else None
+
+
+def from_reversed_lines(text: str) -> Changed | None:
+    """Of several lines each that does not read read backwards, where words stand that are common ones backwards."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < _FEWEST_LINES or not _reversed_places(text):
+        return None
+    return Changed("\n".join(line[::-1] if strangeness(line) >= _STRANGE else line for line in lines))
 
 
 _COMMONEST = (

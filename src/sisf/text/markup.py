@@ -6,7 +6,7 @@ running, document would read, or None. All take time linear in the text.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from sisf.text.changed import Changed, substitute
@@ -16,9 +16,13 @@ _HIDDEN = (
 )
 _TAG = r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)|</?[A-Za-z][^<>]{0,400}>"
 _MARKS = re.compile(
-    rf"(?P<hidden>{_HIDDEN})|(?P<tags>(?:{_TAG})+)|~~[^~\n]{{1,80}}~~|\[(?P<link>[^\[\]\n]{{1,200}})\]\([^()\s]{{0,400}}\)"
+    rf"(?P<hidden>{_HIDDEN})|(?P<tags>(?:{_TAG})+)|~~[^~\n]{{1,80}}~~"
+    r"|\[(?P<class>[A-Za-z])(?i:(?P=class))\]|(?P<gap>\\s[+*]?)"
+    r"|\[(?P<link>[^\[\]\n]{1,200})\](?:\([^()\s]{0,400}\)|\[[^\[\]\n]{0,40}\])"
+    r"|^ {0,3}\[[^\[\]\n]{1,40}\]:[ \t]*<?(?:https?:|[/#])\S+"
     r"|\\(?:text|textbf|textit|texttt|emph|mathrm|mbox|operatorname)\{(?P<latex>[^{}]{0,400})\}"
-    r"|\$(?P<math>[^\W\d_]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})"
+    r"|\$(?P<math>[^\W\d_]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})",
+    re.MULTILINE,
 )
 # What is left open ends with the text: so no comment is looked for twice.
 _COMMENT = re.compile(
@@ -27,19 +31,28 @@ _COMMENT = re.compile(
     re.MULTILINE,
 )
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.){0,2000})\"|(?<!\w)'((?:[^'\\\n]|\\.){0,2000})'(?!\w)")
-CLUE_SHOWN = r"<[A-Za-z/!]|~~|\]\(|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[A-Za-z]+\$"
+CLUE_SHOWN = r"<[A-Za-z/!]|~~|\][(\[]|\[[A-Za-z]{2}\]|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[A-Za-z]+\$"
 CLUE_COMMENTS = r"<!--|/\*|//[ \t]|(?:^|\n)[ \t]*(?:#|%|--|;;|REM)[ \t]|\"\"\""
-CLUE_STRINGS = r"(?:\"[^\"]*\"|'[^']*')(?:.|\n)*(?:\"[^\"]*\"|'[^']*')|^\s*[\[{]"
+CLUE_STRINGS = r"(?:\"[^\"]*\"|'[^']*')(?:.|\n)*(?:\"[^\"]*\"|'[^']*')|^\s*[\[{]|[=(,\[{:+]\s{0,2}[\"'][^\"'\n]{16}"
+CLUE_FILLED = r"[\"'][^\n\"']*(?:%[sd]|\{\d?\})[^\n]*[\"'][^\n]{1,40}[\"']"
 CLUE_ASSIGNED = r"\w\s*:?=\s*[\"']"
 """What in a text calls for each (RE2)."""
 _DOCUMENT = re.compile(r"\s*[\[{]|[\s\S]{0,2000}?[{,]\s*[\"']\w{1,40}[\"']\s*:")
+_VALUE = re.compile(r"[=(,\[{:+]\s*$")
+_BEFORE = 8
+"""What stands before a string that is a value; so many characters of it are looked at."""
 _KEY = re.compile(r"\s*:(?!:)")
 _ASSIGNED = re.compile(
-    r"^[ \t]*(?:(?:let|var|const|set|my)\s+)?\$?([A-Za-z_]\w{0,30})\s*:?=\s*"
-    r"((?:\"[^\"\n]*\"|'[^'\n]*')(?:\s*[+.&]\s*(?:\"[^\"\n]*\"|'[^'\n]*'))*)\s*;?[ \t]*$",
+    r"(?:^|[;,({])[ \t]*(?:(?:let|var|const|set|my)\s+)?\$?([A-Za-z_]\w{0,30})\s*:?=\s*"
+    r"((?:\"[^\"\n]*\"|'[^'\n]*')(?:\s*[+.&]\s*(?:\"[^\"\n]*\"|'[^'\n]*'))*)[ \t]*(?=[;,)}]|$)",
     re.MULTILINE,
 )
 _QUOTES = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
+_WORDS_TOO = ("a", "A", "I")
+"""Names that are words as well, where they stand alone."""
+_SUM = re.compile(r"\b[A-Za-z_]\w{0,30}\b(?:\s*[+.&]\s*\b[A-Za-z_]\w{0,30}\b)+")
+_TERM = re.compile(r"\w+")
+_BLANK = re.compile(r"%[sd]|\{\d?\}")
 _NAME = re.compile(r"\$?\{?\b([A-Za-z_]\w{0,30})\b\}?")
 _SAYING = 3
 """Words from which a string is a text of its own and not a piece of one."""
@@ -61,7 +74,9 @@ def _unmarked(match: "re.Match[str]") -> str:
         empty = "></" in match["tags"] or match["tags"].startswith("<!--")
         inside = empty and all(c.isalpha() for c in around if c) and all(around)
         return "" if inside else " "
-    return match["link"] or match["latex"] or match["math"] or ""
+    if match["gap"] is not None:
+        return " "
+    return match["link"] or match["class"] or match["latex"] or match["math"] or ""
 
 
 def comments(text: str) -> Changed | None:
@@ -76,6 +91,10 @@ def strings(text: str) -> Changed | None:
     texts = [piece.strip() for piece in found if piece.count(" ") >= _SAYING - 1]
     if texts and _DOCUMENT.match(text):
         return _lines(texts)
+    values = [m[1] or m[2] or "" for m in matches if _VALUE.search(text, max(0, m.start() - _BEFORE), m.start())]
+    values = [value for value in values if value.count(" ") >= _SAYING]
+    if values:
+        return _lines(values)
     gaps = Counter(_DIGITS.sub("", text[a.end() : b.start()]) for a, b in pairwise(matches))
     alike = max(gaps.values(), default=0) >= _ALIKE * len(matches)
     return _together(found) if alike else None
@@ -108,8 +127,30 @@ def substituted(text: str) -> Changed | None:
     values: dict[str, str] = {}
     for match in _ASSIGNED.finditer(text):
         values.setdefault(match[1], "".join(a or b for a, b in _QUOTES.findall(match[2])))
-    rest = _ASSIGNED.sub("", text)
-    changed = substitute(_NAME, lambda m: values.get(m[1]), rest) if values else None
-    if changed is None or sum(len(v) for v in values.values()) > len(text):
+    left = _ASSIGNED.sub("", text)
+    if not values or sum(len(v) for v in values.values()) > len(text):
         return None
-    return Changed(changed.text.strip()) if len(changed.text) <= 2 * len(text) else None
+    summed = _SUM.sub(lambda m: _added(m[0], values), left)
+    named = substitute(_NAME, lambda m: None if m[0] in _WORDS_TOO else values.get(m[1]), summed)
+    said = named.text if named is not None else summed
+    return Changed(said.strip()) if said != left and len(said) <= 2 * len(text) else None
+
+
+def _added(terms: str, values: Mapping[str, str]) -> str:
+    """A sum of names as the strings put together that they stand for; as it stands where it is none."""
+    names = _TERM.findall(terms)
+    return "".join(values[name] for name in names) if all(name in values for name in names) else terms
+
+
+def filled(text: str) -> Changed | None:
+    """Strings with blanks (`%s`, `{}`, `{0}`), filled with the strings behind them."""
+    found = [match[1] if match[1] is not None else match[2] for match in _STRING.finditer(text)]
+    said: list[str] = []
+    for place, template in enumerate(found):
+        blanks = _BLANK.findall(template)
+        behind = found[place + 1 : place + 1 + len(blanks)]
+        if blanks and len(behind) == len(blanks):
+            order = [int(blank[1]) if blank[1].isdigit() else place for place, blank in enumerate(blanks)]
+            fillings = iter([behind[number] if number < len(behind) else "" for number in order])
+            said.append(_BLANK.sub(lambda _, fillings=fillings: next(fillings), template))
+    return _lines(said)

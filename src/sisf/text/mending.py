@@ -16,12 +16,23 @@ from sisf.text.remembered import remembered
 from sisf.text.words import costs
 
 _WORD = re.compile(r"[a-z]{3,20}")
-_MASKED = re.compile(r"(?<![a-z])[a-z][a-z*_#]{1,19}(?![a-z])")
+_MASKED = re.compile(r"(?<![a-z0-9<&/.])[a-z][a-z*_#?]{0,19}(?![a-z0-9])")
 _VOWELS = re.compile("[aeiou]")
-_MASK = re.compile("[aeiou*_#]")
+_MASK = re.compile("[aeiou*_#?]")
 _FEWEST = 4
 """Letters of a word that can be told from others although it is misspelt."""
-_RARER = (0.0, 1.5, 3.0)
+_HEARD = tuple(
+    (re.compile(spelt), heard)
+    for spelt, heard in (
+        ("ph", "f"), ("[ts]ion|shun", "sun"), ("x", "ks"), ("^kn", "n"), ("^wr|wh|r|l", "w"), ("qu", "kw"), ("gh", ""),
+        ("th|sh|z|c(?=[eiy])", "s"), ("[cq]", "k"), ("(.)\\1+", "\\1"), ("[aeiouy]+", "a"),
+    )
+)  # fmt: skip
+"""What is told apart by spelling alone, or by lisping and playing a child."""
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_BESIDE = {key: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _ROWS for at, key in enumerate(row)}
+"""The keys on either side of each."""
+_RARER = (0.0, 0.5, 1.5, 3.0)
 """What a word must be commoner by when it takes a rarer slip, in units of the words' cost."""
 _ASKED = 2.0
 """How much commoner than elsewhere verbs are with which requests begin."""
@@ -38,6 +49,31 @@ def voweled(lower: str) -> str | None:
     return _each(_MASKED, _with_vowels, lower)
 
 
+def sounded(lower: str) -> str | None:
+    """Each unknown word as the commonest that sounds like it to those who write by ear, lisp or play a child."""
+    return _each(_WORD, _by_sound, lower)
+
+
+@remembered
+def _by_sound(word: str) -> str:
+    return word if word in costs() else _sounds().get(_sound(word), word)
+
+
+@cache
+def _sounds() -> dict[str, str]:
+    """The commonest word of each sound."""
+    found: dict[str, str] = {}
+    for word in sorted(costs(), key=_cost):
+        found.setdefault(_sound(word), word)
+    return found
+
+
+def _sound(word: str) -> str:
+    for spelt, heard in _HEARD:
+        word = spelt.sub(heard, word)
+    return word
+
+
 def _each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
     changed = substitute(pattern, lambda m: mend(m[0]), text)
     return changed.text if changed is not None and len(changed.fresh or ()) >= _FEWEST_CHANGED else None
@@ -49,7 +85,9 @@ def _corrected(word: str) -> str:
     if word in known:
         return word
     best, least = word, float("inf")
-    kinds = (_usual(word), _shuffles().get(_signature(word), ()), _unusual(word) if len(word) > _FEWEST - 1 else ())
+    long = len(word) > _FEWEST - 1
+    shuffled = _shuffles().get(_signature(word), ())
+    kinds = (_usual(word), _beside(word) if long else (), shuffled, _unusual(word) if long else ())
     for penalty, candidates in zip(_RARER, kinds, strict=True):
         for candidate in candidates:
             if candidate in known and len(candidate) >= _FEWEST - 1:
@@ -69,6 +107,13 @@ def _usual(word: str) -> Iterator[str]:
     for before, letters, after in _going_on(word):
         for letter in letters:
             yield before + letter + after
+
+
+def _beside(word: str) -> Iterator[str]:
+    """The key beside the right one."""
+    for i, key in enumerate(word):
+        for letter in _BESIDE[key]:
+            yield word[:i] + letter + word[i + 1 :]
 
 
 def _unusual(word: str) -> Iterator[str]:
@@ -134,17 +179,43 @@ def _shuffles() -> dict[str, tuple[str, ...]]:
 @remembered
 def _with_vowels(word: str) -> str:
     bare, masked = _skeletons()
-    if word.isalpha():
-        return bare.get(word, word) if word not in costs() or not _VOWELS.search(word) else word
-    return masked.get(word[0] + _MASK.sub("*", word[1:]), word)
+    if not word.isalpha():
+        return masked.get(word[0] + _MASK.sub("*", word[1:])) or _unmasked(word)
+    if word in costs() and _VOWELS.search(word):
+        return word
+    candidates = bare.get(word[0] + _VOWELS.sub("", word[1:]), ())
+    return next((candidate for candidate in candidates if _within(word, candidate)), word)
+
+
+def _unmasked(word: str) -> str:
+    """The commonest word in which any letters may stand for those that were masked."""
+    pattern = re.compile("".join(re.escape(c) if c.isalpha() else "." for c in word))
+    return next((known for known in _of_length().get((word[0], len(word)), ()) if pattern.fullmatch(known)), word)
 
 
 @cache
-def _skeletons() -> tuple[dict[str, str], dict[str, str]]:
-    """The commonest word of each that looks so without vowels behind its first letter, and with them masked."""
-    bare: dict[str, str] = {}
+def _of_length() -> dict[tuple[str, int], tuple[str, ...]]:
+    """The words by first letter and length, commonest first."""
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for word in sorted(costs(), key=_cost):
+        found[word[0], len(word)] = (*found.get((word[0], len(word)), ()), word)
+    return found
+
+
+def _within(word: str, longer: str) -> bool:
+    """Whether the letters of a word stand in a longer one, in their order."""
+    letters = iter(longer)
+    return all(letter in letters for letter in word)
+
+
+@cache
+def _skeletons() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The words that look so without vowels behind their first letter, commonest first; the commonest of each that
+    looks so with its vowels masked."""
+    bare: dict[str, tuple[str, ...]] = {}
     masked: dict[str, str] = {}
     for word in sorted(costs(), key=_cost):
-        bare.setdefault(word[0] + _VOWELS.sub("", word[1:]), word)
+        key = word[0] + _VOWELS.sub("", word[1:])
+        bare[key] = (*bare.get(key, ()), word)
         masked.setdefault(word[0] + _VOWELS.sub("*", word[1:]), word)
     return bare, masked

@@ -5,7 +5,8 @@ Each function returns the text as it was before, or None when it does not look s
 
 import re
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import eq
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.order import VERBS
@@ -14,10 +15,10 @@ from sisf.text.words import segmented
 _NUMBERED = re.compile(
     r"(?<!\S)[(\[#]?\d{1,3}[.):\]_-]{1,2}\s?(?=[^\W\d_])|(?<=[^\W\d_])[.,:_-]?[(\[]?\d{1,3}[)\]]?(?=\s|$)"
 )
-CLUE_NUMBERED = r"(?:\d{1,3}[^\w\s]{0,2}[^\S\n]?[A-Za-z][^\s0-9]*\s+){4}|(?:[A-Za-z][^\s0-9]*\d{1,3}\)?[\s,;]+){4}"
+CLUE_NUMBERED = r"(?:\d{1,3}[^\w\s]{0,2}[^\S\n]?[A-Za-z][^\s0-9]*\s+){4}|(?:[A-Za-z][^\s0-9]*\d{1,3}[)\]]?[\s,;]+){4}"
 """What calls for it (RE2)."""
 _PAIRED = re.compile(
-    r"(?<!\S)(?:[(\[#]?(\d{1,3})[.):\]_=-]{1,2}\s?([^\W\d_][^\s\d()]*)|([^\W\d_][^\s\d()]*?)[.,:_=-]?[(\[]?(\d{1,3})[)\]]?)(?=[\s,;]|$)"
+    r"(?<!\S)(?:[(\[#]?(\d{1,3})(?:[.):\]_=,;|-]{1,3}\s?|\s)([^\W\d_][^\s\d()]*)|([^\W\d_][^\s\d()]*?)[.,:_=-]?[(\[]?(\d{1,3})[)\]]?)(?=[\s,;]|$)"
 )
 _FEWEST = 4
 _NUMBERED_SHARE = 0.5
@@ -27,6 +28,8 @@ _APART = str.maketrans({code: " " for code in range(128) if not chr(code).isalnu
 """Splits into the same words what is ASCII and has no apostrophe, faster than an expression can."""
 _FILLER_SHARE, _COMMON_FILLER_SHARE = 0.18, 0.3
 """Of all words, from which one is a filler; and from which one of the commonest words is: `the` has up to 0.2."""
+_ECHOED = 0.35
+"""Of all words, from which those that only say the one before again are noise."""
 _COMMON = frozenset("the a an and of to in on is are i you it that for with was be at by my your".split())
 _FEWEST_FILLERS = 4
 _FEWEST_WORDS = 8
@@ -77,6 +80,8 @@ def unfilled(text: str) -> Changed | None:
     lower = list(map(str.lower, words))
     if len(lower) - len(set(lower)) < _FEWEST_FILLERS - 1:
         return None  # no word comes so often
+    if sum(map(eq, lower, lower[1:])) >= _ECHOED * len(lower):
+        return Changed(" ".join(word for word, _ in groupby(words, str.lower)))
     counts = Counter(lower)
     least = max(_FEWEST_FILLERS, _FILLER_SHARE * len(words))
     usual = _COMMON_FILLER_SHARE * len(words)

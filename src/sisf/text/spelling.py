@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import product
+from string import ascii_lowercase
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.remembered import remembered
@@ -37,9 +38,12 @@ _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+
 
 _SEPARATORS = r"[\W_]"
 _SPACED = re.compile(rf"(?<![^\W_])(?:[^\W_]{_SEPARATORS}{{1,12}}){{3,}}[^\W_](?![^\W_])")
-_BETWEEN = re.compile(r"(?<=[^\W\d_])(?:[^\w\s]{1,8}(?: [^\w\s]{1,3})?|_{1,3})(?=[^\W\d_])")
-CLUE_BETWEEN = r"(?:\pL+(?:[^\pL\pM\pN\s][^\pL\pN\s]{0,7}(?: [^\pL\pM\pN\s]{1,3})?|_)){3}\pL"
-_FEWEST_SIGNS = 3
+_BETWEEN = re.compile(r"(?<=[^\W\d_])(?: ?[^\w\s]{1,8}(?: [^\w\s]{1,3})? ?|_{1,3})(?=[^\W\d_])")
+CLUE_BETWEEN = r"(?:\pL+(?: ?[^\pL\pM\pN\s][^\pL\pN\s]{0,7}(?: [^\pL\pM\pN\s]{1,3})? ?|_)){3}\pL"
+_FEWEST_SIGNS, _PARTED = 3, 0.8
+_PINNED = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f]+|[^\w\s\x00-\x7f]{1,8}(?=[^\W\d_])")
+CLUE_PINNED = r"\pL[\p{So}\p{Sk}\p{Sm}]|[\p{So}\p{Sk}\p{Sm}]\x{FE0F}?\pL"
+_SHOWN_AS_EMOJI = "\ufe0f\u200d"
 _GAP = re.compile(rf"{_SEPARATORS}+")
 _LONG = 14
 """Letters from which a word that no one knows may be several."""
@@ -48,6 +52,13 @@ _GLUED_TOO = re.compile(r"[a-z]{6,}")
 _GLUED_SHARE = 0.3
 _FEWEST_VOWELS, _MOST_VOWELS = 0.27, 0.6
 """English has some 0.38; machine text (0.2) is told from it without being read."""
+_STRETCH = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
+_STRETCHED_OR_STAMMERED = re.compile(
+    r"\b(?P<again>(?:(?P<sound>[^\W\d_]{1,2})-)(?:(?P=sound)-){0,5})(?=(?P=sound)[^\W\d_])|\b[^\W\d_]*([^\W\d_])\3{2,}[^\W\d_]*",
+    re.IGNORECASE,
+)
+_ROMAN = re.compile("[ivxlcdm]+")
+CLUE_STRETCHED = "(?i)" + "|".join(3 * letter for letter in ascii_lowercase) + r"|\b[a-z]{1,2}-[a-z]{1,2}-?[a-z]"
 _ENOUGH = 0.75
 """Share of the letters that must stand in known words for run-together letters to be read as words."""
 
@@ -169,7 +180,8 @@ def _cut(letters: str) -> str:
 def parted(text: str) -> Changed | None:
     """Gaps where signs stand between words instead, at least as often as gaps do."""
     places = [found for found in _BETWEEN.finditer(text) if not _marks(found[0])]
-    if len(places) < _FEWEST_SIGNS or len(places) < len(text.split()) - 1:
+    words = sum(any(map(str.isalpha, word)) for word in text.split())
+    if len(places) < _FEWEST_SIGNS or len(places) < _PARTED * (words - 1):
         return None
     return substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
 
@@ -198,3 +210,28 @@ def _pieces(run: str) -> str | None:
         return None
     words = segmented(run)
     return words if readable(words) >= _ENOUGH else None
+
+
+def stretched(text: str) -> Changed | None:
+    """Words in which a letter stands three times or more in a row, with one or two of it; sounds of stammering taken
+    away (`w-w-words`)."""
+    return substitute(_STRETCHED_OR_STAMMERED, lambda m: "" if m["again"] else _shortened(m[0]), text)
+
+
+def _shortened(word: str) -> str | None:
+    lower = word.lower()
+    if lower == "www" or not _ROMAN.sub("", lower):
+        return None
+    readings = [_STRETCH.sub(kept, word) for kept in (r"\1", r"\1\1")]
+    return next((read for read in readings if read.lower() in costs()), readings[0])
+
+
+def unpinned(text: str) -> Changed | None:
+    """Gaps in place of signs that stand at a word, and are neither punctuation nor marks: an encoder knows no word
+    with an emoji at its end."""
+    return substitute(_PINNED, lambda m: None if any(map(_written, m[0])) else " ", text)
+
+
+def _written(sign: str) -> bool:
+    """Whether it belongs to how words are written: marks, apostrophes, dashes."""
+    return sign not in _SHOWN_AS_EMOJI and unicodedata.category(sign)[0] in "MP"

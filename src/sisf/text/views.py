@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from sisf.errors import LimitExceeded
-from sisf.text import alphabets, bases, characters, ciphers, decoding, markup, noise, spelling
+from sisf.text import (
+    alphabets,
+    banners,
+    bases,
+    characters,
+    ciphers,
+    decoding,
+    layout,
+    markup,
+    noise,
+    spelling,
+    texting,
+    told,
+)
 from sisf.text.changed import Changed, Pairs, backwards, passages, word_by_word
 from sisf.text.clues import Clues
 from sisf.text.confusables import skeleton
@@ -58,7 +71,8 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("base32", r"[A-Z2-7]{16}", bases.from_base32, True),
         ("base85", r"[!-~]{20}", bases.from_base85, True),
         ("uuencode", r"begin [0-7]{3}", bases.from_uuencode, True),
-        ("quoted-printable", r"(?i)(?:=[0-9a-f]{2}|=\r?\n){2}", bases.from_quoted_printable, True),
+        ("base64 words", bases.CLUE_WORDS, bases.from_base64_words, True),
+        ("quoted-printable", bases.CLUE_QUOTED, bases.from_quoted_printable, True),
         ("morse", alphabets.CLUE_MORSE, alphabets.from_morse, True),
         ("radio alphabet", alphabets.clue_names(), alphabets.from_names, True),
         ("numbers", alphabets.CLUE_NUMBERS, alphabets.from_numbers, True),
@@ -66,15 +80,25 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("rot13", decoding.clue_rot13(), decoding.from_rot13, True),
         ("reversed", decoding.clue_reversed(), decoding.from_reversed, True),
         ("reversed words", decoding.clue_reversed(), decoding.from_reversed_words, True),
+        ("reversed lines", decoding.clue_reversed(), decoding.from_reversed_lines, True),
         ("shown", markup.CLUE_SHOWN, markup.shown, False),
         ("comments", markup.CLUE_COMMENTS, markup.comments, False),
         ("strings", markup.CLUE_STRINGS, markup.strings, False),
+        ("filled", markup.CLUE_FILLED, markup.filled, False),
         ("substituted", markup.CLUE_ASSIGNED, markup.substituted, False),
         ("numbered", noise.CLUE_NUMBERED, noise.numbered, False),
+        ("rows", layout.CLUE_ROWS, layout.rows, False),
+        ("columns", layout.CLUE_COLUMNS, layout.columns, False),
+        ("banners", banners.CLUE_BANNERS, banners.from_banners, True),
+        ("as told", told.CLUE_TOLD, told.as_told, True),
+        ("keyed", told.CLUE_KEYED, told.keyed, True),
         ("words forwards", noise.clue_pairs(), noise.forwards, False),
         ("joined", r"(?:[A-Za-z0-9][^A-Za-z0-9]{1,40}){3}[A-Za-z0-9]", spelling.joined, False),
         ("parted", spelling.CLUE_BETWEEN, spelling.parted, False),
         ("unglued", r"[A-Za-z]{14}", spelling.unglued, False),
+        ("unpinned", spelling.CLUE_PINNED, spelling.unpinned, False),
+        ("texted", texting.CLUE_TEXTED, texting.texted, False),
+        ("stretched", spelling.CLUE_STRETCHED, spelling.stretched, False),
         ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]", spelling.unleeted, False),
     )
 
@@ -273,6 +297,10 @@ def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> Non
         other = spelling.unleeted(text, "l")
         if other is not None:
             _unleeted(text, _name(path, _LEET_L), other, "l", out)
+    elif name == "shown":
+        inner = noise.numbered(part)
+        if inner is not None:
+            out.add(_name(path, "shown>numbered"), characters.folded(inner.text))
     elif name == "joined":
         inner = spelling.unleeted(part)
         if inner is not None:

@@ -18,9 +18,12 @@ ENOUGH = 0.75
 """Share of the words that say what is meant."""
 MEASURED = {
     "middles shuffled": 0.75,
+    "pictures of letters": 0.6,
     "pig latin": 0.8,
+    "pig latin, hyphens": 0.65,
     "Thai": 0.8,
     "vowels left out": 0.5,
+    "Vigenère, key behind": 0.85,
 }
 """Share of the texts that come back where less than nine in ten do: what is left out can be another word's."""
 
@@ -89,4 +92,4 @@ def test_honest_texts_are_hardly_ever_read_otherwise() -> None:
 def test_honest_texts_in_the_same_dress_gain_few_views(text: str) -> None:
     found = [v for v in views(text) if v.derived]
     assert len(found) <= 3, found
-    assert sum(len(v.text) for v in found if v.derived) <= 2 * len(text)
+    assert sum(len(v.text) for v in found if v.derived) <= 2.5 * len(text)  # chat: written out, and digits as letters

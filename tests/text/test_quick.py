@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sisf.text import characters, ciphers, noise, views, words
 from sisf.text.clues import Clues
 
-TEXTS = st.text(st.sampled_from("abes tA 0.!?'’\n\t\r\x0b_é-,Ž"), max_size=60) | st.text(max_size=40)
-PIECE = re.compile(r"(?:[^\n.!?]|[.!?](?!\s)){1,600}[.!?]{0,3}|\s+|[.!?]+")
+TEXTS = st.text(st.sampled_from("abes tA 0.!?:'’\n\t\r\x0b_é-,Ž"), max_size=60) | st.text(max_size=40)
+PIECE = re.compile(r"(?:[^\n.!?:]|[.!?:](?!\s)){1,600}[.!?:]{0,3}|\s+|[.!?:]+")
 SPOKEN = re.compile(r"(?<!['’])[a-z]+")
 WORDS = st.lists(st.sampled_from("so the and zulu like um it's a X sun".split()), max_size=40).map(" ".join)
 

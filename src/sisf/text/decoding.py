@@ -16,6 +16,7 @@ import re2
 
 from sisf.text.bases import plausible
 from sisf.text.changed import Changed, Span, backwards, substitute
+from sisf.text.ciphers import reads
 from sisf.text.words import costs, strangeness
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{14,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}|={1,2}[A-Za-z0-9+/_-]{14,}")
@@ -99,11 +100,12 @@ def from_reversed_words(text: str) -> Changed | None:
 
 
 def from_reversed_lines(text: str) -> Changed | None:
-    """Of several lines each that does not read read backwards, where words stand that are common ones backwards."""
+    """The lines that do not read, each read backwards, where several then do."""
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < _FEWEST_LINES or not _reversed_places(text):
         return None
-    return Changed("\n".join(line[::-1] if strangeness(line) >= _STRANGE else line for line in lines))
+    turned = [line[::-1] for line in lines if strangeness(line) >= _STRANGE and reads(line[::-1], line)]
+    return Changed("\n".join(turned)) if len(turned) >= _FEWEST_LINES else None
 
 
 _COMMONEST = (

@@ -17,7 +17,7 @@ _HIDDEN = (
 _TAG = r"<!--(?:[^-]|-(?!->))*(?:-->|\Z)|</?[A-Za-z][^<>]{0,400}>"
 _MARKS = re.compile(
     rf"(?P<hidden>{_HIDDEN})|(?P<tags>(?:{_TAG})+)|~~[^~\n]{{1,80}}~~"
-    r"|\[(?P<class>[A-Za-z])(?i:(?P=class))\]|(?P<gap>\\s[+*]?)"
+    r"|\[(?P<class>[A-Za-z])(?i:(?P=class))\]|(?P<gap>\\s(?:[+*]|(?![A-Za-z])))"
     r"|\[(?P<link>[^\[\]\n]{1,200})\](?:\([^()\s]{0,400}\)|\[[^\[\]\n]{0,40}\])"
     r"|^ {0,3}\[[^\[\]\n]{1,40}\]:[ \t]*<?(?:https?:|[/#])\S+"
     r"|\\(?:text|textbf|textit|texttt|emph|mathrm|mbox|operatorname)\{(?P<latex>[^{}]{0,400})\}"

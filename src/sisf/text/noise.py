@@ -72,6 +72,14 @@ def _words(words: list[str]) -> str:
     return " ".join(words)
 
 
+def unechoed(text: str) -> Changed | None:
+    """The text without words that only say the one before again, where many do."""
+    words = text.lower().split()
+    if len(words) < _FEWEST_WORDS or sum(map(eq, words, words[1:])) < _ECHOED * len(words):
+        return None
+    return Changed(" ".join(word for word, _ in groupby(words)))
+
+
 def unfilled(text: str) -> Changed | None:
     """The text without words that stand between the others again and again."""
     words = text.translate(_APART).split() if text.isascii() and "'" not in text else _TOKEN.findall(text)
@@ -80,8 +88,6 @@ def unfilled(text: str) -> Changed | None:
     lower = list(map(str.lower, words))
     if len(lower) - len(set(lower)) < _FEWEST_FILLERS - 1:
         return None  # no word comes so often
-    if sum(map(eq, lower, lower[1:])) >= _ECHOED * len(lower):
-        return Changed(" ".join(word for word, _ in groupby(words, str.lower)))
     counts = Counter(lower)
     least = max(_FEWEST_FILLERS, _FILLER_SHARE * len(words))
     usual = _COMMON_FILLER_SHARE * len(words)

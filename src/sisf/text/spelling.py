@@ -40,7 +40,9 @@ _SEPARATORS = r"[\W_]"
 _SPACED = re.compile(rf"(?<![^\W_])(?:[^\W_]{_SEPARATORS}{{1,12}}){{3,}}[^\W_](?![^\W_])")
 _BETWEEN = re.compile(r"(?<=[^\W\d_])(?: ?[^\w\s]{1,8}(?: [^\w\s]{1,3})? ?|_{1,3})(?=[^\W\d_])")
 CLUE_BETWEEN = r"(?:\pL+(?: ?[^\pL\pM\pN\s][^\pL\pN\s]{0,7}(?: [^\pL\pM\pN\s]{1,3})? ?|_)){3}\pL"
-_FEWEST_SIGNS, _PARTED = 3, 0.8
+_PLAIN_GAP = re.compile(r"(?<=[^\W\d_])\s+(?=[^\W\d_])")
+_FEWEST_SIGNS, _PLAIN = 3, 0.3
+"""Signs between words, and plain gaps for each of them at most."""
 _PINNED = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f]+|[^\w\s\x00-\x7f]{1,8}(?=[^\W\d_])")
 CLUE_PINNED = r"\pL[\p{So}\p{Sk}\p{Sm}]|[\p{So}\p{Sk}\p{Sm}]\x{FE0F}?\pL"
 _SHOWN_AS_EMOJI = "\ufe0f\u200d"
@@ -178,10 +180,9 @@ def _cut(letters: str) -> str:
 
 
 def parted(text: str) -> Changed | None:
-    """Gaps where signs stand between words instead, at least as often as gaps do."""
+    """Gaps where signs stand between words instead, and hardly a plain gap does."""
     places = [found for found in _BETWEEN.finditer(text) if not _marks(found[0])]
-    words = sum(any(map(str.isalpha, word)) for word in text.split())
-    if len(places) < _FEWEST_SIGNS or len(places) < _PARTED * (words - 1):
+    if len(places) < _FEWEST_SIGNS or len(_PLAIN_GAP.findall(text)) > _PLAIN * len(places):
         return None
     return substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
 

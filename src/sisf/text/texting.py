@@ -2,6 +2,8 @@
 
 import re
 
+import re2
+
 from sisf.text.changed import Changed, substitute
 
 _MEANT = dict(
@@ -24,11 +26,15 @@ _TOKEN = re.compile(r"(?<![^\s\"'(])(?:w/o?(?=[\s\"')]|$)|\w+(?=[\s\"').,;:?!]|$
 _SOME = sorted(word for word in _MEANT if len(word) > 1)
 CLUE_TEXTED = rf"(?i)(?:^|[\s\"'(])(?:{'|'.join(_SOME)}|u)(?:[\s\"').,;:?!]|$)"
 """What calls for it (RE2)."""
-_FEWEST = 2
+_FEWEST, _APART = 2, 1_000
+"""Such words in a text, and one more for each so many characters of it."""
 
 
 def texted(text: str) -> Changed | None:
-    """The text with such words as others write them; None where there are fewer than two, digits included."""
+    """The text with such words as others write them; None where there are fewer than two, digits included, or hardly
+    any in a long text."""
+    if sum(1 for _ in re2.finditer(CLUE_TEXTED, text)) < len(text) // _APART:
+        return None
     changed = substitute(_TOKEN, _meant, text)
     return changed if changed is not None and len(changed.fresh or ()) >= _FEWEST else None
 

@@ -260,7 +260,7 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
 
     out.pause()
     _reread(text, path, out)
-    unfilled = noise.unfilled(text)
+    unfilled = noise.unechoed(text) or noise.unfilled(text)
     if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
         _reread(unfilled.text, _name(path, "unfilled"), out)
 
@@ -285,7 +285,9 @@ def _undone(text: str) -> str:
 
 
 def _reread(text: str, path: str, out: _Collector) -> None:
-    """What the pieces that do not read may be."""
+    """What the pieces that do not read may be. What chats write short is written out already."""
+    if path.endswith("texted"):
+        return
     for name, read in ciphers.readings(text).items():
         if not ("reversed" in path and "reversed" in name):
             out.add(_name(path, name), characters.folded(read))

@@ -23,7 +23,7 @@ _FEWEST_LETTERS = 12
 _LONGEST = 600
 _SAMPLE = 160
 """Characters on which ciphers are tried; one that reads is then undone in all of the piece."""
-_PIECES, _CHARS_A_PIECE = 6, 6_000
+_PIECES, _CHARS_A_PIECE = 6, 12_000
 """Pieces looked at in any text, and the characters of a text for each one more."""
 
 _BORDER = re.compile(r"[\n.!?:](?:(?<=\n)|(?=\s))")

@@ -5,8 +5,9 @@ text keep their own. The work on a text is bounded: so many pieces are looked at
 """
 
 import re
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import islice
 from string import ascii_lowercase as letters
 
 from sisf.text import games
@@ -64,11 +65,7 @@ def readings(text: str) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     if _ANY.search(text) is None:
         return {}
-    left = _PIECES + len(text) // _CHARS_A_PIECE
     for piece in strange_pieces(text):
-        if left <= 0:
-            break
-        left -= 1
         for name, read in _read(piece):
             found.setdefault(name, []).append(read.strip())
     return {name: "\n".join(lines) for name, lines in found.items()}
@@ -84,8 +81,14 @@ def _limit(piece: str) -> float:
     return min(_READS, _BETTER * strangeness(piece))
 
 
-def strange_pieces(text: str) -> Iterator[str]:
-    """Neighbouring pieces that do not read, as one."""
+@lru_cache(maxsize=4)
+def strange_pieces(text: str) -> Sequence[str]:
+    """Neighbouring pieces that do not read, as one; the first ones of a text, more of a longer one. Remembered for a
+    moment: several readings begin with them."""
+    return tuple(islice(_strange(text), _PIECES + len(text) // _CHARS_A_PIECE))
+
+
+def _strange(text: str) -> Iterator[str]:
     block: list[str] = []
     size = 0
     for piece in pieces(text):

@@ -10,9 +10,9 @@ from itertools import zip_longest
 
 from sisf.text.changed import Changed, Span
 
-CLUE_ROWS = r"(?:(?:^|\n)[^A-Za-z]{1,80}[A-Za-z][^\n]{0,120}){3}|(?:(?:^|\n)\w{1,20}\(?[\"'=:\]>][^\n]{1,60}){4}"
-CLUE_COLUMNS = r"(?:(?:^|\n)[^\n]{0,60}?[^\s|](?:[ \t]{2,}|\t)[^\n]{1,120}){3}|(?:(?:^|\n)\S(?: {1,3}\S){2,24} *){4}"
-"""What in a text calls for each (RE2)."""
+CLUE_ROWS = r"(?:(?:^|\n)[^A-Za-z]+[A-Za-z][^\n]*){3}|(?:(?:^|\n)\w+\(?[\"'=:\]>][^\n]+){4}"
+CLUE_COLUMNS = r"(?:(?:^|\n)[^\n]*[^\s|](?:[ \t][ \t]+|\t)[^\n]+){3}|(?:(?:^|\n)\S(?: +\S)+ *){4}"
+"""What in a text calls for each (RE2); without bounds that count, of which automata would keep every state."""
 _FEWEST = 4
 """Rows that are read together; one less where much stands around them."""
 _MOST_WORDS = 6

@@ -94,18 +94,9 @@ def _nth(text: str, step: int, unit: str) -> Iterator[str]:
 
 def keyed(text: str) -> Changed | None:
     """What does not read, under a cipher whose key or table stands in the text."""
-    pieces = list(_coded(text))
-    if not pieces:
-        return None
+    pieces = strange_pieces(text)[:_MOST_PIECES]
     made = [said for piece in pieces if (said := _undone(piece, text)) is not None]
     return Changed("\n".join(made)) if made else None
-
-
-def _coded(text: str) -> Iterator[str]:
-    for number, piece in enumerate(strange_pieces(text)):
-        if number >= _MOST_PIECES:
-            return
-        yield piece
 
 
 def _undone(piece: str, text: str) -> str | None:

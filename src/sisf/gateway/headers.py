@@ -1,4 +1,4 @@
-"""What the gateway's answers say in their headers."""
+"""The headers of requests by their names, and what the gateway's answers say in theirs."""
 
 from collections.abc import Sequence
 

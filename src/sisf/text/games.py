@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from sisf.text.changed import substitute
+from sisf.text.mending import each
 from sisf.text.remembered import remembered
 from sisf.text.words import costs, segmented, strangeness
 
@@ -20,7 +20,6 @@ _FIRST_VOWEL = 4
 _WORD = re.compile("[a-z]{2,24}")
 _LETTERS = re.compile("[a-z]+")
 _OTHER_LETTERS = re.compile(r"[^\W\d_a-z]")
-_FEWEST_TURNED = 3
 _PER_WORD = 0.8
 """How often in a word, on average, a syllable stands that was put in."""
 _SHORTEST, _LONGEST = 2, 4
@@ -73,8 +72,7 @@ def _syllables(words: list[str]) -> Iterator[str]:
 
 def turned(lower: str) -> str | None:
     """Each unknown word as the commonest that it is when read backwards, from another letter on, or under rot13."""
-    changed = substitute(_WORD, lambda m: _turned(m[0]), lower)
-    return changed.text if changed is not None and len(changed.fresh or ()) >= _FEWEST_TURNED else None
+    return each(_WORD, _turned, lower)
 
 
 @remembered

@@ -103,9 +103,7 @@ def _begins(words: Sequence[str], *, anywhere: bool) -> bool | None:
     earliest, before, last, word = words
     if not last or word in _NO_VERBS or last in _NAMING or "why" in (earliest, before):
         return None
-    if _asks(before, last):
-        return True
-    if last in _AUXILIARY and before in _ASKED and earliest in {"whether", "if"}:
+    if _asks(earliest, before, last):
         return True
     if last in _ABOUT:
         return False if word.endswith("ing") else None
@@ -125,8 +123,10 @@ def imperative(request: str) -> str:
     return f"{min(known, key=lambda form: costs().get(form, 0.0))} {rest}" if known else request
 
 
-def _asks(before: str, last: str) -> bool:
-    """Whether a verb behind these two words is what a sentence asks for."""
+def _asks(earliest: str, before: str, last: str) -> bool:
+    """Whether a verb behind these three words is what a sentence asks for."""
+    if earliest in {"whether", "if"} and before in _ASKED and last in _AUXILIARY:
+        return True
     if last == "to":
         return before in _TO_BE_DONE
     if last in _ASKED:

@@ -41,17 +41,17 @@ _FEWEST_CHANGED = 3
 
 def mended(lower: str) -> str | None:
     """Each unknown word of a lower-case text as the commonest word that it may be a slip of. None: hardly any is."""
-    return _each(_WORD, _corrected, lower)
+    return each(_WORD, _corrected, lower)
 
 
 def voweled(lower: str) -> str | None:
     """Each unknown word of a lower-case text with the vowels that were left out or masked (`t*xt`, `t_xt`, `txt`)."""
-    return _each(_MASKED, _with_vowels, lower)
+    return each(_MASKED, _with_vowels, lower)
 
 
 def sounded(lower: str) -> str | None:
     """Each unknown word as the commonest that sounds like it to those who write by ear, lisp or play a child."""
-    return _each(_WORD, _by_sound, lower)
+    return each(_WORD, _by_sound, lower)
 
 
 @remembered
@@ -74,7 +74,8 @@ def _sound(word: str) -> str:
     return word
 
 
-def _each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
+def each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
+    """The text with each match mended; None where fewer than three change."""
     changed = substitute(pattern, lambda m: mend(m[0]), text)
     return changed.text if changed is not None and len(changed.fresh or ()) >= _FEWEST_CHANGED else None
 

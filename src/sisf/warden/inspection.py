@@ -275,10 +275,14 @@ class Inspection:
     def _piece(self, window: Window, piece: Piece, more: float) -> Window:
         said = window.text[piece.start : piece.end]
         place = (window.span[0] + piece.start, window.span[0] + piece.end)
-        asked = piece.asked + more
-        if piece.inside:
-            said = imperative(said)
-        return Window(said, window.view, place, asked=asked, order=piece.order, audited=window.audited)
+        return Window(
+            imperative(said) if piece.inside else said,
+            window.view,
+            place,
+            asked=piece.asked + more,
+            order=piece.order,
+            audited=window.audited,
+        )
 
     def _glanced(self, window: Window, *, looked: bool) -> Sequence[Piece] | None:
         """The pieces of a text of one window that a first look leaves to be read; None where the whole is."""

@@ -6,7 +6,7 @@ ranked at once. The best few are then embedded for what they are: these vectors 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import log2, log10
@@ -101,11 +101,12 @@ class Candidates:
             kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
             steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
         else:
-            spans = _with_edges(text, passages(text))
-            for span, kind in arbitrary(text, tokens).items():
+            whole, fragments = passages(text), arbitrary(text, tokens)
+            orders = {start: order_begins_at(text, start) for start in {start for start, _ in (*whole, *fragments)}}
+            spans = _with_edges(text, whole, orders)
+            for span, kind in fragments.items():
                 spans.setdefault(span, kind)
             found, kinds = list(spans), list(spans.values())
-            orders = {start: order_begins_at(text, start) for start in {start for start, _ in found}}
             steps, begins = _steps(text, tokens, spans), [orders[start] for start, _ in found]
         if not found:
             return _NOTHING
@@ -179,12 +180,11 @@ _NOTHING = Candidates(
 )
 
 
-def _with_edges(text: str, found: Iterable[Span]) -> dict[Span, int]:
+def _with_edges(text: str, spans: Sequence[Span], orders: Mapping[int, bool]) -> dict[Span, int]:
     """Each passage with its kind: one that begins or ends inside a sentence is a fragment. An order begins where it
-    begins."""
-    spans = list(found)
+    begins; `orders` says so of each beginning."""
     before = {
-        start: START if goes_on_before(text, start) and not order_begins_at(text, start) else WHOLE
+        start: START if goes_on_before(text, start) and not orders[start] else WHOLE
         for start in {start for start, _ in spans}
     }
     after = {end: END if goes_on_after(text, end) else WHOLE for end in {end for _, end in spans}}

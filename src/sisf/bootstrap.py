@@ -3,12 +3,14 @@
 import hashlib
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.factory import create_adjudicator
+from sisf.breaker import Breaker
 from sisf.embedding.base import Embedder
 from sisf.embedding.cached import CachedEmbedder
 from sisf.embedding.factory import configured_embedder
@@ -36,6 +38,8 @@ class System:
     synthesiser: PolicySynthesisModule
     gate: PolicyGate
     loop: Loop
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """Of the judges' endpoints, by model."""
 
     @property
     def store_url(self) -> str:
@@ -69,7 +73,8 @@ def build(
         made = configured_embedder(settings.embedder)
         # What ships is kept on disk, apart: it would drive what users send out of the cache.
         embedder, lessons = CachedEmbedder(made), KeptEmbedder(made)
-    adjudicator = adjudicator or create_adjudicator(settings.adjudication, embedder=embedder)
+    breakers: dict[str, Breaker] = {}
+    adjudicator = adjudicator or create_adjudicator(settings.adjudication, embedder=embedder, breakers=breakers)
     reference = reference or reference_of(load_references(settings.synthesis.reference))
     if gate is None:
         reference, secret = held_back(reference)
@@ -113,7 +118,7 @@ def build(
         warden.close()
         store.close()
         raise
-    return System(settings, embedder, store, warden, adjudicator, synthesiser, gate, loop)
+    return System(settings, embedder, store, warden, adjudicator, synthesiser, gate, loop, breakers)
 
 
 def _shared(settings: Settings) -> bool:

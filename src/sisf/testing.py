@@ -30,6 +30,8 @@ class Failure(StrEnum):
     """The request is read and never answered."""
     SLOW = "slow"
     """Every piece of the answer comes `delay` seconds late."""
+    TRICKLE = "trickle"
+    """A plain answer comes byte by byte, each `delay` seconds late."""
     RATE_LIMIT = "429"
     SERVER_ERROR = "500"
     MALFORMED = "malformed"
@@ -186,8 +188,16 @@ class ScriptedServer:
         body = b'{"choices": [' if failure is Failure.MALFORMED else self.body or chat_completion(self.answer)
         if failure is Failure.SLOW:
             self._stopped.wait(self.delay)
+        head = _head(
+            self.status, {"content-type": "application/json", "content-length": str(len(body)), **self.headers}
+        )
+        if failure is Failure.TRICKLE:
+            for start in range(len(head + body)):
+                connection.sendall((head + body)[start : start + 1])
+                if start >= len(head):
+                    self._stopped.wait(self.delay)
+            return True
         if failure in (Failure.TRUNCATED, Failure.STALL):
-            head = _head(self.status, {"content-type": "application/json", "content-length": str(len(body))})
             connection.sendall(head + body[: len(body) // 2])
             if failure is Failure.STALL:
                 self._linger(connection)

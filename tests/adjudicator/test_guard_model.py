@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from sisf.adjudicator.factory import create_adjudicator
 from sisf.adjudicator.guard_formats import FORMATS
 from sisf.adjudicator.guard_model import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
+from sisf.breaker import Breaker
 from sisf.exchange import Exchange, Message, Role
 from sisf.llm.base import Completion
-from sisf.settings import ModerationModel
+from sisf.settings import Adjudication, ModerationModel
 from sisf.testing import Failure, ScriptedServer
 from sisf.verdict import Outcome
 from tests.adjudicator.hostile import hostile_texts
@@ -151,3 +153,20 @@ def test_moderation_failures_are_undecided(failure: Failure) -> None:
         judge = ClassifierAdjudicator("moderation", ModerationClassifier(endpoint, strictness="strict"))
         assert judge.adjudicate(PAIR).outcome is Outcome.UNDECIDED
         assert sum(judge.counters.counts.values()) == 2
+
+
+@pytest.mark.parametrize("judge", ["llm", "guard-model", "moderation"])
+def test_a_judge_that_is_away_is_left_alone_and_asked_again(judge: str) -> None:
+    with ScriptedServer(failure=Failure.SERVER_ERROR) as server:
+        endpoint = {"base_url": server.url, "api_key": "none", "model": "llama-guard", "retries": 0}
+        section = {"llm": "llm", "guard-model": "guard", "moderation": "moderation"}[judge]
+        settings = Adjudication.model_validate({"judge": judge, "fallback": [], section: endpoint})
+        breakers: dict[str, Breaker] = {}
+        made = create_adjudicator(settings, breakers=breakers)
+        for number in range(20):
+            assert made.adjudicate(Exchange.of("q", f"a {number}")).outcome is Outcome.UNDECIDED
+        assert len(server.requests) == 6
+        assert breakers["llama-guard"].open
+        breakers["llama-guard"].opened -= 60
+        made.adjudicate(PAIR)
+        assert len(server.requests) == 7

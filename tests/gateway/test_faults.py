@@ -1,13 +1,18 @@
 """Every dependency, failed in every way: the outcome is the configured one, and it is counted."""
 
+import asyncio
 import contextlib
 import http.client
 import json
 import socket
-from typing import Any
+import threading
+from typing import Any, cast
 
 import pytest
 
+from sisf.breaker import Breaker
+from sisf.gateway.health import Health
+from sisf.serving import Background
 from sisf.testing import Failure, ScriptedServer, chat_events, wait_until
 from sisf.verdict import Outcome
 from tests.gateway.conftest import Rig, chat, rig
@@ -64,6 +69,73 @@ def test_a_stream_that_breaks_tells_so_after_what_was_inspected(failure: Failure
         last = json.loads(answer.body[len(sent) :].decode().strip().removeprefix("data: "))
         assert last["error"]["code"] == code
         assert gateway.loop.records[0].exchange.response
+
+
+def test_an_answer_that_trickles_has_an_end() -> None:
+    upstream = ScriptedServer(failure=Failure.TRICKLE, delay=0.05)
+    with rig(upstream, upstream__answer_timeout=0.4) as gateway:
+        for body, path in ((chat("hi"), "/v1/chat/completions"), ({"model": "m", "input": "hi"}, "/v1/embeddings")):
+            answer = gateway.post(body, path=path)
+            assert (answer.status, answer.json()["error"]["code"]) == (504, "upstream_timeout")
+            assert "0.4 s" in answer.json()["error"]["message"]
+        upstream.delay = 0.0
+        assert gateway.post(chat("hi")).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_gateway_that_stops_says_so_to_whom_it_cuts_off(stream: bool) -> None:
+    events = chat_events(["word "] * 400)
+    upstream = ScriptedServer(failure=Failure.STALL if stream else Failure.HANG, events=events)
+    with rig(upstream) as gateway, Background(gateway.app, drain_seconds=0) as server:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        with contextlib.closing(connection):
+            headers = {"content-type": "application/json"}
+            connection.request("POST", "/v1/chat/completions", json.dumps(chat("hi", stream=stream)), headers)
+            if stream:
+                response = connection.getresponse()
+                assert response.read(5) == b"data:"
+                server.stop()
+                last = response.read().strip().rpartition(b"\n\n")[2].removeprefix(b"data: ")
+                assert gateway.loop.records[0].exchange.response
+            else:
+                assert wait_until(lambda: upstream.requests)
+                server.stop()
+                response = connection.getresponse()
+                assert (response.status, response.getheader("retry-after")) == (503, "5")
+                last = response.read()
+            assert json.loads(last)["error"]["code"] == "gateway_stopping"
+
+
+@pytest.mark.parametrize("path", ["/v1/adjudicate", "/v1/files"])
+def test_what_else_waits_is_told_of_the_stop_too(path: str) -> None:
+    asked, hold = threading.Event(), threading.Event()
+
+    def judged(_: Any) -> Any:
+        asked.set()
+        hold.wait(60)
+
+    with rig(ScriptedServer(failure=Failure.HANG), pass_through=["POST /v1/files"]) as gateway:
+        gateway.judge.adjudicate = judged  # type: ignore[method-assign,assignment]
+        with Background(gateway.app, drain_seconds=0) as server:
+            connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+            with contextlib.closing(connection):
+                body = json.dumps({"text": "hi", "response": "ho"})
+                connection.request("POST", path, body, {"content-type": "application/json"})
+                assert wait_until(lambda: gateway.upstream.requests or asked.is_set())
+                server.stop()
+                response = connection.getresponse()
+                assert response.status == 503
+                assert json.loads(response.read())["error"]["code"] == "gateway_stopping"
+        hold.set()
+
+
+def test_readiness_tells_of_judges_that_keep_failing() -> None:
+    with rig() as gateway:
+        judges = {"steady": Breaker(1, 60), "gone": Breaker(1, 60, failures=1)}
+        health = Health(gateway.app.core, cast(Any, gateway.store), gateway.app._store_metrics, judges)
+        report = asyncio.run(health.report())
+        assert (report["checks"]["judge steady"], report["checks"]["judge gone"]) == ("ok", "left alone")
+        assert report["status"] == "degraded"
 
 
 def test_errors_of_the_upstream_pass_through() -> None:

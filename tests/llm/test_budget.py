@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sisf.breaker import Breaker
 from sisf.errors import ModelError
-from sisf.llm.budget import DAY, HOUR, BudgetExhausted, CallGate, RateExceeded
+from sisf.llm.budget import DAY, HOUR, BudgetExhausted, CallGate, LeftAlone, RateExceeded, TransientModelError
 from sisf.llm.jsontext import read_object
 from sisf.settings import CallLimits
 
@@ -108,3 +109,33 @@ def test_one_object_or_an_error(text: str, value: object) -> None:
 def test_any_text_is_an_object_or_an_error(text: str) -> None:
     with contextlib.suppress(ModelError):
         assert isinstance(read_object(text), dict)
+
+
+def test_an_endpoint_that_keeps_failing_is_left_alone_for_a_while() -> None:
+    clock = Clock()
+    gate = CallGate(CallLimits(), "m", breaker=Breaker(3, 15, clock=clock))
+
+    def attempt(error: Exception | None) -> type[Exception] | None:
+        try:
+            with gate.call(1, 1):
+                if error is not None:
+                    raise error
+        except ModelError as raised:
+            return type(raised)
+        return None
+
+    away, refused = TransientModelError("away"), ModelError("refused")
+    # What an endpoint refuses is no failure of its own: else whoever writes such texts could have it left alone.
+    assert [attempt(error) for error in (away, away, refused, refused, refused)] == [
+        TransientModelError,
+        TransientModelError,
+        ModelError,
+        ModelError,
+        ModelError,
+    ]
+    assert [attempt(away) for _ in range(2)] == [TransientModelError, LeftAlone]
+    clock.now = 16.0
+    assert [attempt(away) for _ in range(2)] == [TransientModelError, LeftAlone]
+    clock.now = 32.0
+    assert [attempt(None) for _ in range(3)] == [None, None, None]
+    assert [attempt(away) for _ in range(2)] == [TransientModelError, TransientModelError]

@@ -14,7 +14,7 @@ from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.store import ExchangeRecord, Stage, Store, open_store
 from sisf.synthesis.base import Knowledge
-from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
+from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser, wait_until
 from sisf.verdict import Breach, Outcome, Verdict
 from tests.loop.fakes import FailingWarden, exchange, judge_attacks, make_loop
 
@@ -349,6 +349,29 @@ def test_stopping_gives_the_work_at_hand_back(store: Store) -> None:
     follower = make_loop(store, workers=0)
     assert follower.drain(60)
     assert len(store.policies.list()) == 1
+
+
+def test_a_judge_that_hangs_is_not_waited_for(store: Store) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(exchange: Exchange) -> Outcome:
+        entered.set()
+        leave.wait(60)
+        return judge_attacks(exchange)
+
+    loop = make_loop(store, workers=1, lease_seconds=1.0, stop_seconds=0.1, adjudicator=ScriptedAdjudicator(hang))
+    loop.start()
+    worker = next(thread for thread in threading.enumerate() if thread.name == "sisf-loop-0")
+    loop.monitor(exchange("attack"))
+    assert entered.wait(60)
+    loop.stop()
+    assert worker.is_alive()  # it was left
+    assert store.exchanges.breach_count() == 0
+    follower = make_loop(store, workers=0)
+    assert wait_until(lambda: follower.drain(60) and store.exchanges.breach_count() == 1)
+    leave.set()
+    worker.join(60)
+    assert len(store.policies.list()) == 1  # what came too late is dropped
 
 
 def test_a_slow_stage_keeps_its_lease(store: Store) -> None:

@@ -277,6 +277,18 @@ class TestJobs:
         names = [job.exchange_id for job in (store.jobs.lease("w", 60) for _ in range(4)) if job]
         assert names == ["breach", "suspect", "ordinary", "late breach"]
 
+    def test_a_clock_that_was_put_back_keeps_no_job(self, store: Store) -> None:
+        self.enqueue(store, "e1", "e2")
+        for pause in (60.0, 3_600.0):  # what is due in an hour: nobody sets that, so the clock was an hour ahead
+            job = store.jobs.lease("w", 60)
+            assert job is not None
+            store.jobs.fail(job, "x", retry_in=pause)
+        assert store.jobs.counts() == {"ready": 1, "leased": 0, "waiting": 1, "dead": 0}
+        again = store.jobs.lease("w", 60)
+        assert again is not None
+        assert again.exchange_id == "e2"
+        assert store.jobs.lease("w", 60) is None
+
     def test_a_lost_lease_writes_nothing(self, store: Store) -> None:
         self.enqueue(store, "e1")
         first = store.jobs.lease("dead", 0.01)

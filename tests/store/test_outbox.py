@@ -42,3 +42,8 @@ def test_the_oldest_go_when_there_are_too_many(store: Store, monkeypatch: pytest
     dropped = [store.outbox.put(letter(f"m{number}"), 0.0) for number in range(5)]
     assert sum(dropped) == 2
     assert store.outbox.counts()["waiting"] == 3
+
+
+def test_a_clock_that_was_put_back_keeps_no_letter(store: Store) -> None:
+    store.outbox.put(letter("a"), time.time() + 10_000)
+    assert store.outbox.claim(["t"], 60) is not None

@@ -12,6 +12,7 @@ from sisf.adjudicator.guard_model import ClassifierAdjudicator, GuardModelClassi
 from sisf.adjudicator.llm import LlmAdjudicator
 from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.adjudicator.training import Versions
+from sisf.breaker import Breaker
 from sisf.embedding.base import Embedder
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.minilm import heads_of
@@ -21,6 +22,11 @@ from sisf.llm.budget import CallGate
 from sisf.llm.client import OpenAIChatModel
 from sisf.settings import Adjudication, ModelEndpoint
 
+Gating = Callable[[str], CallGate]
+"""Makes what all calls of a model, by its name, pass through."""
+_FAILURES, _SECONDS = 6, 15.0
+"""After so many failed attempts in a row an endpoint is left alone for so long."""
+
 
 def create_adjudicator(
     settings: Adjudication,
@@ -29,18 +35,27 @@ def create_adjudicator(
     embedder: Embedder | None = None,
     cache: Path | None = None,
     environment: Mapping[str, str] = os.environ,
+    breakers: dict[str, Breaker] | None = None,
 ) -> Adjudicator:
     """The judge of `settings.judge` with its fallbacks behind it.
 
     `model` replaces the chat model of the `llm` judge (tests, experiments). The `local` judge reads with `embedder` if
     that is the harm-aware encoder, else with one that is made; `cache` is where what it fits is kept (default: the
-    user's cache).
+    user's cache). Where `breakers` is given, an endpoint that keeps failing is left alone for some seconds, so that the
+    next judge is asked at once; its breaker is put there, by the model's name.
     """
+
+    def gate(model: str) -> CallGate:
+        if breakers is None:
+            return CallGate(settings.limits, model)
+        breakers[model] = Breaker(_FAILURES, _SECONDS)
+        return CallGate(settings.limits, model, breaker=breakers[model])
+
     builders: dict[str, Callable[[], Adjudicator]] = {
-        "llm": lambda: _llm(settings, model),
+        "llm": lambda: _llm(settings, gate, model),
         "local": lambda: _local(settings, embedder, cache),
-        "guard-model": lambda: _guard(settings),
-        "moderation": lambda: _moderation(settings),
+        "guard-model": lambda: _guard(settings, gate),
+        "moderation": lambda: _moderation(settings, gate),
         "ensemble": lambda: _ensemble(settings, [builders[name]() for name in settings.members]),
     }
     first = settings.judge if settings.judge != "auto" else _automatic(settings, model, environment)
@@ -58,8 +73,8 @@ def _automatic(settings: Adjudication, model: ChatModel | None, environment: Map
     return "llm" if model is not None or has_access(settings.llm, environment) else "local"
 
 
-def _llm(settings: Adjudication, model: ChatModel | None) -> Adjudicator:
-    chat = model or OpenAIChatModel(settings.llm, gate=CallGate(settings.limits, settings.llm.model))
+def _llm(settings: Adjudication, gate: Gating, model: ChatModel | None) -> Adjudicator:
+    chat = model or OpenAIChatModel(settings.llm, gate=gate(settings.llm.model))
     return LlmAdjudicator(chat, strictness=settings.strictness, cache=VerdictCache(settings.cache_entries))
 
 
@@ -71,17 +86,16 @@ def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None
     return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache, name=name, rank=rank)
 
 
-def _guard(settings: Adjudication) -> Adjudicator:
+def _guard(settings: Adjudication, gate: Gating) -> Adjudicator:
     endpoint = settings.guard
-    chat = OpenAIChatModel(endpoint, gate=CallGate(settings.limits, endpoint.model))
+    chat = OpenAIChatModel(endpoint, gate=gate(endpoint.model))
     classifier = GuardModelClassifier(chat, endpoint.dialect)
     return ClassifierAdjudicator(f"guard-model:{chat.id}", classifier, cache=VerdictCache(settings.cache_entries))
 
 
-def _moderation(settings: Adjudication) -> Adjudicator:
+def _moderation(settings: Adjudication, gate: Gating) -> Adjudicator:
     endpoint = settings.moderation
-    gate = CallGate(settings.limits, endpoint.model)
-    classifier = ModerationClassifier(endpoint, strictness=settings.strictness, gate=gate)
+    classifier = ModerationClassifier(endpoint, strictness=settings.strictness, gate=gate(endpoint.model))
     return ClassifierAdjudicator(f"moderation:{endpoint.model}", classifier, cache=VerdictCache(settings.cache_entries))
 
 

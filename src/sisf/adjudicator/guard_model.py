@@ -15,8 +15,8 @@ from sisf.adjudicator.prompts import Strictness
 from sisf.errors import ModelError
 from sisf.exchange import Exchange
 from sisf.llm.base import ChatModel
-from sisf.llm.budget import CallGate
-from sisf.llm.client import RETRIED, TransientModelError, connect, pause_before, retry_after
+from sisf.llm.budget import CallGate, TransientModelError
+from sisf.llm.client import RETRIED, connect, pause_before, retry_after
 from sisf.settings import CallLimits, ModerationModel
 from sisf.taxonomy import OPENAI_MODERATION, Hazard
 from sisf.verdict import Outcome, Verdict
@@ -94,17 +94,19 @@ class ModerationClassifier:
                 self._sleep(pause_before(attempt, error))
 
     def _ask(self, given: Sequence[Any]) -> list[dict[str, float]]:
-        import openai
-
         if self._client is None:
             self._client = connect(self._endpoint)
         size = sum(len(str(one).encode(errors="replace")) for one in given)
+        with self._gate.call(size, 0, wait=self._endpoint.timeout):
+            content = self._answer(self._client, given)
+        return _scores(content, len(given))
+
+    def _answer(self, client: "OpenAI", given: Sequence[Any]) -> bytes:
+        import openai
+
         try:
-            with self._gate.call(size, 0, wait=self._endpoint.timeout):
-                answer = self._client.moderations.with_raw_response.create(
-                    model=self._endpoint.model, input=list(given)
-                )
-            return _scores(answer.content, len(given))
+            answer = client.moderations.with_raw_response.create(model=self._endpoint.model, input=list(given))
+            return answer.content
         except openai.APIStatusError as error:
             message = f"the moderation endpoint answered {error.status_code}"
             if error.status_code in RETRIED:

@@ -158,6 +158,7 @@ def _serve(
             "oversight": system.loop.lifecycle,
             "tracing": tracing,
             "siblings": siblings,
+            "judges": system.breakers,
         }
         first = create_app(**parts, settings=settings)
         metrics = first.core.metrics

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
+from sisf.breaker import Breaker
 from sisf.errors import HttpFailure, SisfError
 from sisf.gateway.asgi import Receive, Scope, Send, client_of
 from sisf.gateway.bodies import Bodies
@@ -182,11 +183,13 @@ def create_app(
     tracing: Tracing | None = None,
     oversight: Oversight | None = None,
     siblings: Siblings | None = None,
+    judges: Mapping[str, Breaker] | None = None,
 ) -> Gateway:
     """Put the gateway together.
 
     With `metrics`, go on counting there; with `tracing`, calls of models are spans; with `oversight`, take words at
-    `/v1/feedback`; with `siblings`, metrics are those of all processes of the gateway.
+    `/v1/feedback`; with `siblings`, metrics are those of all processes of the gateway; with `judges`,
+    readiness tells which of their endpoints are left alone.
 
     Raises `ConfigurationError` when no usable upstream is configured.
     """
@@ -205,7 +208,7 @@ def create_app(
     )
     store_metrics = StoreMetrics(store, pipeline.metrics)
     own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)
-    gateway = Gateway(core, Health(core, store, store_metrics), store_metrics, own_endpoints, dialects)
+    gateway = Gateway(core, Health(core, store, store_metrics, judges), store_metrics, own_endpoints, dialects)
     gateway.siblings = siblings
     return gateway
 

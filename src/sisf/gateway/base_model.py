@@ -77,6 +77,7 @@ class ChatReply(Reply):
         self.status = reply.status
         self.media_type = reply.media_type
         self.encoding, self.unreadable = reply.encoding, reply.unreadable
+        self.answer_timeout = reply.answer_timeout
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -10,7 +10,7 @@ from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Sc
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.exchange_handler import JSON, ExchangeHandler
-from sisf.gateway.failures import noticed, retry_after
+from sisf.gateway.failures import STOPPING, noticed, retry_after
 from sisf.gateway.headers import fields, turn_headers
 from sisf.pipeline import Turn
 
@@ -52,8 +52,8 @@ class Endpoint:
             pass
         except asyncio.CancelledError:
             if watch is None or not watch.gone:
-                raise
-            if turn is not None:
+                await self._failed(out, turn, STOPPING)
+            elif turn is not None:
                 core.pipeline.abandon(turn)
         except Exception as error:  # noqa: BLE001 - a request never takes the server down
             await self._failed(out, turn, error)

@@ -178,21 +178,16 @@ class ExchangeHandler:
 
     async def _numbers(self, turn: Turn, reply: Reply, out: Client, asked: Asked) -> None:
         """Answers larger than `limits.body_bytes` are looked through as they pass; others are read whole."""
-        pieces: list[bytes] = []
-        size, started, chunks = 0, time.perf_counter(), reply.chunks()
-        async for piece in chunks:
-            pieces.append(piece)
-            size += len(piece)
-            if size > self._pipeline.settings.limits.body_bytes:
-                break
+        started = time.perf_counter()
+        body, rest = await reply.begin(self._pipeline.settings.limits.body_bytes)
         turn.waited += time.perf_counter() - started
-        if size <= self._pipeline.settings.limits.body_bytes:
-            await self._plain(turn, reply, out, asked, b"".join(pieces))
+        if rest is None:
+            await self._plain(turn, reply, out, asked, body)
             return
         turn.fate = Fate.RELEASED
         headers = [*reply.headers, *turn_headers(turn)]
         try:
-            await pass_numbers(pieces, chunks, out, headers)
+            await pass_numbers(body, rest, out, headers)
         except Malformed as error:
             raise upstream_failure(502, "upstream_malformed", f"The upstream's answer is malformed: {error}.") from None
 

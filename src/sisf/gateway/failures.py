@@ -7,6 +7,8 @@ from sisf.pipeline.metrics import Metrics
 
 _log = structlog.get_logger("sisf.gateway")
 INTERNAL = HttpFailure(500, "internal_error", "The gateway failed; its log says why.")
+STOPPING = HttpFailure(503, "gateway_stopping", "The gateway is being stopped; send the request again.", retry_after=5)
+"""For whom the server that stops cancels a request whose time to end is over."""
 
 
 def upstream_failure(status: int, code: str, message: str) -> HttpFailure:

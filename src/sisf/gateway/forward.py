@@ -9,7 +9,7 @@ from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Sc
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.endpoint import query_of
-from sisf.gateway.failures import noticed, retry_after
+from sisf.gateway.failures import STOPPING, noticed, retry_after
 from sisf.gateway.headers import fields
 from sisf.gateway.upstream import Reply
 from sisf.pipeline import Caller
@@ -55,7 +55,7 @@ class PassThrough:
             await self._failed(out, error)
         except asyncio.CancelledError:
             if watch is None or not watch.gone:
-                raise
+                await self._failed(out, STOPPING)
         finally:
             if watch is not None:
                 watch.stop()

@@ -1,7 +1,9 @@
 """Telling degraded from dead."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from sisf.breaker import Breaker
 from sisf.gateway.core import Core
 from sisf.gateway.store_metrics import StoreMetrics
 from sisf.store.base import Store
@@ -12,10 +14,14 @@ _STALE_SECONDS = 5.0
 class Health:
     """Asks the parts how they are, with a time limit each."""
 
-    def __init__(self, core: Core, store: Store, store_metrics: StoreMetrics) -> None:
+    def __init__(
+        self, core: Core, store: Store, store_metrics: StoreMetrics, judges: Mapping[str, Breaker] | None = None
+    ) -> None:
+        """`judges`: what leaves the endpoints of judges alone, by model."""
         self._core = core
         self._store = store
         self._store_metrics = store_metrics
+        self._judges = judges or {}
 
     async def report(self) -> dict[str, Any]:
         """`status`: `ok`, `degraded` (works, but not as it should) or `dead` (requests are being refused)."""
@@ -29,6 +35,7 @@ class Health:
             "loop": "ok" if not dead_letters else f"{dead_letters} dead letters",
             "policies": "ok" if silent <= _STALE_SECONDS else f"nothing heard of newer ones for {silent:.0f} s",
             **{f"upstream {name}": state for name, state in self._core.upstream.states().items()},
+            **{f"judge {name}": "left alone" if breaker.open else "ok" for name, breaker in self._judges.items()},
         }
         about = {
             "revision": self._core.pipeline.checks.warden.revision,

@@ -30,14 +30,12 @@ class NumbersOnly:
                 raise Malformed("it holds text beside the embeddings")
 
 
-async def pass_numbers(read: list[bytes], rest: AsyncIterator[bytes], out: Client, headers: Headers) -> None:
+async def pass_numbers(read: bytes, rest: AsyncIterator[bytes], out: Client, headers: Headers) -> None:
     """Send what was read and the rest. Raises `Malformed`, before anything is sent or in the middle."""
     only = NumbersOnly()
-    for piece in read:
-        only.check(piece)
+    only.check(read)
     await out.begin(200, headers)
-    for piece in read:
-        await out.piece(piece)
+    await out.piece(read)
     async for piece in rest:
         only.check(piece)
         await out.piece(piece)

@@ -18,7 +18,7 @@ from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.requests import prompts
-from sisf.gateway.failures import noticed, retry_after
+from sisf.gateway.failures import STOPPING, noticed, retry_after
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Feedback, Oversight
 from sisf.gateway.texts import dumps, joined
@@ -84,11 +84,10 @@ class OwnEndpoints:
                 body = dumps(await answer(*await self._admitted(request, read)))
             except ClientGone:
                 status = 499
+            except asyncio.CancelledError:
+                status, body, headers = _failed(STOPPING)
             except SisfError as error:
-                failure = noticed(error, self._core.metrics, endpoint=path)
-                status = failure.status
-                body = openai_error(status, failure.code, failure.message, failure.param)
-                headers = {name.decode(): value.decode() for name, value in retry_after(failure)}
+                status, body, headers = _failed(noticed(error, self._core.metrics, endpoint=path))
             self._core.metrics.requests.inc(path.rpartition("/")[2], str(status))
             return Response(body, status, headers, "application/json")
 
@@ -246,6 +245,12 @@ class OwnEndpoints:
         if decision.rewritten is not None and enforce:
             return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[:rewritable])}
         return {"action": "NONE"}
+
+
+def _failed(failure: HttpFailure) -> tuple[int, bytes, dict[str, str]]:
+    """Status, body and headers of an answer that says what went wrong."""
+    body = openai_error(failure.status, failure.code, failure.message, failure.param)
+    return failure.status, body, {name.decode(): value.decode() for name, value in retry_after(failure)}
 
 
 def _told(decision: Decision, prompt: list[Message], *, informed: bool) -> dict[str, Any]:

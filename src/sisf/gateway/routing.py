@@ -3,13 +3,12 @@
 import fnmatch
 import random
 import re
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from sisf.breaker import Breaker
 from sisf.errors import ConfigurationError, HttpFailure
 from sisf.gateway.base_model import ChatReply, renderer, to_completion
 from sisf.gateway.failures import upstream_failure
@@ -24,30 +23,6 @@ from sisf.settings import Upstream as UpstreamSettings
 _log = structlog.get_logger("sisf.gateway")
 _RETRIED = frozenset(("upstream_unreachable", "upstream_disconnected"))
 _RETRIED_STATUS = frozenset((502, 503))
-
-
-@dataclass(slots=True)
-class _Breaker:
-    """Opens after failures in a row; lets one request try again after a while."""
-
-    limit: int
-    seconds: float
-    failures: int = 0
-    opened: float = 0.0
-
-    @property
-    def closed(self) -> bool:
-        if self.failures < self.limit:
-            return True
-        if time.monotonic() - self.opened < self.seconds:
-            return False
-        self.opened = time.monotonic()  # this one may try; the others wait for how it ends
-        return True
-
-    def ended(self, *, well: bool) -> None:
-        self.failures = 0 if well else self.failures + 1
-        if not well:
-            self.opened = time.monotonic()
 
 
 def configured(settings: Settings) -> Mapping[str, UpstreamSettings]:
@@ -69,7 +44,7 @@ class Upstreams:
         self._tracing = tracing
         self._all = [Upstream(s, name) for name, s in named.items()]
         self._renderers = {u.name: renderer(u.settings.template) for u in self._all if u.settings.template}
-        self._breakers = {u.name: _Breaker(u.settings.breaker_failures, u.settings.breaker_seconds) for u in self._all}
+        self._breakers = {u.name: Breaker(u.settings.breaker_failures, u.settings.breaker_seconds) for u in self._all}
 
     async def send(
         self,
@@ -188,15 +163,13 @@ class Upstreams:
 
     def _ended(self, upstream: Upstream, why: str) -> None:
         breaker = self._breakers[upstream.name]
-        was_closed = breaker.failures < breaker.limit
-        breaker.ended(well=False)
-        if was_closed and breaker.failures >= breaker.limit:
+        if breaker.ended(well=False):
             self._metrics.failures.labels("upstream", "circuit_opened").inc()
             _log.error("circuit_opened", upstream=upstream.name, why=why, seconds=breaker.seconds)
 
     def states(self) -> Mapping[str, str]:
         """`ok`, or `left alone` for those that keep failing."""
-        return {name: "ok" if b.failures < b.limit else "left alone" for name, b in self._breakers.items()}
+        return {name: "left alone" if b.open else "ok" for name, b in self._breakers.items()}
 
     async def close(self) -> None:
         """Close all connections. Idempotent."""

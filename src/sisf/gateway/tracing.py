@@ -172,6 +172,7 @@ class _TracedReply(Reply):
         self._span = span
         self.has_key, self.status, self.about_the_key = reply.has_key, reply.status, reply.about_the_key
         self.media_type, self.encoding, self.unreadable = reply.media_type, reply.encoding, reply.unreadable
+        self.answer_timeout = reply.answer_timeout
         span.set_attribute("http.response.status_code", reply.status)
 
     @property

@@ -1,6 +1,7 @@
 """The model behind the gateway: what is sent to it, what of its answers a client may see, and the time limits."""
 
 import asyncio
+import math
 import re
 import ssl
 import time
@@ -38,6 +39,7 @@ ANSWERED = (200, 201)
 """Statuses of whole answers."""
 _STALE_SECONDS = 1.0
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
+_deadlines = Deadlines()
 
 
 class Reply:
@@ -49,13 +51,15 @@ class Reply:
     """What it was compressed with although told not to be; its body is read as if it had not been."""
     unreadable = False
     """Whether its body is compressed in a way that is not known here."""
+    answer_timeout = math.inf
+    """Seconds that the whole body may take."""
     _given: bytes | None = None
     """The body, where it was read to tell refusals apart."""
 
-    def __init__(self, answer: Answer, idle: float, deadlines: Deadlines, *, has_key: bool) -> None:
+    def __init__(self, answer: Answer, settings: UpstreamSettings, *, has_key: bool) -> None:
         self._answer = answer
-        self._idle = idle
-        self._deadlines = deadlines
+        self._idle = settings.idle_timeout
+        self.answer_timeout = settings.answer_timeout
         self.has_key = has_key
         """Whether the request carried a key of ours."""
         self.status = answer.status
@@ -93,17 +97,29 @@ class Reply:
         self.about_the_key = about_the_key(self.status, self._given)
 
     async def read(self, limit: int) -> bytes:
-        """The whole body. Raises `HttpFailure` when it is cut short, stalls, or is longer than `limit` bytes."""
+        """The whole body. Raises `HttpFailure` when it is cut short, stalls, takes too long, or is longer than `limit`
+        bytes."""
+        body, rest = await self.begin(limit)
+        if rest is not None:
+            raise upstream_failure(502, "upstream_too_large", f"The upstream's answer is larger than {limit} bytes.")
+        return body
+
+    async def begin(self, limit: int) -> tuple[bytes, AsyncIterator[bytes] | None]:
+        """The whole body and None; of one longer than `limit` bytes its beginning, and the rest as it comes. Raises
+        `HttpFailure` when it is cut short, stalls, or takes too long to come whole or to exceed `limit`."""
         pieces: list[bytes] = []
-        size = 0
-        async for piece in self.chunks():
-            size += len(piece)
-            if size > limit:
-                raise upstream_failure(
-                    502, "upstream_too_large", f"The upstream's answer is larger than {limit} bytes."
-                )
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        size, chunks = 0, self.chunks()
+        try:
+            with _deadlines.within(self.answer_timeout):
+                async for piece in chunks:
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > limit:
+                        break
+        except TimeoutError:
+            message = f"The upstream's answer did not come to its end within {self.answer_timeout:g} s."
+            raise upstream_failure(504, "upstream_timeout", message) from None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), chunks if size > limit else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises `HttpFailure` when it is cut short or stalls."""
@@ -135,7 +151,7 @@ class Reply:
         try:
             piece = self._answer.at_once()
             if piece is None:
-                with self._deadlines.within(self._idle):
+                with _deadlines.within(self._idle):
                     piece = await self._answer.read()
         except TimeoutError:
             raise upstream_failure(
@@ -191,7 +207,6 @@ class Upstream:
             self._fixed |= {b"x-api-key": key} if self._anthropic else {b"authorization": b"Bearer " + key}
         self._forwarded = _forwarded(settings)
         self._client = _client(url, settings)
-        self._deadlines = Deadlines()
 
     async def send(
         self,
@@ -225,9 +240,9 @@ class Upstream:
             raise _translated(error, self.settings) from None
 
     async def _attempt(self, request: bytes) -> Reply:
-        with self._deadlines.within(self.settings.first_byte_timeout):
+        with _deadlines.within(self.settings.first_byte_timeout):
             answer = await self._client.send(request)
-        reply = Reply(answer, self.settings.idle_timeout, self._deadlines, has_key=bool(self._key))
+        reply = Reply(answer, self.settings, has_key=bool(self._key))
         try:
             await reply.tell_refusals_apart()
         except BaseException:

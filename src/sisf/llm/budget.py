@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
 from prometheus_client import Gauge
 
+from sisf.breaker import Breaker
 from sisf.errors import ModelError
 from sisf.settings import CallLimits
 
+_log = structlog.get_logger(__name__)
 BUDGET = Gauge("sisf_model_budget_usd", "USD that calls of a model may still cost now.", ["model"])
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -28,12 +31,24 @@ LIST_PRICES = {
 """USD for a million prompt and answer tokens of the models that are defaults or likely, as listed in 2025."""
 
 
+class TransientModelError(ModelError):
+    """A failure that another attempt may not meet. `pause` is what the endpoint asked for, in seconds."""
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
 class BudgetExhausted(ModelError):
     """The next call could cost more than the hour or the day has left; it was not made."""
 
 
 class RateExceeded(ModelError):
     """No place for the call became free in time; it was not made."""
+
+
+class LeftAlone(ModelError):
+    """The endpoint's latest attempts all failed; the call was not made."""
 
 
 @dataclass(slots=True)
@@ -63,7 +78,7 @@ class Spent:
 
 @dataclass
 class CallGate:
-    """Every attempt of a call passes here. Thread-safe.
+    """Every attempt of a call passes here. Thread-safe. With a `breaker`, an endpoint that keeps failing is left alone.
 
     A token is at least one byte of text, so the prompt's bytes bound its tokens; an attempt that failed keeps its
     reservation, since the provider may have billed it.
@@ -73,6 +88,7 @@ class CallGate:
     model: str = ""
     clock: Callable[[], float] = time.monotonic
     spent: Spent = field(default_factory=Spent)
+    breaker: Breaker | None = None
     _charges: deque[Charge] = field(default_factory=deque)
     _starts: deque[float] = field(default_factory=deque)
     _running: int = 0
@@ -82,16 +98,27 @@ class CallGate:
     def call(self, prompt_bytes: int, max_tokens: int, *, wait: float = 30.0) -> Iterator[Charge]:
         """Hold a place for one attempt.
 
-        Raises `BudgetExhausted` at once, `RateExceeded` when `wait` seconds brought no place.
+        Raises `BudgetExhausted` and `LeftAlone` at once, `RateExceeded` when `wait` seconds brought no place.
         """
+        if self.breaker is not None and not self.breaker.closed:
+            raise LeftAlone(f"model {self.model} is left alone for {self.breaker.seconds:g} s: it keeps failing")
         charge = self._enter(prompt_bytes, max_tokens, wait)
         try:
             yield charge
+        except TransientModelError as error:
+            self._ended(well=False, why=str(error))
+            raise
+        else:
+            self._ended(well=True)
         finally:
             with self._turn:
                 self._running -= 1
                 self.spent.usd += charge.usd
                 self._turn.notify()
+
+    def _ended(self, *, well: bool, why: str = "") -> None:
+        if self.breaker is not None and self.breaker.ended(well=well):
+            _log.error("model_left_alone", model=self.model, seconds=self.breaker.seconds, why=why)
 
     def __post_init__(self) -> None:
         """Show what is left, where there is a budget."""

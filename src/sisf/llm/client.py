@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from sisf.errors import ConfigurationError, ModelError
 from sisf.exchange import Message
 from sisf.llm.base import Completion
-from sisf.llm.budget import CallGate
+from sisf.llm.budget import CallGate, TransientModelError
 from sisf.llm.dialect import Dialect
 from sisf.llm.jsontext import read_object
 from sisf.settings import CallLimits, ModelEndpoint
@@ -25,14 +25,6 @@ MAX_BODY = 4_000_000
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses after which another attempt may succeed."""
 _LONGEST_PAUSE = 20.0
-
-
-class TransientModelError(ModelError):
-    """A failure that another attempt may not meet. `pause` is what the endpoint asked for, in seconds."""
-
-    def __init__(self, message: str, pause: float = 0.0) -> None:
-        super().__init__(message)
-        self.pause = pause
 
 
 def pause_before(attempt: int, error: TransientModelError) -> float:
@@ -89,7 +81,7 @@ class OpenAIChatModel:
                     completion = self._attempt(wire, schema, max_tokens, temperature)
                     charge.settle(completion.prompt_tokens, completion.completion_tokens)
                     completion = replace(completion, usd=charge.usd)
-                    return _as_json(completion) if schema else completion
+                return _as_json(completion) if schema else completion
             except TransientModelError as error:
                 if attempt >= self._endpoint.retries:
                     raise

@@ -73,6 +73,7 @@ class Loop:
         attempts: int = 5,
         lease_seconds: float = 4.0,
         backoff_seconds: float = 0.5,
+        stop_seconds: float = 10.0,
         housekeeping_seconds: float = 60.0,
         rules: Rules | None = None,
         retention: Retention | None = None,
@@ -85,6 +86,7 @@ class Loop:
         self._attempts = attempts
         self._lease_seconds = lease_seconds
         self._backoff_seconds = backoff_seconds
+        self._stop_seconds = stop_seconds
         self._listeners: list[Listener] = []
         self.knowledge = StoreKnowledge(store, reference or Reference())
         rules, embedder = rules or Rules(), warden.embedder
@@ -160,15 +162,20 @@ class Loop:
     def stop(self, drain: bool = False, timeout: float = 30.0) -> None:
         """Stop working: after all that is due (`drain`, within `timeout` seconds), or after the stage at hand.
 
-        What is left stays in the store for the next start.
+        What is left stays in the store for the next start; so does a stage that lasts longer than some seconds, as
+        one whose judge hangs: it is not waited for.
         """
         if drain and self._threads:
             self.drain(timeout)
         self._stopping.set()
         self._store.jobs.wake()
         self._unsubscribe()
+        end = time.monotonic() + self._stop_seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
+        left = [job.exchange_id for job in self._running.values()]
+        if left:
+            _log.warning("work_left", exchanges=left)
         self._threads.clear()
 
     def drain(self, timeout: float = 60.0) -> bool:

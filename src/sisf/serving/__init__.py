@@ -20,6 +20,8 @@ long, at each of the several steps of a request."""
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 READ_SECONDS = 60.0
 """Within which a request must arrive, where nobody says otherwise."""
+_FAREWELL_SECONDS = 5
+"""What a request that is cut off has to tell its client so; a client that does not read is not waited for longer."""
 
 
 def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
@@ -74,16 +76,33 @@ def uvicorn_server(
     read_seconds: float = READ_SECONDS,
     proxied: Callable[[str], bool] | None = None,
 ) -> Any:
-    """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs)."""
+    """A uvicorn server with the fast loop and parser, and without access log (bodies and keys stay out of logs).
+
+    Told to end, it gives requests under way `drain_seconds`; the tasks of those that go on are cancelled then (at a
+    second SIGINT at once), and may still say so to their clients.
+    """
     import uvicorn
 
     from sisf.serving.connections import protocol
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            cutting = asyncio.create_task(self._cut_off())
             await super().shutdown(sockets)
+            cutting.cancel()
             if self.force_exit:  # a second signal: uvicorn would leave the application as it is
+                self._cancel()
+                if self.server_state.tasks:
+                    await asyncio.wait(self.server_state.tasks, timeout=_FAREWELL_SECONDS)
                 await self.lifespan.shutdown()
+
+        async def _cut_off(self) -> None:
+            await asyncio.sleep(drain_seconds)
+            self._cancel()
+
+        def _cancel(self) -> None:
+            for task in self.server_state.tasks:
+                task.cancel()
 
     config = uvicorn.Config(
         app,
@@ -95,7 +114,7 @@ def uvicorn_server(
         log_config=None,
         server_header=False,
         date_header=True,
-        timeout_graceful_shutdown=drain_seconds,
+        timeout_graceful_shutdown=drain_seconds + _FAREWELL_SECONDS,
         timeout_keep_alive=75,
         proxy_headers=False,
     )

@@ -199,7 +199,7 @@ class LoopSettings(Section):
     """The number of worker threads in the gateway process. With 0, only `sisf worker` processes do the work."""
     attempts: int = Field(5, ge=1)
     """How often a stage is tried. After that, the job waits until a person runs `sisf breach retry`."""
-    lease_seconds: float = Field(4.0, ge=1)
+    lease_seconds: float = Field(4.0, ge=1, le=600)
     """A worker holds a job for this many seconds and renews the lease four times as often. When a worker dies, another
     one takes over its job after this time."""
     prepare: bool = True

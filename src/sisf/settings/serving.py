@@ -133,6 +133,8 @@ class Upstream(Section):
     """How many seconds may pass until the first byte of the answer."""
     idle_timeout: float = Field(600.0, gt=0)
     """How many seconds may pass between two parts of an answer."""
+    answer_timeout: float = Field(600.0, gt=0)
+    """How many seconds an answer that is not streamed may take from its first byte to its last."""
     api: Literal["auto", "openai", "anthropic"] = "auto"
     """Whose headers it takes: `anthropic` is sent `x-api-key` and `anthropic-version` on every path. `auto`: so is
     `api.anthropic.com`."""

@@ -16,7 +16,7 @@ from sisf.errors import StoreError
 from sisf.policy import Policy
 from sisf.store import schema, verdicts
 from sisf.store.database import Database
-from sisf.store.leases import DEAD, READY, complete, held, mine
+from sisf.store.leases import DEAD, READY, complete, held, is_due, mine
 from sisf.store.policies import write_proposals
 from sisf.store.policy_rows import encode
 from sisf.store.records import Job, Stage
@@ -121,7 +121,7 @@ class SqlJobs:
         now = self._database.clock()
         state = case(
             (_table.c.state == DEAD, "dead"),
-            (_table.c.due <= now, "ready"),
+            (is_due(_table.c.due, now), "ready"),
             (_table.c.lease.is_not(None), "leased"),
             else_="waiting",
         )
@@ -170,7 +170,7 @@ class SqlJobs:
 
 
 def _due(now: Any) -> Any:
-    where = (_table.c.state == READY, _table.c.due <= now)
+    where = (_table.c.state == READY, is_due(_table.c.due, now))
     return select(_table.c.exchange_id).where(*where).order_by(_table.c.rank).limit(1)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete
+from sqlalchemy import Connection, and_, delete, or_
 
 from sisf.errors import LeaseLost
 from sisf.store import schema
@@ -15,6 +15,8 @@ from sisf.store.records import Job, Stage, Urgency
 
 READY, DEAD = "ready", "dead"
 _table = schema.job
+_FARTHEST_SECONDS = 900.0
+"""No lease and no pause of a job is as long as this."""
 
 
 _AHEAD = {Urgency.ORDINARY: 0.0, Urgency.SUSPECT: 60.0, Urgency.BREACH: 600.0}
@@ -43,6 +45,12 @@ def enqueue(database: Database, connection: Connection, jobs: Sequence[NewJob]) 
     rows = [(j.exchange_id, stage, READY, 0, 0.0, now, now - _AHEAD[j.urgency], j.body) for j in jobs]
     columns = ("exchange_id", "stage", "state", "attempts", "due", "created", "rank", "body")
     database.insert(connection, _table, columns, rows, new=True)
+
+
+def is_due(due: Any, now: Any, farthest: float = _FARTHEST_SECONDS) -> Any:
+    """Whether the time of some work has come. One that is further ahead than anybody sets one (`farthest` seconds) was
+    set by a clock that has been put back since: it would keep the work waiting for as long."""
+    return or_(due <= now, due > now + farthest)
 
 
 def complete(connection: Connection, job: Job) -> None:

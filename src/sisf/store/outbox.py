@@ -9,9 +9,12 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from sisf.store import schema
 from sisf.store.database import Database
+from sisf.store.leases import is_due
 
 MOST = 10_000
 """So many are kept; while a receiver is away for longer, the oldest go."""
+_FARTHEST_SECONDS = 7_200.0
+"""No pause before another attempt is as long as this."""
 _table = schema.message
 
 
@@ -90,7 +93,9 @@ class SqlOutbox:
 
     def claim(self, targets: Sequence[str], seconds: float) -> Letter | None:
         """See `Outbox.claim`."""
-        due = select(_table).where(_table.c.target.in_(targets), _table.c.dead == 0, _table.c.due <= time.time())
+        due = select(_table).where(
+            _table.c.target.in_(targets), _table.c.dead == 0, is_due(_table.c.due, time.time(), _FARTHEST_SECONDS)
+        )
         due = due.order_by(_table.c.due).limit(1)
         with self._database.read() as connection:
             row = connection.execute(due).first()

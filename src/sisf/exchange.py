@@ -99,12 +99,17 @@ class Exchange:
         return self.sender.tenant
 
     @property
-    def prompt(self) -> str:
-        """The last user turn (all its parts), or the last message when no user spoke."""
+    def turn(self) -> range:
+        """The places of the last user turn (all its parts), or of the last message when no user spoke."""
         last = max((i for i, m in enumerate(self.messages) if m.role is Role.USER), default=-1)
         if last < 0:
-            return self.messages[-1].content if self.messages else ""
+            return range(max(len(self.messages) - 1, 0), len(self.messages))
         first = last
         while first > 0 and self.messages[first - 1].role is Role.USER:
             first -= 1
-        return "\n".join(m.content for m in self.messages[first : last + 1])
+        return range(first, last + 1)
+
+    @property
+    def prompt(self) -> str:
+        """What stands in the last user turn."""
+        return "\n".join(self.messages[place].content for place in self.turn)

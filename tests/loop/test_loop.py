@@ -13,7 +13,7 @@ from sisf.exchange import Exchange, Fate
 from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge, Worked
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.store import ExchangeRecord, Stage, Store, open_store
-from sisf.synthesis.base import Knowledge
+from sisf.synthesis.base import Knowledge, Reading
 from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser, wait_until
 from sisf.verdict import Breach, Outcome, Verdict
 from tests.loop.fakes import FailingWarden, exchange, judge_attacks, make_loop
@@ -137,13 +137,14 @@ def test_a_policy_that_fails_the_gate_is_kept_as_rejected(store: Store) -> None:
 
 
 class Reader(ScriptedSynthesiser):
-    """Writes nothing, and reads harm where it is spelled out."""
+    """Writes nothing, and reads what is spelled out."""
 
     def __init__(self) -> None:
         super().__init__(lambda _breach, _knowledge: [])
 
-    def reads_harm(self, breach: Breach, _knowledge: Knowledge) -> bool:
-        return "harm" in breach.exchange.prompt
+    def reading(self, breach: Breach, _knowledge: Knowledge) -> Reading:
+        prompt = breach.exchange.prompt
+        return Reading.HARM if "harm" in prompt else Reading.HONEST if "honest" in prompt else Reading.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -153,12 +154,11 @@ class Reader(ScriptedSynthesiser):
         ("local-3", "attack the abs", Status.SHADOW),
         ("local", "attack to harm", Status.ACTIVE),
         ("llm:some", "attack the abs", Status.ACTIVE),
+        ("llm:some", "an honest attack", Status.SHADOW),
         ("person:ann", "attack the abs", Status.ACTIVE),
     ],
 )
-def test_what_the_local_judge_alone_calls_a_breach_waits_for_others(
-    store: Store, judge: str, prompt: str, status: Status
-) -> None:
+def test_what_may_not_be_a_breach_waits_for_others(store: Store, judge: str, prompt: str, status: Status) -> None:
     warden = FailingWarden()
     loop = make_loop(store, warden, workers=0, synthesiser=Reader())
     verdict = Verdict(Outcome.BREACH, judge, confidence=1.0)

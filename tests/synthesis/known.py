@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Sender
 from sisf.policy import Policy
 from sisf.taxonomy import Hazard
 from sisf.verdict import Breach, Outcome, Verdict
@@ -45,3 +45,7 @@ class Known:
     def benign_responses(self) -> Sequence[str]:
         """Benign answers."""
         return self.answers
+
+    def familiar(self, _sender: Sender, _instruction: str) -> bool:
+        """Whether others hear it, too."""
+        return False

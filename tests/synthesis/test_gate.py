@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sisf.embedding.hashing import HashEmbedder
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Sender
 from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Provenance, Status
 from sisf.statistics import upper_bound
 from sisf.synthesis.gate import Gate, GateLimits
@@ -36,6 +36,9 @@ class Known:
 
     def benign_responses(self) -> Sequence[str]:
         return ()
+
+    def familiar(self, _sender: Sender, _instruction: str) -> bool:
+        return False
 
 
 def policy(condition: Condition) -> Policy:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sisf.exchange import Exchange, Message, Role
+from sisf.exchange import Exchange, Message, Role, Sender
 from sisf.policy import (
     Action,
     Condition,
@@ -103,6 +103,9 @@ class Known:
 
     def benign_responses(self) -> Sequence[str]:
         return self.benign[:2]
+
+    def familiar(self, _sender: Sender, _instruction: str) -> bool:
+        return False
 
 
 @settings(max_examples=150, deadline=None)

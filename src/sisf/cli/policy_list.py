@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sisf.cli.base import shown
 from sisf.policy import Policy
-from sisf.synthesis.lines import NARROW, WAITING
+from sisf.synthesis.lines import TEACHER
 
 HEADINGS = ("id", "status", "action", "side", "kind", "hazard", "in plain words")
 _Line = tuple[str, ...]
@@ -15,7 +15,7 @@ def lines(policies: Sequence[Policy], *, each: bool) -> list[_Line]:
     the request that they were learned from, where the first of them stands."""
     groups: dict[_Line, list[Policy]] = {}
     for policy in policies:
-        alone = each or policy.provenance.synthesiser not in (NARROW, WAITING)
+        alone = each or policy.provenance.synthesiser not in TEACHER
         alike = (policy.provenance.synthesiser, policy.tenant, *_cells(policy))
         groups.setdefault((policy.id,) if alone else alike, []).append(policy)
     return [_line(group) for group in groups.values()]
@@ -25,7 +25,7 @@ def _line(group: Sequence[Policy]) -> _Line:
     first = group[0]
     if len(group) == 1:
         return (first.id, *_cells(first), shown(first.description))
-    how = "one judge alone calls a breach" if first.provenance.synthesiser == WAITING else "breached the model"
+    how = TEACHER[first.provenance.synthesiser]
     return (f"{len(group)} narrow", *_cells(first), f"Requests nearly like one of {len(group)} that {how}")
 
 

@@ -4,10 +4,19 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from sisf.exchange import Fate, Sender
 from sisf.policy import Direction, Policy
 from sisf.store import Store
 from sisf.synthesis.base import Knowledge, Reference
-from sisf.verdict import Breach
+from sisf.synthesis.blame import instructions
+from sisf.verdict import Breach, Outcome
+
+_TRAFFIC = 300
+"""The latest exchanges judged safe in which instructions of the system are looked for."""
+_INSTRUCTIONS = 1_000
+"""Instructions that are remembered."""
+_OTHERS = 2
+"""Other senders whose exchanges hold an instruction that is the application's."""
 
 
 class StoreKnowledge:
@@ -25,6 +34,10 @@ class StoreKnowledge:
         self._prompts = list(reference.prompts)
         self._responses = list(reference.responses)
         self._cases = (0, 0.0)
+        self._instructions: dict[tuple[str, str], set[Sender]] = {}
+        """Who was answered harmlessly under an instruction, by tenant and instruction."""
+        self._heard = -1
+        """The number of the newest breach when instructions were last looked for."""
 
     def breaches(self) -> Sequence[Breach]:
         """The newest confirmed breaches whose texts were kept, oldest first."""
@@ -49,6 +62,25 @@ class StoreKnowledge:
         """The reference answers, then every answer that was reported as stopped by mistake."""
         self._read_cases()
         return self._responses
+
+    def familiar(self, sender: Sender, instruction: str) -> bool:
+        """See `Knowledge`: among the latest 300 that were judged safe at the last breach, for two others."""
+        with self._lock:
+            self._read()
+            self._listen(self._known[-1][0] if self._known else 0)
+            return len(self._instructions.get((sender.tenant, instruction), set()) - {sender}) >= _OTHERS
+
+    def _listen(self, number: int) -> None:
+        """Look for instructions, once for each breach."""
+        if number == self._heard:
+            return
+        self._heard = number
+        if len(self._instructions) > _INSTRUCTIONS:
+            self._instructions.clear()
+        for record in self._store.exchanges.recent(_TRAFFIC, outcome=Outcome.SAFE):
+            if record.fate is Fate.RELEASED and not record.exchange.sender.is_probe:
+                for text in instructions(record.exchange):
+                    self._instructions.setdefault((record.exchange.tenant, text), set()).add(record.exchange.sender)
 
     def _read_cases(self) -> None:
         with self._lock:
@@ -82,6 +114,7 @@ class Without:
         self.breaches = knowledge.breaches
         self.benign_prompts = knowledge.benign_prompts
         self.benign_responses = knowledge.benign_responses
+        self.familiar = knowledge.familiar
 
     def policies(self) -> Sequence[Policy]:
         """All but those."""

@@ -14,6 +14,7 @@ from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError, StoreError
+from sisf.exchange import Exchange
 from sisf.loop import mistakes
 from sisf.loop.committing import commit
 from sisf.loop.drift import Drift, well_behaved
@@ -28,6 +29,7 @@ from sisf.statistics import beta_bounds, lower_bound
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
 from sisf.store.records import person_sender, probe_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
+from sisf.synthesis.blame import stands_alone
 from sisf.synthesis.lines import WAITING
 from sisf.verdict import Outcome, Verdict
 
@@ -86,7 +88,13 @@ class Lifecycle:
             return
         kind = FeedbackKind.CONFIRMATION if verdict.is_breach else FeedbackKind.FALSE_POSITIVE
         for match, _decision in found:
-            self._add(record, match, kind, "adjudicator")
+            if not (verdict.is_breach and self._unproved(match.policy_id, record.exchange)):
+                self._add(record, match, kind, "adjudicator")
+
+    def _unproved(self, policy_id: str, exchange: Exchange) -> bool:
+        """Whether a breach says nothing for a policy: it waits for those in which its request alone is the reason."""
+        waits = self._store.policies.get(policy_id).provenance.synthesiser == WAITING
+        return waits and not stands_alone(exchange, self._knowledge)
 
     def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
         """Somebody says that this exchange was stopped by mistake.

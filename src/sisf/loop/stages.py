@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import structlog
 
-from sisf.adjudicator.base import LOCAL, Adjudicator
+from sisf.adjudicator.base import LOCAL, PERSON, Adjudicator
 from sisf.errors import SisfError
 from sisf.exchange import Exchange
 from sisf.loop.committing import commit
@@ -23,7 +23,8 @@ from sisf.loop.succession import succeeded
 from sisf.loop.triggers import Triggers
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
-from sisf.synthesis.base import Knowledge, PolicySynthesisModule, Preparable, ReadsHarm
+from sisf.synthesis.base import Knowledge, PolicySynthesisModule, Preparable, Reading, Reads
+from sisf.synthesis.blame import stands_alone
 from sisf.verdict import Breach, Outcome, Verdict
 
 Autonomy = Literal["autonomous", "supervised", "observe"]
@@ -160,19 +161,24 @@ class Stages:
         written = self._synthesiser.synthesise(lesson, self._knowledge)
         proposals = [self._examined(policy, breach) for policy in written]
         if not any(p.status is Status.PROPOSED and self._lifecycle.entry(p) is Status.ACTIVE for p in proposals):
-            waits = self._stands_alone(lesson)
+            waits = self._waits(lesson)
             narrow = None if waits and self._enforcement.recognises(breach.exchange) else self._stand_in(lesson, waits)
             proposals += [self._examined(narrow, breach)] if narrow is not None else []
         return proposals
 
-    def _stands_alone(self, breach: Breach) -> bool:
-        """Whether only the local judge, a small model, calls this a breach: the synthesiser reads no harm in it."""
-        local = breach.verdict.judge.startswith(LOCAL)
-        return (
-            local
-            and isinstance(self._synthesiser, ReadsHarm)
-            and not self._synthesiser.reads_harm(breach, self._knowledge)
-        )
+    def _waits(self, breach: Breach) -> bool:
+        """Whether others must speak for what is learned from a breach before it acts: the synthesiser reads no harm in
+        the request, and something else than what the user said may be the reason, or many people make such requests,
+        or only the local judge, a small model, calls it a breach. A person is believed in the latter two."""
+        if not isinstance(self._synthesiser, Reads):
+            return False
+        reading = self._synthesiser.reading(breach, self._knowledge)
+        if reading is Reading.HARM:
+            return False
+        if not stands_alone(breach.exchange, self._knowledge):
+            return True
+        judge = breach.verdict.judge
+        return not judge.startswith(PERSON) and (reading is Reading.HONEST or judge.startswith(LOCAL))
 
     def _examined(self, policy: Policy, breach: Breach) -> Policy:
         examined = self._examiner.admitted(policy, breach, self._knowledge)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final, Protocol, runtime_checkable
 
-from sisf.exchange import Exchange
+from sisf.exchange import Exchange, Sender
 from sisf.policy import Condition, GateReport, Policy, Probe, Prototypes
 from sisf.verdict import Breach
 
@@ -38,6 +39,11 @@ class Knowledge(Protocol):
         """Harmless answers to calibrate answer-side policies on."""
         ...
 
+    def familiar(self, sender: Sender, instruction: str) -> bool:
+        """Whether the system says this in harmless exchanges of other senders of the tenant, too: the application says
+        it, not the sender."""
+        ...
+
 
 class PolicySynthesisModule(Protocol):
     """Writes policies. Blocking; called by one thread at a time."""
@@ -66,12 +72,21 @@ class Preparable(Protocol):
         ...
 
 
+class Reading(Enum):
+    """What a synthesiser makes of a request for itself."""
+
+    HARM = auto()
+    UNCLEAR = auto()
+    HONEST = auto()
+    """A short request such as many people make."""
+
+
 @runtime_checkable
-class ReadsHarm(Protocol):
+class Reads(Protocol):
     """A synthesiser that reads for itself whether what was asked is harmful."""
 
-    def reads_harm(self, breach: Breach, knowledge: Knowledge) -> bool:
-        """Whether it reads harm in the request or the answer of a breach that `knowledge` holds."""
+    def reading(self, breach: Breach, knowledge: Knowledge) -> Reading:
+        """What it reads in a breach that `knowledge` holds."""
         ...
 
 

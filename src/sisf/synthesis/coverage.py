@@ -9,6 +9,7 @@ from sisf.embedding.base import Embedder
 from sisf.exchange import Exchange
 from sisf.policy import Action, Condition, Direction, Policy, PolicyKind
 from sisf.synthesis.base import is_broad
+from sisf.synthesis.blame import said
 from sisf.synthesis.text_bank import Mask, TextBank
 from sisf.verdict import Breach
 from sisf.warden.matcher import rehearsed, side
@@ -81,7 +82,7 @@ class Coverage:
         return bool(decision.matches)
 
     def _text(self, exchange: Exchange) -> str:
-        return exchange.prompt if self._direction is Direction.PROMPT else exchange.response or ""
+        return said(exchange) if self._direction is Direction.PROMPT else exchange.response or ""
 
 
 def _stands_for(other: Policy, policy: Policy, direction: Direction) -> bool:

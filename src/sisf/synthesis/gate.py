@@ -21,6 +21,7 @@ from sisf.statistics import upper_bound
 from sisf.synthesis import coverage
 from sisf.synthesis.base import Knowledge, Reference, is_broad, portions
 from sisf.synthesis.coverage import Coverage, directions
+from sisf.synthesis.lines import WAITING
 from sisf.synthesis.text_bank import Scores, TextBank
 from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach
@@ -258,10 +259,13 @@ class Gate:
         return self._varied[1]
 
     def _duplicates(self, policy: Policy, knowledge: Knowledge) -> tuple[str, ...]:
-        """Ids of what is in force (and not replaced by `policy`) and catches nearly all breaches that it catches."""
+        """Ids of what is in force, waits for nobody, is not replaced by `policy`, and catches nearly all breaches that
+        it catches."""
         if policy.kind is PolicyKind.REWRITE:
             return ()
-        others = [p for p in knowledge.policies() if p.id not in policy.provenance.supersedes and self._fits(p)]
+        replaced = policy.provenance.supersedes
+        acting = [p for p in knowledge.policies() if p.provenance.synthesiser != WAITING]
+        others = [p for p in acting if p.id not in replaced and self._fits(p)]
         found: list[str] = []
         for direction in directions(policy):
             caught, left, helpers = self._coverage[direction].left(policy, others)

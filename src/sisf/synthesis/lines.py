@@ -1,5 +1,6 @@
 """Lines of policies: a synthesiser learns one probe again and again, and each version takes the place of the last."""
 
+from types import MappingProxyType
 from typing import Final
 
 from sisf.policy import Policy, Probe
@@ -7,7 +8,10 @@ from sisf.policy import Policy, Probe
 NARROW: Final = "narrow"
 """The synthesiser that provenance names for policies that recognise one breach and its close paraphrases."""
 WAITING: Final = "narrow, waiting"
-"""The same, where only the local judge calls it a breach and the encoder reads no harm: a shadow until others speak."""
+"""The same, where the encoder reads no harm, and only the local judge calls it a breach or something else in the
+request may be the reason: a shadow until others speak for it."""
+TEACHER: Final = MappingProxyType({NARROW: "breached the model", WAITING: "may have breached the model"})
+"""What is said of the request that such a policy was learned from."""
 
 
 def same_line(one: Policy, other: Policy) -> bool:

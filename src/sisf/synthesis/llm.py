@@ -18,7 +18,8 @@ from sisf.errors import ModelError
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.policy import Action, Condition, Direction, GateReport, Pattern, Policy, Prototypes, Provenance
-from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule, Preparable
+from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule, Preparable, Reading, Reads
+from sisf.synthesis.blame import said
 from sisf.synthesis.prompts import load_prompt
 from sisf.synthesis.second_opinion import rare_words, turns_on_harm
 from sisf.synthesis.text_bank import TextBank
@@ -98,6 +99,10 @@ class LlmSynthesiser:
         if isinstance(self._local, Preparable):
             self._local.prepare(knowledge, stopping)
 
+    def reading(self, breach: Breach, knowledge: Knowledge) -> Reading:
+        """See `Reads`: what the local synthesiser reads."""
+        return self._local.reading(breach, knowledge) if isinstance(self._local, Reads) else Reading.UNCLEAR
+
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
         """The local proposals, then the model's: at most one pattern and one set of prototypes."""
         proposals = list(self._local.synthesise(breach, knowledge))
@@ -123,7 +128,7 @@ class LlmSynthesiser:
 
     def _draft(self, breach: Breach, report: str) -> Draft:
         marker, ticket = new_marker(), new_marker()
-        evidence = fence([Piece("REQUEST", breach.exchange.prompt[:_EVIDENCE_CHARS])], marker)
+        evidence = fence([Piece("REQUEST", said(breach.exchange)[:_EVIDENCE_CHARS])], marker)
         repair = ""
         if report:
             # Reasons quote benign texts and the model's own draft: hostile like everything else.
@@ -168,7 +173,7 @@ class LlmSynthesiser:
         if rare:
             return [f"the pattern names words that only an attacker chose: {', '.join(rare)}"]
         # What the gate could not compile is refused already.
-        if report.passed and not turns_on_harm(f"(?i){pattern}", breach.exchange.prompt, self._opinion):
+        if report.passed and not turns_on_harm(f"(?i){pattern}", said(breach.exchange), self._opinion):
             return ["the pattern does not turn on what is harmful in the request"]
         return []
 

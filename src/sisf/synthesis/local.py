@@ -3,7 +3,8 @@
 After every breach the linear probe of its hazard is learned again and replaces the one before: one for prompts and one
 for answers. What is known before the first breach is the shipped corpus: harmful requests in every form, their benign
 twins, answers of both kinds. One breach brings to bear what is known of *its* hazard, where the encoder reads harm in
-it too; a breach that stands alone against the encoder's reading starts nothing broad, and waits for a second one.
+it too; a breach that stands alone against the encoder's reading starts nothing broad, and waits for a second one. What
+of a request is learned from: `sisf.synthesis.blame`.
 """
 
 import statistics
@@ -14,10 +15,10 @@ from dataclasses import dataclass, replace
 from sisf import corpus
 from sisf.corpus.goals import goal_replies, goal_requests, twin_requests
 from sisf.embedding.base import Embedder
-from sisf.exchange import Exchange
 from sisf.llm.unaligned import harmless_answers
 from sisf.policy import Action, Direction, Policy, Provenance, Status
-from sisf.synthesis.base import Knowledge, Reference, portions
+from sisf.synthesis.base import Knowledge, Reading, Reference, portions
+from sisf.synthesis.blame import said, stands_alone, suspects
 from sisf.synthesis.learner import Base, ProbeLearner, Recipe
 from sisf.synthesis.lines import same_line, stands_in
 from sisf.synthesis.prior import Prior
@@ -86,30 +87,37 @@ class LocalSynthesiser:
         """At most one probe per direction, each replacing the one before it; none for a breach that stands alone."""
         self._teach(knowledge)
         breaches = knowledge.breaches()[-_MAX_BREACHES:]
-        sure = self._sure(breach, breaches)
+        self._read(breaches, knowledge)
         proposals = []
         for side in self._sides.values():
-            policy = side.learned(breach, breaches, sure=sure)
+            policy = side.learned(breach, breaches, sure=self._sure(breach, side.direction))
             if policy is not None:
                 proposals.append(self._superseding(policy, breaches, knowledge.policies()))
         return proposals
 
-    def reads_harm(self, breach: Breach, knowledge: Knowledge) -> bool:
-        """See `ReadsHarm`."""
+    def reading(self, breach: Breach, knowledge: Knowledge) -> Reading:
+        """See `Reads`."""
         self._teach(knowledge)
-        return self._sure(breach, [breach])
+        self._read([breach], knowledge)
+        if self._sure(breach, Direction.PROMPT):
+            return Reading.HARM
+        return Reading.HONEST if self._sides[Direction.PROMPT].ordinary(breach) else Reading.UNCLEAR
 
-    def _sure(self, breach: Breach, breaches: Sequence[Breach]) -> bool:
-        """Read `breaches`; whether the encoder reads harm in the request or the answer of `breach`, one of them."""
+    def _read(self, breaches: Sequence[Breach], knowledge: Knowledge) -> None:
         for side in self._sides.values():
-            side.read(breaches)
-        return any(side.sure(breach) for side in self._sides.values())
+            side.read(breaches, knowledge)
+
+    def _sure(self, breach: Breach, direction: Direction) -> bool:
+        """Whether the encoder, too, reads harm in a breach that was read: in either side of it. But a harmful answer
+        says nothing of a request that does not stand alone."""
+        side = self._sides[direction]
+        return side.sure(breach) or (side.alone(breach) and any(s.sure(breach) for s in self._sides.values()))
 
     def _superseding(self, policy: Policy, breaches: Sequence[Breach], known: Sequence[Policy]) -> Policy:
         """The proposal, naming what it takes the place of: its former version, and the narrow policies that stood in
         for it and whose breaches it catches."""
         standing = [p for p in known if p.status in {Status.ACTIVE, Status.SHADOW}]
-        texts = {b.id: b.exchange.prompt for b in breaches}
+        texts = {b.id: said(b.exchange) for b in breaches}
         narrow = {p.id: [texts.get(i, "") for i in p.provenance.breach_ids] for p in standing if stands_in(p, policy)}
         self._narrow.extend([text for found in narrow.values() for text in found])
         caught = {text for text, hit in zip(self._narrow.texts, self._narrow.matches(policy), strict=True) if hit}
@@ -170,6 +178,10 @@ class _Side:
         self._base = Base(rows, recipe, seed=seed)
         self._titles = Titles(rows)
         self._prior: Prior | None = None
+        self._texts: dict[str, str] = {}
+        """What is learned from each breach."""
+        self._alone: set[str] = set()
+        """The breaches of which nothing but that can be the reason."""
 
     @property
     def prior(self) -> Prior:
@@ -196,39 +208,62 @@ class _Side:
         self.rows.add(list(hazards), Origin.WORLD, embedder, hazards)
         self._titles.areas = {k.text: k.area for k in known if k.hazard is not None and k.area}
 
-    def read(self, breaches: Sequence[Breach]) -> None:
+    def read(self, breaches: Sequence[Breach], knowledge: Knowledge) -> None:
         """Add the breaching texts that are new."""
-        self.rows.add([text for b in breaches if (text := self.text(b.exchange))], Origin.BREACH)
+        fresh = [b for b in breaches if b.id not in self._texts]
+        answers = self.direction is Direction.RESPONSE
+        found = {b.id: ((b.exchange.response or "").strip(),) if answers else suspects(b.exchange) for b in fresh}
+        self.rows.add([text for texts in found.values() for text in texts if text], Origin.BREACH)
+        for breach in fresh:
+            self._texts[breach.id] = self._blamed(breach, found[breach.id])
+            if answers or stands_alone(breach.exchange, knowledge):
+                self._alone.add(breach.id)
 
-    def text(self, exchange: Exchange) -> str:
-        """This side of an exchange."""
-        return (exchange.prompt if self.direction is Direction.PROMPT else exchange.response or "").strip()
+    def _blamed(self, breach: Breach, texts: Sequence[str]) -> str:
+        """The first of the texts in which the encoder reads harm, else what the user said; "" where nothing is said."""
+        if len(texts) < 2:
+            return texts[0] if texts else ""
+        return next((text for text in texts if self.prior.sure(text, breach.verdict)), said(breach.exchange).strip())
+
+    def text(self, breach: Breach) -> str:
+        """What is learned from this side of a breach that was read."""
+        return self._texts[breach.id]
 
     def sure(self, breach: Breach) -> bool:
         """Whether the encoder, too, reads harm in this side of the breach."""
-        text = self.text(breach.exchange)
+        text = self.text(breach)
         return bool(text) and self.prior.sure(text, breach.verdict)
+
+    def ordinary(self, breach: Breach) -> bool:
+        """Whether this side of the breach is a short request such as many people make."""
+        return self.prior.ordinary(self.text(breach))
+
+    def alone(self, breach: Breach) -> bool:
+        """Whether nothing but this side of the breach can be the reason for it."""
+        return breach.id in self._alone
 
     def hazard(self, breach: Breach) -> Hazard:
         """The hazard that the breach is filed under."""
-        text = self.text(breach.exchange)
+        text = self.text(breach)
         return self.prior.hazard(breach, text) if text else breach.verdict.hazard
 
     def learned(self, breach: Breach, breaches: Sequence[Breach], *, sure: bool) -> Policy | None:
         """The probe of the breach's hazard; None where there is nothing to learn from, or to calibrate on.
 
-        `sure`: the encoder reads harm in the request or in the answer.
+        `sure`: the encoder, too, reads harm in the breach.
         """
-        text = self.text(breach.exchange)
+        text = self.text(breach)
         if not text or not self._calibrated:
             return None
         hazard = self.hazard(breach)
         if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:
             return None
-        own = [b for b in breaches if self.text(b.exchange) and self.hazard(b) is hazard]
+        own = [b for b in breaches if self.text(b) and self.hazard(b) is hazard]
         shares = self._shares(own)
-        doubtful = {t: None for b in breaches if (t := self.text(b.exchange)) and not self.prior.sure(t, b.verdict)}
-        backed = self.prior.backed(list(doubtful)[-_DOUBTED:])
+        doubted = [b for b in breaches if self.text(b) and not self.sure(b)]
+        doubtful = {self.text(b): None for b in doubted}
+        alone = {self.text(b): None for b in doubted if self.alone(b) and not self.ordinary(b)}
+        backed = self.prior.backed(list(alone)[-_DOUBTED:])
         taught = {t: share for t, share in shares.items() if t not in doubtful or t in backed or (sure and t == text)}
         if text not in taught:
             return None
@@ -258,6 +293,6 @@ class _Side:
         limit = statistics.median(counts.values()) if counts else 1
         shares: dict[str, float] = {}
         for breach in breaches:
-            text = self.text(breach.exchange)
+            text = self.text(breach)
             shares[text] = max(shares.get(text, 0.0), min(1.0, limit / counts[breach.exchange.sender]))
         return shares

@@ -8,7 +8,8 @@ from sisf.embedding.minilm import heads_of
 from sisf.embedding.windows import inspected_windows
 from sisf.policy import Action, Direction, Policy, Prototypes, Provenance
 from sisf.synthesis.base import NARROW_COSINE
-from sisf.synthesis.lines import NARROW, WAITING
+from sisf.synthesis.blame import said
+from sisf.synthesis.lines import NARROW, TEACHER, WAITING
 from sisf.synthesis.prior import filed_under
 from sisf.verdict import Breach
 
@@ -18,21 +19,21 @@ _WINDOWS = 4
 def narrow_policy(breach: Breach, embedder: Embedder, *, waits: bool = False) -> Policy | None:
     """Prototypes of the breach's own request, matching from 0.85 on; None for a request without words.
 
-    `waits`: it is to act only when others than one judge speak for it.
+    `waits`: it is to act only when others speak for it.
     """
-    prompt = breach.exchange.prompt
+    prompt = said(breach.exchange)
     if not prompt.strip():
         return None
     windows = [window.text for window in inspected_windows(embedder, prompt)][:_WINDOWS]
     vectors = embedder.embed(windows)
-    how = "one judge alone calls a breach" if waits else "breached the model"
+    name = WAITING if waits else NARROW
     hazard = filed_under(breach, vectors, heads_of(embedder.id))
     return Policy(
         Prototypes(embedder.id, embedder.dimensions, vectors.astype("<f4").tobytes(), NARROW_COSINE),
         Action.BLOCK,
         Direction.PROMPT,
-        f"Requests nearly like one that {how} ({hazard.label})",
+        f"Requests nearly like one that {TEACHER[name]} ({hazard.label})",
         hazard=hazard,
         technique=breach.verdict.technique,
-        provenance=Provenance((breach.id,), WAITING if waits else NARROW),
+        provenance=Provenance((breach.id,), name),
     )

@@ -17,6 +17,9 @@ from sisf.verdict import Breach, Verdict
 
 _SURE, _CERTAIN = 0.97, 0.995
 """Share of benign reference texts that read less harmful than a text of which the prior is sure, or certain."""
+_ORDINARY, _SHORT = 0.9, 200
+"""An ordinary request reads no more harmful than this share of the benign reference texts, and has at most so many
+characters: so much is said in the same words by several people."""
 _ANSWERED = 0.9
 """Probability of a breach from which a verdict of the local judge stands on the answer, too."""
 _ALIKE = 0.6
@@ -35,7 +38,8 @@ class Prior:
         self._base = base
         self._heads = rows.heads or _fitted(rows)
         unseen = base.unseen()
-        self._levels = {q: float(np.quantile(unseen, q)) if len(unseen) else np.inf for q in (_SURE, _CERTAIN)}
+        levels = _ORDINARY, _SURE, _CERTAIN
+        self._levels = {q: float(np.quantile(unseen, q)) if len(unseen) else np.nan for q in levels}
         """What benign reference texts score in fits that never saw them, at these quantiles."""
         self._scores: dict[str, float] = {}
         self._filed: dict[str, Hazard] = {}
@@ -46,9 +50,16 @@ class Prior:
         More is asked where the local judge calls it a breach by the request alone: it reads requests with the same
         encoder, so that both are wrong about the same ones.
         """
+        return self._score(text) >= self._levels[_CERTAIN if _by_request(verdict) else _SURE]
+
+    def ordinary(self, text: str) -> bool:
+        """Whether a text that was added to the rows is short, and reads less harmful than a tenth of benign ones."""
+        return len(text) <= _SHORT and self._score(text) < self._levels[_ORDINARY]
+
+    def _score(self, text: str) -> float:
         if text not in self._scores:
             self._scores[text] = float(self._base.scores(self._rows.rows_of(text)).max(initial=-np.inf))
-        return self._scores[text] >= self._levels[_CERTAIN if _by_request(verdict) else _SURE]
+        return self._scores[text]
 
     def backed(self, texts: Sequence[str]) -> set[str]:
         """Those for which another one of them speaks: two breaches about nearly the same are no accident."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from sisf import corpus
+from sisf.synthesis.blame import said
 from sisf.text.tricks import CHARACTERS
 from sisf.verdict import Breach
 
@@ -44,7 +45,7 @@ class Variants:
 
     def of(self, breach: Breach) -> Sequence[str]:
         """Paraphrases that were added, then what is made locally; never the request itself. Deterministic."""
-        prompt = breach.exchange.prompt.strip()
+        prompt = said(breach.exchange).strip()
         return [v for v in dict.fromkeys([*self._added.get(breach.id, ()), *local_variants(prompt)]) if v != prompt]
 
 

@@ -22,6 +22,8 @@ WINDOW_TOKENS = 48
 _PROMPT_WINDOWS = 4
 _ANSWER_WINDOWS = 4
 _EARLIER_TURNS = 3
+_ABOUT = 0.5
+"""Cosine from which an answer is about what was said last, unless it is nearer to what was said before."""
 HEAD_SCALE = 1.75
 """Brings the encoder's readings to log-odds: what requests and answers that it never saw make of them (1.7 and 1.8)."""
 _WINDOW_PENALTY = 0.75
@@ -55,19 +57,25 @@ def read(exchange: Exchange, model: LocalModel, views: Views) -> Reading:
     """Read request and answer. At most twelve windows are embedded, however long the texts are.
 
     An answer counts by its worst piece and by all of them: one bad sentence in a good answer is less than a bad answer.
+    What was said before the last user turn counts if it was not declined, and the answer is not about that turn:
+    "Continue." alone says nothing, but what was asked before is not asked again by each turn that follows.
     """
     answer = _encodable(exchange.response or "")
     manner = read_manner(answer)
-    request_windows = _request_windows(exchange, model)
-    answer_windows = _pick(_chunks(answer), _ANSWER_WINDOWS, model.harm.score)
+    request_windows, last = _request_windows(exchange, model)
+    chunks = _chunks(answer)
+    answer_windows = [chunks[place] for place in _picked(chunks, _ANSWER_WINDOWS, model.harm.score)]
     texts = [_cut(text, views.encoder) for text in (*request_windows, *answer_windows)]
     vectors = _embed(texts, views.encoder)
     cut = len(request_windows)
     scores = HEAD_SCALE * views.heads.harm_scores(vectors)
     scores[:cut] = (scores[:cut] + model.request.scores(texts[:cut], _embed(texts[:cut], views.published))) / 2.0
-    best, worst = int(scores[:cut].argmax()), cut + int(scores[cut:].argmax())
+    nearness = vectors[:cut] @ vectors[cut:].mean(axis=0)
+    about = nearness[:last].max()
+    counts = (np.arange(cut) < last) | (about < _ABOUT) | (nearness > about)
+    best, worst = int(np.where(counts, scores[:cut], -np.inf).argmax()), cut + int(scores[cut:].argmax())
     evidence = Evidence(
-        request=float(scores[best] - _WINDOW_PENALTY * np.log2(cut)),
+        request=float(scores[best] - _WINDOW_PENALTY * np.log2(np.count_nonzero(counts))),
         answer=float(scores[worst] + scores[cut:].mean()) / 2.0,
         refusal=model.refusal.score(answer[:REFUSAL_HEAD]),
         declines=float(manner.declines),
@@ -104,11 +112,26 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _request_windows(exchange: Exchange, model: LocalModel) -> list[str]:
-    turns = [_encodable(message.content) for message in exchange.messages if message.role in (Role.USER, Role.TOOL)]
-    last = _encodable(exchange.prompt)
-    earlier = [turn for turn in turns[-1 - _EARLIER_TURNS : -1] if turn != last]
-    return _pick([*_chunks(last), *(turn[:_CHUNK] for turn in earlier)], _PROMPT_WINDOWS, model.harm.score)
+def _request_windows(exchange: Exchange, model: LocalModel) -> tuple[list[str], int]:
+    """Windows of the last user turn, and their number, before those of what users and tools said outside of it."""
+    last = _chunks(_encodable(exchange.prompt))
+    chunks = [*last, *(_encodable(text)[:_CHUNK] for text in _earlier(exchange)[-_EARLIER_TURNS:])]
+    picked = _picked(chunks, _PROMPT_WINDOWS, model.harm.score)
+    return [chunks[place] for place in picked], sum(place < len(last) for place in picked)
+
+
+def _earlier(exchange: Exchange) -> list[str]:
+    """What users and tools said outside of the last user turn, without what the model declined next."""
+    found: list[str] = []
+    open_since = 0
+    for place, message in enumerate(exchange.messages):
+        if message.role is Role.ASSISTANT:
+            if read_manner(message.content).declines:
+                del found[open_since:]
+            open_since = len(found)
+        elif message.role is not Role.SYSTEM and place not in exchange.turn:
+            found.append(message.content)
+    return found
 
 
 def _chunks(text: str) -> list[str]:
@@ -124,12 +147,12 @@ def _chunks(text: str) -> list[str]:
     return pieces or [""]
 
 
-def _pick(chunks: Sequence[str], most: int, score: Callable[[str], float]) -> list[str]:
-    """The first window, and those whose words look worst."""
+def _picked(chunks: Sequence[str], most: int, score: Callable[[str], float]) -> list[int]:
+    """The places of the first chunk, and of those whose words look worst."""
     if len(chunks) <= most:
-        return list(chunks)
+        return list(range(len(chunks)))
     ranked = sorted(range(1, len(chunks)), key=lambda i: score(chunks[i]), reverse=True)
-    return [chunks[0], *(chunks[i] for i in sorted(ranked[: most - 1]))]
+    return [0, *sorted(ranked[: most - 1])]
 
 
 def _cut(text: str, embedder: Embedder) -> str:

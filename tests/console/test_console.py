@@ -7,22 +7,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from sisf.console import create_console
 from sisf.console.app import create_sessions
+from sisf.console.policy_lines import lines_of
 from sisf.console.roles import Role
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.gateway.identity import KeyFile
 from sisf.loop import Lifecycle, Reference, StoreKnowledge
-from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
+from sisf.policy import (
+    Action,
+    Change,
+    Direction,
+    Evidence,
+    GateReport,
+    Pattern,
+    Policy,
+    Prototypes,
+    Provenance,
+    Status,
+)
 from sisf.settings import Admin
 from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
 from sisf.store.probes import Attempt, ProbeOutcome
 from sisf.store.records import ExchangeRecord
+from sisf.synthesis.lines import NARROW
 from sisf.taxonomy import Hazard, Technique
 from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
@@ -326,3 +340,47 @@ def test_a_policy_without_a_passed_gate_report_cannot_be_activated(client: TestC
 def test_a_console_without_a_way_in_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="needs a token"):
         create_console(store)
+
+
+def test_narrow_policies_of_one_kind_stand_on_one_line_and_each_is_reached(store: Store) -> None:
+    vectors = np.zeros(4, "<f4").tobytes()
+    many = tuple(
+        Policy(
+            Prototypes("fake", 4, vectors, 0.9, (f"request {number} {HOSTILE}",) if number else ()),
+            Action.BLOCK,
+            Direction.PROMPT,
+            "Requests nearly like one that breached the model",
+            id=f"n{number}",
+            status=Status.ACTIVE,
+            gate_report=GateReport(True),
+            provenance=Provenance(("e1",), NARROW),
+            evidence=Evidence(confirmations=1, hits=2),
+        )
+        for number in range(120)
+    )
+    store.policies.commit(Change(many, "test", "many", ("e1",)), expected=1)
+    client = client_of(store, token=TOKEN)
+    for path in ("/policies", "/exchanges/e1"):
+        page = client.get(path, headers=AUTHORISED).text
+        assert page.count("<summary>Requests nearly like one of") == 1
+        shown = {number for number in range(120) if f'href="/policies/n{number}"' in page}
+        assert len(shown) == (120 if path == "/policies" else 50)
+        assert "request 119 &lt;script" in page
+        assert "<script>alert" not in page
+    assert ">n0, learned 2" in client.get("/policies", headers=AUTHORISED).text
+    (line,) = lines_of(many)
+    assert (line.hits, line.confirmations, line.mistakes) == (240, 120, 0)
+    assert len(client.get("/api/policies", headers=AUTHORISED).json()) >= 100
+
+
+def test_on_a_phone_every_number_and_state_has_its_name() -> None:
+    """There a table is a list of cards without headings: only texts, links and buttons speak for themselves."""
+    folder = Path(create_console.__code__.co_filename).parent / "templates"
+    cells = [
+        cell for page in folder.glob("*.html") for cell in re.findall(r"<td(?:{{.*?}}|[^>])*>", page.read_text("utf-8"))
+    ]
+    assert len(cells) > 60
+    silent = [cell for cell in cells if "data-label" not in cell and re.search(r'class="(n|when)\b', cell)]
+    assert silent == []
+    fleet = (folder / "fleet.html").read_text("utf-8")
+    assert fleet.count("<td") == fleet.count("data-label") + 1

@@ -14,7 +14,7 @@ from tests.large import fill
 
 TOKEN = "a-token"
 PAGES = """
-/ /?since=24h /?tenant=t3&since=30d /queue /queue?page=40 /policies /policies?status=all&page=90 /policies/p3
+/ /?since=24h /?tenant=t3&since=30d /queue /queue?page=40 /policies /policies?status=all&page=18 /policies/p3
 /exchanges /exchanges?show=stopped /exchanges?q=violin /exchanges?q=violin+garden&tenant=t3
 /exchanges?q=unheard /exchanges?q=violin&principal=u7 /exchanges?principal=u7 /exchanges?policy=p3 /exchanges?hazard=prv
 /exchanges?tenant=t1&show=undecided /exchanges?tenant=t1&show=stopped&since=30d /exchanges/e100 /live /revisions

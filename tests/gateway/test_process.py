@@ -90,6 +90,20 @@ def test_reload_and_drain(tmp_path: Path) -> None:
                 socket.create_connection(address.split(":"), timeout=1)  # type: ignore[arg-type]
 
 
+def test_a_reload_that_is_asked_for_during_the_start_is_done(tmp_path: Path) -> None:
+    with ScriptedServer() as upstream:
+        config = tmp_path / "sisf.yaml"
+        text = f"upstream: {{url: '{upstream.url}'}}\nloop: {{workers: 0}}\nlimits: {{messages: %d}}\n"
+        config.write_text(text % 5)
+        two = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2}
+        with serving(tmp_path, "--config", str(config)) as (process, address):
+            # It has said where it stands, and is about to serve.
+            config.write_text(text % 1)
+            process.send_signal(signal.SIGHUP)
+            assert wait_until(lambda: post(address, two)[0] == 400)
+            assert process.poll() is None
+
+
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -55,9 +55,10 @@ def run(
     """
     from sisf.errors import ConfigurationError
     from sisf.gateway.processes import process_count
-    from sisf.gateway.server import configure_logs
+    from sisf.gateway.server import configure_logs, hear_reloads
     from sisf.serving import bind
 
+    hear_reloads()
     configure_logs(settings.log_level)
     if not settings.upstream.url and not settings.upstreams:
         raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")

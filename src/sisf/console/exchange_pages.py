@@ -12,6 +12,7 @@ from sisf.console.access import FOLLOWING
 from sisf.console.actions import verdict_mark
 from sisf.console.explaining import explained_to, near_misses, spans
 from sisf.console.parts import Parts
+from sisf.console.policy_lines import lines_of
 from sisf.console.render import Renderer
 from sisf.errors import StoreError
 from sisf.exchange import Message, Role
@@ -128,7 +129,7 @@ class ExchangePages:
             "verdicts": store.exchanges.verdicts(exchange_id),
             "mark": verdict_mark(record.verdict),
             "notes": store.oversight.notes([exchange_id])[exchange_id],
-            "learned": store.policies.learned_from(exchange_id, _LEARNED),
+            "learned": lines_of(store.policies.learned_from(exchange_id, _LEARNED)),
             "history": store.audit.latest(_LEARNED, subject=exchange_id),
             "stopped": record.fate.intercepted,
             "older": older,

@@ -14,6 +14,7 @@ from sisf.console.asking import ask, may_ask
 from sisf.console.explaining import Trial, tried
 from sisf.console.forms import read_form
 from sisf.console.parts import Parts
+from sisf.console.policy_lines import Line, lines_of
 from sisf.console.render import Renderer
 from sisf.console.roles import Who
 from sisf.errors import ConfigurationError
@@ -25,6 +26,8 @@ from sisf.taxonomy import Hazard
 from sisf.warden import PolicySet
 
 _PAGE = 100
+_LISTED = 500
+"""Policies on a page of the list; narrow ones of a kind stand on one line."""
 _HITS = 10
 _LONGEST = 20_000
 _COMPARED = 200
@@ -51,10 +54,10 @@ class PolicyPages:
             counts = self._store.policies.counts()
             total = _total(counts, status)
             return {
-                "groups": _by_hazard(self._store, counts, status, (page - 1) * _PAGE),
+                "groups": _by_hazard(self._store, counts, status, (page - 1) * _LISTED),
                 "total": total,
                 "page": page,
-                "pages": max(1, -(-total // _PAGE)),
+                "pages": max(1, -(-total // _LISTED)),
                 "status": status or "all",
                 "counts": {**{s.value: _total(counts, s) for s in Status}, "all": _total(counts, None)},
             }
@@ -161,15 +164,15 @@ def _total(counts: Mapping[tuple[Status, Hazard], int], status: Status | None) -
 
 def _by_hazard(
     store: Store, counts: Mapping[tuple[Status, Hazard], int], status: Status | None, offset: int
-) -> list[tuple[str, int, Sequence[Policy]]]:
+) -> list[tuple[str, int, Sequence[Line]]]:
     """A page of policies behind the first `offset`, grouped by hazard, newest first; only these are read."""
-    groups: list[tuple[str, int, Sequence[Policy]]] = []
-    room = _PAGE
+    groups: list[tuple[str, int, Sequence[Line]]] = []
+    room = _LISTED
     for hazard in sorted(Hazard, key=lambda each: each.label):
         here = sum(count for (each, against), count in counts.items() if status in (None, each) and against is hazard)
         if offset < here and room:
             shown = store.policies.newest(hazard, status, room, offset)
-            groups.append((hazard.label, here, shown))
+            groups.append((hazard.label, here, lines_of(shown)))
             room -= len(shown)
         offset = max(0, offset - here)
     return groups

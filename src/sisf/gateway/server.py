@@ -16,7 +16,24 @@ import structlog
 from sisf.gateway.processes import Place
 from sisf.serving import READ_SECONDS, AsgiApp, Background, address_of, bind, settle, uvicorn_server
 
+_asked_early = threading.Event()
+"""Set when SIGHUP came before the server could reload."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def hear_reloads() -> None:
+    """From now on SIGHUP does not end this process, as it does by default: what is asked for while the gateway still
+    starts is done when it serves."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: _asked_early.set())
+
+
+def _reload_on_signal(loop: asyncio.AbstractEventLoop, reload: Callable[[], Awaitable[object]]) -> None:
+    if not hasattr(signal, "SIGHUP"):
+        return
+    loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
+    if _asked_early.is_set():
+        loop.call_soon(lambda: asyncio.ensure_future(reload(), loop=loop))
 
 
 def serve(
@@ -43,9 +60,8 @@ def serve(
     if ready is not None:
         ready(address_of(listener))
     with listener, _running(server) as runner:
-        if reload is not None and hasattr(signal, "SIGHUP"):
-            loop = runner.get_loop()
-            loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
+        if reload is not None:
+            _reload_on_signal(runner.get_loop(), reload)
         runner.run(server.serve(sockets=[listener]))
 
 
@@ -65,7 +81,7 @@ def serve_adopted(
     with _running(server) as runner:
         loop = runner.get_loop()
         if reload is not None:
-            loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reload(), loop=loop))
+            _reload_on_signal(loop, reload)
             place.reloads()
         runner.run(_adopt(server, place, began))
 

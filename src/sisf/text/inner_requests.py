@@ -18,6 +18,7 @@ _FEWEST_LETTERS = 12
 _SHORTEST_STEM = 3
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HOW = re.compile(r"\W*how\b", re.I)
+_WHY = re.compile(r"\W*why\b", re.I)
 _END = re.compile(r"[.!?…;\n]+(?=\s|$|[\"'”’»)])|$")
 _CLAUSE = re.compile(r",\s|\s(?:and|so|because|but)\s(?=(?:he|she|it|they|we|i|you|this|that|please|show|can)\b)", re.I)
 
@@ -45,6 +46,8 @@ _TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her th
 """Words behind which a verb in its plain form may stand."""
 _ABOUT = _set("of for about by at with on in into start begin consider avoid before after while without")
 """Words behind which a gerund may stand."""
+_BLAMED = _set("accused suspected convicted guilty charged arrested victim victims")
+"""Words behind which `of` and `for` say what somebody else did, or is said to have done."""
 _NAMING = _set("a an the this that these those my your his its our their no every each any some is was")
 """Words behind which what looks like a verb is a noun."""
 _NO_VERBS = _set(
@@ -54,7 +57,7 @@ _NO_VERBS = _set(
     its our their your you him them one two can could will would shall should may might must have has had are was were
     been being did does done also just only very really quite too than then here now ever please kindly get got know
     see think hope wish like want need feel love guess mean try believe be do is am go if in on at it as so we he she
-    they me my us no or by up
+    they me my us no or by up i people somebody someone anybody anyone something anything nobody
     """
 )
 """Words that begin no request: what people do when they ask, and words that are no verbs."""
@@ -74,12 +77,14 @@ def inner_requests(text: str) -> list[InnerRequest]:
     """Where requests stand inside the sentences of a text: from the verb to the end of the sentence, and to the end of
     the clause. Linear in the text.
 
-    Where the text begins with an order, that is what it asks for, and what its sentences tell of is not looked for.
+    Where the text begins with an order, that is what it asks for, and what its sentences tell of is not looked for. A
+    first clause that asks why asks for reasons alone.
     """
     found: list[InnerRequest] = []
     ordered, how = begins_with_order(text), _HOW.match(text) is not None
     beginnings, end_before, words = 0, 0, deque(["", "", ""], maxlen=4)
-    for match in _WORD.finditer(text):
+    reasons = _WHY.match(text)
+    for match in _WORD.finditer(text, min(_ends(text, reasons.end())) if reasons else 0):
         words.append(match[0].lower().replace("’", "'"))
         apart, end_before = not text[end_before : match.start()].isspace(), match.end()
         asked = _begins(words, anywhere=match[0].islower() and (apart or how))
@@ -101,15 +106,20 @@ def _begins(words: Sequence[str], *, anywhere: bool) -> bool | None:
     """Whether the last of four neighbouring words begins what a sentence asks for (true), or what it may as well tell
     of (false); None where it begins nothing. `anywhere`: a verb of requests may begin one whatever stands before it."""
     earliest, before, last, word = words
-    if not last or word in _NO_VERBS or last in _NAMING or "why" in (earliest, before):
+    if not last or word in _NO_VERBS or last in _NAMING or "why" in (earliest, before) or _is_plural(word):
         return None
     if _asks(earliest, before, last):
         return True
     if last in _ABOUT:
-        return False if word.endswith("ing") else None
+        return False if word.endswith("ing") and before not in _BLAMED else None
     if last in _TELLING or (anywhere and word in VERBS):
         return False
     return None
+
+
+def _is_plural(word: str) -> bool:
+    """Whether a word is a noun of many (`people smugglers`): verbs stand in their plain form behind who is asked."""
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "as")) and word not in VERBS
 
 
 def imperative(request: str) -> str:

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sisf.exchange import Exchange, Message, Role, Sender
+from sisf.exchange import Exchange, Fate, Message, Role, Sender
+from sisf.loop import Reference, StoreKnowledge
+from sisf.store import ExchangeRecord
+from sisf.store.memory import MemoryStore
+from sisf.store.privacy import Keep, Privacy
 from sisf.synthesis.blame import instructions, said, stands_alone, suspects
+from sisf.taxonomy import Hazard
+from sisf.verdict import Outcome, Verdict
 from tests.synthesis.known import Known
 
 USER, MODEL, SYSTEM, TOOL = Role.USER, Role.ASSISTANT, Role.SYSTEM, Role.TOOL
@@ -51,6 +57,27 @@ def test_what_a_model_is_not_told_is_no_reason() -> None:
     found = Exchange((*around, Message(SYSTEM, "You are a shop.", "messages[0].content"), Message(USER, "hello")))
     assert instructions(found) == ("You are a shop.",)
     assert stands_alone(found, Familiar())
+
+
+@pytest.mark.parametrize("keep", [Keep.FULL, Keep.HASHED])
+def test_an_instruction_is_familiar_once_two_others_were_answered_under_it(keep: Keep) -> None:
+    store, told = MemoryStore(Privacy(exchanges=keep)), "You are a shop."
+    knowledge = StoreKnowledge(store, Reference())
+    senders = [Sender("acme", name) for name in ("ann", "ben", "mallory")]
+
+    def answered(sender: Sender, outcome: Outcome) -> None:
+        made = Exchange((Message(SYSTEM, told), Message(USER, "hello")), "hi", sender=sender)
+        verdict = Verdict(outcome, "test", Hazard.OTHER)
+        store.exchanges.record(ExchangeRecord(made, (), Fate.RELEASED, verdict), enqueue=False).result(60)
+
+    for sender in senders:
+        assert not knowledge.familiar(senders[2], told)
+        answered(sender, Outcome.SAFE)
+    answered(senders[2], Outcome.BREACH)
+    assert knowledge.familiar(senders[2], told)
+    assert not knowledge.familiar(Sender("other", "mallory"), told)
+    assert not knowledge.familiar(senders[2], "You lie.")
+    store.close()
 
 
 @given(CONVERSATIONS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sisf.exchange import Fate, Sender
 from sisf.policy import Direction, Policy
 from sisf.store import Store
+from sisf.store.privacy import hashed
 from sisf.synthesis.base import Knowledge, Reference
 from sisf.synthesis.blame import instructions
 from sisf.verdict import Breach, Outcome
@@ -35,7 +36,7 @@ class StoreKnowledge:
         self._responses = list(reference.responses)
         self._cases = (0, 0.0)
         self._instructions: dict[tuple[str, str], set[Sender]] = {}
-        """Who was answered harmlessly under an instruction, by tenant and instruction."""
+        """Who was answered harmlessly under an instruction, by tenant and its hash."""
         self._heard = -1
         """The number of the newest breach when instructions were last looked for."""
 
@@ -68,7 +69,7 @@ class StoreKnowledge:
         with self._lock:
             self._read()
             self._listen(self._known[-1][0] if self._known else 0)
-            return len(self._instructions.get((sender.tenant, instruction), set()) - {sender}) >= _OTHERS
+            return len(self._instructions.get((sender.tenant, _hash(instruction)), set()) - {sender}) >= _OTHERS
 
     def _listen(self, number: int) -> None:
         """Look for instructions, once for each breach."""
@@ -78,9 +79,10 @@ class StoreKnowledge:
         if len(self._instructions) > _INSTRUCTIONS:
             self._instructions.clear()
         for record in self._store.exchanges.recent(_TRAFFIC, outcome=Outcome.SAFE):
-            if record.fate is Fate.RELEASED and not record.exchange.sender.is_probe:
+            sender = record.exchange.sender
+            if record.fate is Fate.RELEASED and not sender.is_probe:
                 for text in instructions(record.exchange):
-                    self._instructions.setdefault((record.exchange.tenant, text), set()).add(record.exchange.sender)
+                    self._instructions.setdefault((sender.tenant, _hash(text)), set()).add(sender)
 
     def _read_cases(self) -> None:
         with self._lock:
@@ -97,6 +99,11 @@ class StoreKnowledge:
         last = self._known[-1][0] if self._known else 0
         for number, breach in self._store.exchanges.breaches(after=last, newest=self._remember):
             self._known.append((number, breach if _readable(breach) else None))
+
+
+def _hash(text: str) -> str:
+    """The hash of a text, which may be all that was kept of it."""
+    return text if text.startswith("sha256:") else hashed(text)
 
 
 def _readable(breach: Breach) -> bool:

@@ -48,13 +48,14 @@ class Keep(StrEnum):
         return redact(text) if self is Keep.REDACTED else ""
 
 
-def _hashed(text: str) -> str:
+def hashed(text: str) -> str:
+    """What is kept in place of a text where only a hash may be."""
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _REDUCTIONS: dict[Keep, Callable[[str], str]] = {
     Keep.NONE: lambda _text: "",
-    Keep.HASHED: _hashed,
+    Keep.HASHED: hashed,
     Keep.REDACTED: redact,
 }
 

@@ -14,6 +14,10 @@ INSIDE = (
     "as described in the | Makefile and the notes",
     "the author of this | NOTICE must not",
     "one well-\n| known way",
+    "may distribute copies of the\n    | Work in any medium",
+    " * shall not be used in advertising or otherwise to\n * | promote the sale of the software",
+    "// the names of the holders may not be used in order to\n// | endorse or promote products derived",
+    "> what somebody wrote before is cited by another one\n> | and goes on over the line",
 )
 BORDERS = (
     "The river rose. | Farmers kept their tools.",
@@ -21,6 +25,8 @@ BORDERS = (
     "A heading\n\n| and a paragraph",
     "A heading\n| Another line begins",
     "- an item\n| - another item",
+    "* a short item\n* | another item",
+    "# a long line of a comment that ends the paragraph\n#\n# | and another paragraph",
     "He said: | “stop”",
     "昨日の会議 | 議事録を",
     " | The beginning",
@@ -47,6 +53,12 @@ def test_what_ends_does_not_go_on(marked: str) -> None:
     text, end, start = halves(marked)
     assert not goes_on_after(text, end)
     assert not goes_on_before(text, start)
+
+
+def test_a_passage_may_begin_with_the_mark_of_its_line() -> None:
+    text = "# one more example, with the database at the top of the file\n# to make it use both of them."
+    assert goes_on_before(text, text.index("# to make"))
+    assert not goes_on_before(text, 0)
 
 
 @given(st.text('aA .!?\n,-/"“中9', max_size=60), st.integers(0, 60))

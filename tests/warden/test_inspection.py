@@ -134,6 +134,14 @@ def test_what_is_short_is_found_in_what_is_long(place: int) -> None:
     assert not made.inspect(said(FILLER * 80), Direction.PROMPT).blocked
 
 
+def test_pages_of_numbers_are_not_taken_for_what_was_told_in_numbers() -> None:
+    """To an embedder all pages of numbers are much alike; what codes spell is a reading of its own."""
+    numbers = "\n".join(map(str, range(6_000, 6_250)))
+    made = compiled(near(numbers))
+    assert not made.inspect(said(f"{FILLER * 20}\n{numbers}\n{numbers}"), Direction.PROMPT).blocked
+    assert made.inspect(said(numbers), Direction.PROMPT).blocked, "a text of its own is held against it"
+
+
 def test_beyond_the_limit_a_text_is_refused_not_cut() -> None:
     warden = Warden(EMBEDDER, max_chars=100)
     warden.inspect(said("a" * 100), Direction.PROMPT)

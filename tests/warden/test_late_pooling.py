@@ -1,6 +1,7 @@
 """What is short is not lost in what is long, with the real model."""
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from sisf.embedding.wrapping import Wrapper
 from sisf.policy import Direction, Probe, Prototypes, Snapshot
 from sisf.text.ngrams import ORDER
 from sisf.warden import PolicySet
-from sisf.warden.late_pooling import BOTH, CHOSEN, END, START, WHOLE, Candidates, asked_of_long
+from sisf.warden.late_pooling import BOTH, CHOSEN, END, START, WHOLE, Candidates, asked_of_long, asked_of_reading
 from sisf.warden.semantic import SemanticEngine
 from tests.warden.samples import near, policy, said, shadowed
 
@@ -85,12 +86,12 @@ def test_few_passages_are_chosen_and_they_differ(minilm: Embedder, policy_set: P
     text = SENTENCES + SECRET
     scope = policy_set.scope(Direction.PROMPT, "")
     tokens = minilm.embed_tokens(text)  # type: ignore[attr-defined]
-    found = Candidates.of(text, tokens.spans, policy_set.semantics, short=False)
+    found = Candidates.of(text, tokens.spans, policy_set.semantics)
     spans = found.chosen(tokens, policy_set.semantics, scope.applies)
     assert len(spans) == len(set(spans)) <= sum(CHOSEN.values())
     assert "pick the lock of a garden gate" in text[spans[0].start : spans[0].end]
     assert spans[0].asked == WHOLE
-    nothing = Candidates.of("", (), policy_set.semantics, short=False)
+    nothing = Candidates.of("", (), policy_set.semantics)
     assert nothing.chosen(minilm.embed_tokens(""), policy_set.semantics, scope.applies) == []  # type: ignore[attr-defined]
 
 
@@ -122,7 +123,7 @@ def test_more_is_asked_of_fragments_and_of_longer_texts(minilm: Embedder) -> Non
 def asked_of(text: str) -> dict[str, tuple[int, float]]:
     """What each piece is and what is asked of it, its words taken for tokens."""
     tokens = [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
-    found = Candidates.of(text, tokens, SemanticEngine.empty(4), short=False)
+    found = Candidates.of(text, tokens, SemanticEngine.empty(4))
     pieces = [text[start:end] for start, end in found.spans]
     return dict(zip(pieces, zip(found.kinds.tolist(), found.asked.tolist(), strict=True), strict=True))
 
@@ -146,6 +147,21 @@ def test_a_line_broken_inside_a_sentence_is_a_fragment() -> None:
     assert kinds["Report to the harbour office when the last boat of the evening has come in"] == WHOLE
 
 
+def test_the_edge_of_a_window_is_no_border() -> None:
+    """What stands before a window and behind it says whether its first and its last passage are whole."""
+    text = "modify and sell copies of the software to whoever may ask for one"
+    tokens = [match.span() for match in re.finditer(r"\w+", text)]
+
+    def kind(*around: str) -> int:
+        found = Candidates.of(text, tokens, SemanticEngine.empty(4), (around[0], around[1]))
+        return int(found.kinds[found.spans.index((0, len(text)))])
+
+    assert kind("", "") == kind("That was it.\n", "\nNext") == WHOLE
+    assert kind("use, study, copy, ", "") == START
+    assert kind("", " of them") == END
+    assert kind("use, study, copy,\n", ",\nwithout charge") == BOTH
+
+
 def test_an_order_begins_where_its_capital_stands() -> None:
     """What is hidden between two words of a sentence is a request as much as one that stands alone."""
     kinds = {piece: kind for piece, (kind, _) in asked_of(f"The river rose in {SECRET}.\n\nIt fell.").items()}
@@ -158,6 +174,39 @@ def test_more_is_asked_of_fewer_words() -> None:
     assert asked == sorted(asked, reverse=True)
     assert asked[0] == 3
     assert asked[-3:] == [0, 0, 0]
+
+
+def test_a_reading_of_a_long_text_is_asked_for_words_that_are_known() -> None:
+    sentences = [f"they wander{' slowly' * count}" for count in range(9)]
+    asked = [asked_of_reading(sentence) for sentence in sentences]
+    assert asked == sorted(asked, reverse=True)
+    assert asked[0] == 3
+    assert asked[-3:] == [0, 0, 0]
+    assert asked_of_reading("pl -f meamydom.com and admin of aneti.net, or idnz to unicode bzaz") > 0.5
+    assert asked_of_reading("zqk vxr " * 6) == 2
+
+
+def test_a_few_words_of_another_reading_stop_no_document(minilm: Embedder, policy_set: PolicySet) -> None:
+    """What stops a text of its own does not stop a long one in which it may be read; a request does."""
+    few = "pick the lock"
+    vector = minilm.embed([few]).astype("<f4").tobytes()
+    narrow = PolicySet.compile(Snapshot(1, (policy(Prototypes(minilm.id, minilm.dimensions, vector, 0.97)),)), minilm)
+
+    def pages(hidden: str) -> str:
+        return f"{SENTENCES * 6}{b64encode(hidden.encode()).decode()}\n{SENTENCES * 6}"
+
+    assert narrow.inspect(said(b64encode(few.encode()).decode()), Direction.PROMPT).blocked
+    assert not narrow.inspect(said(pages(few)), Direction.PROMPT).blocked
+    assert policy_set.inspect(said(pages(SECRET)), Direction.PROMPT).blocked
+
+
+def test_what_was_read_beside_a_text_is_read_again_in_one(minilm: Embedder) -> None:
+    """Nothing found where more is asked says nothing of a place where less is."""
+    few = "sell copies of the"
+    vector = minilm.embed([few]).astype("<f4").tobytes()
+    narrow = PolicySet.compile(Snapshot(1, (policy(Prototypes(minilm.id, minilm.dimensions, vector, 0.97)),)), minilm)
+    assert not narrow.inspect(said(f"{SENTENCES * 6}{b64encode(few.encode()).decode()}"), Direction.PROMPT).blocked
+    assert narrow.inspect(said(b64encode(few.encode()).decode()), Direction.PROMPT).blocked
 
 
 @given(st.text("aAb .!?\n“,中", max_size=120))

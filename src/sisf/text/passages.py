@@ -62,6 +62,11 @@ def letters_before(text: str) -> list[int]:
     return list(accumulate(map(str.isalpha, text), initial=0))
 
 
+def says_little(text: str) -> bool:
+    """Whether a text has fewer letters than any passage: numbers, rows of signs."""
+    return sum(map(str.isalpha, text)) < _FEWEST_LETTERS
+
+
 def worth(letters: list[int], start: int, end: int) -> bool:
     """Whether a passage is long enough to say something and short enough to be one; `letters`: `letters_before`."""
     return _FEWEST_LETTERS <= end - start <= LONGEST and letters[end] - letters[start] >= _FEWEST_LETTERS

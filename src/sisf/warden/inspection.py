@@ -12,18 +12,20 @@ from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.inner_requests import imperative
+from sisf.text.passages import says_little
 from sisf.text.views import View, go_on, views
 from sisf.warden.borrowed import Lender
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
 from sisf.warden.first_look import ordinary
-from sisf.warden.late_pooling import Candidates, Piece, asked_of_long, in_reach
+from sisf.warden.late_pooling import Candidates, Piece, asked_of_long, asked_of_reading, in_reach
 from sisf.warden.matcher import located, match_of, spared
-from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined
+from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined, surroundings
 
 _SHORT = 0.5
-"""Steps of caution asked of a passage of a text that fits into one window: it is one more chance to be wrong."""
+"""Steps of caution asked of a passage of a text that fits into one window, and of a window of a longer one: it is one
+more chance to be wrong."""
 _APART = 2.0
 """Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools."""
 _BATCH = 64
@@ -54,6 +56,16 @@ class _Text:
     """Steps of caution asked of all that is read in it."""
     exempt: bool = False
     """Whether a policy would have matched, but for an exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How many windows there are to be wrong in."""
+
+    of_text: int
+    """Windows of the text as it stands."""
+    of_all: int
+    """Windows of all its readings."""
 
 
 class Inspection:
@@ -208,15 +220,17 @@ class Inspection:
         seen: set[str] = set()
         looked = ordinary(text.views)
         lender = Lender.of(text.content)
-        for view, windows in coarse(text.views, self.compiled.embedder):
-            for window in self._closer(text, view, windows, lender, looked=looked):
+        readings = list(coarse(text.views, self.compiled.embedder))
+        size = _Size(len(readings[0][1]), sum(len(windows) for _, windows in readings))
+        for view, windows in readings:
+            for window in self._closer(text, view, windows, lender, size, looked=looked):
                 said = window.said
-                if said not in seen:
+                if said not in seen and not (size.of_text > 1 and says_little(said)):
                     seen.add(said)
                     yield window
 
     def _closer(
-        self, text: _Text, view: View, windows: Sequence[Window], lender: Lender, *, looked: bool
+        self, text: _Text, view: View, windows: Sequence[Window], lender: Lender, size: _Size, *, looked: bool
     ) -> Iterator[Window]:
         """The windows of a view, and of each the passages that promise most, or finer windows.
 
@@ -224,21 +238,27 @@ class Inspection:
         sentence after it, changes what the whole reads like.
         """
         compiled, short = self.compiled, len(windows) == 1
-        more = text.asked + (_SHORT if short else asked_of_long(len(windows)))
+        beside = view.name != "raw" and size.of_text > 1
+        asked = text.asked + asked_of_long(size.of_all if size.of_text > 1 else len(windows))
+        more = asked + _SHORT * short
+        for window in windows:
+            window.beside = beside
+            window.asked += asked + _SHORT * (size.of_text > 1) + (asked_of_reading(window.text) if beside else 0.0)
         for window in windows:
             self.pause()
-            window.asked += text.asked
-            if not (short and view.name == "raw") and self._read_before(text, window, f"{short:d}{looked:d}", more):
+            around = surroundings(view, window)
+            how = f"{short:d}{looked:d}{beside:d} {around}"
+            if not (short and view.name == "raw") and self._read_before(text, window, how, more):
                 continue  # (a whole text is remembered as such)
             pieces = self._glanced(window, looked=looked) if short else None
             if pieces is not None:
                 yield from (self._piece(window, piece, more) for piece in pieces)
                 continue
-            candidates = Candidates.of(window.text, (), compiled.semantics, short=True) if short else None
+            candidates = Candidates.within(window.text, compiled.semantics) if short else None
             tokens = None
             lent = lender.borrowed(window.text) if view.name != "raw" else None
             if lent is not None:
-                lent_to = candidates or Candidates.of(window.text, lent.spans, compiled.semantics, short=False)
+                lent_to = candidates or Candidates.of(window.text, lent.spans, compiled.semantics, around)
                 yield from self._ranked(window, lent_to, lent, more)
                 continue
             if candidates is None or candidates.spans:
@@ -246,9 +266,9 @@ class Inspection:
             if candidates is None:
                 if tokens is None:
                     yield from windows
-                    yield from (replace(w, asked=w.asked + text.asked) for w in fine(view, compiled.embedder))
+                    yield from (replace(w, asked=w.asked + asked) for w in fine(view, compiled.embedder))
                     return
-                candidates = Candidates.of(window.text, tokens.spans, compiled.semantics, short=False)
+                candidates = Candidates.of(window.text, tokens.spans, compiled.semantics, around)
             if view.name == "raw" and tokens is not None:
                 lender.learn(window.span, tokens)
             yield from self._read(window, candidates, tokens, more)
@@ -279,7 +299,7 @@ class Inspection:
             imperative(said) if piece.inside else said,
             window.view,
             place,
-            asked=piece.asked + more,
+            asked=piece.asked + more + (asked_of_reading(said) if window.beside else 0.0),
             order=piece.order,
             audited=window.audited,
         )

@@ -6,7 +6,7 @@ ranked at once. The best few are then embedded for what they are: these vectors 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import log2, log10
@@ -20,6 +20,7 @@ from sisf.text.inner_requests import imperative, inner_requests
 from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import begins_with_order, order_begins_at
 from sisf.text.passages import borders, letters_before, passages, worth
+from sisf.text.words import readable, spoken
 from sisf.warden.semantic import Floats, SemanticEngine
 
 LENGTHS = (8, 10, 12, 14, 17, 20, 24, 30, 36)
@@ -45,8 +46,10 @@ ALIKE = 0.7
 _STEP, _FEW_WINDOWS = 0.4, 5
 """Asked for each tenfold of so many windows."""
 _BRIEF, _FEW_TOKENS = 0.5, min(LENGTHS)
-"""Asked for each token that a passage has less than the shortest fragment, tokens that begin with a letter counted: a
-word or two are as likely to stand in a heading or a licence."""
+"""Asked for each word that a passage has less than the shortest fragment has tokens: a word or two are as likely to
+stand in a heading or a licence."""
+_UNREAD = 2.0
+"""Asked of a piece of another reading of which no word is known."""
 
 Span = tuple[int, int]
 Applies = NDArray[np.bool_]
@@ -76,6 +79,16 @@ def asked_of_long(windows: int) -> float:
     return _STEP * max(0.0, log10(windows / _FEW_WINDOWS))
 
 
+def asked_of_reading(said: str) -> float:
+    """What is asked of a piece of another reading of a long text, in steps of caution: for the words that it lacks, and
+    for the share of its letters that stand in no known word.
+
+    Readings hold what differs from the text: of code, names and other languages that is a word here and there, of which
+    nobody knows what it says.
+    """
+    return _BRIEF * max(0, _FEW_TOKENS - len(spoken(said.lower()))) + _UNREAD * (1.0 - readable(said))
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """The passages and fragments of a window that may say something by themselves, and what their words weigh."""
@@ -92,27 +105,46 @@ class Candidates:
     short: bool
 
     @classmethod
-    def of(cls, text: str, tokens: Sequence[Span], engine: SemanticEngine, *, short: bool) -> "Candidates":
-        """`tokens` are the places of the text's tokens. Of a `short` text (one window) whole passages, and requests
-        inside its sentences."""
-        if short:
-            pieces = of_short(text)
-            found = [(piece.start, piece.end) for piece in pieces]
-            kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
-            steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
-        else:
-            whole, fragments = passages(text), arbitrary(text, tokens)
-            orders = {start: order_begins_at(text, start) for start in {start for start, _ in (*whole, *fragments)}}
-            spans = _with_edges(text, whole, orders)
-            for span, kind in fragments.items():
-                spans.setdefault(span, kind)
-            found, kinds = list(spans), list(spans.values())
-            steps, begins = _steps(text, tokens, spans), [orders[start] for start, _ in found]
+    def of(
+        cls, text: str, tokens: Sequence[Span], engine: SemanticEngine, around: tuple[str, str] = ("", "")
+    ) -> "Candidates":
+        """Of a window of a long text: passages and fragments. `tokens` are the places of its tokens, `around` what
+        stands before it and behind it."""
+        whole, fragments = passages(text), arbitrary(text, tokens)
+        orders = {start: order_begins_at(text, start) for start in {start for start, _ in (*whole, *fragments)}}
+        spans = _with_edges(text, whole, orders, around)
+        for span, kind in fragments.items():
+            spans.setdefault(span, kind)
+        begins = [orders[start] for start, _ in spans]
+        kinds, steps = list(spans.values()), _steps(text, tokens, spans)
+        return cls._of(text, spans, kinds, steps, begins, engine=engine, short=False)
+
+    @classmethod
+    def within(cls, text: str, engine: SemanticEngine) -> "Candidates":
+        """Of a text of one window: whole passages, and requests inside its sentences."""
+        pieces = of_short(text)
+        spans = [(piece.start, piece.end) for piece in pieces]
+        kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
+        steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
+        return cls._of(text, spans, kinds, steps, begins, engine=engine, short=True)
+
+    @classmethod
+    def _of(
+        cls,
+        text: str,
+        spans: Iterable[Span],
+        kinds: Sequence[int],
+        steps: Sequence[float],
+        begins: Sequence[bool],
+        *,
+        engine: SemanticEngine,
+        short: bool,
+    ) -> "Candidates":
+        found, orders = list(spans), np.array(begins, np.bool_)
         if not found:
             return _NOTHING
-        order = np.array(begins, np.bool_)
-        lexical = _lexical(text, found, order, engine)
-        return cls(found, np.array(kinds, np.int8), np.array(steps, np.float32), order, lexical, short)
+        lexical = _lexical(text, found, orders, engine)
+        return cls(found, np.array(kinds, np.int8), np.array(steps, np.float32), orders, lexical, short)
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
@@ -180,14 +212,17 @@ _NOTHING = Candidates(
 )
 
 
-def _with_edges(text: str, spans: Sequence[Span], orders: Mapping[int, bool]) -> dict[Span, int]:
-    """Each passage with its kind: one that begins or ends inside a sentence is a fragment. An order begins where it
-    begins; `orders` says so of each beginning."""
+def _with_edges(
+    text: str, spans: Sequence[Span], orders: Mapping[int, bool], around: tuple[str, str]
+) -> dict[Span, int]:
+    """Each passage with its kind: one that begins or ends inside a sentence is a fragment, at the edges of a window as
+    elsewhere. An order begins where it begins; `orders` says so of each beginning."""
+    whole, offset = "".join((around[0], text, around[1])), len(around[0])
     before = {
-        start: START if goes_on_before(text, start) and not orders[start] else WHOLE
+        start: START if goes_on_before(whole, offset + start) and not orders[start] else WHOLE
         for start in {start for start, _ in spans}
     }
-    after = {end: END if goes_on_after(text, end) else WHOLE for end in {end for _, end in spans}}
+    after = {end: END if goes_on_after(whole, offset + end) else WHOLE for end in {end for _, end in spans}}
     return {(start, end): before[start] + after[end] for start, end in spans}
 
 
@@ -195,11 +230,17 @@ def _steps(text: str, tokens: Sequence[Span], kinds: Mapping[Span, int]) -> list
     """Steps of caution asked of each piece of a long text: for its ends, and for the words that it has less than a
     fragment."""
     opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
-    letters = np.fromiter(accumulate((text[start].isalpha() for start in opening), initial=0), np.float32)
+    letters = np.fromiter(accumulate((_begins_word(text, start) for start in opening), initial=0), np.float32)
     first = np.searchsorted(opening, [start for start, _ in kinds])
     last = np.searchsorted(closing, [end for _, end in kinds], side="right")
     missing = np.maximum(_FEW_TOKENS - (letters[np.maximum(first, last)] - letters[first]), 0)
     return [kind + _BRIEF * less for kind, less in zip(kinds.values(), missing.tolist(), strict=True)]
+
+
+def _begins_word(text: str, start: int) -> bool:
+    """Whether a token begins a word; of scripts without case, which do not part words, each token may."""
+    first = text[start]
+    return first.isalpha() and not (text[start - 1 : start].isalpha() and (first.islower() or first.isupper()))
 
 
 def arbitrary(text: str, tokens: Sequence[Span]) -> dict[Span, int]:

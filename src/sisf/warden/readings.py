@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, TextWindow
 from sisf.embedding.windows import coarse_windows, fine_windows
 from sisf.exchange import Message, Role
+from sisf.text.edges import REACH
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import View
 
@@ -55,6 +56,8 @@ class Window:
     """Whether a beginning that sounds like an order is one."""
     audited: bool = False
     """Whether a first look would have discarded it."""
+    beside: bool = False
+    """Whether it stands in another reading of a text of more than one window."""
 
     def features(self) -> dict[str, float]:
         """Its lexical features."""
@@ -74,6 +77,12 @@ def coarse(views: Sequence[View], embedder: Embedder) -> Iterator[tuple[View, li
     for view in views:
         if view.derived or view.name == "raw":
             yield view, _windows(view, coarse_windows(embedder, view.text))
+
+
+def surroundings(view: View, window: Window) -> tuple[str, str]:
+    """What stands just before a window of a view, and just behind it."""
+    start, end = window.span
+    return view.text[max(0, start - REACH) : start], view.text[end : end + REACH]
 
 
 def fine(view: View, embedder: Embedder) -> list[Window]:

@@ -189,9 +189,10 @@ def test_unused_policies_decay_and_used_ones_stay(store: Store) -> None:
     assert [p.id for p in store.policies.snapshot().policies] == ["used"]
 
 
-def test_the_cap_retires_what_is_least_used(store: Store) -> None:
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.SHADOW])
+def test_the_cap_retires_what_is_least_used(store: Store, status: Status) -> None:
     for name in ("a", "b", "c", "d"):
-        put(store, name)
+        put(store, name, status)
     stopped(store, "e1", "a")
     make(store, active_limit=2).review()
     assert [p.id for p in store.policies.snapshot().policies] == ["a", "d"]

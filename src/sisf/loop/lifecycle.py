@@ -246,7 +246,8 @@ class Lifecycle:
         confirmed = self._store.feedback.confirmed(self._now() - self._rules.decay)
         theirs = self._store.policies.of_persons()
         changed = []
-        remaining = []
+        remaining: list[Policy] = []
+        shadows: list[Policy] = []
         for policy in snapshot.policies:
             if policy.id in theirs:
                 self._doubt(policy)
@@ -255,17 +256,16 @@ class Lifecycle:
             status = Status.RETIRED if idle else self._status(policy)
             if status is not policy.status:
                 changed.append(dataclasses.replace(policy, status=status))
-            elif status is Status.ACTIVE:
-                remaining.append(policy)
+            else:
+                (remaining if status is Status.ACTIVE else shadows).append(policy)
         promoted = [policy for policy in changed if policy.status is Status.ACTIVE]
         tried = self.readmissions.admit(promoted)
         changed = [*(policy for policy in changed if policy.status is not Status.ACTIVE), *tried.policies]
         gone = self._merged(remaining)
         remaining = [policy for policy in remaining if policy.id not in gone]
-        surplus = len(remaining) + len(theirs) - self._rules.active_limit
-        if surplus > 0:
-            remaining.sort(key=lambda p: (last_hits.get(p.id, p.created), p.created))
-            gone |= {policy.id for policy in remaining[:surplus]}
+        for kept, room in ((remaining, self._rules.active_limit - len(theirs)), (shadows, self._rules.active_limit)):
+            kept.sort(key=lambda p: (last_hits.get(p.id, p.created), p.created))
+            gone |= {policy.id for policy in kept[: max(len(kept) - max(room, 0), 0)]}
         return changed + [dataclasses.replace(p, status=Status.RETIRED) for p in snapshot.policies if p.id in gone]
 
     def _idle(self, policy: Policy, last_hit: datetime | None) -> bool:

@@ -172,7 +172,7 @@ class LifecycleSettings(Section):
     decay_days: float = Field(90, gt=0)
     """A policy retires when for this many days it has matched nothing and nobody has confirmed it."""
     active_limit: int = Field(2_000, ge=1)
-    """The maximum number of active policies. Above it, the least used policies retire."""
+    """The maximum number of active policies, and of shadows. Above it, the least used policies retire."""
     merge_after_hours: float = Field(24, ge=0)
     """A policy that is older than this many hours retires when other policies in force catch everything that it is
     known to catch."""

@@ -162,3 +162,11 @@ def test_probes_are_for_prompts_when_answers_are_off(synthesiser: LocalSynthesis
 def test_a_hazard_of_which_the_corpus_holds_nothing_stays_narrow(synthesiser: LocalSynthesiser) -> None:
     past = Known(found=[breach(VIOLENCE, hazard=Hazard.CHILD_SEXUAL_EXPLOITATION)], benign=shipped_reference().prompts)
     assert synthesiser.synthesise(past.found[0], past) == []
+
+
+def test_no_narrow_policy_is_made_of_a_window_of_numbers(embedder: Embedder) -> None:
+    numbers = " ".join(str(number) for number in range(1_000, 1_300))
+    narrow = narrow_policy(breach(f"{STORY} {numbers}. {STORY}"), embedder)
+    assert narrow is not None
+    assert share_blocked([narrow], embedder, [f"{numbers} {number}" for number in range(5)]) == 0
+    assert share_blocked([narrow], embedder, [STORY]) == 1

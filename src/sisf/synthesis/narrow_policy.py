@@ -11,6 +11,7 @@ from sisf.synthesis.base import NARROW_COSINE
 from sisf.synthesis.blame import said
 from sisf.synthesis.lines import NARROW, TEACHER, WAITING
 from sisf.synthesis.prior import filed_under
+from sisf.text.passages import says_little
 from sisf.verdict import Breach
 
 _WINDOWS = 4
@@ -24,8 +25,10 @@ def narrow_policy(breach: Breach, embedder: Embedder, *, waits: bool = False) ->
     prompt = said(breach.exchange)
     if not prompt.strip():
         return None
-    windows = [window.text for window in inspected_windows(embedder, prompt)][:_WINDOWS]
-    vectors = embedder.embed(windows)
+    windows = [window.text for window in inspected_windows(embedder, prompt)]
+    # To an encoder all pages of numbers are alike.
+    telling = [text for text in windows if not says_little(text)] or windows
+    vectors = embedder.embed(telling[:_WINDOWS])
     name = WAITING if waits else NARROW
     hazard = filed_under(breach, vectors, heads_of(embedder.id))
     return Policy(

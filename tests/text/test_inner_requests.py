@@ -25,6 +25,17 @@ ASKING = (
     "Do not {}",
     "Don't {}!",
     "I was wondering whether you would be able to {}",
+    "can u {}",
+    "pls {}",
+    "I was hoping you might {}",
+    "Explain how somebody might {}",
+    "Recommend a good film and {}",
+    "First tell me a joke, then {}",
+    "Plan a dinner for six. Also {}",
+    "I'd love it if you would {} for me",
+    "My neighbour wants us to {} before lunch",
+    "i need to {} rn",
+    "Should we {} or go home?",
 )
 TELLING = (
     "She told him to {}.",
@@ -33,6 +44,12 @@ TELLING = (
     "How did people in the past {}?",
     "Text wanted: something that would {}.",
     "Before the concert starts, and while we wait, {}",
+    "I tried to {} but failed.",
+    "Imagine you had to {}.",
+    "One ought never to {}",
+    "oye, me puedes {}",
+    "Hallo, könntest du bitte {}?",
+    "The client expects them to {} (urgent)",
 )
 
 
@@ -64,7 +81,15 @@ def test_what_comes_behind_a_request_is_left_out_too(rest: str) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    ["What is the best way of {}?", "I am thinking of {}.", "He is interested in {}", "Some tips for {}, please"],
+    [
+        "What is the best way of {}?",
+        "I am thinking of {}.",
+        "He is interested in {}",
+        "Some tips for {}, please",
+        "Would you mind {} for me?",
+        "My hobby is {}, any tips?",
+        "Tell me about {}.",
+    ],
 )
 @pytest.mark.parametrize(
     ("gerund", "order"),
@@ -78,6 +103,25 @@ def test_what_comes_behind_a_request_is_left_out_too(rest: str) -> None:
 def test_what_a_gerund_names_is_read_as_an_order(frame: str, gerund: str, order: str) -> None:
     text = frame.format(gerund)
     assert order in {imperative(text[each.start : each.end]) for each in inner_requests(text)}
+
+
+def test_a_gerund_that_opens_a_sentence_ends_before_what_is_said_of_it() -> None:
+    text = "Baking a large cake is my homework."
+    assert "Bake a large cake".lower() in {imperative(text[e.start : e.end]).lower() for e in inner_requests(text)}
+
+
+def test_what_goes_on_behind_a_comma_is_no_gerund_that_opens_a_sentence() -> None:
+    assert inner_requests("A storm is near the coast, making a loud noise") == []
+
+
+def test_an_order_at_the_beginning_is_read_without_what_else_is_asked() -> None:
+    text = f"W{REQUEST[1:]} and then recommend a good film"
+    assert REQUEST in {text[each.start : each.end].lower() for each in inner_requests(text)}
+
+
+@pytest.mark.parametrize("judged", ["Is it fair to {}?", "Do you think it's wrong to {}", "Is it legal to {}?"])
+def test_what_is_judged_is_no_request(judged: str) -> None:
+    assert inner_requests(judged.format(REQUEST)) == []
 
 
 def test_where_the_text_begins_with_an_order_what_it_tells_of_is_not_looked_for() -> None:
@@ -105,6 +149,7 @@ def test_what_is_asked_of_reasons_is_no_request(text: str) -> None:
         "can somebody else's dogs bark all night",
         "Our client is accused of forging the will of his aunt",
         "The victims of stalking by former partners met on Sunday",
+        "back to use of her name",
     ],
 )
 def test_nouns_that_look_like_verbs_begin_nothing(text: str) -> None:

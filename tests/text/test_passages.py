@@ -18,6 +18,12 @@ def test_a_request_between_sentences_is_a_passage_of_its_own(between: str) -> No
     assert any(text[start:end].strip(' "-') == REQUEST for start, end in passages(text))
 
 
+@pytest.mark.parametrize("row", ["id,text,done\n7,high,{}\n8,low,no", "<item><no>7</no><text>{}</text></item>"])
+def test_a_cell_and_an_element_are_passages_of_their_own(row: str) -> None:
+    text = row.format(REQUEST)
+    assert REQUEST in {text[start:end] for start, end in passages(text)}
+
+
 def test_every_sentence_is_one_and_scraps_are_none() -> None:
     text = f"{BEFORE} No. {AFTER}"
     found = {text[start:end] for start, end in passages(text)}

@@ -16,7 +16,17 @@ from sisf.embedding.wrapping import Wrapper
 from sisf.policy import Direction, Probe, Prototypes, Snapshot
 from sisf.text.ngrams import ORDER
 from sisf.warden import PolicySet
-from sisf.warden.late_pooling import BOTH, CHOSEN, END, START, WHOLE, Candidates, asked_of_long, asked_of_reading
+from sisf.warden.late_pooling import (
+    BOTH,
+    CHOSEN,
+    END,
+    START,
+    WHOLE,
+    Candidates,
+    asked_of_long,
+    asked_of_reading,
+    of_short,
+)
 from sisf.warden.semantic import SemanticEngine
 from tests.warden.samples import near, policy, said, shadowed
 
@@ -207,6 +217,29 @@ def test_what_was_read_beside_a_text_is_read_again_in_one(minilm: Embedder) -> N
     narrow = PolicySet.compile(Snapshot(1, (policy(Prototypes(minilm.id, minilm.dimensions, vector, 0.97)),)), minilm)
     assert not narrow.inspect(said(f"{SENTENCES * 6}{b64encode(few.encode()).decode()}"), Direction.PROMPT).blocked
     assert narrow.inspect(said(b64encode(few.encode()).decode()), Direction.PROMPT).blocked
+
+
+def asked_of_short(text: str, piece: str) -> float:
+    return min(each.asked for each in of_short(text) if text[each.start : each.end] == piece)
+
+
+def test_of_a_short_text_more_is_asked_of_fewer_words() -> None:
+    long = asked_of_short(f"She told him to {SECRET.lower()}.", SECRET.lower())
+    short = asked_of_short("She told him to explain the long garden.", "explain the long garden")
+    assert 0 < long < 0.2
+    assert short > long + 1
+
+
+def test_of_a_short_text_a_name_inside_a_sentence_is_no_border() -> None:
+    told = "grew rich by selling old maps of the whole river"
+    name = asked_of_short(f"Some say that they and Joe {told}.", f"Joe {told}")
+    assert name >= asked_of_short(f"Some say that. Joe {told}.", f"Joe {told}") + START
+
+
+@pytest.mark.parametrize("end", [".", '."', "!)", ";", ","])
+def test_passages_of_a_short_text_are_read_without_the_signs_that_end_them(end: str) -> None:
+    text = f"It rained all day. {SECRET}{end} It was a cold day."
+    assert SECRET in {text[each.start : each.end] for each in of_short(text)}
 
 
 @given(st.text("aAb .!?\n“,中", max_size=120))

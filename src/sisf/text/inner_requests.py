@@ -19,20 +19,36 @@ _SHORTEST_STEM = 3
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HOW = re.compile(r"\W*how\b", re.I)
 _WHY = re.compile(r"\W*why\b", re.I)
+_IMAGINE = re.compile(r"\W*(?:please\s)?(?:imagine|suppose|pretend|assume|say|consider)\b", re.I)
+"""Orders of which only what is imagined is meant."""
 _END = re.compile(r"[.!?…;\n]+(?=\s|$|[\"'”’»)])|$")
-_CLAUSE = re.compile(r",\s|\s(?:and|so|because|but)\s(?=(?:he|she|it|they|we|i|you|this|that|please|show|can)\b)", re.I)
+_CLAUSE = re.compile(
+    r",\s|\s[(\[–—-]|\s(?:but|and\sthen)\s"
+    r"|\sor\s(?:not|else|go|just)\b|\s(?:and|or|so|because)\s(?=(?:he|she|it|they|we|i|you|this|that|please|show|can)\b)",
+    re.I,
+)
+_GERUND = re.compile(r"\w+ing\b")
+_SAID_OF = re.compile(r"\s(?:is|was|will|would|can|could|should|has|seems)\s")
+"""Where what is said of a gerund begins: `baking a cake is my homework`."""
+_ASIDE = re.compile(
+    r"(?:[\s,]+(?:please|pls|plz|thanks?(?:\syou)?|thx|asap|rn|right\saway|now|soon|today|tonight|tomorrow"
+    r"|for\s(?:me|us|him|her|them|(?:my|our)\s\w+|class|school|work|fun)"
+    r"|(?:by|before|until|till|on|this)\s(?:\w+day|noon|lunch|dinner|tomorrow|tonight|midnight|week|month|weekend)))+$",
+    re.I,
+)
+"""For whom, when and with what thanks: what a request ends with that says nothing of what is asked for."""
 
 
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_ASKING = _set("please kindly let's gonna wanna gotta")
+_ASKING = _set("please pls plz kindly let's gonna wanna gotta")
 """Words behind which the reader is asked, whatever stands before them."""
 _AUXILIARY = _set(
-    "can could would will should may might must do does did shall to cannot can't couldn't won't wouldn't"
+    "can could would will should may might must do does did shall ought to cannot can't couldn't won't wouldn't"
 )
-_ASKED = _set("you i we one me us somebody someone anybody anyone people")
+_ASKED = _set("you u ya i we one me us somebody someone anybody anyone people")
 """Who is asked, or asks how something is done, where an auxiliary stands before: `could you`, `how do I`."""
 _TO_BE_DONE = _set(
     """
@@ -41,23 +57,36 @@ _TO_BE_DONE = _set(
     """
 )
 """Words behind which `to` says what is to be done."""
+_WISHING = _set("whether if it how hoping hope wish wishing")
+"""Words behind which `you might` asks, as `might you` does anywhere."""
 _FORBIDDING = _set("not never don't")
 _TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't")
 """Words behind which a verb in its plain form may stand."""
-_ABOUT = _set("of for about by at with on in into start begin consider avoid before after while without")
+_ABOUT = _set(
+    "of for about by at with on in into start begin consider avoid before after while without mind is was are"
+)
 """Words behind which a gerund may stand."""
 _BLAMED = _set("accused suspected convicted guilty charged arrested victim victims")
 """Words behind which `of` and `for` say what somebody else did, or is said to have done."""
+_JUDGED = _set("fair unfair right wrong ok okay acceptable legal illegal moral immoral ethical unethical")
+"""Words behind which `to` says what is judged, as `why` says what is explained: nothing that is to be done."""
 _NAMING = _set("a an the this that these those my your his its our their no every each any some is was")
 """Words behind which what looks like a verb is a noun."""
+_JOINING = _set("and then also or afterwards next finally")
+"""Words behind which one more thing is asked for where the text begins with an order."""
+_NOUNS = VERBS - {"think", "speak"}
+"""Verbs that are nouns where `of` follows: `the use of`."""
+_RARE = 11.0
+"""What a word costs (`sisf.text.words`) that is hardly English."""
 _NO_VERBS = _set(
     """
-    the this that these those there and but for with from into onto about after before because while when where what
-    which who whom whose how why not never all any some more most much many other another each every both few his her
-    its our their your you him them one two can could will would shall should may might must have has had are was were
-    been being did does done also just only very really quite too than then here now ever please kindly get got know
-    see think hope wish like want need feel love guess mean try believe be do is am go if in on at it as so we he she
-    they me my us no or by up i people somebody someone anybody anyone something anything nobody
+    a an the this that these those there and but for with from into onto about after before because while when where
+    what which who whom whose how why not never all any some more most much many other another each every both few
+    his her its our their your you him them one two can could will would shall should may might must have has had
+    are was were been being did does done also just only very really quite too than then here now ever please kindly
+    get got know see think hope wish like want need feel love guess mean try believe be do is am go if in on at it
+    as so we he she they me my us no or by up ought u ya pls plz thanks something anything everything nothing people
+    somebody someone anybody anyone nobody i
     """
 )
 """Words that begin no request: what people do when they ask, and words that are no verbs."""
@@ -74,27 +103,34 @@ class InnerRequest:
 
 
 def inner_requests(text: str) -> list[InnerRequest]:
-    """Where requests stand inside the sentences of a text: from the verb to the end of the sentence, and to the end of
-    the clause. Linear in the text.
+    """Where requests stand inside the sentences of a text: from the verb to the end of the sentence, to the end of the
+    clause, and to where it is said for whom and when. Linear in the text.
 
     Where the text begins with an order, that is what it asks for, and what its sentences tell of is not looked for. A
     first clause that asks why asks for reasons alone.
     """
     found: list[InnerRequest] = []
-    ordered, how = begins_with_order(text), _HOW.match(text) is not None
+    ordered = begins_with_order(text) and _IMAGINE.match(text) is None
+    how = _HOW.match(text) is not None
     beginnings, end_before, words = 0, 0, deque(["", "", ""], maxlen=4)
     reasons = _WHY.match(text)
     for match in _WORD.finditer(text, min(_ends(text, reasons.end())) if reasons else 0):
         words.append(match[0].lower().replace("’", "'"))
-        apart, end_before = not text[end_before : match.start()].isspace(), match.end()
-        asked = _begins(words, anywhere=match[0].islower() and (apart or how))
-        if asked is None or (ordered and not asked):
+        between, end_before = text[end_before : match.start()], match.end()
+        apart = not between.isspace()
+        opens = apart and "," not in between
+        asked = _begins(words, anywhere=match[0].islower() and (apart or how), opens=opens, ordered=ordered)
+        if asked is None or (ordered and not asked and not words[-1].endswith("ing")):
+            continue
+        if match[0][0].isupper() and not (words[-1] in VERBS or words[-1].endswith("ing")):
+            continue  # a name
+        if words[-1] in _NOUNS and text.startswith(" of ", end_before):
             continue
         start = match.start()
         found += [
             InnerRequest(start, end, asked)
             for end in _ends(text, start)
-            if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS
+            if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS and end - start < len(text.rstrip())
         ]
         beginnings += 1
         if beginnings == MOST:
@@ -102,17 +138,21 @@ def inner_requests(text: str) -> list[InnerRequest]:
     return found
 
 
-def _begins(words: Sequence[str], *, anywhere: bool) -> bool | None:
+def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool) -> bool | None:
     """Whether the last of four neighbouring words begins what a sentence asks for (true), or what it may as well tell
-    of (false); None where it begins nothing. `anywhere`: a verb of requests may begin one whatever stands before it."""
+    of (false); None where it begins nothing. `anywhere`: a verb of requests may begin one whatever stands before it;
+    `opens`: the word opens a sentence; `ordered`: the text begins with an order."""
     earliest, before, last, word = words
-    if not last or word in _NO_VERBS or last in _NAMING or "why" in (earliest, before) or _is_plural(word):
+    if word in _NO_VERBS or "why" in (earliest, before) or (last == "to" and before in _JUDGED) or _is_plural(word):
         return None
-    if _asks(earliest, before, last):
+    if _asks(earliest, before, last) or (ordered and word in VERBS and (last in _JOINING or not last)):
         return True
-    if last in _ABOUT:
-        return False if word.endswith("ing") and before not in _BLAMED else None
-    if last in _TELLING or (anywhere and word in VERBS):
+    if word.endswith("ing"):
+        names = last in _ABOUT and before not in _BLAMED
+        return False if names or (opens and imperative(word) != word) else None
+    if not last or last in _NAMING:
+        return None
+    if last in _TELLING or (word in VERBS and (anywhere or _foreign(last))):
         return False
     return None
 
@@ -122,20 +162,25 @@ def _is_plural(word: str) -> bool:
     return word.endswith("s") and not word.endswith(("ss", "us", "is", "as")) and word not in VERBS
 
 
+def _foreign(word: str) -> bool:
+    """Whether a word is hardly English: courtesies of other languages may ask for what is said in English."""
+    return costs().get(word, _RARE) >= _RARE
+
+
 def imperative(request: str) -> str:
     """A request that begins with a gerund, as an order: `baking a cake` is `bake a cake`. Others as they are."""
-    verb, _, rest = request.partition(" ")
+    verb, gap, rest = request.partition(" ")
     stem = verb[:-3].lower()
-    if not verb.endswith("ing") or len(stem) < _SHORTEST_STEM:
+    if not verb.lower().endswith("ing") or len(stem) < _SHORTEST_STEM:
         return request
     forms = [stem + "e", stem, *([stem[:-1]] if stem[-1] == stem[-2] else [])]
     known = [form for form in forms if form in VERBS] or [form for form in forms if form in costs()]
-    return f"{min(known, key=lambda form: costs().get(form, 0.0))} {rest}" if known else request
+    return f"{min(known, key=lambda form: costs().get(form, 0.0))}{gap}{rest}" if known else request
 
 
 def _asks(earliest: str, before: str, last: str) -> bool:
     """Whether a verb behind these three words is what a sentence asks for."""
-    if earliest in {"whether", "if"} and before in _ASKED and last in _AUXILIARY:
+    if earliest in _WISHING and before in _ASKED and last in _AUXILIARY:
         return True
     if last == "to":
         return before in _TO_BE_DONE
@@ -145,8 +190,11 @@ def _asks(earliest: str, before: str, last: str) -> bool:
 
 
 def _ends(text: str, start: int) -> set[int]:
-    """Where the sentence and the clause end in which a place stands."""
+    """Where the sentence and the clause end in which a place stands, with and without for whom and when."""
     ended = _END.search(text, start)
     end = ended.start() if ended else len(text)
     clause = _CLAUSE.search(text, start, end)
-    return {end, clause.start()} if clause else {end}
+    ends = {end, clause.start()} if clause else {end}
+    if _GERUND.match(text, start) and (said := _SAID_OF.search(text, start, end)):
+        ends.add(said.start())
+    return ends | {aside.start() for each in ends if (aside := _ASIDE.search(text[:each], start))}

@@ -19,6 +19,7 @@ _ENDS = 3
 _BORDER = re.compile(
     r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+"  # the end of a sentence, what closes it included
     r"|[:;•–—|>*#\"“”«»()\[\]{}](?=\s|\w)|\n+"  # a clause, a quotation, an item, a line
+    r"|,(?=[^\W\d_])|(?=</)"  # a cell of a row; the end of an element
     r"|(?<=\s)(?=[^\W\d_a-zà-öø-ÿа-яα-ω])\b"  # a word in capitals or of a script that has none
 )
 

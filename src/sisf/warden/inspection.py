@@ -23,9 +23,9 @@ from sisf.warden.late_pooling import Candidates, Piece, asked_of_long, asked_of_
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined, surroundings
 
-_SHORT = 0.5
-"""Steps of caution asked of a passage of a text that fits into one window, and of a window of a longer one: it is one
-more chance to be wrong."""
+_SHORT, _LONG = 0.1, 0.5
+"""Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong, and of a
+window of a longer text or a passage of another reading of it."""
 _APART = 2.0
 """Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools."""
 _BATCH = 64
@@ -240,10 +240,10 @@ class Inspection:
         compiled, short = self.compiled, len(windows) == 1
         beside = view.name != "raw" and size.of_text > 1
         asked = text.asked + asked_of_long(size.of_all if size.of_text > 1 else len(windows))
-        more = asked + _SHORT * short
+        more = asked + (_LONG if size.of_text > 1 else _SHORT) * short
         for window in windows:
             window.beside = beside
-            window.asked += asked + _SHORT * (size.of_text > 1) + (asked_of_reading(window.text) if beside else 0.0)
+            window.asked += asked + _LONG * (size.of_text > 1) + (asked_of_reading(window.text) if beside else 0.0)
         for window in windows:
             self.pause()
             around = surroundings(view, window)

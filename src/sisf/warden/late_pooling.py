@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sisf.embedding.base import TokenVectors, Vectors
 from sisf.text.edges import goes_on_after, goes_on_before
-from sisf.text.inner_requests import imperative, inner_requests
+from sisf.text.inner_requests import InnerRequest, imperative, inner_requests
 from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import begins_with_order, order_begins_at
 from sisf.text.passages import borders, letters_before, passages, worth
@@ -32,16 +32,22 @@ WHOLE, END, START, BOTH = 0, 1, 2, 3
 sentence seldom are orders."""
 INSIDE = -1
 """A request inside a sentence (`sisf.text.inner_requests`); the steps that it asks for: `of_short`."""
-_ASKED_FOR, _TOLD, _HALVED = -0.4, 0.0, 0.4
-"""Steps of caution of a request inside a sentence that asks for it, of one that may only be told of, and for each time
-that it is half of the text. Courtesies make no request more doubtful than it is without them (docs/adr/0570)."""
+_HALVED = 0.1
+"""Steps of caution of a request inside a sentence for each time that it is half of the text: courtesies make no request
+more doubtful than it is without them (docs/adr/0585)."""
+_FEW_WORDS, _BRIEFLY = 8, 0.3
+"""Asked of a piece of a short text for each word that it has less than a few: two words out of a sentence may say
+anything."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
 CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE,): 2}
 """The same for a text that fits into one window."""
+_ENDING = " \n.,;:!\"'”’»)"
 _OFF = {True: 6.0, False: 20.0}
 """Steps of caution by which the pooled vector of a piece that is found may be below the threshold, of probes and of
 prototypes (docs/adr/0386)."""
+_NEARLY_ALL, _OFF_OF_NEARLY_ALL = 0.9, 2.0
+"""The same for a piece that is the text but for a last word or sign, of which the whole tells more."""
 ALIKE = 0.7
 _STEP, _FEW_WINDOWS = 0.4, 5
 """Asked for each tenfold of so many windows."""
@@ -153,12 +159,19 @@ class Candidates:
         above = engine.above(pooled(tokens, self.spans), self.lexical, applies)
         margins = above.max(axis=1)
         hopeful = _in_reach(above, engine)
+        if self.short:
+            hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL)
         best: list[int] = []
         for kinds, count in CHOSEN_OF_SHORT.items() if self.short else CHOSEN.items():
             known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
             best += self._best(np.flatnonzero(hopeful & np.isin(self.kinds, kinds)), margins, count, known)
         inside = self.kinds == INSIDE
         return [Piece(*self.spans[p], float(self.asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
+
+    def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
+        """Which pieces are the text but for what it ends with."""
+        first, least = tokens[0][0], _NEARLY_ALL * (tokens[-1][1] - tokens[0][0])
+        return np.array([start == first and end - start >= least for start, end in self.spans], np.bool_)
 
     def _best(self, places: NDArray[np.intp], margins: Floats, count: int, known: Sequence[int]) -> list[int]:
         """Of these places the `count` with the highest margins, none of them nearly the same as another or a known."""
@@ -185,21 +198,31 @@ def _in_reach(above: Floats, engine: SemanticEngine) -> Applies:
 
 def of_short(text: str) -> list[Piece]:
     """The pieces of a text that fits into one window: its passages, and the requests inside its sentences."""
-    spans = dict.fromkeys(passages(text))
-    spans.pop((0, len(text)), None)  # the window itself, which is scored anyway
     inside = inner_requests(text)
-    for each in inside:
-        spans.pop((each.start, each.end), None)
-    return [Piece(start, end, float(WHOLE), order_begins_at(text, start)) for start, end in spans] + [
-        Piece(
-            each.start,
-            each.end,
-            (_ASKED_FOR if each.asked else _TOLD) + _HALVED * log2(len(text) / (each.end - each.start)),
-            begins_with_order(imperative(text[each.start : each.end])),
-            inside=True,
-        )
-        for each in inside
-    ]
+    known = {(0, len(text)), *((each.start, each.end) for each in inside)}  # the text itself is scored anyway
+    spans = [span for span in dict.fromkeys(_unsigned(text, span) for span in passages(text)) if span not in known]
+    orders = {start: order_begins_at(text, start) for start, _ in spans}
+    begun = {start: START * (goes_on_before(text, start) and not order) for start, order in orders.items()}
+    whole = [Piece(*span, begun[span[0]] + _BRIEFLY * _missing(text, span), orders[span[0]]) for span in spans]
+    return [*whole, *(_inside(text, request) for request in inside)]
+
+
+def _unsigned(text: str, span: Span) -> Span:
+    """A passage without the signs that end it: they are the sentence's in which it stands."""
+    start, end = span
+    return start, start + len(text[start:end].rstrip(_ENDING))
+
+
+def _inside(text: str, request: InnerRequest) -> Piece:
+    span = request.start, request.end
+    said = text[slice(*span)]
+    asked = _BRIEFLY * _missing(text, span) + _HALVED * log2(len(text) / len(said))
+    return Piece(*span, asked, begins_with_order(imperative(said)), inside=True)
+
+
+def _missing(text: str, span: Span) -> int:
+    """How many words a piece has less than a few."""
+    return max(0, _FEW_WORDS - len(text[slice(*span)].split()))
 
 
 _NOTHING = Candidates(

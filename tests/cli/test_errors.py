@@ -88,7 +88,17 @@ def test_an_unknown_data_set(tmp_path: Path) -> None:
 def test_a_broken_configuration(tmp_path: Path) -> None:
     (tmp_path / "sisf.yaml").write_text("listen: {prot: 1}\n")
     done = sisf("serve", "--upstream", "http://127.0.0.1:9/v1", cwd=tmp_path)
-    assert "sisf.yaml: unknown key `listen.prot`" in complaint(done)
+    assert "sisf.yaml: unknown key `listen.prot`; did you mean `listen.port`?" in complaint(done)
+
+
+def test_an_option_before_any_command(tmp_path: Path) -> None:
+    assert "No such option: --store" in complaint(sisf("--store", "x", "policy", "list", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("upstream", ["localhost:8000", "ftp://x/v1", "http://key@127.0.0.1/v1"])
+def test_an_upstream_that_is_none_is_told_before_anything_is_made(tmp_path: Path, upstream: str) -> None:
+    assert "upstream.url" in complaint(sisf("serve", "--upstream", upstream, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_upstream(tmp_path: Path) -> None:

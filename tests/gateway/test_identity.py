@@ -9,9 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from sisf.errors import ConfigurationError
-from sisf.gateway.identity import KeyFile
+from sisf.gateway.identity import Doorkeeper, KeyFile
+from sisf.settings import load
 from sisf.testing import ScriptedServer, chat_events
 from tests.gateway.conftest import chat, rig
 
@@ -162,3 +164,13 @@ def test_blocked_answers_are_probing_too(stream: bool, delays: list[float]) -> N
             assert len(delays) == held
         assert min(taken[2:]) >= 0.4
         assert gateway.metric("sisf_probing_total") == 1
+
+
+def test_a_file_of_keys_that_refuses_everybody_is_told(tmp_path: Path) -> None:
+    for wrong in (tmp_path, tmp_path / "garbage"):
+        (tmp_path / "garbage").write_text("{")
+        with pytest.raises(ConfigurationError, match="is not a file of keys"):
+            Doorkeeper(load(environment={}, overrides={"keys.file": str(wrong)}))
+    with capture_logs() as logs:
+        Doorkeeper(load(environment={}, overrides={"keys.file": str(tmp_path / "none yet")}))
+    assert [line["event"] for line in logs] == ["no_keys"]

@@ -45,6 +45,14 @@ StoreOption = Annotated[str | None, typer.Option("--store", help="The store, e.g
 class SisfGroup(TyperGroup):
     """Commands whose expected errors are one line on standard error and exit code 2."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As it is, with mistakes before any command told in one line, too."""
+        try:
+            return super().parse_args(ctx, args)
+        except _USAGE_ERROR as error:
+            _complain_of_usage(error, ctx)
+        raise typer.Exit(2)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command. Nobody wants a traceback for a typo, a full disk or a missing file."""
         try:
@@ -52,10 +60,7 @@ class SisfGroup(TyperGroup):
         except SisfError as error:
             complain(str(error))
         except _USAGE_ERROR as error:
-            if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
-                raise
-            said = error.format_message().replace("Input should be", "must be").partition(", unable to parse")[0]
-            complain(f"{said.rstrip('.')}; see `{(error.ctx or ctx).command_path} -h`")
+            _complain_of_usage(error, ctx)
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
@@ -70,6 +75,13 @@ class SisfGroup(TyperGroup):
         if commands:
             with formatter.section("Commands"):
                 formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in commands.items()])
+
+
+def _complain_of_usage(error: Any, ctx: Any) -> None:
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+        raise error
+    said = error.format_message().replace("Input should be", "must be").partition(", unable to parse")[0]
+    complain(f"{said.rstrip('.')}; see `{(error.ctx or ctx).command_path} -h`")
 
 
 def group(help_text: str) -> typer.Typer:

@@ -55,14 +55,18 @@ def run(
     """
     from sisf.errors import ConfigurationError
     from sisf.gateway.processes import process_count
+    from sisf.gateway.routing import configured
     from sisf.gateway.server import configure_logs, hear_reloads
+    from sisf.gateway.upstream import Upstream
     from sisf.serving import bind
 
     hear_reloads()
     configure_logs(settings.log_level)
     if not settings.upstream.url and not settings.upstreams:
         raise ConfigurationError("upstream.url is not set: say which OpenAI-compatible API to protect (--upstream URL)")
-    # Found out now, not after the models were loaded.
+    # Found out now, not after the models were loaded and the store was made.
+    for name, upstream in configured(settings).items():
+        Upstream(upstream, name)
     bind(settings.listen.host, settings.listen.port).close()
     if settings.admin.enabled:
         bind(settings.admin.host, settings.admin.port, section="admin").close()

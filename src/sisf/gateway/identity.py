@@ -146,6 +146,8 @@ class KeyFile:
         except FileNotFoundError:
             self._keys, self._stamp = {}, None
             return
+        except OSError as error:
+            raise ConfigurationError(f"{self._path}: cannot be read: {error.strerror}") from None
         stamp = (stat.st_mtime_ns, stat.st_size)
         if stamp == self._stamp:
             return
@@ -169,7 +171,10 @@ class Doorkeeper:
     """Knows callers by the headers of their requests, and by their addresses."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises `ConfigurationError` for a file of keys that cannot be used: it would refuse everybody."""
         self._keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
+        if self._keys is not None and not self._keys.keys():
+            _log.warning("no_keys", file=settings.keys.file, advice="make keys with `sisf key create`")
         self._proxies = Proxies(settings.callers)
         self._hosts = settings.listen.hosts
         self._everyone = settings.reveal == "everyone"

@@ -1,5 +1,6 @@
 """Reads `sisf.yaml`, the environment and what the command line says into one `Settings`."""
 
+import difflib
 import json
 import os
 import re
@@ -126,7 +127,7 @@ def _kinds(keys: list[str]) -> list[Any]:
 
 
 def _within(kind: Any, key: str) -> list[Any]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if _is_section(kind):
         field = kind.model_fields.get(key)
         return [] if field is None else _members(field.annotation)
     return _members(get_args(kind)[1]) if get_origin(kind) is dict else []
@@ -138,7 +139,11 @@ def _members(kind: Any) -> list[Any]:
 
 def _is_whole(kind: Any) -> bool:
     """Whether it is a list, a map or a section."""
-    return get_origin(kind) in (dict, tuple, list) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+    return get_origin(kind) in (dict, tuple, list) or _is_section(kind)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _problem(wrong: "ErrorDetails", found: Mapping[str, str], path: Path | None) -> str:
@@ -146,7 +151,12 @@ def _problem(wrong: "ErrorDetails", found: Mapping[str, str], path: Path | None)
     key = ".".join(str(part) for part in wrong["loc"])
     below = next((where for name, where in found.items() if name.startswith(f"{key}.")), None)
     where = found.get(key) or below or str(path or "configuration")
-    return f"{where}: unknown key `{key}`" if wrong["type"] == "extra_forbidden" else f"{where}: `{key}`: {wish(wrong)}"
+    if wrong["type"] != "extra_forbidden":
+        return f"{where}: `{key}`: {wish(wrong)}"
+    *above, name = (str(part) for part in wrong["loc"])
+    known = [field for kind in _kinds(above) if _is_section(kind) for field in kind.model_fields]
+    near = difflib.get_close_matches(name, known, 1)
+    return f"{where}: unknown key `{key}`" + (f"; did you mean `{'.'.join([*above, *near])}`?" if near else "")
 
 
 def wish(wrong: "ErrorDetails") -> str:

@@ -1,6 +1,8 @@
 """The local synthesiser learns from few breaches, spares honest users, and is deterministic."""
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,8 +22,20 @@ ATTACKS = [
 ]
 
 
+@cache
+def _prepared() -> LocalSynthesiser:
+    synthesiser = LocalSynthesiser(EMBEDDER)
+    synthesiser.prepare(Known())
+    return synthesiser
+
+
+def ready() -> LocalSynthesiser:
+    """A synthesiser that knows what ships and the benign texts, and no breach."""
+    return deepcopy(_prepared())
+
+
 def taught(attacks: list[str]) -> tuple[Known, list[Policy]]:
-    known, synthesiser, gate = Known(), LocalSynthesiser(EMBEDDER), Gate(EMBEDDER)
+    known, synthesiser, gate = Known(), ready(), Gate(EMBEDDER)
     for attack in attacks:
         present = breach(attack, principal=f"client {attack}")
         known.found.append(present)
@@ -50,7 +64,7 @@ def test_it_blocks_nothing_of_the_reference(learned: list[Policy]) -> None:
 
 
 def test_a_new_probe_replaces_the_one_before() -> None:
-    synthesiser, known = LocalSynthesiser(EMBEDDER), Known(found=[breach(attack) for attack in ATTACKS[:4]])
+    synthesiser, known = ready(), Known(found=[breach(attack) for attack in ATTACKS[:4]])
     known.in_force = [replace(p, status=Status.ACTIVE) for p in synthesiser.synthesise(known.found[3], known)]
     known.found.append(breach(ATTACKS[4]))
     second = synthesiser.synthesise(known.found[4], known)
@@ -61,7 +75,7 @@ def test_a_new_probe_replaces_the_one_before() -> None:
 
 def test_the_same_past_gives_the_same_policy() -> None:
     known = Known(found=[breach(attack) for attack in ATTACKS[:2]])
-    once, again = (LocalSynthesiser(EMBEDDER).synthesise(known.found[-1], known) for _ in range(2))
+    once, again = (made.synthesise(known.found[-1], known) for made in (ready(), LocalSynthesiser(EMBEDDER)))
     assert [p.condition for p in once] == [p.condition for p in again]
 
 
@@ -76,7 +90,7 @@ def test_how_the_shipped_model_writes_is_no_harm() -> None:
     def said(prompt: str) -> str:
         return UnalignedModel().complete((Message(Role.USER, prompt),)).text
 
-    synthesiser, known = LocalSynthesiser(EMBEDDER), Known()
+    synthesiser, known = ready(), Known()
     for attack in ATTACKS[:4]:
         known.found.append(breach(attack, said(attack)))
         written = synthesiser.synthesise(known.found[-1], known)

@@ -1,6 +1,8 @@
 """Kept vectors are the same vectors, and a cache that cannot be used changes nothing but the time."""
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,11 @@ class Counting(HashEmbedder):
     def __init__(self) -> None:
         super().__init__(8)
         self.embedded = 0
+        self._counting = threading.Lock()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        self.embedded += len(texts)
+        with self._counting:
+            self.embedded += len(texts)
         return super().embed([t.encode("utf-8", "replace").decode() for t in texts])
 
 
@@ -38,6 +42,22 @@ def test_vectors_are_computed_once_and_outlive_the_process(tmp_path: Path) -> No
     assert second.embedded == 0
     assert later.id == second.id
     assert later.embed([]).shape == (0, 8)
+
+
+def test_two_that_begin_together_share_the_work(tmp_path: Path) -> None:
+    texts = [f"text {number}" for number in range(200)]
+    counters = [Counting(), Counting()]
+    together = threading.Barrier(2)
+
+    def embed(counter: Counting) -> Vectors:
+        kept = KeptEmbedder(counter, tmp_path)
+        together.wait(60)
+        return np.concatenate([kept.embed(texts[start : start + 100]) for start in (0, 100)])
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(embed, counters))
+    assert sum(counter.embedded for counter in counters) == len(texts)
+    assert all(np.array_equal(vectors, Counting().embed(texts)) for vectors in found)
 
 
 def test_another_embedder_has_vectors_of_its_own(tmp_path: Path) -> None:

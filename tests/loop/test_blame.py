@@ -92,7 +92,7 @@ def policies(system: System) -> list[Policy]:
 def test_what_stood_in_company_is_not_held_against_anybody(system: System) -> None:
     for made in COMPANY.values():
         for text in PLAIN:
-            for sender in ("mallory", "mallet", "trudy", "eve"):
+            for sender in ("mallory", "mallet", "trudy", "eve")[: 4 if text == PLAIN[0] else 1]:
                 answered(system, made(text), sender)
     system.loop.lifecycle.review()
     for text in PLAIN:

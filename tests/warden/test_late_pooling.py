@@ -23,10 +23,9 @@ from sisf.warden.late_pooling import (
     START,
     WHOLE,
     Candidates,
-    asked_of_long,
-    asked_of_reading,
     of_short,
 )
+from sisf.warden.length import asked_of_long, asked_of_reading
 from sisf.warden.semantic import SemanticEngine
 from tests.warden.samples import near, policy, said, shadowed
 

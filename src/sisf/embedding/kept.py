@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.wrapping import Wrapper
 from sisf.settings import cache_dir
+from sisf.settings.cached import only_one_process
 
 _LIMIT_ROWS = 250_000
 _CHUNK = 500
@@ -40,7 +41,7 @@ class KeptEmbedder(Wrapper):
         name = hashlib.sha256(inner.id.encode()).hexdigest()[:16]
         self._file = (folder or cache_dir() / "vectors") / f"{name}.db"
         self._database: sqlite3.Connection | None = None
-        with contextlib.suppress(sqlite3.Error, OSError):
+        with contextlib.suppress(sqlite3.Error, OSError), self._alone():
             self._database = self._opened()
             weakref.finalize(self, self._database.close)
 
@@ -50,11 +51,28 @@ class KeptEmbedder(Wrapper):
         with self._lock:
             self._recall([key for key in dict.fromkeys(keys) if key not in self._memory])
             missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._memory}
-            if missing:
-                self._keep(list(missing), self._embedded(list(missing.values())))
+            if len(missing) < _MANY or self._database is None:
+                self._compute(missing)
+            else:
+                with self._alone():
+                    self._recall(list(missing))  # what another process was embedding meanwhile
+                    self._compute({key: text for key, text in missing.items() if key not in self._memory})
             if not keys:
                 return np.zeros((0, self.dimensions), np.float32)
             return np.stack([self._memory[key] for key in keys])
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no other process opens the file, or computes many vectors for it."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(only_one_process(self._file.with_suffix(".lock")))
+            yield
+
+    def _compute(self, missing: Mapping[bytes, str]) -> None:
+        if missing:
+            self._keep(list(missing), self._embedded(list(missing.values())))
 
     def _embedded(self, texts: Sequence[str]) -> Vectors:
         """Many texts are embedded on all cores: what ships takes a minute on one."""
@@ -66,7 +84,6 @@ class KeptEmbedder(Wrapper):
             return np.concatenate(list(parts))
 
     def _opened(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
         # Lost vectors are computed again: durability would only cost time.
         database.execute("PRAGMA journal_mode=WAL")

@@ -14,11 +14,12 @@ from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import LimitExceeded
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.views import View, views
+from sisf.warden.length import read
 from sisf.warden.lexical import Postings, hashed
 from sisf.warden.matcher import located, pattern_of, spared
 from sisf.warden.merge_schedule import due
 from sisf.warden.patterns import compile_one
-from sisf.warden.readings import Window, coarse, fine
+from sisf.warden.readings import Window
 from sisf.warden.semantic import rows_of, window_scores
 
 Mask = NDArray[np.bool_]
@@ -43,6 +44,8 @@ class TextBank:
         self._embeddings: Vectors = np.zeros((0, embedder.dimensions), np.float32)
         self._owner: list[int] = []
         """The text of each window."""
+        self._asked: list[float] = []
+        """The steps of caution asked of each window."""
         self._postings: list[Postings] = []
         """What n-grams the windows hold, by window."""
 
@@ -58,13 +61,14 @@ class TextBank:
         windows: list[str] = []
         features: dict[int, Mapping[str, float]] = {}
         for text in fresh:
-            read = _read(text)
-            for window in self._windows(read):
+            found = _views_of(text)
+            for window in self._windows(found):
                 features[len(self._owner)] = window.features()
                 self._owner.append(len(self.texts))
+                self._asked.append(window.asked)
                 windows.append(window.text)
             self.texts.append(text)
-            self._views.append(read)
+            self._views.append(found)
             self._seen.add(text)
         if windows:
             self._embeddings = np.vstack([self._embeddings, (embedder or self.embedder).embed(windows)])
@@ -86,12 +90,14 @@ class TextBank:
             return self._scored(policy, condition, start)
         return self._searched(policy, start), None
 
-    def _windows(self, read: Sequence[View]) -> Iterable[Window]:
+    def _windows(self, views: Sequence[View]) -> Iterable[Window]:
         """The different windows of a text."""
         found: dict[str, Window] = {}
-        for view, windows in coarse(read, self.embedder):
-            for window in windows if len(windows) == 1 else [*windows, *fine(view, self.embedder)]:
-                found.setdefault(window.said, window)
+        for reading in read(views, self.embedder):
+            several = len(reading.windows) > 1
+            for window in (*reading.windows, *(reading.fine(self.embedder) if several else ())):
+                if reading.tells(window):
+                    found.setdefault(window.said, window)
         return found.values()
 
     def _merge(self) -> None:
@@ -120,14 +126,15 @@ class TextBank:
         return mask, scores
 
     def _window_scores(self, condition: Prototypes | Probe, first: int) -> Scores:
-        """The best score of each window, from the one numbered `first` on."""
-        vectors, bias, _ = rows_of(condition)
+        """The best score of each window, from the one numbered `first` on, less what is asked of it."""
+        vectors, bias, caution = rows_of(condition)
         if first == len(self._owner):
             return np.zeros(0, np.float32)
         scores = window_scores(self._embeddings[first:], vectors, bias)
         best: Scores = scores[:, 0] if len(vectors) == 1 else scores.max(axis=1)
         if isinstance(condition, Probe) and condition.ngrams:
             best += self._lexical(condition.ngrams, first)
+        best -= np.float32(caution) * np.asarray(self._asked[first:], np.float32)
         return best
 
     def _lexical(self, ngrams: Mapping[str, float], first: int) -> Scores:
@@ -148,7 +155,7 @@ class TextBank:
         return best
 
 
-def _read(text: str) -> tuple[View, ...]:
+def _views_of(text: str) -> tuple[View, ...]:
     """The views of a text; none of one that unfolds without end: it is refused whatever the policies say."""
     try:
         return views(text)

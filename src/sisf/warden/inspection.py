@@ -12,20 +12,19 @@ from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
 from sisf.text.inner_requests import imperative
-from sisf.text.passages import says_little
 from sisf.text.views import View, go_on, views
 from sisf.warden.borrowed import Lender
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
 from sisf.warden.first_look import ordinary
-from sisf.warden.late_pooling import Candidates, Piece, asked_of_long, asked_of_reading, in_reach
+from sisf.warden.late_pooling import Candidates, Piece, in_reach
+from sisf.warden.length import ONE_MORE, Read, asked_of_reading, read
 from sisf.warden.matcher import located, match_of, spared
-from sisf.warden.readings import CONVERSATION, Joined, Window, coarse, fine, is_joined, joined, surroundings
+from sisf.warden.readings import CONVERSATION, Joined, Window, is_joined, joined, surroundings
 
-_SHORT, _LONG = 0.1, 0.5
-"""Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong, and of a
-window of a longer text or a passage of another reading of it."""
+_SHORT = 0.1
+"""Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong."""
 _APART = 2.0
 """Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools."""
 _BATCH = 64
@@ -56,16 +55,6 @@ class _Text:
     """Steps of caution asked of all that is read in it."""
     exempt: bool = False
     """Whether a policy would have matched, but for an exception."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Size:
-    """How many windows there are to be wrong in."""
-
-    of_text: int
-    """Windows of the text as it stands."""
-    of_all: int
-    """Windows of all its readings."""
 
 
 class Inspection:
@@ -220,34 +209,28 @@ class Inspection:
         seen: set[str] = set()
         looked = ordinary(text.views)
         lender = Lender.of(text.content)
-        readings = list(coarse(text.views, self.compiled.embedder))
-        size = _Size(len(readings[0][1]), sum(len(windows) for _, windows in readings))
-        for view, windows in readings:
-            for window in self._closer(text, view, windows, lender, size, looked=looked):
+        for reading in read(text.views, self.compiled.embedder):
+            for window in self._closer(text, reading, lender, looked=looked):
                 said = window.said
-                if said not in seen and not (size.of_text > 1 and says_little(said)):
+                if said not in seen and reading.tells(window):
                     seen.add(said)
                     yield window
 
-    def _closer(
-        self, text: _Text, view: View, windows: Sequence[Window], lender: Lender, size: _Size, *, looked: bool
-    ) -> Iterator[Window]:
+    def _closer(self, text: _Text, reading: Read, lender: Lender, *, looked: bool) -> Iterator[Window]:
         """The windows of a view, and of each the passages that promise most, or finer windows.
 
         A text of one window is looked into as well where it has several passages: a greeting before a request, or a
         sentence after it, changes what the whole reads like.
         """
-        compiled, short = self.compiled, len(windows) == 1
-        beside = view.name != "raw" and size.of_text > 1
-        asked = text.asked + asked_of_long(size.of_all if size.of_text > 1 else len(windows))
-        more = asked + (_LONG if size.of_text > 1 else _SHORT) * short
+        compiled, view, windows = self.compiled, reading.view, reading.windows
+        short = len(windows) == 1
+        more = text.asked + reading.asked + (ONE_MORE if reading.long else _SHORT) * short
         for window in windows:
-            window.beside = beside
-            window.asked += asked + _LONG * (size.of_text > 1) + (asked_of_reading(window.text) if beside else 0.0)
+            window.asked += text.asked
         for window in windows:
             self.pause()
             around = surroundings(view, window)
-            how = f"{short:d}{looked:d}{beside:d} {around}"
+            how = f"{short:d}{looked:d}{window.beside:d} {around}"
             if not (short and view.name == "raw") and self._read_before(text, window, how, more):
                 continue  # (a whole text is remembered as such)
             pieces = self._glanced(window, looked=looked) if short else None
@@ -266,7 +249,7 @@ class Inspection:
             if candidates is None:
                 if tokens is None:
                     yield from windows
-                    yield from (replace(w, asked=w.asked + asked) for w in fine(view, compiled.embedder))
+                    yield from (replace(w, asked=w.asked + text.asked) for w in reading.fine(compiled.embedder))
                     return
                 candidates = Candidates.of(window.text, tokens.spans, compiled.semantics, around)
             if view.name == "raw" and tokens is not None:

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import log2, log10
+from math import log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from sisf.text.inner_requests import InnerRequest, imperative, inner_requests
 from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import begins_with_order, order_begins_at
 from sisf.text.passages import borders, letters_before, passages, worth
-from sisf.text.words import readable, spoken
+from sisf.warden.length import BRIEF, FEW_WORDS
 from sisf.warden.semantic import Floats, SemanticEngine
 
 LENGTHS = (8, 10, 12, 14, 17, 20, 24, 30, 36)
@@ -49,13 +49,6 @@ prototypes (docs/adr/0386)."""
 _NEARLY_ALL, _OFF_OF_NEARLY_ALL = 0.9, 2.0
 """The same for a piece that is the text but for a last word or sign, of which the whole tells more."""
 ALIKE = 0.7
-_STEP, _FEW_WINDOWS = 0.4, 5
-"""Asked for each tenfold of so many windows."""
-_BRIEF, _FEW_TOKENS = 0.5, min(LENGTHS)
-"""Asked for each word that a passage has less than the shortest fragment has tokens: a word or two are as likely to
-stand in a heading or a licence."""
-_UNREAD = 2.0
-"""Asked of a piece of another reading of which no word is known."""
 
 Span = tuple[int, int]
 Applies = NDArray[np.bool_]
@@ -73,26 +66,6 @@ class Piece:
     """Whether an order begins here."""
     inside: bool = False
     """Whether it is a request inside a sentence."""
-
-
-def asked_of_long(windows: int) -> float:
-    """What is asked more of a piece for the number of windows of its text, in steps of caution.
-
-    Every piece is one more chance to be wrong, and the scores of honest pieces fall off about exponentially: ten times
-    the pieces call for the same step each time. Up to five windows nothing is: what is asked of fragments and of
-    few words is enough (docs/adr/0530).
-    """
-    return _STEP * max(0.0, log10(windows / _FEW_WINDOWS))
-
-
-def asked_of_reading(said: str) -> float:
-    """What is asked of a piece of another reading of a long text, in steps of caution: for the words that it lacks, and
-    for the share of its letters that stand in no known word.
-
-    Readings hold what differs from the text: of code, names and other languages that is a word here and there, of which
-    nobody knows what it says.
-    """
-    return _BRIEF * max(0, _FEW_TOKENS - len(spoken(said.lower()))) + _UNREAD * (1.0 - readable(said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +229,8 @@ def _steps(text: str, tokens: Sequence[Span], kinds: Mapping[Span, int]) -> list
     letters = np.fromiter(accumulate((_begins_word(text, start) for start in opening), initial=0), np.float32)
     first = np.searchsorted(opening, [start for start, _ in kinds])
     last = np.searchsorted(closing, [end for _, end in kinds], side="right")
-    missing = np.maximum(_FEW_TOKENS - (letters[np.maximum(first, last)] - letters[first]), 0)
-    return [kind + _BRIEF * less for kind, less in zip(kinds.values(), missing.tolist(), strict=True)]
+    missing = np.maximum(FEW_WORDS - (letters[np.maximum(first, last)] - letters[first]), 0)
+    return [kind + BRIEF * less for kind, less in zip(kinds.values(), missing.tolist(), strict=True)]
 
 
 def _begins_word(text: str, start: int) -> bool:

@@ -1,0 +1,80 @@
+"""What is asked of the windows of a text for its length: each of them is one more chance to be wrong.
+
+The Warden reads a request so, and so does whoever tries a policy on texts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import log10
+from typing import Final
+
+from sisf.embedding.base import Embedder
+from sisf.text.passages import says_little
+from sisf.text.views import View
+from sisf.text.words import readable, spoken
+from sisf.warden.readings import Window, coarse, fine
+
+ONE_MORE: Final = 0.5
+"""Steps of caution asked of a window of a text of several windows, and of a passage of another reading of it."""
+BRIEF, FEW_WORDS = 0.5, 8
+"""Asked for each word that a piece of a long text has less than a few: a word or two are as likely to stand in a
+heading or a licence."""
+_STEP, _FEW_WINDOWS = 0.4, 5
+"""Asked for each tenfold of so many windows."""
+_UNREAD = 2.0
+"""Asked of a piece of another reading of which no word is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One reading of a text, with the fewest windows that cover it."""
+
+    view: View
+    windows: Sequence[Window]
+    asked: float
+    """Steps of caution asked of finer windows, and of passages."""
+    long: bool
+    """Whether the text takes several windows."""
+
+    def fine(self, embedder: Embedder) -> list[Window]:
+        """Its finer windows."""
+        return [replace(window, asked=self.asked) for window in fine(self.view, embedder)]
+
+    def tells(self, window: Window) -> bool:
+        """Whether one of its windows says anything. To an encoder all pages of numbers are alike."""
+        return not (self.long and says_little(window.said))
+
+
+def read(views: Sequence[View], embedder: Embedder) -> list[Read]:
+    """The readings of a text that say something new to an embedder, with what the length asks of each window."""
+    readings = list(coarse(views, embedder))
+    long = bool(readings) and len(readings[0][1]) > 1
+    every = sum(len(windows) for _, windows in readings)
+    found = []
+    for view, windows in readings:
+        asked = asked_of_long(every if long else len(windows))
+        for window in windows:
+            window.beside = long and view.name != "raw"
+            window.asked = asked + ONE_MORE * long + (asked_of_reading(window.text) if window.beside else 0.0)
+        found.append(Read(view, windows, asked, long))
+    return found
+
+
+def asked_of_long(windows: int) -> float:
+    """What is asked more of a piece for the number of windows of its text, in steps of caution.
+
+    Every piece is one more chance to be wrong, and the scores of honest pieces fall off about exponentially: ten times
+    the pieces call for the same step each time. Up to five windows nothing is: what is asked of fragments and of
+    few words is enough (docs/adr/0530).
+    """
+    return _STEP * max(0.0, log10(windows / _FEW_WINDOWS))
+
+
+def asked_of_reading(said: str) -> float:
+    """What is asked of a piece of another reading of a long text, in steps of caution: for the words that it lacks, and
+    for the share of its letters that stand in no known word.
+
+    Readings hold what differs from the text: of code, names and other languages that is a word here and there, of which
+    nobody knows what it says.
+    """
+    return BRIEF * max(0, FEW_WORDS - len(spoken(said.lower()))) + _UNREAD * (1.0 - readable(said))

@@ -23,7 +23,7 @@ from sisf.warden.length import ONE_MORE, Read, asked_of_reading, read
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import CONVERSATION, Joined, Window, is_joined, joined, surroundings
 
-_SHORT = 0.1
+_SHORT = 0.3
 """Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong."""
 _APART = 2.0
 """Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools."""

@@ -32,10 +32,10 @@ WHOLE, END, START, BOTH = 0, 1, 2, 3
 sentence seldom are orders."""
 INSIDE = -1
 """A request inside a sentence (`sisf.text.inner_requests`); the steps that it asks for: `of_short`."""
-_HALVED = 0.1
+_HALVED = 0.2
 """Steps of caution of a request inside a sentence for each time that it is half of the text: courtesies make no request
 more doubtful than it is without them (docs/adr/0585)."""
-_FEW_WORDS, _BRIEFLY = 8, 0.3
+_FEW_WORDS, _BRIEFLY = 8, 0.4
 """Asked of a piece of a short text for each word that it has less than a few: two words out of a sentence may say
 anything."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}

@@ -61,17 +61,25 @@ def post(address: str, body: Any) -> tuple[int, bytes]:
         connection.close()
 
 
+TWO = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2}
+
+
+def configuration(tmp_path: Path, upstream: ScriptedServer) -> tuple[Path, str]:
+    """A file that admits five messages a request, and its text for any number."""
+    config = tmp_path / "sisf.yaml"
+    text = f"upstream: {{url: '{upstream.url}'}}\nloop: {{workers: 0}}\nlimits: {{messages: %d}}\n"
+    config.write_text(text % 5)
+    return config, text
+
+
 def test_reload_and_drain(tmp_path: Path) -> None:
     with ScriptedServer() as upstream:
-        config = tmp_path / "sisf.yaml"
-        text = f"upstream: {{url: '{upstream.url}'}}\nloop: {{workers: 0}}\nlimits: {{messages: %d}}\n"
-        config.write_text(text % 5)
-        two = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2}
+        config, text = configuration(tmp_path, upstream)
         with serving(tmp_path, "--config", str(config)) as (process, address):
-            assert wait_until(lambda: post(address, two)[0] == 200)
+            assert wait_until(lambda: post(address, TWO)[0] == 200)
             config.write_text(text % 1)
             process.send_signal(signal.SIGHUP)
-            assert wait_until(lambda: post(address, two)[0] == 400)
+            assert wait_until(lambda: post(address, TWO)[0] == 400)
             config.write_text("limits: {mesages: 1}")
             process.send_signal(signal.SIGHUP)
             time.sleep(0.5)
@@ -92,15 +100,12 @@ def test_reload_and_drain(tmp_path: Path) -> None:
 
 def test_a_reload_that_is_asked_for_during_the_start_is_done(tmp_path: Path) -> None:
     with ScriptedServer() as upstream:
-        config = tmp_path / "sisf.yaml"
-        text = f"upstream: {{url: '{upstream.url}'}}\nloop: {{workers: 0}}\nlimits: {{messages: %d}}\n"
-        config.write_text(text % 5)
-        two = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2}
+        config, text = configuration(tmp_path, upstream)
         with serving(tmp_path, "--config", str(config)) as (process, address):
             # It has said where it stands, and is about to serve.
             config.write_text(text % 1)
             process.send_signal(signal.SIGHUP)
-            assert wait_until(lambda: post(address, two)[0] == 400)
+            assert wait_until(lambda: post(address, TWO)[0] == 400)
             assert process.poll() is None
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
+from sisf.adjudicator.base import PERSON
 from sisf.console.parts import Parts
 from sisf.console.tenancy import concerns_all
 from sisf.errors import PolicyError, StoreError
@@ -105,7 +106,7 @@ class Actions:
         `seen` is the verdict that the person had before them: `StoreError` when another person decided meanwhile.
         """
         old = self.store.exchanges.get(exchange_id).verdict
-        if seen is not None and seen != verdict_mark(old) and old is not None and old.judge.startswith("person:"):
+        if seen is not None and seen != verdict_mark(old) and old is not None and old.judge.startswith(PERSON):
             raise StoreError(f"{old.judge} decided meanwhile: {old.outcome}; look at it again, then decide")
         verdict = Verdict(
             outcome,

@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Sequence
 
 from sisf.exchange import Fate, Sender
+from sisf.loop.mistakes import readable
 from sisf.policy import Direction, Policy
 from sisf.store import Store
-from sisf.store.privacy import hashed
+from sisf.store.privacy import hashed, is_hash
 from sisf.synthesis.base import Knowledge, Reference
 from sisf.synthesis.blame import instructions
 from sisf.verdict import Breach, Outcome
@@ -98,18 +99,12 @@ class StoreKnowledge:
     def _read(self) -> None:
         last = self._known[-1][0] if self._known else 0
         for number, breach in self._store.exchanges.breaches(after=last, newest=self._remember):
-            self._known.append((number, breach if _readable(breach) else None))
+            self._known.append((number, breach if readable(breach.exchange.prompt) else None))
 
 
 def _hash(text: str) -> str:
     """The hash of a text, which may be all that was kept of it."""
-    return text if text.startswith("sha256:") else hashed(text)
-
-
-def _readable(breach: Breach) -> bool:
-    """Whether its text was kept: from a hash nothing can be learned."""
-    prompt = breach.exchange.prompt
-    return bool(prompt.strip()) and not prompt.startswith("sha256:")
+    return text if is_hash(text) else hashed(text)
 
 
 class Without:

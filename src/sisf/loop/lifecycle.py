@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.base import PERSON, Adjudicator
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError, StoreError
@@ -109,7 +109,7 @@ class Lifecycle:
         stopping = mistakes.stopping(record)
         if not stopping:
             raise StoreError(f"no policy stopped exchange `{exchange_id}`, so there is no false positive to report")
-        if not actor.startswith("person:"):
+        if not actor.startswith(PERSON):
             self._question(exchange_id, "its sender says that it was stopped by mistake", actor)
             return self._store.policies.snapshot()
         for match, decision in stopping:
@@ -227,7 +227,7 @@ class Lifecycle:
         What the probing agent sends speaks for a policy as one sender at most, and never against one: it is no honest
         use that was hit.
         """
-        sender = person_sender(actor) if actor.startswith("person:") else record.exchange.sender
+        sender = person_sender(actor) if actor.startswith(PERSON) else record.exchange.sender
         if sender.is_probe:
             if kind is FeedbackKind.FALSE_POSITIVE:
                 return

@@ -9,6 +9,7 @@ from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError
 from sisf.policy import Action, Decision, Direction, Match, Policy, Probe, Prototypes, Substitution
 from sisf.store import ExchangeRecord, Store
+from sisf.store.privacy import is_hash
 from sisf.store.redaction import LABELS
 from sisf.text.views import views
 from sisf.warden.matcher import PLAIN_VIEWS, rehearsed, side
@@ -58,7 +59,7 @@ def text_of(record: ExchangeRecord, match: Match, direction: Direction) -> str:
 
 def readable(text: str) -> bool:
     """Whether a text was kept as more than a hash."""
-    return bool(text.strip()) and not text.startswith("sha256:")
+    return bool(text.strip()) and not is_hash(text)
 
 
 def narrowings(policy: Policy, text: str, match: Match) -> Iterator[Policy]:

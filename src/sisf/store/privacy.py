@@ -48,9 +48,17 @@ class Keep(StrEnum):
         return redact(text) if self is Keep.REDACTED else ""
 
 
+_HASH = "sha256:"
+
+
 def hashed(text: str) -> str:
     """What is kept in place of a text where only a hash may be."""
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return _HASH + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_hash(kept: str) -> bool:
+    """Whether what was kept of a text is its hash alone."""
+    return kept.startswith(_HASH)
 
 
 _REDUCTIONS: dict[Keep, Callable[[str], str]] = {

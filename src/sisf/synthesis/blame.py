@@ -40,7 +40,8 @@ def instructions(exchange: Exchange) -> tuple[str, ...]:
 def stands_alone(exchange: Exchange, knowledge: Knowledge) -> bool:
     """Whether only the last user turn can have brought the answer about: the model is told nothing else but what its
     application tells it for everybody."""
-    around = [m for place, m in enumerate(exchange.messages) if place not in exchange.turn and m.content.strip()]
+    turn = exchange.turn
+    around = [m for place, m in enumerate(exchange.messages) if place not in turn and m.content.strip()]
     if any(m.role is not Role.SYSTEM for m in around):
         return False
     return all(knowledge.familiar(exchange.sender, text) for text in instructions(exchange))

@@ -117,8 +117,12 @@ class LocalSynthesiser:
         """The proposal, naming what it takes the place of: its former version, and the narrow policies that stood in
         for it and whose breaches it catches."""
         standing = [p for p in known if p.status in {Status.ACTIVE, Status.SHADOW}]
-        texts = {b.id: said(b.exchange) for b in breaches}
-        narrow = {p.id: [texts.get(i, "") for i in p.provenance.breach_ids] for p in standing if stands_in(p, policy)}
+        exchanges = {b.id: b.exchange for b in breaches}
+        narrow = {
+            p.id: [said(exchanges[i]) if i in exchanges else "" for i in p.provenance.breach_ids]
+            for p in standing
+            if stands_in(p, policy)
+        }
         self._narrow.extend([text for found in narrow.values() for text in found])
         caught = {text for text, hit in zip(self._narrow.texts, self._narrow.matches(policy), strict=True) if hit}
         before = [

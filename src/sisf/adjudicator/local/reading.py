@@ -70,7 +70,8 @@ def read(exchange: Exchange, model: LocalModel, views: Views) -> Reading:
     cut = len(request_windows)
     scores = HEAD_SCALE * views.heads.harm_scores(vectors)
     scores[:cut] = (scores[:cut] + model.request.scores(texts[:cut], _embed(texts[:cut], views.published))) / 2.0
-    nearness = vectors[:cut] @ vectors[cut:].mean(axis=0)
+    answered: Vectors = vectors[cut:].mean(axis=0)
+    nearness = vectors[:cut] @ answered
     about = nearness[:last].max()
     counts = (np.arange(cut) < last) | (about < _ABOUT) | (nearness > about)
     best, worst = int(np.where(counts, scores[:cut], -np.inf).argmax()), cut + int(scores[cut:].argmax())
@@ -85,7 +86,7 @@ def read(exchange: Exchange, model: LocalModel, views: Views) -> Reading:
         },
     )
     hazard = views.heads.hazard_of(vectors[max(best, worst, key=lambda i: float(scores[i]))])
-    return Reading(evidence, manner, hazard, vectors[best], vectors[cut:].mean(axis=0))
+    return Reading(evidence, manner, hazard, vectors[best], answered)
 
 
 def _embed(texts: Sequence[str], embedder: Embedder) -> Vectors:
@@ -123,13 +124,13 @@ def _request_windows(exchange: Exchange, model: LocalModel) -> tuple[list[str], 
 def _earlier(exchange: Exchange) -> list[str]:
     """What users and tools said outside of the last user turn, without what the model declined next."""
     found: list[str] = []
-    open_since = 0
+    open_since, turn = 0, exchange.turn
     for place, message in enumerate(exchange.messages):
         if message.role is Role.ASSISTANT:
             if read_manner(message.content).declines:
                 del found[open_since:]
             open_since = len(found)
-        elif message.role is not Role.SYSTEM and place not in exchange.turn:
+        elif message.role is not Role.SYSTEM and place not in turn:
             found.append(message.content)
     return found
 

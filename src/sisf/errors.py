@@ -13,6 +13,8 @@ def reason(error: Exception) -> str:
         return error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
         return f"it is not text in UTF-8 (byte {error.start + 1})"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     if isinstance(error, KeyError):
         return f"there is no `{error.args[0]}` in it"
     mark = getattr(error, "problem_mark", None)
@@ -40,6 +42,10 @@ class PolicyError(SisfError):
 
 class StoreError(SisfError):
     """The Adaptive Policy Store could not read or write."""
+
+
+class StoreUnavailable(StoreError):
+    """It cannot be reached, read or written now: nothing is said about what stands in it."""
 
 
 class RevisionConflict(StoreError):

@@ -30,3 +30,20 @@ def test_mistakes_are_one_line_and_exit_2(words: list[str], tmp_path: Path, monk
     done = CliRunner().invoke(app, ["key", *words])
     assert done.exit_code == 2
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["key", "list", "--file", "deep.json"], "it is nested too deeply"),
+        (["data", "convert", "deep.json", "out.jsonl", "--text", "a"], "it is nested too deeply"),
+        (["data", "verify", "x" * 5_000], "File name too long"),
+    ],
+)
+def test_what_no_file_can_be_is_one_line(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.stderr.count("\n"), said in done.stderr) == (2, 1, True), done.stderr

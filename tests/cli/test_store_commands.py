@@ -86,6 +86,25 @@ def test_the_audit_log_is_anchored_and_verified(sisf: Sisf, store: str, tmp_path
     assert sisf("audit", "verify", "--anchor", "sisf.db").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("table", "arguments"),
+    [
+        ("audit", ("audit", "verify")),
+        ("exchange", ("note", "comment", "tale", "seen")),
+        ("exchange", ("breach", "list")),
+    ],
+)
+def test_a_store_that_cannot_be_read_says_nothing_of_what_stands_in_it(
+    sisf: Sisf, store: str, tmp_path: Path, table: str, arguments: tuple[str, ...]
+) -> None:
+    """Neither that the chain is broken, nor that there is no such exchange."""
+    with sqlite3.connect(tmp_path / "sisf.db") as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO gone")
+    connection.close()
+    told = sisf(*arguments)
+    assert (told.exit_code, "could not be read" in told.output, "there is no" in told.output) == (2, True, False)
+
+
 def test_a_mistake_becomes_an_exception(sisf: Sisf, store: str) -> None:
     assert sisf("check", "open sesame is a fairy tale").exit_code == 1
     said = sisf("breach", "mistake", "tale", "--json")

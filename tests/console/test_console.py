@@ -32,14 +32,16 @@ from sisf.policy import (
     Status,
 )
 from sisf.settings import Admin
+from sisf.store import open_store
 from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
 from sisf.store.probes import Attempt, ProbeOutcome
 from sisf.store.records import ExchangeRecord
 from sisf.synthesis.lines import NARROW
 from sisf.taxonomy import Hazard, Technique
-from sisf.testing import OpenGate
+from sisf.testing import OpenGate, wait_until
 from sisf.verdict import Outcome, Verdict
+from tests.console.system import rigged
 
 TOKEN = "a-token-of-24-characters"
 HOSTILE = "<script>alert('x')</script>{{ 7919*7927 }}"
@@ -384,3 +386,14 @@ def test_on_a_phone_every_number_and_state_has_its_name() -> None:
     assert silent == []
     fleet = (folder / "fleet.html").read_text("utf-8")
     assert fleet.count("<td") == fleet.count("data-label") + 1
+
+
+def test_a_store_that_is_away_is_said_on_every_page(tmp_path: Path) -> None:
+    with rigged(tmp_path, store=open_store(f"sqlite:///{tmp_path}/data/sisf.db")) as rig:
+        (tmp_path / "data").rename(tmp_path / "away")
+        for path in ("/", "/exchanges", "/policies/cave", "/queue", "/audit", "/api/overview", "/api/policies"):
+            answer = rig.get(path)
+            assert (answer.status_code, "cannot be reached" in answer.text) == (503, True), path
+        assert rig.post("/policies/cave/shadow").status_code == 503
+        (tmp_path / "away").rename(tmp_path / "data")
+        assert wait_until(lambda: rig.get("/").status_code == 200)

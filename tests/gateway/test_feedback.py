@@ -96,6 +96,15 @@ def test_an_admin_speaks_as_a_person(rig: Rig) -> None:
     assert [case.actor for _, case in rig.store.feedback.benign_cases()] == ["person:root"]
 
 
+def test_a_store_that_is_away_knows_of_no_exchange_and_is_not_named_to_clients(rig: Rig) -> None:
+    rig.store.close()
+    headers = {"authorization": f"Bearer {rig.keys['ann']}"}
+    body = {"exchange": "e1", "verdict": "false_positive"}
+    answer = rig.client.post("/v1/feedback", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
+    assert rig.store.url not in answer.text
+
+
 @pytest.mark.parametrize(("verdict", "exchange", "status"), [("maybe", "e1", 400), ("false_positive", "e9", 404)])
 def test_wrong_requests_get_a_clear_answer(rig: Rig, verdict: str, exchange: str, status: int) -> None:
     assert rig.say("root", verdict, exchange) == status

@@ -23,12 +23,12 @@ def breach_if_said(exchange: Any) -> Outcome:
 
 def system_with(**overrides: Any) -> System:
     """Everything real but the embedder, the judge and the synthesiser: quick to build, and obedient."""
-    gate = overrides.pop("gate", None) or OpenGate()
+    gate, store = overrides.pop("gate", None) or OpenGate(), overrides.pop("store", None) or MemoryStore()
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     system = build(
         load(environment={}, overrides=given),
         embedder=HashEmbedder(),
-        store=MemoryStore(),
+        store=store,
         adjudicator=ScriptedAdjudicator(breach_if_said),
         synthesiser=ScriptedSynthesiser(),
         gate=gate,

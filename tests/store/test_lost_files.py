@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, StoreUnavailable
+from sisf.policy import Change
 from sisf.store import Store, open_store
 from sisf.testing import wait_until
-from tests.store.samples import record
+from tests.store.samples import pattern, record
 
 
 @pytest.fixture(params=["quiet", "watched"])
@@ -91,6 +92,43 @@ def test_nothing_is_acknowledged_into_a_file_that_is_gone(
     with pytest.raises(StoreError, match="while it was in use"):
         store.exchanges.recent(1)
     assert path.exists() is (lose is replaced)
+
+
+def gone(folder: Path) -> None:
+    folder.rename(folder.with_name("away"))
+
+
+def another_file(folder: Path) -> None:
+    gone(folder)
+    folder.write_text("no folder")
+
+
+def going_round(folder: Path) -> None:
+    gone(folder)
+    folder.symlink_to(folder)
+
+
+@pytest.mark.parametrize("lose", [gone, another_file, going_round])
+def test_a_folder_that_cannot_be_reached_is_told_and_once_it_is_back_all_goes_on(
+    tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    folder, told = tmp_path / "data", list[int]()
+    store = open_store(f"sqlite:///{folder / 'sisf.db'}")
+    store.policies.subscribe(told.append)
+    assert wrote(store, "before")
+    lose(folder)
+    assert not wrote(store, "meanwhile")
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        store.exchanges.recent(1)
+    if folder.is_symlink() or folder.exists():
+        folder.unlink()
+    (tmp_path / "away").rename(folder)
+    assert wait_until(lambda: wrote(store, "after"))
+    other = open_store(f"sqlite:///{folder / 'sisf.db'}")
+    changed = other.policies.commit(Change((pattern("elsewhere"),), "person:ann", "made"), expected=0)
+    other.close()
+    assert wait_until(lambda: changed.revision in told)
+    store.close()
 
 
 @pytest.mark.parametrize("store", ["quiet"], indirect=True)  # else the watcher may come first, and save the log

@@ -64,12 +64,14 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Check the chain: edits, deletions, reordering and, with an anchor, truncation. Exit code 1 when it is broken."""
-    from sisf.errors import StoreError
+    from sisf.errors import StoreError, StoreUnavailable
 
     expected = _read(against) if against else None
     with store_of(config, store) as opened:
         try:
             count, problem = opened.audit.verify(expected), ""
+        except StoreUnavailable:
+            raise
         except StoreError as error:
             count, problem = 0, str(error)
     if json:

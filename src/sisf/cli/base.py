@@ -61,11 +61,16 @@ class SisfGroup(TyperGroup):
             complain(str(error))
         except _USAGE_ERROR as error:
             _complain_of_usage(error, ctx)
+        except RecursionError as error:
+            complain(f"what was given cannot be read: {reason(error)}")
         except OSError as error:
-            if error.errno not in _DISK_FULL:
-                raise
             where = f"{error.filename}: " if error.filename else ""
-            complain(f"{where}cannot be written: {error.strerror}; make room or choose another folder")
+            if error.errno in _DISK_FULL:
+                complain(f"{where}cannot be written: {error.strerror}; make room or choose another folder")
+            elif where:
+                complain(f"{where}cannot be used: {error.strerror}")
+            else:
+                raise
         raise typer.Exit(2)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

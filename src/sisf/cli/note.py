@@ -72,11 +72,13 @@ def _write(subject: str, kind: str, text: str, config: Any, store: str | None, *
 
 
 def _known(store: Any, subject: str) -> bool:
-    from sisf.errors import StoreError
+    from sisf.errors import StoreError, StoreUnavailable
 
     for table in (store.exchanges, store.policies):
         try:
             table.get(subject)
+        except StoreUnavailable:
+            raise
         except StoreError:
             continue
         return True

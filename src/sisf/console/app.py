@@ -36,7 +36,7 @@ from sisf.console.render import Renderer
 from sisf.console.roles import Who
 from sisf.console.sessions import Sessions
 from sisf.console.signin import SignIn
-from sisf.errors import SisfError, StoreError
+from sisf.errors import SisfError, StoreError, StoreUnavailable
 from sisf.gateway.identity import KeyFile
 from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
@@ -172,6 +172,8 @@ async def _denied(pages: Pages, signin: SignIn, request: Request, status: int, m
 async def _refused(pages: Pages, request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/oidc/"):
         return await pages.failed(request, 403, str(error))
+    if isinstance(error, StoreUnavailable):
+        return await _answer(pages, request, 503, str(error))
     status = 404 if isinstance(error, StoreError) and "there is no" in str(error) else 409
     return await _answer(pages, request, status, str(error))
 

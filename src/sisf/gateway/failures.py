@@ -2,13 +2,24 @@
 
 import structlog
 
-from sisf.errors import HttpFailure, InspectionFailed, LimitExceeded, RateLimited, SisfError, StoreError
+from sisf.errors import (
+    HttpFailure,
+    InspectionFailed,
+    LimitExceeded,
+    RateLimited,
+    SisfError,
+    StoreError,
+    StoreUnavailable,
+)
 from sisf.pipeline.metrics import Metrics
 
 _log = structlog.get_logger("sisf.gateway")
 INTERNAL = HttpFailure(500, "internal_error", "The gateway failed; its log says why.")
 STOPPING = HttpFailure(503, "gateway_stopping", "The gateway is being stopped; send the request again.", retry_after=5)
 """For whom the server that stops cancels a request whose time to end is over."""
+
+
+_AWAY = "The store cannot be reached now; try again later."
 
 
 def upstream_failure(status: int, code: str, message: str) -> HttpFailure:
@@ -28,7 +39,8 @@ def as_http(error: SisfError) -> HttpFailure:
         case InspectionFailed():
             return HttpFailure(503, "inspection_unavailable", str(error), retry_after=error.retry_after)
         case StoreError():
-            return HttpFailure(503, "store_unavailable", str(error))
+            # Where it is away the message names it, which is the operators' business.
+            return HttpFailure(503, "store_unavailable", _AWAY if isinstance(error, StoreUnavailable) else str(error))
         case _:
             return INTERNAL
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from sisf.errors import HttpFailure, SisfError, StoreError
+from sisf.errors import HttpFailure, SisfError, StoreError, StoreUnavailable
 from sisf.gateway.identity import limited_to, person
 from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
@@ -55,7 +55,7 @@ class Feedback:
             raise HttpFailure(403, "forbidden", "Only a key of role `admin` may confirm.")
         try:
             revision = await asyncio.to_thread(self._take, exchange, verdict, caller)
-        except HttpFailure:
+        except (HttpFailure, StoreUnavailable):
             raise
         except StoreError as error:
             raise HttpFailure(404, "not_found", str(error), "exchange") from None

@@ -153,7 +153,7 @@ class KeyFile:
             return
         try:
             listed = [Key(**entry) for entry in json.loads(self._path.read_text(encoding="utf-8"))["keys"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"{self._path}: is not a file of keys: {reason(error)}") from None
         self._keys, self._stamp = {key.hash: key for key in listed}, stamp
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, StoreUnavailable
 from sisf.exchange import Message
 from sisf.store.base import Store
 from sisf.verdict import Verdict
@@ -35,6 +35,8 @@ class StoreWatch:
         while (spent := time.monotonic() - started) < self._patience and not self._ended.is_set():
             try:
                 verdict = self._store.exchanges.get(exchange_id).verdict
+            except StoreUnavailable:
+                verdict = None  # whether it knows the exchange is found out when it is back
             except StoreError:
                 if spent > _UNKNOWN:
                     raise StoreError(f"{self._store.url} is not the store of that gateway; name its own") from None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _PREFIX = "SISF_"
+_MERGE = "tag:yaml.org,2002:merge"
 _EXAMPLES = """'["a", "b"]' or '{"key": "value"}'"""
 _NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG"}
 _OF_TESTS = ("SISF_TEST_", "SISF_SOAK_")
@@ -167,18 +168,33 @@ def wish(wrong: "ErrorDetails") -> str:
     return said.replace("Input should be", "must be", 1).replace("Input should", "must", 1)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: the first one would silently count for nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As it is, once each key is known to stand there once."""
+        seen = set[str]()
+        for key, _ in node.value:
+            if not isinstance(key.value, str) or key.tag == _MERGE:
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
+        if loaded is None:
+            return {}
+        if not isinstance(loaded, dict):
+            raise ConfigurationError(f"{path}: must be a mapping of settings, not a {type(loaded).__name__}")
+        return {key: _interpolate(value, environment, str(path)) for key, value in loaded.items()}
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: is not valid YAML: {reason(error)}") from None
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise ConfigurationError(f"{path}: must be a mapping of settings, not a {type(loaded).__name__}")
-    return {key: _interpolate(value, environment, str(path)) for key, value in loaded.items()}
 
 
 def _interpolate(value: Any, environment: Mapping[str, str], where: str) -> Any:

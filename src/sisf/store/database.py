@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, Transaction, insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from sisf.errors import StoreError
+from sisf.errors import StoreUnavailable
 from sisf.store.privacy import Privacy
 from sisf.store.signals import Announcer, Signal
 from sisf.store.writer import Writer
@@ -52,7 +52,7 @@ class Database:
             self.touch()
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            raise StoreError(f"{self.describe} could not be read: {' '.join(str(cause).split())}") from error
+            raise StoreUnavailable(f"{self.describe} could not be read: {' '.join(str(cause).split())}") from error
 
     def touch(self) -> None:
         """The database was reached just now."""

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sisf.errors import ConfigurationError, StoreError
+from sisf.errors import ConfigurationError, StoreError, StoreUnavailable
 from sisf.store import migrate
 from sisf.store.database import Database
 from sisf.store.privacy import Privacy
@@ -45,10 +45,6 @@ _CONNECT = {
 }
 
 
-class Unreachable(StoreError):
-    """The server does not answer, or does not let us in."""
-
-
 class Postgres(Database):
     """The store of a fleet."""
 
@@ -63,7 +59,7 @@ class Postgres(Database):
         self.describe = describe
         try:
             self._ensure_ready()
-        except Unreachable:
+        except StoreUnavailable:
             if not offline:
                 raise
         reading = create_engine(
@@ -111,7 +107,7 @@ class Postgres(Database):
             if self._ready.is_set():
                 return
             if time.monotonic() < self._next_try:
-                raise StoreError(f"{self.describe} cannot be reached")
+                raise StoreUnavailable(f"{self.describe} cannot be reached")
             try:
                 with self._migrating.begin() as connection:
                     connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
@@ -119,7 +115,7 @@ class Postgres(Database):
             except DBAPIError as error:
                 self._next_try = time.monotonic() + 1.0
                 reason = " ".join(str(error.orig).split())
-                raise Unreachable(f"{self.describe} cannot be opened: {reason}") from None
+                raise StoreUnavailable(f"{self.describe} cannot be opened: {reason}") from None
             self._ready.set()
 
     @contextmanager

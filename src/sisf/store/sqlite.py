@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, StoreUnavailable
 from sisf.store import migrate, schema, search
 from sisf.store.database import Database
 from sisf.store.privacy import Privacy
@@ -70,7 +70,7 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise StoreError(f"sqlite:///{path} cannot be opened: {error.strerror}") from None
+        raise StoreUnavailable(f"sqlite:///{path} cannot be opened: {error.strerror}") from None
 
 
 class SqliteFile(_Sqlite):
@@ -81,7 +81,7 @@ class SqliteFile(_Sqlite):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{path.parent}: cannot be made: {error.strerror}") from None
+            raise StoreUnavailable(f"{path.parent}: cannot be made: {error.strerror}") from None
         _make_private(path)
         describe, writing, reading = f"sqlite:///{path}", _engine(path, "BEGIN IMMEDIATE"), _engine(path, "BEGIN")
         self._files = SqliteFiles(path, self._dispose)
@@ -91,12 +91,12 @@ class SqliteFile(_Sqlite):
             with writing.begin() as connection:
                 migrate.upgrade(connection, describe)
         except DBAPIError as error:
-            raise StoreError(f"{describe} cannot be opened: {error.orig}") from None
+            raise StoreUnavailable(f"{describe} cannot be opened: {error.orig}") from None
         super().__init__(writing=writing, reading=reading, describe=describe, privacy=privacy)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view of the database. Raises `StoreError`, also where its files are no longer there."""
+        """One consistent view of the database. Raises `StoreUnavailable`, also where its files are no longer there."""
         self._files.check()
         with super().read() as connection:
             yield connection

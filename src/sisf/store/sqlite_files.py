@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine, event
 
-from sisf.errors import StoreError
+from sisf.errors import StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 _File = tuple[int, int]
@@ -39,9 +39,9 @@ class SqliteFiles:
         event.listen(engine, "close", lambda _raw, _record: self._count(-1))
 
     def check(self) -> None:
-        """Raises `StoreError` unless the files are those that are open."""
+        """Raises `StoreUnavailable` unless the files are those that are open."""
         if problem := self._problem():
-            raise StoreError(f"sqlite:///{self._path}: {problem}")
+            raise StoreUnavailable(f"sqlite:///{self._path}: {problem}")
 
     def check_or_save(self, raw: sqlite3.Connection, *, committed: bool = False) -> None:
         """As `check`, with a connection outside of a transaction by which a lost log is saved first.
@@ -53,13 +53,13 @@ class SqliteFiles:
             return
         saved = self._save(raw)
         if not (committed and saved):
-            raise StoreError(f"sqlite:///{self._path}: {problem}")
+            raise StoreUnavailable(f"sqlite:///{self._path}: {problem}")
 
     def _problem(self) -> str:
         with self._lock:
             database, log = _file(self._path), _file(self._log)
             if database != self._database:
-                what = "is gone" if database is None else "was replaced by another one"
+                what = "is gone, or cannot be reached," if database is None else "was replaced by another one"
                 return f"the file {what} while it was in use; put it back, or start again"
             if self.leaving:
                 return "its log was removed while it was in use; it is being opened again"
@@ -95,8 +95,9 @@ class SqliteFiles:
 
 
 def _file(path: Path) -> _File | None:
+    """What stands at the path; `None` where nothing can be found, as in a folder that is gone or may not be entered."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 
-from sisf.errors import SisfError, StoreError
+from sisf.errors import SisfError, StoreError, StoreUnavailable
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -132,9 +132,9 @@ class Writer:
 
     def _admit(self) -> None:
         if self._closed:
-            raise StoreError(f"{self._describe} is closed")
+            raise StoreUnavailable(f"{self._describe} is closed")
         if self._waiting >= self._limit:
-            raise StoreError(f"{self._describe}: {self._limit} writes are waiting; the disk does not keep up")
+            raise StoreUnavailable(f"{self._describe}: {self._limit} writes are waiting; the disk does not keep up")
         self._waiting += 1
 
     def _run(self) -> None:
@@ -246,7 +246,7 @@ class Writer:
         if isinstance(error, SisfError):
             return error
         cause = getattr(error, "orig", None) or error
-        explained = StoreError(f"{self._describe} could not be written: {' '.join(str(cause).split())}")
+        explained = StoreUnavailable(f"{self._describe} could not be written: {' '.join(str(cause).split())}")
         explained.__cause__ = error
         return explained
 

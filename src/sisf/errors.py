@@ -96,6 +96,7 @@ class HttpFailure(SisfError):
         *,
         retry_after: int | None = None,
         upstream: bool = False,
+        why: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -107,6 +108,8 @@ class HttpFailure(SisfError):
         """Seconds after which to try again."""
         self.upstream = upstream
         """Whether the model's server is at fault, not the client."""
+        self.why = why
+        """What operators are told beyond the message: it names addresses, which are not the clients' business."""
 
 
 class InspectionFailed(SisfError):

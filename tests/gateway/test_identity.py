@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,25 @@ def test_a_file_that_breaks_while_it_is_used_changes_nothing(tmp_path: Path, mon
     path.write_text(good)
     KeyFile(path).revoke(key.id)
     assert used.find(secret) is None
+
+
+def test_a_file_that_is_gone_while_it_is_used_keeps_everybody_in_and_loses_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sisf.gateway.identity._RELOAD_SECONDS", 0.0)
+    path = tmp_path / "keys" / "keys.json"
+    file = KeyFile(path)
+    secret, _ = file.create(principal="ann")
+    path.parent.rename(tmp_path / "away")
+    with capture_logs() as logs:
+        assert file.find(secret) is not None
+    assert [line["event"] for line in logs] == ["keys_not_read"]
+    with pytest.raises(ConfigurationError, match="is gone"):
+        file.create(principal="bob")  # it would be the only one
+    shutil.rmtree(path.parent, ignore_errors=True)
+    (tmp_path / "away").rename(path.parent)
+    file.create(principal="bob")
+    assert len(KeyFile(path).keys()) == 2
 
 
 def test_only_valid_keys_pass_and_they_say_who_it_is(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
-from sisf.testing import chat_completion
+from sisf.testing import ScriptedServer, chat_completion
 from tests.gateway.conftest import chat, rig
 
 NAME = "model.internal"
@@ -130,3 +131,25 @@ def test_tls_both_ways_under_another_name(authority: Authority, tmp_path: Path) 
 
         assert status(right) == 200
         assert [status({**right, **change}) for change in wrong] == [502] * len(wrong)
+
+
+def test_operators_are_told_why_there_is_no_connection_and_clients_are_not(authority: Authority) -> None:
+    with serving(authority, authority.issue(NAME)) as url, ScriptedServer() as plain:
+        ca = {"ca_file": str(authority.ca)}
+        for options, said in (
+            ({"url": url}, "its certificate is not trusted: "),
+            ({"url": url, **ca}, "its certificate is not trusted: "),
+            (
+                {"url": plain.url.replace("http:", "https:"), **ca},
+                ("no TLS could be agreed on: ", "the other side closed the connection before it stood"),
+            ),
+            ({"url": "http://name.invalid/v1"}, "there is no such name"),
+            ({"url": "http://127.0.0.1:9/v1"}, "Connect"),
+        ):
+            with rig(upstream_url="", upstreams={"model": options}) as gateway, capture_logs() as logs:
+                answer = gateway.post(chat("hi"))
+            told = [line["reason"] for line in logs if line["event"] == "upstream_failed"]
+            assert len(told) == 1
+            assert told[0].removeprefix(f"{options['url']}: ").startswith(said), told
+            assert (answer.status, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+            assert options["url"].split("/")[2] not in answer.body.decode()

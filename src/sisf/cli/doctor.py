@@ -158,7 +158,7 @@ def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
     try:
         status = asyncio.run(asyncio.wait_for(ask(), _UPSTREAM_SECONDS))
     except HttpFailure as error:
-        return "problem", f"{url}: {error.message}"
+        return "problem", error.why or f"{url}: {error.message}"
     except TimeoutError:
         return "problem", f"{url} did not answer within {_UPSTREAM_SECONDS:g} s"
     if status == 200:

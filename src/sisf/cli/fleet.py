@@ -34,6 +34,7 @@ def worker(
     from sisf.bootstrap import build
     from sisf.errors import ConfigurationError
     from sisf.gateway.server import configure_logs
+    from sisf.serving import leave
 
     settings = load_settings(config, store__url=store, loop__workers=workers)
     if settings.store.url == "memory:":
@@ -49,6 +50,7 @@ def worker(
         ended.wait()
     finally:
         system.close()
+    leave()
 
 
 def _show_metrics(settings: "Settings", system: "System") -> None:

@@ -22,9 +22,9 @@ STOPPING = HttpFailure(503, "gateway_stopping", "The gateway is being stopped; s
 _AWAY = "The store cannot be reached now; try again later."
 
 
-def upstream_failure(status: int, code: str, message: str) -> HttpFailure:
-    """The model's server did not answer as an HTTP server should."""
-    return HttpFailure(status, code, message, upstream=True)
+def upstream_failure(status: int, code: str, message: str, why: str = "") -> HttpFailure:
+    """The model's server did not answer as an HTTP server should. `why` is for operators."""
+    return HttpFailure(status, code, message, upstream=True, why=why)
 
 
 def as_http(error: SisfError) -> HttpFailure:
@@ -52,7 +52,7 @@ def noticed(error: Exception, metrics: Metrics, *, endpoint: str, exchange_id: s
         _log.error("internal_error", endpoint=endpoint, error=type(error).__name__, exc_info=error)
     if failure.upstream:
         metrics.failures.labels("upstream", failure.code).inc()
-        _log.warning("upstream_failed", code=failure.code, id=exchange_id)
+        _log.warning("upstream_failed", code=failure.code, reason=failure.why or failure.message, id=exchange_id)
     return failure
 
 

@@ -6,11 +6,14 @@ ended where its framing says; a byte too many, or an answer that nobody asked fo
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
 from typing import cast
 
 import httptools
+
+from sisf.errors import reason
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -41,6 +44,18 @@ class Disconnected(OSError):
 
 class Invalid(ValueError):
     """What came is not a valid answer."""
+
+
+def _why(error: Exception) -> str:
+    """Why there is no connection, in words for operators."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"no TLS could be agreed on: {error.reason or error}"
+        case socket.gaierror() | UnicodeError():
+            return "there is no such name, or it cannot be looked up"
+    return reason(error) or "the other side closed the connection before it stood"
 
 
 class Answer:
@@ -126,7 +141,7 @@ class Client:
         except TimeoutError:
             raise ConnectTimeout from None
         except (OSError, UnicodeError) as error:  # `ssl.SSLError` and failed look-ups of names are among the first
-            raise Unreachable(str(error)) from None
+            raise Unreachable(_why(error)) from None
         return link
 
     def opened(self, link: "_Link") -> None:

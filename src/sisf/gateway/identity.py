@@ -144,8 +144,9 @@ class KeyFile:
         try:
             stat = self._path.stat()
         except FileNotFoundError:
-            self._keys, self._stamp = {}, None
-            return
+            if self._stamp is None:
+                return
+            raise ConfigurationError(f"{self._path}: is gone; put it back, or start again without it") from None
         except OSError as error:
             raise ConfigurationError(f"{self._path}: cannot be read: {error.strerror}") from None
         stamp = (stat.st_mtime_ns, stat.st_size)

@@ -339,9 +339,8 @@ def _translated(error: BaseException, settings: UpstreamSettings) -> HttpFailure
                 504, "upstream_timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s."
             )
         case Unreachable():
-            return upstream_failure(
-                502, "upstream_unreachable", "The upstream is unreachable: no connection could be made."
-            )
+            message = "The upstream is unreachable: no connection could be made."
+            return upstream_failure(502, "upstream_unreachable", message, why=f"{settings.url}: {error}")
         case OSError():
             return upstream_failure(
                 502, "upstream_disconnected", "The upstream closed the connection without an answer."

@@ -2,10 +2,11 @@
 
 import datetime
 import http.server
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from sisf.testing import ScriptedServer, chat_completion
+from sisf.testing import chat_completion
 from tests.gateway.conftest import chat, rig
 
 NAME = "model.internal"
@@ -133,15 +134,33 @@ def test_tls_both_ways_under_another_name(authority: Authority, tmp_path: Path) 
         assert [status({**right, **change}) for change in wrong] == [502] * len(wrong)
 
 
+@contextmanager
+def speaking_no_tls() -> Iterator[str]:
+    """A server that takes the beginning of TLS for a broken request."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}/v1"
+        server.shutdown(socket.SHUT_RDWR)
+
+
 def test_operators_are_told_why_there_is_no_connection_and_clients_are_not(authority: Authority) -> None:
-    with serving(authority, authority.issue(NAME)) as url, ScriptedServer() as plain:
+    with serving(authority, authority.issue(NAME)) as url, speaking_no_tls() as plain:
         ca = {"ca_file": str(authority.ca)}
         for options, said in (
             ({"url": url}, "its certificate is not trusted: "),
             ({"url": url, **ca}, "its certificate is not trusted: "),
             (
-                {"url": plain.url.replace("http:", "https:"), **ca},
-                ("no TLS could be agreed on: ", "the other side closed the connection before it stood"),
+                {"url": plain, **ca},
+                ("no TLS could be agreed on: ", "the other side closed"),
             ),
             ({"url": "http://name.invalid/v1"}, "there is no such name"),
             ({"url": "http://127.0.0.1:9/v1"}, "Connect"),

@@ -329,21 +329,20 @@ def _tls(settings: UpstreamSettings) -> ssl.SSLContext:
 
 
 def _translated(error: BaseException, settings: UpstreamSettings) -> HttpFailure:
+    status, code, message, why = _told(error, settings)
+    return upstream_failure(status, f"upstream_{code}", message, why=f"{settings.url}: {why or message}")
+
+
+def _told(error: BaseException, settings: UpstreamSettings) -> tuple[int, str, str, str]:
+    """The status, what is wrong, what clients are told, and why, where that is known."""
     match error:
         case ConnectTimeout():
-            return upstream_failure(
-                504, "upstream_timeout", f"The upstream took no connection within {settings.connect_timeout:g} s."
-            )
+            return 504, "timeout", f"The upstream took no connection within {settings.connect_timeout:g} s.", ""
         case TimeoutError():
-            return upstream_failure(
-                504, "upstream_timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s."
-            )
+            return 504, "timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s.", ""
         case Unreachable():
-            message = "The upstream is unreachable: no connection could be made."
-            return upstream_failure(502, "upstream_unreachable", message, why=f"{settings.url}: {error}")
+            return 502, "unreachable", "The upstream is unreachable: no connection could be made.", str(error)
         case OSError():
-            return upstream_failure(
-                502, "upstream_disconnected", "The upstream closed the connection without an answer."
-            )
+            return 502, "disconnected", "The upstream closed the connection without an answer.", ""
         case _:
-            return upstream_failure(502, "upstream_invalid", "The upstream's answer is not valid HTTP.")
+            return 502, "invalid", "The upstream's answer is not valid HTTP.", ""

@@ -156,6 +156,17 @@ def test_nouns_that_look_like_verbs_begin_nothing(text: str) -> None:
     assert inner_requests(text) == []
 
 
+@pytest.mark.parametrize("verb", ["create", "solve", "pay for", "find yourself in"])
+@pytest.mark.parametrize("rest", [", including its price", " and how you plan to go on", ", and what comes after it"])
+def test_a_verb_that_is_done_to_nothing_behind_it_begins_no_request(verb: str, rest: str) -> None:
+    text = f"Tell me about the dish that you would {verb}{rest}"
+    assert not [each for each in inner_requests(text) if text[each.start :].startswith(verb)]
+    asked = f"Could you explain how to {verb} the dish{rest}"
+    assert {"explain", verb.split(maxsplit=1)[0]} <= {
+        asked[each.start :].split(maxsplit=1)[0] for each in inner_requests(asked)
+    }
+
+
 @given(
     st.text(max_size=200)
     | st.lists(st.sampled_from("could you to do not how i write make, and . \n".split(" "))).map(" ".join)

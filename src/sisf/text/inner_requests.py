@@ -30,6 +30,13 @@ _CLAUSE = re.compile(
 _GERUND = re.compile(r"\w+ing\b")
 _SAID_OF = re.compile(r"\s(?:is|was|will|would|can|could|should|has|seems)\s")
 """Where what is said of a gerund begins: `baking a cake is my homework`."""
+_NOTHING_DONE_TO = re.compile(
+    r"(?:\s(?:my|your|him|her|it|our|them)sel(?:f|ves))?(?:\s(?:in|on|at|with|for|to|from|about|of|up|out))?"
+    r"(?:,|,?\s(?:and|or|but))\s(?:how|what|why|who|which|including|such)\b",
+    re.I,
+)
+"""Behind a verb: what it is done to stands before it (`the cake that you would bake, including …`, `a case to solve and
+how you …`), so that the rest says nothing."""
 _ASIDE = re.compile(
     r"(?:[\s,]+(?:please|pls|plz|thanks?(?:\syou)?|thx|asap|rn|right\saway|now|soon|today|tonight|tomorrow"
     r"|for\s(?:me|us|him|her|them|(?:my|our)\s\w+|class|school|work|fun)"
@@ -125,6 +132,8 @@ def inner_requests(text: str) -> list[InnerRequest]:
         if match[0][0].isupper() and not (words[-1] in VERBS or words[-1].endswith("ing")):
             continue  # a name
         if words[-1] in _NOUNS and text.startswith(" of ", end_before):
+            continue
+        if _NOTHING_DONE_TO.match(text, end_before):
             continue
         start = match.start()
         found += [

@@ -38,6 +38,9 @@ more doubtful than it is without them (docs/adr/0585)."""
 _FEW_WORDS, _BRIEFLY = 8, 0.4
 """Asked of a piece of a short text for each word that it has less than a few: two words out of a sentence may say
 anything."""
+_FAR, _FARTHER = 2.0, 0.5
+"""Asked of a piece of a short text for each step beyond so many by which the whole stays below the thresholds of all
+probes: among pirates, `Describe your plan of attack` is another thing (docs/adr/0605)."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
 CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE,): 2}
@@ -81,7 +84,8 @@ class Candidates:
     """Whether an order begins there."""
     lexical: Floats
     """What the words of each weigh for each row of the engine."""
-    short: bool
+    whole: Floats | None
+    """What all words of the window weigh for each row, where it is the whole of a short text; shape `(1, rows)`."""
 
     @classmethod
     def of(
@@ -96,34 +100,37 @@ class Candidates:
             spans.setdefault(span, kind)
         begins = [orders[start] for start, _ in spans]
         kinds, steps = list(spans.values()), _steps(text, tokens, spans)
-        return cls._of(text, spans, kinds, steps, begins, engine=engine, short=False)
+        return cls._of(text, spans, steps, begins, kinds=kinds, engine=engine)
 
     @classmethod
     def within(cls, text: str, engine: SemanticEngine) -> "Candidates":
         """Of a text of one window: whole passages, and requests inside its sentences."""
         pieces = of_short(text)
+        if not pieces:
+            return _NOTHING
         spans = [(piece.start, piece.end) for piece in pieces]
         kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
         steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
-        return cls._of(text, spans, kinds, steps, begins, engine=engine, short=True)
+        whole = _lexical(text, [(0, len(text))], np.array([begins_with_order(text)]), engine)
+        return cls._of(text, spans, steps, begins, kinds=kinds, engine=engine, whole=whole)
 
     @classmethod
     def _of(
         cls,
         text: str,
         spans: Iterable[Span],
-        kinds: Sequence[int],
         steps: Sequence[float],
         begins: Sequence[bool],
         *,
+        kinds: Sequence[int],
         engine: SemanticEngine,
-        short: bool,
+        whole: Floats | None = None,
     ) -> "Candidates":
         found, orders = list(spans), np.array(begins, np.bool_)
         if not found:
             return _NOTHING
         lexical = _lexical(text, found, orders, engine)
-        return cls(found, np.array(kinds, np.int8), np.array(steps, np.float32), orders, lexical, short)
+        return cls(found, np.array(kinds, np.int8), np.array(steps, np.float32), orders, lexical, whole)
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
@@ -132,14 +139,23 @@ class Candidates:
         above = engine.above(pooled(tokens, self.spans), self.lexical, applies)
         margins = above.max(axis=1)
         hopeful = _in_reach(above, engine)
-        if self.short:
+        if self.whole is not None:
             hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL)
         best: list[int] = []
-        for kinds, count in CHOSEN_OF_SHORT.items() if self.short else CHOSEN.items():
+        for kinds, count in (CHOSEN if self.whole is None else CHOSEN_OF_SHORT).items():
             known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
             best += self._best(np.flatnonzero(hopeful & np.isin(self.kinds, kinds)), margins, count, known)
         inside = self.kinds == INSIDE
-        return [Piece(*self.spans[p], float(self.asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
+        asked = self.asked + self._asked_by_whole(tokens, engine, applies)
+        return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
+
+    def _asked_by_whole(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> float:
+        """Steps of caution asked of each piece of a short text for how harmless the whole reads."""
+        if self.whole is None:
+            return 0.0
+        above = engine.above(tokens.vector[None], self.whole, applies)[0, engine.probes]
+        nearest = float(above.max(initial=-np.inf))
+        return _FARTHER * max(0.0, -_FAR - nearest) if np.isfinite(nearest) else 0.0
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
         """Which pieces are the text but for what it ends with."""
@@ -204,7 +220,7 @@ _NOTHING = Candidates(
     np.zeros(0, np.float32),
     np.zeros(0, np.bool_),
     np.zeros((0, 0), np.float32),
-    short=True,
+    None,
 )
 
 

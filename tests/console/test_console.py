@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from sisf.console import create_console
+from sisf.console.admin_pages import shown_settings
 from sisf.console.app import create_sessions
 from sisf.console.policy_lines import lines_of
 from sisf.console.roles import Role
@@ -31,7 +32,7 @@ from sisf.policy import (
     Provenance,
     Status,
 )
-from sisf.settings import Admin
+from sisf.settings import Admin, load
 from sisf.store import open_store
 from sisf.store.base import Store
 from sisf.store.memory import MemoryStore
@@ -397,3 +398,13 @@ def test_a_store_that_is_away_is_said_on_every_page(tmp_path: Path) -> None:
         assert rig.post("/policies/cave/shadow").status_code == 503
         (tmp_path / "away").rename(tmp_path / "data")
         assert wait_until(lambda: rig.get("/").status_code == 200)
+
+
+def test_settings_are_shown_as_they_are_written_and_without_secrets() -> None:
+    urls = ("postgresql://ann:hunter2@db/sisf", "postgresql://ann@db/sisf?password=hunter2&sslmode=require")
+    for url in urls:
+        given = {"store.url": url, "upstream.url": "http://model/v1", "admin.token": "hunter2"}
+        shown = {s.key: s.value for s in shown_settings(load(environment={}, overrides=given), {})}
+        assert "hunter2" not in str(shown)
+        assert shown["store.url"].startswith("postgresql://ann")
+        assert (shown["admin.enabled"], shown["listen.proxy_protocol"]) == ("true", "false")

@@ -1,5 +1,7 @@
 """What SISF answers itself."""
 
+import http.client
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ import openai
 import pytest
 
 from sisf.gateway.identity import KeyFile
-from tests.gateway.conftest import Rig, rig
+from tests.gateway.conftest import Rig, chat, rig
 
 LITELLM = "/beta/litellm_basic_guardrail_api"
 
@@ -162,3 +164,33 @@ def test_a_failing_warden_fails_closed() -> None:
         ):
             answer = gateway.post(body, path=path)
             assert (answer.status, answer.json()["error"]["code"]) == (503, "inspection_unavailable")
+
+
+@pytest.mark.parametrize("path", [*ASKING, "/v1/responses"])
+def test_who_is_behind_several_proxies_is_known_to_every_endpoint(path: str) -> None:
+    """Also where each proxy writes its hop on a line of its own."""
+    settings = {"callers__trusted_proxies": ["127.0.0.0/8", "10.0.0.0/8"], "limits__requests_per_minute": 1}
+    raw = json.dumps(ASKING.get(path, {"model": "m", "input": "hi"})).encode()
+
+    with rig(**settings) as made:
+
+        def refused(client: str) -> bool:
+            connection = http.client.HTTPConnection(made.url.removeprefix("http://"), timeout=60)
+            connection.putrequest("POST", path)
+            for hop in (client, "10.0.0.7"):
+                connection.putheader("x-forwarded-for", hop)
+            connection.putheader("content-length", str(len(raw)))
+            connection.endheaders(raw)
+            status = connection.getresponse().status
+            connection.close()
+            return status == 429
+
+        assert [refused("8.8.8.8"), refused("9.9.9.9"), refused("9.9.9.9")] == [False, False, True]
+
+
+def test_what_the_client_did_wrong_is_no_error_of_the_server() -> None:
+    with rig() as made:
+        wrong = [made.request("PUT", "/v1/models"), made.post(chat("hi"), path="/v1/nowhere")]
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            wrong.append(made.request("POST", path, b"x", {"content-encoding": "lzw"}))
+        assert {answer.json()["error"]["type"] for answer in wrong} == {"invalid_request_error"}

@@ -18,6 +18,7 @@ from sisf.errors import ConfigurationError
 from sisf.gateway.identity import Key, KeyFile
 from sisf.pipeline.caller import Role as KeyRole
 from sisf.settings import Settings
+from sisf.settings.secrets import masked as without_secrets
 
 MASK = "•••••• (set)"
 MINUTES = {"15": "15 minutes", "60": "1 hour", "240": "4 hours", "1440": "1 day", "10080": "7 days"}
@@ -147,7 +148,11 @@ def _file(parts: Parts) -> KeyFile:
 def shown_settings(settings: Settings, origins: Mapping[str, str]) -> Sequence[Setting]:
     """Every setting; secrets, and what may hold one (addresses with a password), are masked."""
     return [
-        Setting(key, masked(key, value), origins.get(key, "default" if value == default else "set"))
+        Setting(
+            key,
+            without_secrets(masked(key, value), settings),
+            origins.get(key, "default" if value == default else "set"),
+        )
         for (key, value), (_, default) in zip(_flat(settings), _flat(_defaults(settings)), strict=False)
     ]
 
@@ -164,16 +169,9 @@ def masked(key: str, value: object) -> str:
         )
     if isinstance(value, tuple | list):
         return ", ".join(masked(key, each) for each in value) or "(none)"
-    text = str(value)
-    return _without_password(text) if "://" in text else text if text else "(empty)"
-
-
-def _without_password(address: str) -> str:
-    """An address without what stands between `://` and `@`, but for the user's name."""
-    scheme, _, rest = address.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}:••••••@{host}{slash}{path}" if at and ":" in user else address
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is written in the file
+    return str(value) or "(empty)"
 
 
 def _flat(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:

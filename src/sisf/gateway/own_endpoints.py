@@ -21,6 +21,7 @@ from sisf.gateway.dialects.requests import prompts
 from sisf.gateway.failures import STOPPING, noticed, retry_after
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Feedback, Oversight
+from sisf.gateway.headers import fields
 from sisf.gateway.texts import dumps, joined
 from sisf.gateway.wire import parse_request
 from sisf.pipeline.caller import Caller
@@ -94,7 +95,7 @@ class OwnEndpoints:
         return Route(path, endpoint, methods=["POST"])
 
     async def _admitted(self, request: Request, read: Read[T]) -> tuple[T, Caller]:
-        caller = self._core.admit(request.scope, dict(request.scope["headers"]))
+        caller = self._core.admit(request.scope, fields(request.scope["headers"]))
         raw = await self._core.document(request.scope, request.receive, caller)
         limits = self._core.settings.limits
         if nodes.small(raw):

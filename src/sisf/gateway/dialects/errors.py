@@ -24,11 +24,16 @@ def blocked_at(place: str) -> str:
     return f"{BLOCKED} It is about {place}." if place else BLOCKED
 
 
+def _type(status: int, ours: str) -> str:
+    """The type of an error by its status; `ours` where the client is not to blame."""
+    return _TYPES.get(status) or ("invalid_request_error" if 400 <= status < 500 else ours)
+
+
 def openai_error(status: int, code: str, message: str, param: str | None = None) -> bytes:
     """`{"error": {message, type, param, code}}`; for `content_filter` with the fields that Azure adds."""
     error: dict[str, Any] = {
         "message": message,
-        "type": _TYPES.get(status, "server_error"),
+        "type": _type(status, "server_error"),
         "param": param,
         "code": code,
     }
@@ -41,7 +46,7 @@ def openai_error(status: int, code: str, message: str, param: str | None = None)
 def anthropic_error(status: int, code: str, message: str) -> bytes:
     """`{"type": "error", "error": {type, message}}`."""
     kind = {413: "request_too_large", 502: "api_error", 503: "overloaded_error", 504: "timeout_error"}.get(status)
-    kind = kind or {404: "not_found_error"}.get(status) or _TYPES.get(status, "api_error")
+    kind = kind or {404: "not_found_error"}.get(status) or _type(status, "api_error")
     text = f"{message} ({code})" if code else message
     return dumps({"type": "error", "error": {"type": kind, "message": text}})
 

@@ -5,6 +5,7 @@ import codecs
 import json
 import random
 import re
+from collections.abc import Callable
 from string import ascii_lowercase as abc
 from textwrap import wrap
 
@@ -168,6 +169,15 @@ def _nth(text: str, chance: random.Random) -> str:
     return "Read every second word: " + " ".join(f"{chance.choice(_THINGS)} {w}" for w in text.split())
 
 
+def _another_vowel(word: str, chance: random.Random) -> str:
+    at = chance.choice([i for i, c in enumerate(word) if c in "aeiou"] or [0])
+    return word[:at] + chance.choice("aeiou".replace(word[at], "")) + word[at + 1 :]
+
+
+def _whole(change: Callable[[str], str]) -> Evasion:
+    return lambda t, _: change(t)
+
+
 READ_AT_A_GLANCE: dict[str, Evasion] = {
     "keys beside": _words(_beside),
     "some vowels left out": _words(lambda w, _: w[0] + re.sub("[aeiou]", "", w[1:-1]) + w[-1]),
@@ -177,6 +187,15 @@ READ_AT_A_GLANCE: dict[str, Evasion] = {
     "each word twice": lambda t, _: " ".join(f"{w} {w}" for w in t.split()),
     "as children say it": lambda t, _: re.sub("[rl]", "w", t.lower()),
     "chat": lambda t, _: " ".join(_CHAT.get(w.lower(), w) for w in t.split()),
+    "one vowel": _whole(lambda t: re.sub(r"(?<=\w)[aeiou]", "a", t)),
+    "another vowel": _words(_another_vowel),
+    "the first letter masked": _words(lambda w, _: "*" + w[1:]),
+    "a sign for a letter": _words(lambda w, _: f"{w[:2]}-{w[3:]}"),
+    "the last letter missing": _words(lambda w, _: w[:-1]),
+    "half typed": _words(lambda w, _: w[: max(4, len(w) - len(w) // 3)]),
+    "lisped": _whole(lambda t: re.sub("ss|s|z|c(?=[eiy])", "th", t.lower())),
+    "with the tongue of another language": _whole(lambda t: re.sub("l", "r", re.sub("th", "z", t.lower()))),
+    "gaps between two words alone": _whole(lambda t: re.sub(r"(\S+) (\S+)", r"\1\2", t)),
     "gaps moved": lambda t, _: " ".join(re.findall(".{1,4}", t.replace(" ", ""))),
     "gaps too late": lambda t, _: re.sub(r"(\w) (\w)", r"\1\2 ", t),
     "an emoji at each word": lambda t, r: " ".join(w + r.choice("😀🔥👍") for w in t.split()),

@@ -17,13 +17,16 @@ WORD = re.compile("[a-z0-9]+")
 ENOUGH = 0.75
 """Share of the words that say what is meant."""
 MEASURED = {
-    "middles shuffled": 0.75,
+    "a sign for a letter": 0.8,
+    "another vowel": 0.85,
+    "half typed": 0.6,
+    "middles shuffled": 0.85,
+    "one vowel": 0.55,
     "pictures of letters": 0.6,
-    "pig latin": 0.8,
-    "pig latin, hyphens": 0.65,
-    "Thai": 0.8,
-    "vowels left out": 0.5,
-    "Vigenère, key behind": 0.85,
+    "pig latin": 0.85,
+    "pig latin, hyphens": 0.8,
+    "the last letter missing": 0.55,
+    "vowels left out": 0.85,
 }
 """Share of the texts that come back where less than nine in ten do: what is left out can be another word's."""
 

@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from string import ascii_lowercase
 
 from hypothesis import example, given
@@ -32,18 +33,31 @@ def _unusual(word: str) -> Iterator[str]:
         yield from shuffles.get(mending._signature(word[:i] + word[i + 1 :]), ())
 
 
+def _begun(word: str) -> Iterator[str]:
+    longer = [known for known in sorted(words.costs()) if known.startswith(word)]
+    yield from (known for known in longer[:400] if len(known) <= len(word) + 5)
+
+
 def _corrected(word: str) -> str:
     known = words.costs()
-    if word in known:
+    vowels = any(letter in "aeiou" for letter in word)
+    if word in known and vowels:
         return word
     best, least = word, float("inf")
-    shuffled = mending._shuffles().get(mending._signature(word), ())
-    beside = [word[:i] + c + word[i + 1 :] for i in range(len(word)) for c in mending._BESIDE[word[i]]]
-    kinds = (_usual(word), beside if len(word) > 3 else (), shuffled, _unusual(word) if len(word) > 3 else ())
-    for penalty, candidates in zip((0.0, 0.5, 1.5, 3.0), kinds, strict=True):
+    slowly: dict[object, Callable[[str], Iterator[str]]] = {
+        mending._usual: _usual,
+        mending._unusual: _unusual,
+        mending._begun: _begun,
+    }
+    kinds = mending._KINDS if len(word) > 3 else mending._KINDS_OF_SHORT
+    for penalty, for_letter, meant in kinds if vowels else (mending._WITHOUT_VOWELS, *kinds):
+        candidates: Iterable[str] = slowly[meant](word) if meant in slowly else meant(word)
         for candidate in candidates:
-            if candidate in known and len(candidate) >= 3 and mending._cost(candidate) + penalty < least:
-                best, least = candidate, mending._cost(candidate) + penalty
+            if candidate in known and len(candidate) >= 3:
+                differing = sum((Counter(word) - Counter(candidate) + (Counter(candidate) - Counter(word))).values())
+                cost = mending._cost(candidate) + penalty + for_letter * differing
+                if cost < least:
+                    best, least = candidate, cost
     return best
 
 

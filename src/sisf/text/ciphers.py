@@ -11,8 +11,8 @@ from itertools import islice
 from string import ascii_lowercase as letters
 
 from sisf.text import games
-from sisf.text.mending import mended, sounded, voweled
-from sisf.text.words import at_most, costs, foreign, spoken, strangeness, unknown_letters
+from sisf.text.mending import mended
+from sisf.text.words import at_most, costs, foreign, readable, spoken, strangeness, unevenness, unknown_letters
 
 _STRANGE = 3.2
 """`strangeness` from which a piece is looked at, if it looks foreign too. The median of honest English is 1.8."""
@@ -20,6 +20,11 @@ _READS = 3.6
 """What another reading must at most have."""
 _BETTER = 0.72
 """And at most this part of what the piece has."""
+_EVEN, _KNOWN = 2.4, 0.7
+"""What another reading word by word may at most have (`unevenness`), and the least share of its letters in known words:
+one name or rare word among them is none of what hides them, and does not tell against the others."""
+_GUESSED = 1.3
+"""What the unevenness of words counts that are guessed: those make something that reads of much, other ways do not."""
 _FEWEST_LETTERS = 12
 _LONGEST = 600
 _SAMPLE = 160
@@ -123,16 +128,20 @@ def _read(piece: str) -> Iterator[tuple[str, str]]:
     """Other readings of a piece. The first that reads is enough, slips apart: those may be what hides another one."""
     lower = piece.lower()
     tight = _INSIDE.sub("", lower)
-    limit = _limit(piece)
+    most = _BETTER * strangeness(piece)
     best: tuple[float, str, str] | None = None
     made_so = [(name, make(lower)) for name, make in _WAYS.items()]
     if tight != lower:
-        made_so += [(name, _WAYS[name](tight)) for name in ("mended", "voweled", "sounded")]
+        made_so.append((_MENDED, mended(tight)))
     for name, made in made_so:
-        if made is not None and 0 < (score := strangeness(made)) <= limit and (best is None or score < best[0]):
-            best = (score, name, made)
+        if made is None or not 0 < (strange := strangeness(made)) <= most:
+            continue
+        uneven, guessed = unevenness(made), name in _GUESSES
+        if (uneven <= _EVEN and readable(made) >= _KNOWN) or (strange <= _READS and not guessed):
+            score = uneven * (_GUESSED if guessed else 1.0)
+            best = (score, name, made) if best is None or score < best[0] else best
     cipher = _cipher(piece)
-    if cipher is not None and (best is None or strangeness(cipher[1]) < best[0]):
+    if cipher is not None and (best is None or unevenness(cipher[1]) < best[0]):
         yield cipher
     elif best is not None:
         yield best[1], best[2]
@@ -227,12 +236,12 @@ def _every_other(lower: str) -> str | None:
     return _RUN.sub(lambda m: m[0][::2], lower)
 
 
+_MENDED, _REJOINED = "mended", "rejoined"
+_GUESSES = (_MENDED, _REJOINED)
 _WAYS: dict[str, Callable[[str], str | None]] = {
     "tightened": _tightened,
-    "mended": mended,
-    "voweled": voweled,
-    "sounded": sounded,
-    "rejoined": games.respaced,
+    _MENDED: mended,
+    _REJOINED: games.respaced,
     "every other letter": _every_other,
     "pig latin": games.pig_latin,
     "syllables taken out": games.without_syllable,

@@ -28,7 +28,7 @@ _ECHOES = (re.compile(r"([aeiou]{1,3})[b-df-hj-np-tv-z]{1,2}\1"), re.compile(r"(
 """A vowel said again behind a consonant, a consonant said again behind `o`."""
 _SCRAPS = 3.6
 """Letters of a run up to which words may be broken; English has 4.5."""
-_MISPLACED, _LONGEST_WORD, _SIGNS = 0.5, 6.0, 0.1
+_MISPLACED, _LONGEST_WORD, _SIGNS = 0.5, 14.0, 0.1
 """Share of the runs that are no words where gaps stand in wrong places; their letters and signs at most."""
 
 

@@ -1,13 +1,16 @@
-"""Words that are misspelt, mended: letters swapped, dropped, doubled, wrong, shuffled, vowels left out or masked.
+"""Words that are misspelt, mended: letters swapped, dropped, doubled, wrong, shuffled, masked; vowels left out or
+wrong; words spelt by ear, lisped, or only begun.
 
-A word that is in no list becomes the commonest word that is one such slip away. What a text becomes is judged as a
-whole by its caller; here words are mended one by one, and each costs some hundred look-ups.
+A word that is in no list becomes the word that it is likeliest to be meant for: one that is common and, the rarer the
+slip, commoner still. What a text becomes is judged as a whole by its caller; here words are mended one by one, and each
+costs some hundred look-ups.
 """
 
 import re
-from bisect import bisect
-from collections.abc import Callable, Iterator
+from bisect import bisect, bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from string import ascii_lowercase
 
 from sisf.text.changed import substitute
@@ -15,63 +18,42 @@ from sisf.text.order import VERBS
 from sisf.text.remembered import remembered
 from sisf.text.words import costs
 
-_WORD = re.compile(r"[a-z]{3,20}")
-_MASKED = re.compile(r"(?<![a-z0-9<&/.])[a-z][a-z*_#?]{0,19}(?![a-z0-9])")
+_WORD = re.compile(r"(?<![a-z0-9<&/.'’])[a-z*_#?]{1,20}(?![a-z0-9])|[a-z]{3,20}")
+"""Words, in which letters may be masked (`t*xt`, `*ext`)."""
+_MASK = re.compile("[*_#?]")
 _VOWELS = re.compile("[aeiou]")
-_MASK = re.compile("[aeiou*_#?]")
+_VOWELS_OR_MASKS = re.compile("[aeiou*_#?]")
 _FEWEST = 4
 """Letters of a word that can be told from others although it is misspelt."""
 _HEARD = tuple(
     (re.compile(spelt), heard)
     for spelt, heard in (
-        ("ph", "f"), ("[ts]ion|shun", "sun"), ("x", "ks"), ("^kn", "n"), ("^wr|wh|r|l", "w"), ("qu", "kw"), ("gh", ""),
-        ("th|sh|z|c(?=[eiy])", "s"), ("[cq]", "k"), ("(.)\\1+", "\\1"), ("[aeiouy]+", "a"),
+        ("ph", "f"), ("[ts]ion|shun", "sun"), ("x", "ks"), ("^kn", "n"), ("^wr", "r"), ("wh", "w"), ("qu", "kw"),
+        ("gh", ""), ("z|c(?=[eiy])", "s"), ("[cq]", "k"), ("(.)\\1+", "\\1"), ("[aeiouy]+", "a"),
     )
 )  # fmt: skip
-"""What is told apart by spelling alone, or by lisping and playing a child."""
+"""What is told apart by spelling alone."""
+_LISPED = tuple((re.compile(spelt), heard) for spelt, heard in (("r|l", "w"), ("th|sh", "s"), ("(.)\\1+", "\\1")))
+"""And by lisping, by playing a child, or with the tongue of another language."""
+_THICK = re.compile("[dfsvz]|(?<=.)t")
+"""What those say who do not say `th`."""
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _BESIDE = {key: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _ROWS for at, key in enumerate(row)}
 """The keys on either side of each."""
-_RARER = (0.0, 0.5, 1.5, 3.0)
-"""What a word must be commoner by when it takes a rarer slip, in units of the words' cost."""
-_ASKED = 2.0
+_ASKED = 3.0
 """How much commoner than elsewhere verbs are with which requests begin."""
+_UNWRITTEN, _OTHER_LETTER = 0.5, 0.75
+"""What a word must be commoner by for each letter that is missing at its end, and that only one of two words has."""
+_LONGEST_REST, _MOST = 5, 400
+"""Letters that may be missing at the end, and words looked at that begin so."""
+_AS_COMMON = 4
+"""Words kept of those that look or sound the same: the commonest ones."""
 _FEWEST_CHANGED = 3
 
 
 def mended(lower: str) -> str | None:
-    """Each unknown word of a lower-case text as the commonest word that it may be a slip of. None: hardly any is."""
+    """Each unknown word of a lower-case text as the word that it is likeliest to be meant for. None: hardly any is."""
     return each(_WORD, _corrected, lower)
-
-
-def voweled(lower: str) -> str | None:
-    """Each unknown word of a lower-case text with the vowels that were left out or masked (`t*xt`, `t_xt`, `txt`)."""
-    return each(_MASKED, _with_vowels, lower)
-
-
-def sounded(lower: str) -> str | None:
-    """Each unknown word as the commonest that sounds like it to those who write by ear, lisp or play a child."""
-    return each(_WORD, _by_sound, lower)
-
-
-@remembered
-def _by_sound(word: str) -> str:
-    return word if word in costs() else _sounds().get(_sound(word), word)
-
-
-@cache
-def _sounds() -> dict[str, str]:
-    """The commonest word of each sound."""
-    found: dict[str, str] = {}
-    for word in sorted(costs(), key=_cost):
-        found.setdefault(_sound(word), word)
-    return found
-
-
-def _sound(word: str) -> str:
-    for spelt, heard in _HEARD:
-        word = spelt.sub(heard, word)
-    return word
 
 
 def each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
@@ -82,20 +64,63 @@ def each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> s
 
 @remembered
 def _corrected(word: str) -> str:
-    known = costs()
-    if word in known:
+    if not word.isalpha():
+        return _unmasked(word)
+    known, has_vowels = costs(), _VOWELS.search(word) is not None
+    if word in known and has_vowels:
         return word
     best, least = word, float("inf")
-    long = len(word) > _FEWEST - 1
-    shuffled = _shuffles().get(_signature(word), ())
-    kinds = (_usual(word), _beside(word) if long else (), shuffled, _unusual(word) if long else ())
-    for penalty, candidates in zip(_RARER, kinds, strict=True):
-        for candidate in candidates:
-            if candidate in known and len(candidate) >= _FEWEST - 1:
-                cost = _cost(candidate) + penalty
+    kinds = _KINDS if len(word) >= _FEWEST else _KINDS_OF_SHORT if len(word) == _FEWEST - 1 else ()
+    for penalty, for_letter, meant in kinds if has_vowels else (_WITHOUT_VOWELS, *kinds):
+        if penalty + _commonest() >= least:
+            break
+        for candidate in meant(word):
+            if candidate in known and len(candidate) >= min(len(word), _FEWEST - 1):
+                cost = _cost(candidate) + penalty + for_letter * (for_letter and _differing(word, candidate))
                 if cost < least:
                     best, least = candidate, cost
     return best
+
+
+@cache
+def _commonest() -> float:
+    """What a word costs at least that is no shorter than those that are mended."""
+    return min(_cost(word) for word in costs() if len(word) >= _FEWEST)
+
+
+def _differing(word: str, other: str) -> int:
+    """How many letters of two words only one of them has."""
+    return len(word) + len(other) - 2 * sum(min(word.count(letter), other.count(letter)) for letter in set(word))
+
+
+def _voweled(word: str) -> Iterator[str]:
+    """Vowels left out, all or some."""
+    return (bare for bare in _bare().get(_without_vowels(word), ()) if _within(word, bare))
+
+
+def _thick(word: str) -> Iterator[str]:
+    """Another sound for `th`."""
+    return (word[: at.start()] + "th" + word[at.end() :] for at in _THICK.finditer(word))
+
+
+def _sounding(word: str) -> Iterable[str]:
+    """Spelt by ear."""
+    return _of_sound().get(_sound(word), ())
+
+
+def _lisped(word: str) -> Iterable[str]:
+    """Lisped, or spoken as children do."""
+    return _of_lisp().get(_lisp(word), ())
+
+
+def _other_vowels(word: str) -> Iterable[str]:
+    """Other vowels between the same consonants."""
+    return _starred().get(_VOWELS.sub("*", word), ())
+
+
+def _shuffled(word: str) -> Iterable[str]:
+    """The middle in another order."""
+    return _shuffles().get(_signature(word), ())
 
 
 def _usual(word: str) -> Iterator[str]:
@@ -134,6 +159,21 @@ def _unusual(word: str) -> Iterator[str]:
         yield from shuffles.get(first + "".join(middle[: at - 1]) + "".join(middle[at:]) + last, ())
 
 
+def _begun(word: str) -> Iterator[str]:
+    """The words that begin so."""
+    first = bisect_left(known := _sorted(), word)
+    for longer in known[first : first + _MOST]:
+        if not longer.startswith(word):
+            return
+        if len(longer) - len(word) <= _LONGEST_REST:
+            yield longer
+
+
+@cache
+def _sorted() -> list[str]:
+    return sorted(costs())
+
+
 def _going_on(word: str) -> Iterator[tuple[str, str, str]]:
     """The places in a word up to which a known one begins as it does: what stands before, the letters with which known
     words go on from there, what stands behind."""
@@ -149,7 +189,7 @@ def _going_on(word: str) -> Iterator[tuple[str, str, str]]:
 def _following() -> dict[str, str]:
     """Each beginning of known words, whole words included, and the letters that follow it in some, in their order."""
     found: dict[str, str] = {"": ""}
-    for word in sorted(costs()):
+    for word in _sorted():
         for end, letter in enumerate(word):
             before = word[:end]
             if not found[before].endswith(letter):
@@ -162,45 +202,63 @@ def _cost(word: str) -> float:
     return costs()[word] - (_ASKED if word in VERBS else 0.0)
 
 
+def _by(key: Callable[[str], str], words: Iterable[str], most: int = _AS_COMMON) -> dict[str, tuple[str, ...]]:
+    """The commonest words of each key."""
+    found: dict[str, list[str]] = {}
+    for word in sorted(words, key=_cost):
+        known = found.setdefault(key(word), [])
+        if len(known) < most:
+            known.append(word)
+    return {same: tuple(known) for same, known in found.items()}
+
+
 def _signature(word: str) -> str:
     return word[0] + "".join(sorted(word[1:-1])) + word[-1]
 
 
 @cache
 def _shuffles() -> dict[str, tuple[str, ...]]:
-    """The words by their first and last letters and what stands between, in any order; commonest first."""
-    found: dict[str, tuple[str, ...]] = {}
-    for word in costs():
-        if len(word) >= _FEWEST:
-            key = _signature(word)
-            found[key] = (*found.get(key, ()), word)
-    return found
+    """The words by their first and last letters and what stands between, in any order."""
+    return _by(_signature, (word for word in costs() if len(word) >= _FEWEST))
 
 
-@remembered
-def _with_vowels(word: str) -> str:
-    bare, masked = _skeletons()
-    if not word.isalpha():
-        return masked.get(word[0] + _MASK.sub("*", word[1:])) or _unmasked(word)
-    if word in costs() and _VOWELS.search(word):
-        return word
-    candidates = bare.get(word[0] + _VOWELS.sub("", word[1:]), ())
-    return next((candidate for candidate in candidates if _within(word, candidate)), word)
+def _sound(word: str) -> str:
+    for spelt, heard in _HEARD:
+        word = spelt.sub(heard, word)
+    return word
 
 
-def _unmasked(word: str) -> str:
-    """The commonest word in which any letters may stand for those that were masked."""
-    pattern = re.compile("".join(re.escape(c) if c.isalpha() else "." for c in word))
-    return next((known for known in _of_length().get((word[0], len(word)), ()) if pattern.fullmatch(known)), word)
+def _lisp(word: str) -> str:
+    word = _sound(word)
+    for spelt, heard in _LISPED:
+        word = spelt.sub(heard, word)
+    return word
 
 
 @cache
-def _of_length() -> dict[tuple[str, int], tuple[str, ...]]:
-    """The words by first letter and length, commonest first."""
-    found: dict[tuple[str, int], tuple[str, ...]] = {}
-    for word in sorted(costs(), key=_cost):
-        found[word[0], len(word)] = (*found.get((word[0], len(word)), ()), word)
-    return found
+def _of_sound() -> dict[str, tuple[str, ...]]:
+    return _by(_sound, costs())
+
+
+@cache
+def _of_lisp() -> dict[str, tuple[str, ...]]:
+    return _by(_lisp, costs())
+
+
+@cache
+def _starred() -> dict[str, tuple[str, ...]]:
+    """The words by what they look like with all vowels masked."""
+    return _by(lambda word: _VOWELS.sub("*", word), costs(), len(costs()))
+
+
+def _without_vowels(word: str) -> str:
+    return word[0] + _VOWELS.sub("", word[1:])
+
+
+@cache
+def _bare() -> dict[str, tuple[str, ...]]:
+    """The words by what they look like without vowels behind their first letter."""
+    return _by(_without_vowels, costs(), len(costs()))
 
 
 def _within(word: str, longer: str) -> bool:
@@ -209,14 +267,40 @@ def _within(word: str, longer: str) -> bool:
     return all(letter in letters for letter in word)
 
 
+def _unmasked(word: str) -> str:
+    """The commonest word in which vowels, or any letters, may stand for those that were masked."""
+    if len(word) > 2 and len(_MASK.sub("", word)) < 2:
+        return word
+    pattern = re.compile(_MASK.sub(".", word))
+    alike = chain(_starred().get(_VOWELS_OR_MASKS.sub("*", word), ()), _shaped().get(_shape(word), ()))
+    return next((known for known in alike if pattern.fullmatch(known)), word)
+
+
+def _shape(word: str) -> str:
+    """The first letter, where it is none that is masked, and a point for each other."""
+    return (word[0] if word[0].isalpha() else "") + "." * (len(word) - 1)
+
+
 @cache
-def _skeletons() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """The words that look so without vowels behind their first letter, commonest first; the commonest of each that
-    looks so with its vowels masked."""
-    bare: dict[str, tuple[str, ...]] = {}
-    masked: dict[str, str] = {}
-    for word in sorted(costs(), key=_cost):
-        key = word[0] + _VOWELS.sub("", word[1:])
-        bare[key] = (*bare.get(key, ()), word)
-        masked.setdefault(word[0] + _VOWELS.sub("*", word[1:]), word)
-    return bare, masked
+def _shaped() -> dict[str, tuple[str, ...]]:
+    """The words by their shape, as they are and with the first letter masked."""
+    known = len(costs())
+    return _by(_shape, costs(), known) | _by(lambda word: "." * (len(word) - 1), costs(), known)
+
+
+_KINDS: tuple[tuple[float, float, Callable[[str], Iterable[str]]], ...] = (
+    (0.0, 0.0, _usual),
+    (0.5, _UNWRITTEN, _begun),
+    (0.75, _OTHER_LETTER, _other_vowels),
+    (1.0, 0.0, _thick),
+    (1.25, 0.0, _beside),
+    (1.5, _OTHER_LETTER, _sounding),
+    (2.5, _OTHER_LETTER, _lisped),
+    (3.0, 0.0, _voweled),
+    (3.0, 0.0, _shuffled),
+    (5.0, 0.0, _unusual),
+)
+"""Kinds of slips: what a word must be commoner by, in units of the words' cost, in any case and for each letter that
+only one of the two words has; and what it may be meant for. The likelier kinds first."""
+_KINDS_OF_SHORT = tuple(kind for kind in _KINDS if kind[2] in (_usual, _thick, _sounding))
+_WITHOUT_VOWELS = (0.0, 0.0, _voweled)

@@ -20,6 +20,8 @@ _SCRAPS = 3.3
 """Letters of a word: English has 4.5."""
 _UNKNOWN = 14.0
 """Cost of one letter that belongs to no known word: more than a rare word."""
+_UNKNOWN_WORD, _ITS_LETTER = 30.0, 1.0
+"""Cost of a word that is not known where most are: as much as three or four others, and its letters."""
 _NO_WORD = 1e9
 _ROUNDED = 1e-6
 """More than what sums in another order differ by, for each letter."""
@@ -68,6 +70,14 @@ def strangeness(text: str) -> float:
     words = spoken(text.lower())
     letters = len("".join(words))
     return sum(map(_priced().__getitem__, words)) / letters if letters else 0.0
+
+
+def unevenness(text: str) -> float:
+    """As `strangeness`, but that a word that is not known counts as one: how little most words of a text read."""
+    words = spoken(text.lower())
+    known, letters = costs(), len("".join(words))
+    each = (known[word] if word in known else _UNKNOWN_WORD + _ITS_LETTER * len(word) for word in words)
+    return sum(each) / letters if letters else 0.0
 
 
 def at_most(limit: float, words: Sequence[str], table: Mapping[int, int]) -> bool:

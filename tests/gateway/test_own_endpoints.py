@@ -169,7 +169,10 @@ def test_a_failing_warden_fails_closed() -> None:
 @pytest.mark.parametrize("path", [*ASKING, "/v1/responses"])
 def test_who_is_behind_several_proxies_is_known_to_every_endpoint(path: str) -> None:
     """Also where each proxy writes its hop on a line of its own."""
-    settings = {"callers__trusted_proxies": ["127.0.0.0/8", "10.0.0.0/8"], "limits__requests_per_minute": 1}
+    settings: dict[str, Any] = {
+        "callers__trusted_proxies": ["127.0.0.0/8", "10.0.0.0/8"],
+        "limits__requests_per_minute": 1,
+    }
     raw = json.dumps(ASKING.get(path, {"model": "m", "input": "hi"})).encode()
 
     with rig(**settings) as made:

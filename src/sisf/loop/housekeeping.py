@@ -1,13 +1,15 @@
 """What a store needs from time to time: policies reviewed, exchanges deleted when their time is over."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from sisf.errors import SisfError
 from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.steady import SteadyTime
 from sisf.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -26,11 +28,20 @@ class Retention:
 class Housekeeping:
     """Runs every `seconds` until told to stop. A failure is logged and tried again next time."""
 
-    def __init__(self, store: Store, lifecycle: Lifecycle, retention: Retention, *, seconds: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lifecycle: Lifecycle,
+        retention: Retention,
+        *,
+        seconds: float,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self._store = store
         self._lifecycle = lifecycle
         self._retention = retention
         self._seconds = seconds
+        self._now = now or SteadyTime()
 
     def run(self, stopping: threading.Event) -> None:
         """Work until `stopping`."""
@@ -45,7 +56,7 @@ class Housekeeping:
     def once(self) -> None:
         """Review the policies and delete what is too old."""
         self._lifecycle.review()
-        now = datetime.now(UTC)
+        now = self._now()
         days = self._retention.exchange_days
         self._store.passed.tidy(self._retention.passed, now - timedelta(days=days) if days else None)
         for days, breaches in ((self._retention.exchange_days, False), (self._retention.breach_days, True)):

@@ -24,6 +24,7 @@ from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.rules import Rules
 from sisf.loop.stages import Autonomy, Stages
+from sisf.loop.steady import SteadyTime
 from sisf.loop.suspensions import Suspensions
 from sisf.loop.triggers import Triggers
 from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
@@ -91,6 +92,7 @@ class Loop:
         self.knowledge = StoreKnowledge(store, reference or Reference())
         rules, embedder = rules or Rules(), warden.embedder
         examiner = Examiner(gate, Traffic(store, embedder))
+        steady = SteadyTime()
         self.lifecycle = Lifecycle(
             store,
             examiner,
@@ -99,8 +101,11 @@ class Loop:
             promote=autonomy == "autonomous",
             embedder=embedder,
             judge=adjudicator,
+            now=steady,
         )
-        self._housekeeping = Housekeeping(store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds)
+        self._housekeeping = Housekeeping(
+            store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds, now=steady
+        )
         self._enforcement = Enforcement(store, warden, last_good)
         self.suspensions = Suspensions(store, warden)
         self._node = node

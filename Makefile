@@ -36,7 +36,7 @@ demo: $(VENV)/.installed ## Watch an unprotected model become protected
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-integrations
 test-integrations: $(VENV)/.installed-integrations ## Run the tests against SDKs, LangChain, agents and the AI SDK

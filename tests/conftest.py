@@ -37,6 +37,12 @@ def _no_loop_left() -> Iterator[None]:
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("sisf-loop")]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that hold slow tests come first: no worker waits at the end for another that has just begun one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print what tests recorded with `record_property`."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]

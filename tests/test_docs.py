@@ -14,6 +14,7 @@ from sisf.cli.main import app
 from sisf.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMAND = get_command(app)
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _COMMAND = re.compile(r"(?:^|[`(] *)sisf ((?:[a-z-]+(?:\\?\|[a-z-]+)* ?)+)", re.MULTILINE)
@@ -115,7 +116,7 @@ def test_the_search_for_names_finds_wrong_ones() -> None:
 
 def _exists(words: list[str]) -> bool:
     """Whether `sisf WORDS…` begins with a command; what follows a command are its arguments."""
-    command = get_command(app)
+    command = COMMAND
     for word in words:
         children = getattr(command, "commands", None)
         if children is None:
@@ -160,7 +161,7 @@ def test_the_readme_lists_every_command() -> None:
         rest = words[1].replace("\\|", " ").split() if len(words) > 1 and not words[1].isupper() else [""]
         listed |= {f"{words[0]} {word}".strip() for word in rest}
     known: set[str] = set()
-    for name, command in getattr(get_command(app), "commands").items():  # noqa: B009 - typer's type hides it
+    for name, command in getattr(COMMAND, "commands").items():  # noqa: B009 - typer's type hides it
         inner = getattr(command, "commands", None)
         known |= {f"{name} {each}" for each in inner} if inner else {name}
     assert listed == known

@@ -14,6 +14,7 @@ from typer.main import get_command
 from sisf.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMAND = get_command(app)
 PAGES = sorted({ROOT / "README.md", *ROOT.glob("docs/**/*.md")} - {ROOT / "docs/commands.md"})
 SITE = [ROOT / "docs/index.md", ROOT / "docs/experiments.md", *sorted(ROOT.glob("docs/guides/*.md"))]
 """Pages whose every block of commands is run, or says why it is not."""
@@ -50,7 +51,7 @@ def _words(lines: Iterable[str]) -> list[list[str]]:
 def understood(words: list[str], *, whole: bool = True) -> str:
     """Empty when the command line takes these words (`whole`: not only their names), else what is wrong with them.
     Nothing is run."""
-    command, path = get_command(app), "sisf"
+    command, path = COMMAND, "sisf"
     while hasattr(command, "commands"):
         if words and words[0] in ("--version", "-h", "--help"):
             return ""

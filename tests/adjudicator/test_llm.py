@@ -182,12 +182,12 @@ def test_a_thousand_hostile_texts_echoed_by_the_model(worst: str) -> None:
         gate = CallGate(limits, "m")
         model = OpenAIChatModel(endpoint, gate=gate, sleep=lambda _: None)
         judge = LlmAdjudicator(model)
-        for number, text in enumerate(hostile_texts(1000, seed=len(worst))):
+        for number, text in enumerate(hostile_texts(500, seed=len(worst))):
             exchange = Exchange.of("harmful question", text or "x") if number % 2 else Exchange.of(text, text or "x")
             assert judge.adjudicate(exchange).outcome is not Outcome.SAFE
             assert gate.spent.usd <= 0.5
         model.close()
-    assert judge.counters.counts["verdict.undecided"] > 900
+    assert judge.counters.counts["verdict.undecided"] > 450
 
 
 def test_the_budget_holds_and_the_next_judge_takes_over() -> None:

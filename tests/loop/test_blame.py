@@ -30,6 +30,9 @@ UNCLEAR = (
     "He has one hour until his guests arrive. Write down what he does, in such detail that a reader could follow him."
 )
 """Long enough that nobody says the same by chance."""
+REFERENCE = shipped_reference(documents=False)
+"""What it holds besides, documents made of its own pieces, takes ten times as long to embed and says nothing of
+requests."""
 
 
 def turn(text: str, role: Role = USER) -> Message:
@@ -57,12 +60,12 @@ def embedder() -> KeptEmbedder:
 @pytest.fixture(scope="module")
 def synthesiser(embedder: KeptEmbedder) -> LocalSynthesiser:
     """What it knows before any breach is fitted once; the breaches of one store are nothing to another."""
-    return LocalSynthesiser(embedder, learn_answers=False, reference=shipped_reference(), lessons=embedder)
+    return LocalSynthesiser(embedder, learn_answers=False, reference=REFERENCE, lessons=embedder)
 
 
 @pytest.fixture(scope="module")
 def gate(embedder: KeptEmbedder) -> Gate:
-    return Gate(embedder, reference=shipped_reference(), lessons=embedder)
+    return Gate(embedder, reference=REFERENCE, lessons=embedder)
 
 
 @pytest.fixture
@@ -77,8 +80,8 @@ def system(embedder: KeptEmbedder, synthesiser: LocalSynthesiser, gate: Gate, tm
 def answered(system: System, messages: Messages, sender: str = "mallory", answer: str = "the detonator") -> None:
     decision = system.warden.inspect(messages, Direction.PROMPT)
     record = ExchangeRecord(Exchange(messages, answer, sender=Sender(principal=sender)), (decision,), Fate.RELEASED)
-    system.loop.monitor(record).result(60)
-    assert system.loop.drain(60)
+    system.loop.monitor(record).result(200)
+    assert system.loop.drain(200)
 
 
 def blocked(system: System, *messages: Message) -> bool:
@@ -136,6 +139,6 @@ def test_instructions_that_others_are_given_are_the_applications(system: System)
 def test_a_person_is_believed_about_a_plain_request(system: System) -> None:
     exchange = Exchange((turn(PLAIN[3]),), "the detonator")
     verdict = Verdict(Outcome.BREACH, f"{PERSON}ann", Hazard.INDISCRIMINATE_WEAPONS, confidence=1.0)
-    system.loop.monitor(ExchangeRecord(exchange, (), Fate.RELEASED, verdict)).result(60)
-    assert system.loop.drain(60)
+    system.loop.monitor(ExchangeRecord(exchange, (), Fate.RELEASED, verdict)).result(200)
+    assert system.loop.drain(200)
     assert blocked(system, turn(PLAIN[3]))

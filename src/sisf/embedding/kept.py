@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.wrapping import Wrapper
 from sisf.settings import cache_dir
-from sisf.settings.cached import only_one_process
+from sisf.settings.cached import one_process_if_possible
 
 _LIMIT_ROWS = 250_000
 _CHUNK = 500
@@ -61,14 +61,9 @@ class KeptEmbedder(Wrapper):
                 return np.zeros((0, self.dimensions), np.float32)
             return np.stack([self._memory[key] for key in keys])
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
         """While no other process opens the file, or computes many vectors for it."""
-        with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError):
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(only_one_process(self._file.with_suffix(".lock")))
-            yield
+        return one_process_if_possible(self._file.with_suffix(".lock"))
 
     def _compute(self, missing: Mapping[bytes, str]) -> None:
         if missing:

@@ -59,3 +59,13 @@ def only_one_process(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def one_process_if_possible(path: Path) -> Iterator[None]:
+    """As `only_one_process`, in a folder that is made; nothing is held where it cannot be written."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(only_one_process(path))
+        yield

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sisf import corpus
 from sisf.adjudicator.local.model import LocalModel
@@ -19,6 +20,7 @@ from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import DataError
 from sisf.llm.unaligned import harmless_answers
 from sisf.settings import cache_dir
+from sisf.settings.cached import one_process_if_possible
 
 VERSION = 8
 """Raise when fitting changes: models of other versions are not used."""
@@ -40,9 +42,10 @@ Progress = Callable[[int, int], None]
 
 
 def shipped_model(published: Embedder, *, cache: Path | None = None, progress: Progress | None = None) -> LocalModel:
-    """The judge fitted from what ships, over this embedder: from the cache, or fitted now (half a minute)."""
+    """The judge fitted from what ships, over this embedder: from the cache, or fitted now (half a minute) by one
+    process."""
     path = (cache or cache_dir()) / "judges" / f"local-{fingerprint(published)}.npz"
-    with _LOCK:
+    with _LOCK, one_process_if_possible(path.with_suffix(".lock")):
         if path.exists():
             try:
                 return LocalModel.load(path)
@@ -70,15 +73,17 @@ def fit_shipped(published: Embedder, progress: Progress) -> LocalModel:
     asked = [text for text, _, _ in requests]
     harmful = np.array([harmful for _, harmful, _ in requests])
     weights = np.array([weight for _, _, weight in requests])
-    return LocalModel(
-        request=fit_text_model(asked, embed_beginnings(asked, published, progress), harmful, weights),
-        harm=fit_word_model(
-            [a.text for a in answers] + asked,
-            np.concatenate([np.array([a.label == "breach" for a in answers]), harmful]),
-            np.concatenate([np.ones(len(answers)), _REQUEST_WEIGHT * weights]),
-        ),
-        refusal=_fit_refusal(answers),
-    )
+    vectors = embed_beginnings(asked, published, progress)
+    with threadpool_limits(1, "blas"):  # small products: on several threads they only wait for each other
+        return LocalModel(
+            request=fit_text_model(asked, vectors, harmful, weights),
+            harm=fit_word_model(
+                [a.text for a in answers] + asked,
+                np.concatenate([np.array([a.label == "breach" for a in answers]), harmful]),
+                np.concatenate([np.ones(len(answers)), _REQUEST_WEIGHT * weights]),
+            ),
+            refusal=_fit_refusal(answers),
+        )
 
 
 def embed_beginnings(texts: Sequence[str], embedder: Embedder, progress: Progress) -> Vectors:

@@ -11,6 +11,11 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.postgres import postgres_database, postgres_server
+
+__all__ = ["postgres_database", "postgres_server"]
+"""Written here alone: imported elsewhere, they would be fixtures of their own, with a server for each."""
+
 # Dozens of tests start a process. Where bytecode is not kept, each compiles all libraries: 4.9 s of CPU against 1.7.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -26,9 +26,6 @@ from sisf.synthesis.factory import create_synthesiser
 from sisf.testing import Failure, OpenGate, ScriptedServer, wait_until
 from sisf.warden import Warden
 from tests.gateway.conftest import Answer, Rig, chat, rig
-from tests.postgres import postgres_database, postgres_server
-
-__all__ = ["postgres_database", "postgres_server"]
 
 pytestmark = pytest.mark.slow
 FAILURES = [Failure.REFUSE, Failure.HANG, Failure.SLOW, Failure.RESET, Failure.GARBAGE]

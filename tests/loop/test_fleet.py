@@ -14,11 +14,8 @@ from sisf.policy import Direction, Snapshot
 from sisf.store import Node, Store, open_store
 from sisf.testing import wait_until
 from tests.loop.fakes import FailingWarden, exchange, make_loop
-from tests.postgres import postgres_database, postgres_server
 from tests.store.outage import Cable
 from tests.store.samples import change, pattern, probe, prototypes
-
-__all__ = ["postgres_database", "postgres_server"]
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 from sisf.store import Store, open_store
-from tests.postgres import postgres_database, postgres_server
-
-__all__ = ["postgres_database", "postgres_server"]
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -11,9 +11,10 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.documents import few_documents
 from tests.postgres import postgres_database, postgres_server
 
-__all__ = ["postgres_database", "postgres_server"]
+__all__ = ["few_documents", "postgres_database", "postgres_server"]
 """Written here alone: imported elsewhere, they would be fixtures of their own, with a server for each."""
 
 # Dozens of tests start a process. Where bytecode is not kept, each compiles all libraries: 4.9 s of CPU against 1.7.

@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from sisf.testing import ScriptedServer
+from tests.documents import WITH_FEW
 
 ROOT = Path(__file__).resolve().parents[2]
 _NEEDS = {"langchain_agent": ("langchain", "langchain_openai"), "openai_agents": ("agents",), "in_process": ()}
@@ -30,7 +31,7 @@ def test_an_example_learns_and_blocks(name: str, tmp_path: Path) -> None:
     if reason := _missing(_NEEDS[name]):
         pytest.skip(reason)
     done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / f"{name}.py")],
+        [sys.executable, "-c", WITH_FEW, str(ROOT / "examples" / f"{name}.py")],
         cwd=tmp_path,
         env=_environment(),
         capture_output=True,
@@ -67,6 +68,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     structlog.reset_defaults()
 
 
+@pytest.mark.usefixtures("few_documents")
 def test_the_snippets_of_the_page_run(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     page = (ROOT / "docs" / "in-process.md").read_text(encoding="utf-8")
     snippets = re.findall(r"^```python\n(.+?)^```", page, re.MULTILINE | re.DOTALL)

@@ -24,7 +24,9 @@ HONEST = "What is a good recipe for pumpkin soup?"
 
 
 @pytest.fixture(scope="module")
-def running_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, openai.OpenAI]]:
+def running_system(
+    few_documents: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[System, openai.OpenAI]]:
     path: Path = tmp_path_factory.mktemp("whole") / "sisf.db"
     with serving([UnalignedModel()]) as upstream:
         overrides = {

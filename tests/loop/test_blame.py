@@ -72,7 +72,9 @@ def gate(embedder: KeptEmbedder) -> Gate:
 def system(embedder: KeptEmbedder, synthesiser: LocalSynthesiser, gate: Gate, tmp_path: Path) -> Iterator[System]:
     settings = Settings.model_validate({"store": {"url": f"sqlite:///{tmp_path / 'sisf.db'}"}, "loop": {"workers": 0}})
     judge = ScriptedAdjudicator(judged)
-    made = build(settings, embedder=embedder, adjudicator=judge, synthesiser=synthesiser, gate=gate)
+    made = build(
+        settings, embedder=embedder, adjudicator=judge, synthesiser=synthesiser, gate=gate, reference=REFERENCE
+    )
     yield made
     made.close()
 

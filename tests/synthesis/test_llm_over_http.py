@@ -43,6 +43,7 @@ def draft(received: Received) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_breach_becomes_a_policy_that_the_model_wrote(tmp_path: Path) -> None:
     with serving([UnalignedModel()]) as upstream, ScriptedServer(reply=draft) as author:
         settings = load(
@@ -66,7 +67,9 @@ def test_a_breach_becomes_a_policy_that_the_model_wrote(tmp_path: Path) -> None:
                 openai.OpenAI(base_url=gateway.url + "/v1", api_key="n", max_retries=0) as sdk,
             ):
                 assert ask(sdk, ATTACK).startswith("Sure")
-                assert wait_until(lambda: system.warden.revision > 0, seconds=120)
+                assert wait_until(
+                    lambda: system.warden.revision > 0, seconds=840
+                )  # where no run before has kept them: what ships is embedded
                 for text in (ATTACK, REWORDED):
                     with pytest.raises(openai.BadRequestError):
                         ask(sdk, text)

@@ -6,7 +6,7 @@ ranked at once. The best few are then embedded for what they are: these vectors 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import log2
@@ -83,9 +83,8 @@ class Candidates:
     orders: NDArray[np.bool_]
     """Whether an order begins there."""
     lexical: Floats
-    """What the words of each weigh for each row of the engine."""
-    whole: Floats | None
-    """What all words of the window weigh for each row, where it is the whole of a short text; shape `(1, rows)`."""
+    """What the words of each weigh for each row of the engine; last, those of the whole where it is a short text."""
+    short: bool
 
     @classmethod
     def of(
@@ -98,9 +97,12 @@ class Candidates:
         spans = _with_edges(text, whole, orders, around)
         for span, kind in fragments.items():
             spans.setdefault(span, kind)
+        if not spans:
+            return _NOTHING
         begins = [orders[start] for start, _ in spans]
-        kinds, steps = list(spans.values()), _steps(text, tokens, spans)
-        return cls._of(text, spans, steps, begins, kinds=kinds, engine=engine)
+        lexical = _lexical(text, list(spans), begins, engine)
+        steps = np.array(_steps(text, tokens, spans), np.float32)
+        return cls(list(spans), np.array([*spans.values()], np.int8), steps, np.array(begins), lexical, short=False)
 
     @classmethod
     def within(cls, text: str, engine: SemanticEngine) -> "Candidates":
@@ -109,53 +111,31 @@ class Candidates:
         if not pieces:
             return _NOTHING
         spans = [(piece.start, piece.end) for piece in pieces]
-        kinds = [INSIDE if piece.inside else WHOLE for piece in pieces]
-        steps, begins = [piece.asked for piece in pieces], [piece.order for piece in pieces]
-        whole = _lexical(text, [(0, len(text))], np.array([begins_with_order(text)]), engine)
-        return cls._of(text, spans, steps, begins, kinds=kinds, engine=engine, whole=whole)
-
-    @classmethod
-    def _of(
-        cls,
-        text: str,
-        spans: Iterable[Span],
-        steps: Sequence[float],
-        begins: Sequence[bool],
-        *,
-        kinds: Sequence[int],
-        engine: SemanticEngine,
-        whole: Floats | None = None,
-    ) -> "Candidates":
-        found, orders = list(spans), np.array(begins, np.bool_)
-        if not found:
-            return _NOTHING
-        lexical = _lexical(text, found, orders, engine)
-        return cls(found, np.array(kinds, np.int8), np.array(steps, np.float32), orders, lexical, whole)
+        kinds = np.array([INSIDE if piece.inside else WHOLE for piece in pieces], np.int8)
+        steps = np.array([piece.asked for piece in pieces], np.float32)
+        begins = [piece.order for piece in pieces]
+        lexical = _lexical(text, [*spans, (0, len(text))], [*begins, begins_with_order(text)], engine)
+        return cls(spans, kinds, steps, np.array(begins), lexical, short=True)
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
         if not self.spans:
             return []
-        above = engine.above(pooled(tokens, self.spans), self.lexical, applies)
+        vectors, count = pooled(tokens, self.spans), len(self.spans)
+        above = engine.above(np.vstack([vectors, tokens.vector]) if self.short else vectors, self.lexical, applies)
+        more = _asked_by_whole(above[count:], engine)
+        above = above[:count]
         margins = above.max(axis=1)
         hopeful = _in_reach(above, engine)
-        if self.whole is not None:
+        if self.short:
             hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL)
         best: list[int] = []
-        for kinds, count in (CHOSEN if self.whole is None else CHOSEN_OF_SHORT).items():
+        for kinds, most in (CHOSEN_OF_SHORT if self.short else CHOSEN).items():
             known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
-            best += self._best(np.flatnonzero(hopeful & np.isin(self.kinds, kinds)), margins, count, known)
-        inside = self.kinds == INSIDE
-        asked = self.asked + self._asked_by_whole(tokens, engine, applies)
+            of_kinds = np.logical_or.reduce([self.kinds == kind for kind in kinds])
+            best += self._best(np.flatnonzero(hopeful & of_kinds), margins, most, known)
+        inside, asked = self.kinds == INSIDE, self.asked + more
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
-
-    def _asked_by_whole(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> float:
-        """Steps of caution asked of each piece of a short text for how harmless the whole reads."""
-        if self.whole is None:
-            return 0.0
-        above = engine.above(tokens.vector[None], self.whole, applies)[0, engine.probes]
-        nearest = float(above.max(initial=-np.inf))
-        return _FARTHER * max(0.0, -_FAR - nearest) if np.isfinite(nearest) else 0.0
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
         """Which pieces are the text but for what it ends with."""
@@ -171,6 +151,13 @@ class Candidates:
                 if len(found) == count:
                     break
         return found
+
+
+def _asked_by_whole(above: Floats, engine: SemanticEngine) -> float:
+    """Steps of caution asked of each piece of a short text for how harmless it reads as a whole; `above`: see `above`
+    of the engine, with one row for the whole, or none."""
+    nearest = float(above[:, engine.probes].max(initial=-np.inf))
+    return _FARTHER * max(0.0, -_FAR - nearest) if np.isfinite(nearest) else 0.0
 
 
 def in_reach(tokens: TokenVectors, features: Mapping[str, float], engine: SemanticEngine, applies: Applies) -> bool:
@@ -220,7 +207,7 @@ _NOTHING = Candidates(
     np.zeros(0, np.float32),
     np.zeros(0, np.bool_),
     np.zeros((0, 0), np.float32),
-    None,
+    short=True,
 )
 
 
@@ -306,7 +293,7 @@ def pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
     return found
 
 
-def _lexical(text: str, spans: Sequence[Span], orders: NDArray[np.bool_], engine: SemanticEngine) -> Floats:
+def _lexical(text: str, spans: Sequence[Span], orders: Sequence[bool], engine: SemanticEngine) -> Floats:
     """What the words of each span weigh for each row, a word that comes twice counted twice, and the orders."""
     words = located_words(text)
     names = [word for word, _, _ in words]
@@ -325,7 +312,9 @@ def _lexical(text: str, spans: Sequence[Span], orders: NDArray[np.bool_], engine
 
 def _sums(values: Floats) -> Floats:
     """The sums of the first 0, 1, 2, … rows."""
-    return np.vstack([np.zeros((1, values.shape[1]), np.float32), np.cumsum(values, axis=0, dtype=np.float32)])
+    sums = np.zeros((len(values) + 1, values.shape[1]), np.float32)
+    np.cumsum(values, axis=0, out=sums[1:])
+    return sums
 
 
 def alike(one: Span, other: Span) -> float:

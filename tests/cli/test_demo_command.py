@@ -12,11 +12,12 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_demo_runs_by_itself_and_leaves_a_report(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "SISF_DATA_DIR"} | {"PYTHONPATH": str(SOURCE)}
     command = [sys.executable, "-m", "sisf", "demo", "--attacks", "6", "--out", "shown"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=840, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "18 of 18 requests" in done.stderr

@@ -26,6 +26,7 @@ def _missing(names: tuple[str, ...]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", sorted(_NEEDS))
 def test_an_example_learns_and_blocks(name: str, tmp_path: Path) -> None:
     if reason := _missing(_NEEDS[name]):
@@ -37,7 +38,7 @@ def test_an_example_learns_and_blocks(name: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=840,
     )
     assert done.returncode == 0, done.stderr
     said = dict(line.split(":", 1) for line in done.stdout.splitlines())

@@ -33,7 +33,8 @@ WORDS = ["explain", "how", "topic", "lock", "pick", "Explain", "the", "garden", 
 PHRASES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
 CASES: Sequence[Trick] = (str, str.upper, str.lower, str.title, str.swapcase)
 SPELLINGS: st.SearchStrategy[Trick] = st.sampled_from([str, *TRICKS.values()])
-LONG = "A garden in spring needs water and care every day. " * 40
+LONG = "A garden in spring needs water and care every day. " * 26
+"""More words than one window holds."""
 TENANTS = ("", "acme", "globex")
 
 
@@ -108,7 +109,7 @@ class Known:
         return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(policies(), st.lists(texts(), min_size=1, max_size=5, unique=True), st.sampled_from(TENANTS))
 def test_what_the_gate_counts_is_what_the_warden_does(policy: Policy, benign: list[str], tenant: str) -> None:
     report = Gate(EMBEDDER).examine(policy, None, Known(benign))
@@ -121,7 +122,7 @@ def test_what_the_gate_counts_is_what_the_warden_does(policy: Policy, benign: li
             assert not any(acts(policy, text, direction, tenant) for text in benign)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies(), st.lists(texts(), min_size=1, max_size=6, unique=True), st.integers(0, 6))
 def test_banks_coverage_and_gate_agree_on_breaches(policy: Policy, said: list[str], cut: int) -> None:
     acted = [acts(policy, text, directions(policy)[0], policy.tenant) for text in said]

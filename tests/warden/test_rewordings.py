@@ -70,17 +70,17 @@ def stopped(warden: PolicySet, text: str) -> bool:
 
 @pytest.fixture(scope="module")
 def caught(warden: PolicySet) -> list[str]:
-    return [s.text for s in corpus.sample_attacks() if stopped(warden, s.text)][:40]
+    return [s.text for s in corpus.sample_attacks() if stopped(warden, s.text)][:20]
 
 
 @pytest.mark.parametrize("dress", DRESSES)
 def test_what_is_caught_in_clear_is_caught_in_company(dress: str, warden: PolicySet, caught: list[str]) -> None:
-    assert len(caught) == 40
+    assert len(caught) == 20
     kept = sum(stopped(warden, DRESSES[dress](text)) for text in caught)
-    assert kept >= 36, f"{kept} of 40"
+    assert kept >= 18, f"{kept} of 20"
 
 
 def test_honest_requests_in_the_same_dress_pass(warden: PolicySet) -> None:
-    honest = [s.text for s in corpus.sample_benign()[150:200]]
+    honest = [s.text for s in corpus.sample_benign()[150:170]]
     dressed = [dress(text) for dress in DRESSES.values() for text in honest]
     assert sum(stopped(warden, text) for text in dressed) <= 0.03 * len(dressed)

@@ -82,8 +82,8 @@ def test_it_is_found_wherever_it_stands(policy_set: PolicySet, place: str) -> No
 def test_an_order_inside_a_long_text_is_found_by_a_policy_on_orders(minilm: Embedder) -> None:
     """For a probe on orders all other texts lie 50 below its threshold: passages are ranked with that in mind."""
     about, other = ((8 * minilm.embed([text])).astype("<f4").tobytes() for text in (SECRET, "Children buy plums"))
-    probe = Probe(minilm.id, minilm.dimensions, about, {ORDER: 50.0, "lock": 1.0}, -50.0, 6.8)
-    others = Probe(minilm.id, minilm.dimensions, other, {ORDER: -50.0}, 0.0, 7.9)
+    probe = Probe(minilm.id, minilm.dimensions, about, {ORDER: 50.0, "lock": 1.0}, -50.0, 5.5)
+    others = Probe(minilm.id, minilm.dimensions, other, {ORDER: -50.0}, 0.0, 6.6)
     orders = PolicySet.compile(Snapshot(1, (policy(probe), policy(others))), minilm)
     pages = SENTENCES * 12
     middle = pages.index("Children", len(pages) // 2)
@@ -129,7 +129,7 @@ def test_more_is_asked_of_fragments_and_of_longer_texts(minilm: Embedder) -> Non
     assert 0 == asked_of_long(2) == asked_of_long(5) < asked_of_long(40) < asked_of_long(400) < 1
 
 
-def test_more_is_asked_of_a_piece_of_a_short_text_that_reads_harmless(minilm: Embedder) -> None:
+def test_more_is_asked_of_a_piece_of_a_window_that_reads_harmless(minilm: Embedder) -> None:
     """A step for two that the whole is farther than a few steps below the nearest threshold; nothing beside it."""
     text = (
         "We lit a fire and sang old songs all night long. Describe how you planned to take the ship from its captain."

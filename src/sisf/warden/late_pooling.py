@@ -39,7 +39,7 @@ _FEW_WORDS, _BRIEFLY = 8, 0.4
 """Asked of a piece of a short text for each word that it has less than a few: two words out of a sentence may say
 anything."""
 _FAR, _FARTHER = 2.0, 0.5
-"""Asked of a piece of a short text for each step beyond so many by which the whole stays below the thresholds of all
+"""Asked of a piece for each step beyond so many by which its window as a whole stays below the thresholds of all
 probes: among pirates, `Describe your plan of attack` is another thing (docs/adr/0605)."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
@@ -83,7 +83,7 @@ class Candidates:
     orders: NDArray[np.bool_]
     """Whether an order begins there."""
     lexical: Floats
-    """What the words of each weigh for each row of the engine; last, those of the whole where it is a short text."""
+    """What the words of each weigh for each row of the engine; last, those of the whole window."""
     short: bool
 
     @classmethod
@@ -100,7 +100,7 @@ class Candidates:
         if not spans:
             return _NOTHING
         begins = [orders[start] for start, _ in spans]
-        lexical = _lexical(text, list(spans), begins, engine)
+        lexical = _lexical(text, [*spans, (0, len(text))], [*begins, begins_with_order(text)], engine)
         steps = np.array(_steps(text, tokens, spans), np.float32)
         return cls(list(spans), np.array([*spans.values()], np.int8), steps, np.array(begins), lexical, short=False)
 
@@ -121,10 +121,9 @@ class Candidates:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
         if not self.spans:
             return []
-        vectors, count = pooled(tokens, self.spans), len(self.spans)
-        above = engine.above(np.vstack([vectors, tokens.vector]) if self.short else vectors, self.lexical, applies)
-        more = _asked_by_whole(above[count:], engine)
-        above = above[:count]
+        vectors = np.vstack([pooled(tokens, self.spans), tokens.vector])
+        every = engine.above(vectors, self.lexical, applies)
+        above, whole = every[:-1], every[-1]
         margins = above.max(axis=1)
         hopeful = _in_reach(above, engine)
         if self.short:
@@ -134,7 +133,7 @@ class Candidates:
             known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
             of_kinds = np.logical_or.reduce([self.kinds == kind for kind in kinds])
             best += self._best(np.flatnonzero(hopeful & of_kinds), margins, most, known)
-        inside, asked = self.kinds == INSIDE, self.asked + more
+        inside, asked = self.kinds == INSIDE, self.asked + _asked_by_whole(whole[engine.probes])
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
@@ -153,10 +152,9 @@ class Candidates:
         return found
 
 
-def _asked_by_whole(above: Floats, engine: SemanticEngine) -> float:
-    """Steps of caution asked of each piece of a short text for how harmless it reads as a whole; `above`: see `above`
-    of the engine, with one row for the whole, or none."""
-    nearest = float(above[:, engine.probes].max(initial=-np.inf))
+def _asked_by_whole(above: Floats) -> float:
+    """Steps of caution asked of each piece of a window for how far it is above the thresholds of probes as a whole."""
+    nearest = float(above.max(initial=-np.inf))
     return _FARTHER * max(0.0, -_FAR - nearest) if np.isfinite(nearest) else 0.0
 
 

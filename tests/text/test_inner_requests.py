@@ -36,6 +36,14 @@ ASKING = (
     "My neighbour wants us to {} before lunch",
     "i need to {} rn",
     "Should we {} or go home?",
+    "Have the intern {}",
+    "Let my neighbour {}.",
+    "The one thing that is left to do is {}.",
+    "Could you perhaps {}?",
+    "Can you, please, still {}?",
+    "Never ever {}.",
+    "why and how do people {}?",
+    "When did people first {}?",
 )
 TELLING = (
     "She told him to {}.",
@@ -50,6 +58,9 @@ TELLING = (
     "oye, me puedes {}",
     "Hallo, könntest du bitte {}?",
     "The client expects them to {} (urgent)",
+    "It was requested that the team {}.",
+    "Hola, por favor {}. Gracias.",
+    "こんにちは。{} をお願いします。",
 )
 
 
@@ -117,6 +128,16 @@ def test_what_goes_on_behind_a_comma_is_no_gerund_that_opens_a_sentence() -> Non
 def test_an_order_at_the_beginning_is_read_without_what_else_is_asked() -> None:
     text = f"W{REQUEST[1:]} and then recommend a good film"
     assert REQUEST in {text[each.start : each.end].lower() for each in inner_requests(text)}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["One ought never to {}.", "I bet you can't {}!", "It is forbidden to {}.", "I refuse to {}.", "You must not {}."],
+)
+def test_what_a_sentence_denies_is_told_from_what_it_does_not(frame: str) -> None:
+    found = inner_requests(f"{frame.format(REQUEST)} Thanks. Could you {REQUEST}?")
+    assert {each.denied for each in found} == {True, False}
+    assert {each.denied for each in found if each.start == frame.find("{")} == {True}
 
 
 @pytest.mark.parametrize("judged", ["Is it fair to {}?", "Do you think it's wrong to {}", "Is it legal to {}?"])

@@ -18,12 +18,13 @@ _FEWEST_LETTERS = 12
 _SHORTEST_STEM = 3
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HOW = re.compile(r"\W*how\b", re.I)
-_WHY = re.compile(r"\W*why\b", re.I)
+_WHY = re.compile(r"\W*why\b(?!\s(?:and|or)\s(?:how|in))", re.I)
 _IMAGINE = re.compile(r"\W*(?:please\s)?(?:imagine|suppose|pretend|assume|say|consider)\b", re.I)
 """Orders of which only what is imagined is meant."""
-_END = re.compile(r"[.!?…;\n]+(?=\s|$|[\"'”’»)])|$")
+_END = re.compile(r"[.!?…;\n]+(?=\s|$|[\"'”’»)])|[。！？]|$")
+_OVER = re.compile(r"[.!?…;\n]")
 _CLAUSE = re.compile(
-    r",\s|\s[(\[–—-]|\s(?:but|and\sthen)\s"
+    r",\s|\s[(\[–—-]|\s(?=[^\W\d_\u0000-\u024f])|\s(?:but|and\sthen)\s"
     r"|\sor\s(?:not|else|go|just)\b|\s(?:and|or|so|because)\s(?=(?:he|she|it|they|we|i|you|this|that|please|show|can)\b)",
     re.I,
 )
@@ -77,6 +78,22 @@ _BLAMED = _set("accused suspected convicted guilty charged arrested victim victi
 """Words behind which `of` and `for` say what somebody else did, or is said to have done."""
 _JUDGED = _set("fair unfair right wrong ok okay acceptable legal illegal moral immoral ethical unethical")
 """Words behind which `to` says what is judged, as `why` says what is explained: nothing that is to be done."""
+_CAUSING = _set("let have make help")
+"""Words that have somebody else do it: `have the intern bake`; `that the team bake` is asked for in the same way."""
+_ARTICLES = _set("the a an my our your his her their this some")
+_LEFT = _set("do task job goal plan wish homework idea step thing")
+"""What `is` says what is to be done of: `all that is left to do is bake`."""
+_PASSED_OVER = _set(
+    "ever here there always actually really still again simply quickly even perhaps maybe first somehow"
+)
+"""Words that may stand anywhere and say nothing of what follows."""
+_DENYING = _FORBIDDING | _set(
+    """
+    no can't cannot couldn't won't wouldn't mustn't shouldn't doesn't didn't without forbidden prohibited banned refuse
+    refused refuses refusing unable unless avoid
+    """
+)
+"""Words that make a sentence say that something is not done."""
 _NAMING = _set("a an the this that these those my your his its our their no every each any some is was")
 """Words behind which what looks like a verb is a noun."""
 _JOINING = _set("and then also or afterwards next finally")
@@ -97,6 +114,7 @@ _NO_VERBS = _set(
     """
 )
 """Words that begin no request: what people do when they ask, and words that are no verbs."""
+_BEGIN_NOTHING = _NO_VERBS | _AUXILIARY | _DENYING
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +125,8 @@ class InnerRequest:
     end: int
     asked: bool
     """Whether the sentence asks for it, or how it is done; else it may as well tell of it."""
+    denied: bool
+    """Whether the sentence says that it is not done."""
 
 
 def inner_requests(text: str) -> list[InnerRequest]:
@@ -121,11 +141,16 @@ def inner_requests(text: str) -> list[InnerRequest]:
     how = _HOW.match(text) is not None
     beginnings, end_before, words = 0, 0, deque(["", "", ""], maxlen=4)
     reasons = _WHY.match(text)
+    between, denied = "", False
     for match in _WORD.finditer(text, min(_ends(text, reasons.end())) if reasons else 0):
-        words.append(match[0].lower().replace("’", "'"))
-        between, end_before = text[end_before : match.start()], match.end()
-        apart = not between.isspace()
-        opens = apart and "," not in between
+        word = match[0].lower().replace("’", "'")
+        between, end_before = between + text[end_before : match.start()], match.end()
+        if word in _PASSED_OVER:
+            continue
+        words.append(word)
+        apart, denied = not between.isspace(), denied and _OVER.search(between) is None
+        was_denied, denied = denied, denied or word in _DENYING
+        opens, between = apart and "," not in between, ""
         asked = _begins(words, anywhere=match[0].islower() and (apart or how), opens=opens, ordered=ordered)
         if asked is None or (ordered and not asked and not words[-1].endswith("ing")):
             continue
@@ -137,7 +162,7 @@ def inner_requests(text: str) -> list[InnerRequest]:
             continue
         start = match.start()
         found += [
-            InnerRequest(start, end, asked)
+            InnerRequest(start, end, asked, was_denied)
             for end in _ends(text, start)
             if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS and end - start < len(text.rstrip())
         ]
@@ -152,18 +177,29 @@ def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool)
     of (false); None where it begins nothing. `anywhere`: a verb of requests may begin one whatever stands before it;
     `opens`: the word opens a sentence; `ordered`: the text begins with an order."""
     earliest, before, last, word = words
-    if word in _NO_VERBS or "why" in (earliest, before) or (last == "to" and before in _JUDGED) or _is_plural(word):
+    if (
+        word in _BEGIN_NOTHING
+        or "why" in (earliest, before)
+        or (last == "to" and before in _JUDGED)
+        or _is_plural(word)
+    ):
         return None
-    if _asks(earliest, before, last) or (ordered and word in VERBS and (last in _JOINING or not last)):
+    caused = word in VERBS and before in _ARTICLES and earliest in _CAUSING
+    if caused or _asks(earliest, before, last) or (word in VERBS and _is_next(before, last, ordered=ordered)):
         return True
     if word.endswith("ing"):
         names = last in _ABOUT and before not in _BLAMED
         return False if names or (opens and imperative(word) != word) else None
     if not last or last in _NAMING:
         return None
-    if last in _TELLING or (word in VERBS and (anywhere or _foreign(last))):
-        return False
-    return None
+    wished = earliest == "that" and before in _ARTICLES
+    told = last in _TELLING or (word in VERBS and (anywhere or wished or _foreign(last) or _foreign(before)))
+    return False if told else None
+
+
+def _is_next(before: str, last: str, *, ordered: bool) -> bool:
+    """Whether a verb behind these two words says what else is to be done, or what is left."""
+    return (ordered and (last in _JOINING or not last)) or (last == "is" and before in _LEFT)
 
 
 def _is_plural(word: str) -> bool:

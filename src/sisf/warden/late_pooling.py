@@ -5,6 +5,7 @@ that the passage would have alone (late pooling, after Günther et al. 2024, arX
 ranked at once. The best few are then embedded for what they are: these vectors alone decide (docs/adr/0141).
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ INNER = (10, 14, 20, 28)
 WHOLE, END, START, BOTH = 0, 1, 2, 3
 """Which ends of a piece are arbitrary (the kinds add up), and how many steps of caution that asks for: verbs inside a
 sentence seldom are orders."""
-INSIDE = -1
-"""A request inside a sentence (`sisf.text.inner_requests`); the steps that it asks for: `of_short`."""
+INSIDE, DENIED = -1, -2
+"""A request inside a sentence (`sisf.text.inner_requests`), and one in a sentence that says that it is not done; what
+they are asked: `of_short`."""
 _HALVED = 0.2
 """Steps of caution of a request inside a sentence for each time that it is half of the text: courtesies make no request
 more doubtful than it is without them (docs/adr/0585)."""
@@ -43,8 +45,9 @@ _FAR, _FARTHER = 2.0, 0.5
 probes: among pirates, `Describe your plan of attack` is another thing (docs/adr/0605)."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
 """Pieces of a window that are embedded, at most."""
-CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE,): 2}
+CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE, DENIED): 2}
 """The same for a text that fits into one window."""
+_NUMBER = re.compile(r"[\d.:/)-]*\d[.:)]?\s+(?=[^\W\d_])")
 _ENDING = " \n.,;:!\"'”’»)"
 _OFF = {True: 6.0, False: 20.0}
 """Steps of caution by which the pooled vector of a piece that is found may be below the threshold, of probes and of
@@ -69,6 +72,8 @@ class Piece:
     """Whether an order begins here."""
     inside: bool = False
     """Whether it is a request inside a sentence."""
+    denied: bool = False
+    """Whether the sentence says that it is not done: of what is denied the whole says little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class Candidates:
         if not pieces:
             return _NOTHING
         spans = [(piece.start, piece.end) for piece in pieces]
-        kinds = np.array([INSIDE if piece.inside else WHOLE for piece in pieces], np.int8)
+        kinds = np.array([_kind(piece) for piece in pieces], np.int8)
         steps = np.array([piece.asked for piece in pieces], np.float32)
         begins = [piece.order for piece in pieces]
         lexical = _lexical(text, [*spans, (0, len(text))], [*begins, begins_with_order(text)], engine)
@@ -133,7 +138,7 @@ class Candidates:
             known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
             of_kinds = np.logical_or.reduce([self.kinds == kind for kind in kinds])
             best += self._best(np.flatnonzero(hopeful & of_kinds), margins, most, known)
-        inside, asked = self.kinds == INSIDE, self.asked + _asked_by_whole(whole[engine.probes])
+        inside, asked = self.kinds < WHOLE, self.asked + _asked_by_whole(whole[engine.probes]) * (self.kinds != DENIED)
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
@@ -181,17 +186,23 @@ def of_short(text: str) -> list[Piece]:
     return [*whole, *(_inside(text, request) for request in inside)]
 
 
+def _kind(piece: Piece) -> int:
+    return DENIED if piece.denied else INSIDE if piece.inside else WHOLE
+
+
 def _unsigned(text: str, span: Span) -> Span:
-    """A passage without the signs that end it: they are the sentence's in which it stands."""
+    """A passage without a number before it, which is a list's, and the signs that end it, which are a sentence's."""
     start, end = span
-    return start, start + len(text[start:end].rstrip(_ENDING))
+    numbered = _NUMBER.match(text, start, end)
+    end = start + len(text[start:end].rstrip(_ENDING))
+    return (numbered.end() if numbered and numbered.end() < end else start), end
 
 
 def _inside(text: str, request: InnerRequest) -> Piece:
     span = request.start, request.end
     said = text[slice(*span)]
     asked = _BRIEFLY * _missing(text, span) + _HALVED * log2(len(text) / len(said))
-    return Piece(*span, asked, begins_with_order(imperative(said)), inside=True)
+    return Piece(*span, asked, begins_with_order(imperative(said)), inside=True, denied=request.denied)
 
 
 def _missing(text: str, span: Span) -> int:

@@ -17,6 +17,7 @@ from sisf.store import ExchangeRecord, open_store
 from sisf.taxonomy import Hazard
 from sisf.testing import ScriptedServer
 from sisf.verdict import Outcome, Verdict
+from tests.gateway.conftest import rig
 
 Sisf = Callable[..., Result]
 HOSTILE = "Ignore this \x1b[2J and that"
@@ -197,7 +198,7 @@ def test_doctor_asks_every_upstream_as_the_gateway_would(sisf: Sisf, store: str,
     assert result.exit_code == 1
     found = {f["check"]: f for f in json.loads(result.stdout)["findings"] if f["check"].startswith("upstream")}
     assert {name: f["state"] for name, f in found.items()} == {"upstream big": "ok", "upstream away": "problem"}
-    assert found["upstream away"]["detail"].startswith("http://127.0.0.1:9/v1: Connect")
+    assert found["upstream away"]["detail"] == "http://127.0.0.1:9/v1: unreachable, nothing listens there"
 
 
 def test_doctor_shows_no_secret(sisf: Sisf, store: str, tmp_path: Path) -> None:
@@ -211,6 +212,27 @@ def test_doctor_shows_no_secret(sisf: Sisf, store: str, tmp_path: Path) -> None:
         result = sisf("doctor", "--config", str(config), *options)
         assert result.exit_code == 1
         assert "hush" not in result.stdout + str(result.exception or "")
+
+
+def test_doctor_knows_a_gateway_that_runs_and_a_folder_that_will_be_made(
+    sisf: Sisf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is a problem; a folder that cannot be made is one."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SISF_UPSTREAM__URL", "http://127.0.0.1:9/v1")
+    with rig() as gateway:
+        port = gateway.url.rpartition(":")[2]
+        states = []
+        for store in ("new/folder/sisf.db", "file/sisf.db"):
+            monkeypatch.setenv("SISF_STORE__URL", f"sqlite:///{tmp_path}/{store}")
+            monkeypatch.setenv("SISF_LISTEN__PORT", port)
+            found = {f["check"]: f for f in json.loads(sisf("doctor", "--json").stdout)["findings"]}
+            states.append((found["port"]["state"], found["store"]["state"]))
+        assert states == [("ok", "ok"), ("ok", "problem")]
+    with ScriptedServer() as other:
+        monkeypatch.setenv("SISF_LISTEN__PORT", other.url.rpartition(":")[2].removesuffix("/v1"))
+        found = {f["check"]: f for f in json.loads(sisf("doctor", "--json").stdout)["findings"]}
+        assert found["port"]["state"] == "problem"
 
 
 def test_silent_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from sisf.cli.main import app
 from sisf.gateway.identity import KeyFile
+from sisf.store import open_store
 
 
 def test_a_key_from_creation_to_its_end(tmp_path: Path) -> None:
@@ -37,13 +38,17 @@ def test_mistakes_are_one_line_and_exit_2(words: list[str], tmp_path: Path, monk
     [
         (["key", "list", "--file", "deep.json"], "it is nested too deeply"),
         (["data", "convert", "deep.json", "out.jsonl", "--text", "a"], "it is nested too deeply"),
+        (["audit", "list", "--limit", "9" * 30, "--store", "sqlite:///sisf.db"], "too large"),
+        (["breach", "delete", "--older-than-days", "9" * 30, "--store", "sqlite:///sisf.db"], "too large"),
+        (["breach", "show", "\udcff", "--store", "sqlite:///sisf.db"], "not text in UTF-8"),
         (["data", "verify", "x" * 5_000], "File name too long"),
     ],
 )
-def test_what_no_file_can_be_is_one_line(
+def test_what_nothing_can_be_is_one_line(
     words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deep.json").write_text("[" * 100_000)
+    open_store("sqlite:///sisf.db").close()
     done = CliRunner().invoke(app, words)
     assert (done.exit_code, done.stderr.count("\n"), said in done.stderr) == (2, 1, True), done.stderr

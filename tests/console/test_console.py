@@ -408,3 +408,14 @@ def test_settings_are_shown_as_they_are_written_and_without_secrets() -> None:
         assert "hunter2" not in str(shown)
         assert shown["store.url"].startswith("postgresql://ann")
         assert (shown["admin.enabled"], shown["listen.proxy_protocol"]) == ("true", "false")
+
+
+def test_a_number_that_no_row_can_have_is_no_failure(tmp_path: Path) -> None:
+    most = "9" * 30
+    queries = ("after", "before", "limit", "page", "version", "from", "to", "since", "range", "minutes")
+    with rigged(tmp_path) as rig:
+        for path in ("/", "/audit", "/exchanges", "/policies", "/policies/cave", "/revisions", "/queue", "/probing"):
+            for api in ("", "/api"):
+                asked = "&".join(f"{name}={most}" for name in queries)
+                assert rig.get(f"{api}{path}?{asked}").status_code < 500, path
+                assert rig.get(f"{api}/revisions/{most}").status_code == 404

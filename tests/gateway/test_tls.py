@@ -163,12 +163,12 @@ def test_operators_are_told_why_there_is_no_connection_and_clients_are_not(autho
                 ("no TLS could be agreed on: ", "the other side closed"),
             ),
             ({"url": "http://name.invalid/v1"}, "there is no such name"),
-            ({"url": "http://127.0.0.1:9/v1"}, "Connect"),
+            ({"url": "http://127.0.0.1:9/v1"}, "nothing listens there"),
         ):
             with rig(upstream_url="", upstreams={"model": options}) as gateway, capture_logs() as logs:
                 answer = gateway.post(chat("hi"))
             told = [line["reason"] for line in logs if line["event"] == "upstream_failed"]
             assert len(told) == 1
-            assert told[0].removeprefix(f"{options['url']}: ").startswith(said), told
+            assert told[0].removeprefix(f"{options['url']}: unreachable, ").startswith(said), told
             assert (answer.status, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
             assert options["url"].split("/")[2] not in answer.body.decode()

@@ -63,6 +63,10 @@ class SisfGroup(TyperGroup):
             _complain_of_usage(error, ctx)
         except RecursionError as error:
             complain(f"what was given cannot be read: {reason(error)}")
+        except OverflowError:
+            complain("a number that was given is too large")
+        except UnicodeEncodeError:
+            complain("what was given is not text in UTF-8")
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             if error.errno in _DISK_FULL:

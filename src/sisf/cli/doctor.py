@@ -110,8 +110,13 @@ def _store(settings: "Settings") -> tuple[str, str]:
     if url.startswith("sqlite:///") and not path.exists():
         import tempfile
 
-        with tempfile.TemporaryFile(dir=path.parent):
-            return "ok", f"{path} does not exist yet; its folder is writable"
+        # Folders that are not there yet are made when the gateway starts.
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                return "ok", f"{path} does not exist yet; its folder is writable"
+        except OSError as error:
+            return "problem", f"{path} does not exist, and {folder} cannot be written: {error.strerror}"
     store = open_store(url)
     try:
         rows = store.audit.verify()
@@ -133,8 +138,25 @@ def _port(settings: "Settings") -> tuple[str, str]:
     try:
         bind(listen.host, listen.port).close()
     except ConfigurationError as error:
-        return "problem", str(error)
+        running = _served_by(listen.host, listen.port)
+        return ("ok", f"a gateway serves there: sisf {running}") if running else ("problem", str(error))
     return "ok", f"{listen.host}:{listen.port} is free"
+
+
+def _served_by(host: str, port: int) -> str:
+    """The version of the gateway that answers there; empty where none does."""
+    import http.client
+    import json
+
+    connection = http.client.HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=5)  # noqa: S104
+    try:
+        connection.request("GET", "/healthz")
+        found = json.loads(connection.getresponse().read(10_000))
+        return str(found["version"]) if found["status"] == "ok" else ""
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ""
+    finally:
+        connection.close()
 
 
 def _upstream(settings: "Settings", name: str) -> tuple[str, str]:

@@ -88,8 +88,7 @@ class Api:
         """Exchanges, the newest first, searched and filtered; `before` is the `next` of the page before."""
         fields, limit = finding.asked(request.query_params), _limit(request)
         query = finding.query_of({**fields, "show": fields.get("show") or request.query_params.get("outcome", "all")})
-        given = request.query_params.get("before", "")
-        before = int(given) if given.isdecimal() and len(given) < 19 else None
+        before = finding.row_number(request.query_params.get("before", ""))
 
         def collect() -> dict[str, Any]:
             found = finding.searched(self._store, query, limit, before=before)
@@ -185,7 +184,8 @@ class Api:
     async def audit(self, request: Request) -> Response:
         """The audit log in order behind `after`, or the newest first, searched by actor, action and subject."""
         given, limit = request.query_params, _limit(request)
-        numbers = {name: int(given[name]) for name in ("after", "before") if given.get(name, "x").isdecimal()}
+        found = {name: finding.row_number(given.get(name, "")) for name in ("after", "before")}
+        numbers = {name: number for name, number in found.items() if number is not None}
         fields = {name: given[name] for name in ("actor", "action", "subject") if given.get(name)}
         if fields or "before" in numbers:
             return await told(lambda: self._store.audit.latest(limit, before=numbers.get("before"), **fields))

@@ -39,7 +39,7 @@ class ExchangePages:
         if wanted := request.query_params.get("id", "").strip():
             return RedirectResponse(request.url_for("exchange", exchange_id=wanted).path, status_code=303)
         fields = finding.asked(request.query_params)
-        before = _number(request.query_params.get("before", ""))
+        before = finding.row_number(request.query_params.get("before", ""))
         return await self._renderer.render(request, "exchanges.html", lambda: self._found(fields, before))
 
     def _found(self, fields: Mapping[str, str], before: int | None) -> Mapping[str, Any]:
@@ -173,7 +173,3 @@ def _texts(record: ExchangeRecord, why: Any) -> list[tuple[str, str, list[tuple[
     if exchange.response is not None:
         texts.append(("answer", exchange.response, spans(why, Direction.RESPONSE, 0, exchange.response)))
     return texts
-
-
-def _number(given: str) -> int | None:
-    return int(given) if given.isdecimal() and len(given) < 19 else None

@@ -36,6 +36,11 @@ def asked(given: Mapping[str, str]) -> dict[str, str]:
     return {name: given[name].strip() for name in FIELDS if given.get(name, "").strip()}
 
 
+def row_number(given: str) -> int | None:
+    """The number of a row that an address names; `None` for what can be none."""
+    return int(given) if given.isdecimal() and len(given) < 19 else None
+
+
 def query_of(fields: Mapping[str, str]) -> Query:
     """The search of these fields. Raises `HTTPException` (400) that says which one is wrong."""
     show = fields.get("show", "all")

@@ -105,8 +105,7 @@ class Pages:
 
     async def audit(self, request: Request) -> Response:
         """The audit log, newest first, searched."""
-        given = request.query_params.get("before", "")
-        before = int(given) if given.isdecimal() and len(given) < 19 else None
+        before = finding.row_number(request.query_params.get("before", ""))
         fields = audit_fields(request)
 
         def collect() -> Mapping[str, Any]:

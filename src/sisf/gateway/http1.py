@@ -55,6 +55,8 @@ def _why(error: Exception) -> str:
             return f"no TLS could be agreed on: {error.reason or error}"
         case socket.gaierror() | UnicodeError():
             return "there is no such name, or it cannot be looked up"
+        case ConnectionRefusedError():
+            return "nothing listens there"
     return reason(error) or "the other side closed the connection before it stood"
 
 

@@ -341,7 +341,12 @@ def _told(error: BaseException, settings: UpstreamSettings) -> tuple[int, str, s
         case TimeoutError():
             return 504, "timeout", f"The upstream did not begin to answer in {settings.first_byte_timeout:g} s.", ""
         case Unreachable():
-            return 502, "unreachable", "The upstream is unreachable: no connection could be made.", str(error)
+            return (
+                502,
+                "unreachable",
+                "The upstream is unreachable: no connection could be made.",
+                f"unreachable, {error}",
+            )
         case OSError():
             return 502, "disconnected", "The upstream closed the connection without an answer.", ""
         case _:

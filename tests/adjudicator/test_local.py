@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sisf.adjudicator.local import fitting
 from sisf.adjudicator.local.judge import LocalAdjudicator
 from sisf.adjudicator.local.technique import read_technique
 from sisf.adjudicator.manner import read_manner
@@ -243,7 +244,10 @@ def test_training_versions_and_rollback(judge: LocalAdjudicator, embedder: Embed
     assert versions.latest() == 1
 
 
-def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, fewer = fitting._requests()[::20], fitting.training_answers()[::20]
+    monkeypatch.setattr(fitting, "_requests", lambda: few)
+    monkeypatch.setattr(fitting, "training_answers", lambda: fewer)
     embedder = HashEmbedder(64)
     first = LocalAdjudicator(embedder, heads=heads_for(embedder), published=embedder, cache=tmp_path)
     assert first.adjudicate(Exchange.of("q", "a")).rationale

@@ -8,9 +8,9 @@ from sisf.synthesis.base import Reference
 
 @pytest.fixture(scope="session")
 def few() -> Reference:
-    """One in ten of the benign texts that ship: to read them all takes seconds, in each command that asks the gate."""
-    shipped = shipped_reference()
-    return Reference(shipped.prompts[::10], shipped.responses[::10])
+    """One in six of the short benign texts that ship: to read all takes seconds, in each command that asks the gate."""
+    shipped = shipped_reference(documents=False)
+    return Reference(shipped.prompts[::6], shipped.responses[::6])
 
 
 @pytest.fixture(autouse=True)

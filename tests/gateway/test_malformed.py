@@ -310,3 +310,79 @@ def test_a_text_that_was_cut_within_an_emoji_goes_on(gateway: Rig) -> None:
     assert gateway.post(body).status == 200
     assert gateway.upstream.requests[-1].json() == chat("deploy ok \ufffd… cut")
     assert gateway.post(json.dumps(chat("FORBIDDEN \ud83d")).encode()).status == 400
+
+
+_LINE = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
+_FORBIDDEN = json.dumps(chat("FORBIDDEN")).encode()
+
+
+def _dressed(*headers: bytes, line: bytes = _LINE, body: bytes = _FORBIDDEN) -> bytes:
+    length = b"content-length: %d\r\n" % len(body)
+    return line + b"".join(header + b"\r\n" for header in headers) + length + b"connection: close\r\n\r\n" + body
+
+
+def _chunked(*headers: bytes, body: bytes = _FORBIDDEN) -> bytes:
+    head = _LINE + b"".join(header + b"\r\n" for header in headers) + b"connection: close\r\n\r\n"
+    return head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+
+def _at(path: bytes, method: bytes = b"POST") -> bytes:
+    return method + b" " + path + b" HTTP/1.1\r\nhost: localhost\r\n"
+
+
+DRESSES = {
+    "HTTP/2 without asking": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "an upgrade to HTTP/2": _dressed(b"connection: upgrade", b"upgrade: h2c", b"http2-settings: AAMAAABkAAQAAP__"),
+    "an upgrade to a websocket": _dressed(b"upgrade: websocket", b"sec-websocket-version: 13"),
+    "another method by a header": _dressed(b"x-http-method-override: POST", line=_at(b"/v1/chat/completions", b"PUT")),
+    "another path by a header": _dressed(b"x-original-url: /v1/files", b"x-rewrite-url: /healthz"),
+    "another host by a header": _dressed(b"x-forwarded-host: evil.example", b"forwarded: host=evil.example"),
+    "a whole address": _dressed(line=_at(b"https://evil.example/v1/chat/completions")),
+    "slashes in percent": _dressed(line=_at(b"/v1%2fchat%2fcompletions")),
+    "dots in percent": _dressed(line=_at(b"/v1/models/%2e%2e/chat/completions")),
+    "dots and a semicolon": _dressed(line=_at(b"/v1/models/..;/chat/completions")),
+    "a zero in the path": _dressed(line=_at(b"/v1/chat%00/completions")),
+    "backslashes": _dressed(line=_at(b"/v1\\chat\\completions")),
+    "the version twice": _dressed(line=_at(b"/v1/v1/chat/completions")),
+    "a fragment": _dressed(line=_at(b"/v1/chat/completions#x")),
+    "a long path": _dressed(line=_at(b"/v1/" + b"a" * 60_000)),
+    "two content lengths": _dressed(b"content-length: 0"),
+    "two codings, one unknown": _chunked(b"transfer-encoding: gzip, chunked"),
+    "chunked, and not": _chunked(b"transfer-encoding: chunked", b"transfer-encoding: identity"),
+    "chunked in other letters": _chunked(b"transfer-encoding: ChUnKeD"),
+    "chunks without end": _LINE + b"transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + _FORBIDDEN,
+    "two types": _dressed(b"content-type: application/json", b"content-type: text/plain"),
+    "another character set": _dressed(b"content-type: application/json; charset=utf-16"),
+    "a form": _dressed(b"content-type: application/x-www-form-urlencoded", body=b"messages=FORBIDDEN"),
+    "parts of a form": _dressed(
+        b"content-type: multipart/form-data; boundary=b", body=b"--b\r\n\r\nFORBIDDEN\r\n--b--"
+    ),
+    "lines of JSON": _dressed(body=GOOD + b"\n" + _FORBIDDEN),
+    "UTF-16": _dressed(body=b"\xff\xfe" + _FORBIDDEN.decode().encode("utf-16-le")),
+    "a key of prototypes": _dressed(body=GOOD[:-1] + b', "__proto__": {"messages": "FORBIDDEN"}}'),
+    "a key in capitals": _dressed(body=GOOD[:-1] + b', "Messages": [{"role": "user", "content": "FORBIDDEN"}]}'),
+    "a key with a space": _dressed(body=GOOD[:-1] + b', "messages ": [{"role": "user", "content": "FORBIDDEN"}]}'),
+    "a model's name": _dressed(body=json.dumps({**chat("hi"), "model": "a/../b\r\nFORBIDDEN"}).encode()),
+    "keys of a bias": _dressed(body=json.dumps({**chat("hi"), "logit_bias": {"FORBIDDEN": 1}}).encode()),
+    "a role": _dressed(body=json.dumps({"model": "m", "messages": [{"role": "FORBIDDEN", "content": "hi"}]}).encode()),
+    "a second request behind the first": _dressed(body=GOOD + _dressed()),
+}
+
+
+@pytest.mark.parametrize("name", DRESSES)
+def test_no_dress_of_a_request_carries_text_past(gateway: Rig, name: str) -> None:
+    before = len(gateway.upstream.requests)
+    host, port = gateway.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(DRESSES[name])
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+    assert answer.split(b" ")[1][:1] == b"4", answer[:200]
+    assert len(gateway.upstream.requests) == before
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "cp037"])
+def test_the_upstream_reads_the_body_as_it_was_read_here(gateway: Rig, charset: str) -> None:
+    answer = gateway.post(GOOD, headers={"content-type": f"application/json; charset={charset}"})
+    assert (answer.status, gateway.upstream.requests[-1].headers["content-type"]) == (200, "application/json")

@@ -11,7 +11,7 @@ from string import ascii_lowercase as letters
 
 from sisf.text.changed import Changed
 from sisf.text.ciphers import reads, strange_pieces
-from sisf.text.words import segmented
+from sisf.text.words import segmented, strangeness
 
 _NTH = {"other": 2, "alternate": 2, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5}
 _EACH = r"(?:every|each|all|only|just)\s+(?:the\s+)?(other|alternate|second|2nd|third|3rd|fourth|4th|fifth)\s+"
@@ -100,6 +100,7 @@ def keyed(text: str) -> Changed | None:
 
 
 def _undone(piece: str, text: str) -> str | None:
+    """A piece read under a cipher, but for lines that read better as they are: they say which cipher it is."""
     tables, keys = list(_tables(text)), _keys(text)
     for start, end in _segments(piece):
         sample = piece[start : min(end, start + _SAMPLE)]
@@ -108,7 +109,8 @@ def _undone(piece: str, text: str) -> str | None:
         )
         undo = undo or next((partial(_unshifted, key=k) for k in keys if reads(_unshifted(sample, k), sample)), None)
         if undo is not None:
-            return undo(piece[start:])
+            lines = zip(piece[start:].split("\n"), undo(piece[start:]).split("\n"), strict=True)
+            return "\n".join(said for line, said in lines if strangeness(said) <= strangeness(line))
     return None
 
 

@@ -40,6 +40,8 @@ _DOUBTED = 300
 _FEWEST_KNOWN = 50
 """Requests of a hazard in the corpus from which a broad policy may be learned: where nothing tells harm from honest
 requests about the same, one breach would stop both."""
+_FEWEST_NAMED, _UNNAMED = 5, "other"
+"""Harmful requests that a topic of the corpus must have to stand in titles, and the one that says nothing."""
 _NAMED = 100
 """The newest breaches are named in the provenance."""
 
@@ -156,6 +158,13 @@ class Known:
     area: str | None = None
 
 
+def topics(known: Sequence[Known]) -> Mapping[str, str]:
+    """The topic of each harmful text that may stand in a title: rare ones name what an honest twin is about."""
+    harmful = [(k.text, k.hazard, k.area) for k in known if k.hazard is not None and k.area and k.area != _UNNAMED]
+    count = Counter((hazard, area) for _, hazard, area in harmful)
+    return {text: area for text, hazard, area in harmful if count[hazard, area] >= _FEWEST_NAMED}
+
+
 def _known_requests() -> list[Known]:
     known = [Known(i.text, i.hazard if i.harmful else None, i.area) for i in corpus.contrastive()]
     for pair in corpus.pairs():
@@ -210,7 +219,7 @@ class _Side:
         self.rows.add([k.text for k in known if k.hazard is None], Origin.LESSON, embedder)
         hazards = {k.text: k.hazard for k in known if k.hazard is not None}
         self.rows.add(list(hazards), Origin.WORLD, embedder, hazards)
-        self._titles.areas = {k.text: k.area for k in known if k.hazard is not None and k.area}
+        self._titles.areas = topics(known)
 
     def read(self, breaches: Sequence[Breach], knowledge: Knowledge) -> None:
         """Add the breaching texts that are new."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from sisf.policy import Direction
 from sisf.synthesis.logistic import Floats
-from sisf.synthesis.training_rows import TrainingRows
+from sisf.synthesis.training_rows import HAZARDS, TrainingRows
 from sisf.taxonomy import Hazard
 
 _NAMED = 4
@@ -15,23 +15,23 @@ _NAMED = 4
 
 
 class Titles:
-    """Names the topics of breaches after the nearest requests of the corpus whose topic is known."""
+    """Names the topics of breaches after the nearest requests of their hazard in the corpus whose topic is known."""
 
     def __init__(self, rows: TrainingRows) -> None:
         self._rows = rows
         self.areas: Mapping[str, str] = {}
         """The topic of each text of the corpus that has one."""
-        self._known: tuple[list[str], Floats] | None = None
+        self._known: dict[Hazard, tuple[list[str], Floats]] = {}
 
     def of(self, hazard: Hazard, direction: Direction, breaches: Sequence[str]) -> str:
         """A title such as `Non-violent crimes: phishing, malware`."""
         what = hazard.label[0].upper() + hazard.label[1:]
         title = what if direction is Direction.PROMPT else f"Answers that help with {hazard.label}"
-        topics = [area for area, _ in Counter(self._topics(breaches)).most_common(_NAMED)]
+        topics = [area for area, _ in Counter(self._topics(hazard, breaches)).most_common(_NAMED)]
         return f"{title}: {', '.join(topics)}" if topics else title
 
-    def _topics(self, breaches: Sequence[str]) -> list[str]:
-        names, vectors = self._named()
+    def _topics(self, hazard: Hazard, breaches: Sequence[str]) -> list[str]:
+        names, vectors = self._named(hazard)
         if not names:
             return []
         found = []
@@ -41,13 +41,15 @@ class Titles:
                 found.append(names[int((own @ vectors.T).max(axis=0).argmax())])
         return found
 
-    def _named(self) -> tuple[list[str], Floats]:
-        if self._known is None:
-            first = {text: rows[0] for text in self.areas if len(rows := self._rows.rows_of(text))}
-            places = np.fromiter(first.values(), np.intp, len(first))
-            width = self._rows.embedder.dimensions
-            self._known = [self.areas[text].replace("_", " ") for text in first], self._rows.dense[places, :width]
-        return self._known
+    def _named(self, hazard: Hazard) -> tuple[list[str], Floats]:
+        """The topics of the hazard's own requests, and their vectors."""
+        if hazard not in self._known:
+            rows, width = self._rows, self._rows.embedder.dimensions
+            first = {text: places[0] for text in self.areas if len(places := rows.rows_of(text))}
+            own = {text: row for text, row in first.items() if rows.hazards[row] == HAZARDS.index(hazard)}
+            places = np.fromiter(own.values(), np.intp, len(own))
+            self._known[hazard] = [self.areas[text].replace("_", " ") for text in own], rows.dense[places, :width]
+        return self._known[hazard]
 
     def _vectors(self, text: str) -> Floats:
         return self._rows.dense[self._rows.rows_of(text), : self._rows.embedder.dimensions]

@@ -85,7 +85,7 @@ def _corrected(word: str) -> str:
 @cache
 def _commonest() -> float:
     """What a word costs at least that is no shorter than those that are mended."""
-    return min(_cost(word) for word in costs() if len(word) >= _FEWEST)
+    return next(_cost(word) for word in _commonest_first() if len(word) >= _FEWEST)
 
 
 def _differing(word: str, other: str) -> int:
@@ -202,10 +202,17 @@ def _cost(word: str) -> float:
     return costs()[word] - (_ASKED if word in VERBS else 0.0)
 
 
-def _by(key: Callable[[str], str], words: Iterable[str], most: int = _AS_COMMON) -> dict[str, tuple[str, ...]]:
-    """The commonest words of each key."""
+@cache
+def _commonest_first() -> tuple[str, ...]:
+    return tuple(sorted(costs(), key=_cost))
+
+
+def _by(key: Callable[[str], str], *, most: int = _AS_COMMON, fewest: int = 1) -> dict[str, tuple[str, ...]]:
+    """The commonest words of each key, at most so many; of words of at least `fewest` letters."""
     found: dict[str, list[str]] = {}
-    for word in sorted(words, key=_cost):
+    for word in _commonest_first():
+        if len(word) < fewest:
+            continue
         known = found.setdefault(key(word), [])
         if len(known) < most:
             known.append(word)
@@ -219,7 +226,7 @@ def _signature(word: str) -> str:
 @cache
 def _shuffles() -> dict[str, tuple[str, ...]]:
     """The words by their first and last letters and what stands between, in any order."""
-    return _by(_signature, (word for word in costs() if len(word) >= _FEWEST))
+    return _by(_signature, fewest=_FEWEST)
 
 
 def _sound(word: str) -> str:
@@ -237,18 +244,18 @@ def _lisp(word: str) -> str:
 
 @cache
 def _of_sound() -> dict[str, tuple[str, ...]]:
-    return _by(_sound, costs())
+    return _by(_sound)
 
 
 @cache
 def _of_lisp() -> dict[str, tuple[str, ...]]:
-    return _by(_lisp, costs())
+    return _by(_lisp)
 
 
 @cache
 def _starred() -> dict[str, tuple[str, ...]]:
     """The words by what they look like with all vowels masked."""
-    return _by(lambda word: _VOWELS.sub("*", word), costs(), len(costs()))
+    return _by(lambda word: _VOWELS.sub("*", word), most=len(costs()))
 
 
 def _without_vowels(word: str) -> str:
@@ -258,7 +265,7 @@ def _without_vowels(word: str) -> str:
 @cache
 def _bare() -> dict[str, tuple[str, ...]]:
     """The words by what they look like without vowels behind their first letter."""
-    return _by(_without_vowels, costs(), len(costs()))
+    return _by(_without_vowels, most=len(costs()))
 
 
 def _within(word: str, longer: str) -> bool:
@@ -285,7 +292,7 @@ def _shape(word: str) -> str:
 def _shaped() -> dict[str, tuple[str, ...]]:
     """The words by their shape, as they are and with the first letter masked."""
     known = len(costs())
-    return _by(_shape, costs(), known) | _by(lambda word: "." * (len(word) - 1), costs(), known)
+    return _by(_shape, most=known) | _by(lambda word: "." * (len(word) - 1), most=known)
 
 
 _KINDS: tuple[tuple[float, float, Callable[[str], Iterable[str]]], ...] = (

@@ -131,7 +131,7 @@ def test_peoples_verdicts_become_a_data_set(sisf: Sisf, store: str, tmp_path: Pa
 def test_health_and_review(sisf: Sisf, store: str) -> None:
     figures = json.loads(sisf("policy", "health", "--json").stdout)
     assert (figures["policies"]["active"], figures["never_used"], figures["used_lately"]) == (1, 0, 1.0)
-    assert "fpr upper" in sisf("policy", "health").stdout
+    assert "honest texts stopped, at most" in sisf("policy", "health").stdout
     assert "nothing is due" in sisf("policy", "review").stdout
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from sisf.errors import ModelError
 from sisf.exchange import Exchange, Fate
@@ -64,6 +65,26 @@ def test_what_is_caught_by_now_is_not_learned_again(store: Store) -> None:
     assert len(store.policies.list()) == 1
     assert [e.already_caught for e in events if isinstance(e, Planned)] == [False, True, True]
     assert store.exchanges.breach_count() == 3
+
+
+def test_the_log_tells_what_was_learned_and_what_was_not_and_quotes_nobody(store: Store) -> None:
+    loop = make_loop(store, workers=0)
+    for prompt, name in (("attack one", "a"), ("attack one", "b"), ("unclear", "c"), ("hello", "d")):
+        loop.monitor(exchange(prompt, name))
+    with structlog.testing.capture_logs() as lines:
+        loop.start()
+        assert loop.drain(10)
+    (policy,) = store.policies.list()
+    told = [(line["event"], line.get("outcome")) for line in lines]
+    learned, caught = (
+        [("judged", "breach"), ("policy_set_changed", None)],
+        [("judged", "breach"), ("nothing_learned", None)],
+    )
+    assert sorted(told, key=str) == sorted([*learned, *caught, ("judged", "undecided")], key=str)
+    (changed,) = (line for line in lines if line["event"] == "policy_set_changed")
+    assert changed["exchanges"] == list(policy.provenance.breach_ids)
+    assert (changed["revision"], changed["actor"], changed["active"]) == (1, "loop", [policy.id])
+    assert not any(said in str(lines) for said in ("attack one", "unclear", "hello"))
 
 
 def test_many_workers_learn_a_breach_once(store: Store) -> None:

@@ -50,11 +50,17 @@ def _root(version: bool = typer.Option(False, "--version", help="Show the versio
 
 
 def _log_to_standard_error() -> None:
-    """Standard output is for what was asked. Commands that serve configure their logs further."""
+    """Standard output is for what was asked, standard error for what went wrong. Commands that serve configure their
+    logs further."""
+    import logging
+
     import structlog
 
     if not structlog.is_configured():
-        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        )
 
 
 app.command("demo")(demo.demo)

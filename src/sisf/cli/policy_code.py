@@ -15,6 +15,7 @@ from sisf.cli.base import (
     emit,
     load_settings,
     person,
+    print_rows,
     shown,
     store_of,
     text_of,
@@ -23,6 +24,7 @@ from sisf.cli.base import (
 if TYPE_CHECKING:
     from sisf.embedding.base import Embedder
     from sisf.loop import Lifecycle, Reference, StoreKnowledge
+    from sisf.loop.ageing import Ageing
     from sisf.loop.rebuild import Rebuilt
     from sisf.policy import Policy
     from sisf.settings import Settings
@@ -213,22 +215,41 @@ def health(config: ConfigOption = None, store: StoreOption = None, json: JsonOpt
     """Show how what was learned ages: use, margin to honest users, overlap, cost."""
     import dataclasses
 
-    from rich.table import Table
-
     from sisf.loop.ageing import ageing
 
     with store_of(config, store) as opened:
-        figures = dataclasses.asdict(ageing(opened))
+        found = ageing(opened)
     if json:
-        emit(figures)
+        emit(dataclasses.asdict(found))
         return
-    table = Table("figure", "value", box=None, pad_edge=False, header_style="bold")
-    for name, value in figures.items():
-        rows = value.items() if isinstance(value, dict) else [("", value)]
-        for key, number in rows:
-            said = "–" if number is None else f"{number:,.4g}" if isinstance(number, float) else str(number)
-            table.add_row(f"{name.replace('_', ' ')} {key}".strip(), said)
-    console().print(table)
+    print_rows(("figure", "value"), _aged(found), empty="")
+
+
+def _aged(found: "Ageing") -> Sequence[tuple[str, str]]:
+    """The figures in words, with their units."""
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.0%}"
+
+    return (
+        ("revision", str(found.revision)),
+        *((f"policies, {status}", f"{count:,}") for status, count in found.policies.items()),
+        ("matched something within a week", f"{share(found.used_lately)} of the active policies"),
+        ("never matched anything", f"{found.never_used:,} of the active policies"),
+        ("confirmed within a week", f"{share(found.confirmed_lately)} of the active policies"),
+        ("shadows that wait for evidence", f"{found.on_probation:,}"),
+        ("mistakes reported within a week", f"{found.false_positives_lately:,}"),
+        ("honest texts stopped, at most", f"{found.fpr_upper:.2%} (95 %, the bounds of all active policies together)"),
+        ("nearest honest text", _nearest(found.margin)),
+        ("variants of breaches caught", share(found.reach)),
+        ("stopped by more than one policy", f"{share(found.overlap)} of what was stopped lately"),
+        ("cost, one policy after the other", f"{found.cost_us:,.0f} µs a text"),
+        ("oldest active policy", "–" if found.oldest is None else f"{found.oldest:%Y-%m-%d %H:%M} UTC"),
+    )
+
+
+def _nearest(margin: float | None) -> str:
+    return "–" if margin is None else f"{margin:.2f} below a learned threshold"
 
 
 def review(config: ConfigOption = None, store: StoreOption = None) -> None:

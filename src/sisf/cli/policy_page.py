@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sisf.evaluation.report.words import counted
 from sisf.policy import GateReport, Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.statistics import beta_bounds
 from sisf.synthesis.text_bank import TextBank
@@ -89,7 +90,8 @@ def _telling(gram: str) -> bool:
 def _origin(policy: Policy, senders: int) -> list[str]:
     provenance = policy.provenance
     author = f"{provenance.synthesiser} ({provenance.model})" if provenance.model else provenance.synthesiser
-    lines = [f"{len(provenance.breach_ids)} breaches of {senders} senders, written by {author}"]
+    count = len(provenance.breach_ids)
+    lines = [f"{count} breach{'es' * (count != 1)} of {counted(senders, 'sender')}, written by {author}"]
     if provenance.breach_ids:
         lines.append(f"`sisf breach show {provenance.breach_ids[-1]}` shows the latest")
     if provenance.supersedes:

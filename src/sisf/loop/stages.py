@@ -67,6 +67,7 @@ class Stages:
 
     def prepare(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Read and embed what ships, so that the first breach need not wait for it. Returns early when stopping."""
+        started = time.perf_counter()
         with self._learning:
             try:
                 if isinstance(self._synthesiser, Preparable):
@@ -75,6 +76,9 @@ class Stages:
             except SisfError as error:
                 # The store or an endpoint is away. The first breach tries again.
                 _log.warning("preparation_failed", error=str(error))
+                return
+        if not stopping():
+            _log.info("ready_to_learn", seconds=round(time.perf_counter() - started, 1))
 
     def run(self, job: Job, carry_on: Callable[[Job], bool]) -> None:
         """Run the stages of a job for as long as `carry_on` says so. The stage it stops at keeps its lease."""

@@ -22,6 +22,7 @@ from sisf.loop.housekeeping import Housekeeping, Retention
 from sisf.loop.knowledge import StoreKnowledge
 from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.reporting import report
 from sisf.loop.rules import Rules
 from sisf.loop.stages import Autonomy, Stages
 from sisf.loop.steady import SteadyTime
@@ -302,7 +303,7 @@ class Loop:
             self._store.nodes.forget(node.name)
 
     def _emit(self, event: Event) -> None:
-        for listener in self._listeners:
+        for listener in (report, *self._listeners):
             try:
                 listener(event)
             except Exception as error:  # noqa: BLE001 - who watches must not disturb

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, func, insert, select
 
 from sisf.errors import PolicyError, RevisionConflict, StoreError
@@ -29,6 +30,7 @@ from sisf.store.policy_rows import (
 from sisf.store.records import BundleMark, Job, RevisionRow
 from sisf.taxonomy import Hazard
 
+_log = structlog.get_logger("sisf.store")
 _policy, _version, _revision = schema.policy, schema.policy_version, schema.revision
 _VERBS = {
     Status.ACTIVE: "policy.activate",
@@ -185,7 +187,10 @@ class SqlPolicies:
                 self._take(connection, bundle)
             return self._write(connection, change, encoded, latest)
 
-        return self._announce(self._database.writer.run(work))
+        snapshot = self._announce(self._database.writer.run(work))
+        if snapshot.revision > expected:
+            _tell(change, snapshot.revision)
+        return snapshot
 
     def subscribe(self, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call back with each new revision, also those of other processes. Returns the function that ends it."""
@@ -245,6 +250,13 @@ class SqlPolicies:
             for row in current
         ]
         connection.execute(insert(_version), versions)
+
+
+def _tell(change: Change, revision: int) -> None:
+    """Log a step of the policy set, by ids: the reason may quote what somebody wrote."""
+    moved = {status.value: ids for status in Status if (ids := [p.id for p in change.policies if p.status is status])}
+    exchanges = list(change.breach_ids)
+    _log.info("policy_set_changed", revision=revision, actor=change.actor, exchanges=exchanges, **moved)
 
 
 def _row(row: Row[Any]) -> RevisionRow:

@@ -1,5 +1,7 @@
 """Kept vectors are the same vectors, and a cache that cannot be used changes nothing but the time."""
 
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +65,17 @@ def test_two_that_begin_together_share_the_work(tmp_path: Path) -> None:
 def test_another_embedder_has_vectors_of_its_own(tmp_path: Path) -> None:
     KeptEmbedder(HashEmbedder(8), tmp_path).embed(["x"])
     assert KeptEmbedder(HashEmbedder(16), tmp_path).embed(["x"]).shape == (1, 16)
+
+
+def test_the_file_does_not_grow_with_each_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sisf.embedding.kept._LIMIT_ROWS", 3)
+    for process in range(5):
+        KeptEmbedder(Counting(), tmp_path).embed([f"{process} {number}" for number in range(3)])
+    with contextlib.closing(sqlite3.connect(next(tmp_path.glob("*.db")))) as database:
+        assert database.execute("SELECT count(*) FROM vectors").fetchone()[0] <= 6
+    again = Counting()
+    KeptEmbedder(again, tmp_path).embed(["4 0", "4 1", "4 2", "0 0"])
+    assert again.embedded == 1
 
 
 def test_a_broken_file_and_a_folder_that_cannot_be_made_cost_time_only(tmp_path: Path) -> None:

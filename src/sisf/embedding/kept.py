@@ -30,8 +30,8 @@ _BUSY_SECONDS = 10.0
 class KeptEmbedder(Wrapper):
     """An embedder whose vectors are kept in memory and in the user's cache, by the text's hash; texts are not kept.
 
-    The file is a convenience: when it cannot be read or written, vectors are computed as without it. At most 250,000
-    vectors (about 400 MB at 384 dimensions) are written.
+    The file is a convenience: when it cannot be read or written, vectors are computed as without it. A process adds at
+    most 250,000 vectors (about 400 MB at 384 dimensions), and when it opens the file, all but the newest so many go.
     """
 
     def __init__(self, inner: Embedder, folder: Path | None = None) -> None:
@@ -84,6 +84,8 @@ class KeptEmbedder(Wrapper):
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")
         database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+        # Rows are numbered as they come.
+        database.execute("DELETE FROM vectors WHERE rowid <= (SELECT max(rowid) FROM vectors) - ?", (_LIMIT_ROWS,))
         return database
 
     def _recall(self, keys: Sequence[bytes]) -> None:

@@ -1,18 +1,20 @@
-"""Writes src/sisf/text/data/words.txt: English words, most frequent first.
+"""Writes src/sisf/text/data/words.txt: English words, most frequent first; and neighbours.txt: which follow which.
 
 Sources: the plain words of the vocabulary of BERT base uncased (sorted by frequency), from the tokeniser of the
 packaged embedding model; the words of the English texts that SISF ships, which know more of what is asked of models;
-and what grammar makes of these.
+and what grammar makes of these. Which words follow which is counted in the texts that SISF ships alone.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from sisf.embedding.minilm import packaged_folder
 from sisf.text.order import VERBS
+from sisf.text.words import spoken
 
 ROOT = Path(__file__).parent.parent / "src/sisf"
 KEPT = 20_000
@@ -20,6 +22,8 @@ RANK_OF_OURS = 6_000
 """Where words that BERT lacks are filed: rarer than the common ones, likelier than the odd ones."""
 RARER = 2
 """How much rarer than its stem a form is that no source has."""
+TOGETHER = 2
+"""Times that two words must stand side by side."""
 ENGLISH = 0.7
 """Share of the words of a text that BERT knows, in texts of which the others are taken, too."""
 SHORTEST = 4
@@ -50,6 +54,33 @@ def main() -> None:
     target = ROOT / "text/data/words.txt"
     target.write_text("\n".join(words) + "\n", encoding="ascii")
     print(f"{target}: {len(words)} words, {len(ours)} of them ours, {len(made)} made")
+    write_neighbours(set(words))
+
+
+def write_neighbours(known: set[str]) -> None:
+    """Write how often each word stands in our texts, and how often others follow it there."""
+    counts: Counter[str] = Counter()
+    pairs: dict[str, Counter[str]] = {}
+    for text in _requests():
+        words = [word if word in known else "" for word in spoken(text.lower())]
+        counts.update(words)
+        for word, following in pairwise(words):
+            pairs.setdefault(word, Counter())[following] += 1
+    lines = []
+    for word in sorted(known & pairs.keys()):
+        after = sorted((other, count) for other, count in pairs[word].items() if other and count >= TOGETHER)
+        if after:
+            lines.append(" ".join([word, str(counts[word]), *(f"{other} {count}" for other, count in after)]))
+    target = ROOT / "text/data/neighbours.txt"
+    target.write_text("\n".join(lines) + "\n", encoding="ascii")
+    print(f"{target}: {len(lines)} words")
+
+
+def _requests() -> Iterator[str]:
+    """The texts that are shipped, and the requests by which the encoder was trained."""
+    yield from _texts()
+    for file in sorted((ROOT / "corpus").glob("*.txt")):
+        yield from file.read_text(encoding="utf-8").splitlines()
 
 
 def _texts() -> Iterator[str]:

@@ -22,7 +22,7 @@ MEASURED = {
     "half typed": 0.6,
     "middles shuffled": 0.85,
     "one vowel": 0.55,
-    "pictures of letters": 0.6,
+    "pictures of letters": 0.85,
     "pig latin": 0.85,
     "pig latin, hyphens": 0.8,
     "the last letter missing": 0.55,

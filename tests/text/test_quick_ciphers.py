@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from string import ascii_lowercase
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -38,27 +39,25 @@ def _begun(word: str) -> Iterator[str]:
     yield from (known for known in longer[:400] if len(known) <= len(word) + 5)
 
 
-def _corrected(word: str) -> str:
+def _meant(word: str) -> list[tuple[str, float]]:
+    """What a word that is not known may be meant for, with its whole cost, the likeliest first."""
     known = words.costs()
-    vowels = any(letter in "aeiou" for letter in word)
-    if word in known and vowels:
-        return word
-    best, least = word, float("inf")
     slowly: dict[object, Callable[[str], Iterator[str]]] = {
         mending._usual: _usual,
         mending._unusual: _unusual,
         mending._begun: _begun,
     }
+    found: dict[str, float] = {}
     kinds = mending._KINDS if len(word) > 3 else mending._KINDS_OF_SHORT
+    vowels = any(letter in "aeiou" for letter in word)
     for penalty, for_letter, meant in kinds if vowels else (mending._WITHOUT_VOWELS, *kinds):
         candidates: Iterable[str] = slowly[meant](word) if meant in slowly else meant(word)
         for candidate in candidates:
             if candidate in known and len(candidate) >= 3:
                 differing = sum((Counter(word) - Counter(candidate) + (Counter(candidate) - Counter(word))).values())
                 cost = mending._cost(candidate) + penalty + for_letter * differing
-                if cost < least:
-                    best, least = candidate, cost
-    return best
+                found[candidate] = min(cost, found.get(candidate, cost))
+    return sorted(found.items(), key=lambda item: item[1])
 
 
 @st.composite
@@ -74,11 +73,23 @@ def misspelt(draw: st.DrawFn) -> str:
     return "".join(letters)
 
 
-@given((misspelt() | st.text("aeinorst", max_size=9)).filter(lambda word: 3 <= len(word) <= 20))
+UNKNOWN = (misspelt() | st.text("aeinorst", max_size=9)).filter(
+    lambda word: 3 <= len(word) <= 20 and not (word in words.costs() and set(word) & set("aeiou"))
+)
+
+
+@given(UNKNOWN)
 @example("aaaa")
 @example("teh")
 def test_a_word_is_mended_as_by_trying_every_slip(word: str) -> None:
-    assert mending._corrected(word) == _corrected(word)
+    quick, plainly = mending._meant(word), _meant(word)
+    assert [cost + besides for _, cost, besides in quick] == [
+        pytest.approx(cost) for _, cost in plainly[: len(quick)] or [(word, mending._UNKNOWN)]
+    ]
+    assert len(quick) == max(1, min(mending._CHOICES, len(plainly)))
+    assert {word: round(cost + besides, 6) for word, cost, besides in quick}.items() <= {
+        word: round(cost, 6) for word, cost in plainly or [(word, mending._UNKNOWN)]
+    }.items()
 
 
 def _cipher(piece: str) -> tuple[str, str] | None:

@@ -1,32 +1,50 @@
 """Pictures of letters: words drawn with `#`, `*` or blocks over several lines, as programs for banners draw them.
 
-A letter is held against two small fonts; which one it is meant to be is settled by the words of its length. Fonts drawn
-with outlines (`_ / | \\`) are not read. Time: linear in the text, for a bounded number of words.
+A letter is held against three small fonts; which one it is meant to be is settled by the words of its length, and by
+the words in which the same drawing stands elsewhere. Outlines (`_ / | \\`) in which letters touch are not read.
+Time: linear in the text, for a bounded number of words.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from string import ascii_lowercase as letters
 
-from sisf.text.changed import Changed
-from sisf.text.ciphers import reads
-from sisf.text.remembered import remembered
-from sisf.text.words import costs
+import numpy as np
+from numpy.typing import NDArray
 
-CLUE_BANNERS = r"(?:[ \t]*[#*@%$&+=Xo█▓▒■●⬛🟥🟦⚫]+(?:[ \t]+[#*@%$&+=Xo█▓▒■●⬛🟥🟦⚫]+){2,}[ \t]*\n){3}"
-_ROW = re.compile(r"[\s#*@%$&+=Xo█▓▒■●⬛🟥🟦⚫.]+")
-_LEAST, _MOST = 4, 9
+from sisf.text.changed import Changed
+from sisf.text.ciphers import reads_word_by_word
+from sisf.text.known_words import known_words
+from sisf.text.remembered import remembered
+from sisf.text.words import costs, unevenness
+
+_INK = r"#*@%$&+=█▓▒■●⬛🟥🟦⚫_|/\\!:,'\"`~^8dPbYDVXxOo0"
+"""What letters are drawn with, capitals and digits among them that look like a stroke."""
+CLUE_BANNERS = rf"(?:[ \t]*[{_INK}]+(?:[ \t]+[{_INK}]+){{2,}}[ \t]*\n){{3}}"
+_ROW = re.compile(rf"[\s{_INK}.]+")
+_LEAST, _MOST = 4, 12
 """Lines of a letter."""
 _WIDEST = 14
 _MOST_WORDS, _LONGEST = 40, 24
 _WIDTH, _HEIGHT = 5, 7
-_LIKELY = 7.0
+_LIKELY = 15.0
 """How far a letter may be from the nearest one and be told from the words it stands in; in fields of a font."""
 _COST = 0.25
 """What a commoner word is worth, in fields."""
-_COLUMNS = (
+_ROUNDS, _AGREED = 3, 8.0
+"""How often words are read anew with what the others say of the same drawings; and how far away, in fields, a letter is
+that none of them says."""
+_GAPS = (0.0, 0.8)
+"""Gaps between words that are tried, by the width of the widest letter: where all letters have the same room, those
+around a narrow one are wide."""
+_FARTHEST = 7.5
+"""Fields that drawn letters may be away from what they are read as, in the mean; those of fonts are 1 to 7, of other
+drawings 8 to 12."""
+_DOUBT = 0.05
+"""What speaks for each letter before any word is read, in words."""
+_LARGE_LETTERS = (
     "7c1211127c 7f49494936 3e41414122 7f4141413e 7f49494941 7f09090901 3e41415173 7f0808087f 00417f4100 2040413f01 "
     "7f08142241 7f40404040 7f021c027f 7f0408107f 3e4141413e 7f09090906 3e4151215e 7f09192946 2649494932 03017f0103 "
     "3f4040403f 1f2040201f 3f4038403f 6314081463 0304780403 6159494d43"
@@ -37,6 +55,11 @@ _ROWS = (
     "72222 55557 55552 55775 55255 55222 71247"
 ).split()
 """A to Z in 3 × 5 fields: a row each digit."""
+_SMALL_LETTERS = (
+    "e1fhf gguhhhu fgggf 11fhhhf ehvge 68s8888 fhhf1e gguhhhh 80o888s 40444k8 ggikoki o88888s qllll uhhhh ehhhe uhhugg "
+    "fhhf11 moggg fge1u 88u8886 hhhhf hhha4 hllla ha4ah hhhf1e v248v"
+).split()
+"""a to z: a row of five fields each digit, to base 32."""
 
 Glyph = tuple[str, ...]
 """Rows of one letter, all of the same width; a blank is a field without ink."""
@@ -44,11 +67,20 @@ Glyph = tuple[str, ...]
 
 def from_banners(text: str) -> Changed | None:
     """The words that are drawn, block by block; None where those do not read."""
-    words = list(islice((word for block in _blocks(text) for word in _words(block)), _MOST_WORDS))
-    if any(len(word) > _LONGEST for word in words):
+    blocks = list(islice(_blocks(text), _MOST_WORDS))
+    said = filter(None, (_said(blocks, gap) for gap in _GAPS))
+    best = min(said, key=unevenness, default=None)
+    return Changed(best) if best is not None else None
+
+
+def _said(blocks: Sequence[Sequence[str]], gap: float) -> str | None:
+    """What blocks say where words are parted by gaps of so many letters' width; None where that does not read."""
+    words = list(islice((word for block in blocks for word in _words(block, gap)), _MOST_WORDS))
+    if len(words) < 2 or any(len(word) > _LONGEST for word in words):
         return None
-    said = " ".join(_read(word) for word in words)
-    return Changed(said) if len(words) > 1 and reads(said) else None
+    read, far = _read(words)
+    said = " ".join(read)
+    return said if far <= _FARTHEST and reads_word_by_word(said) else None
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
@@ -63,8 +95,8 @@ def _blocks(text: str) -> Iterator[list[str]]:
         block = []
 
 
-def _words(block: Sequence[str]) -> Iterator[tuple[Glyph, ...]]:
-    """Letters of each word: columns without ink part letters, more of them words."""
+def _words(block: Sequence[str], wide: float) -> Iterator[tuple[Glyph, ...]]:
+    """Letters of each word: columns without ink part letters; more of them, for so much of the widest letter, words."""
     width = max(map(len, block))
     columns = list(zip(*(line.ljust(width) for line in block), strict=True))
     runs: list[tuple[int, int]] = []
@@ -77,46 +109,76 @@ def _words(block: Sequence[str]) -> Iterator[tuple[Glyph, ...]]:
             runs.append((place, place + 1))
     gaps = [later[0] - earlier[1] for earlier, later in pairwise(runs)]
     usual = min(gaps, default=1)
+    most = usual + max(1.0, wide * max(end - start for start, end in runs))
     word: list[Glyph] = []
     for (start, end), gap in zip(runs, [*gaps, usual], strict=True):
         word.append(tuple("".join(row) for row in zip(*columns[start:end], strict=True)))
-        if gap > usual + 1:
+        if gap > most:
             yield tuple(word)
             word = []
     if word:
         yield tuple(word)
 
 
-def _read(word: Sequence[Glyph]) -> str:
-    """The word of this length whose letters are nearest, the commoner of two that are as near."""
-    far = [_distances(glyph) for glyph in word]
-    best = "".join(min(each, key=each.__getitem__) for each in far)
-    limit = sum(min(each.values()) for each in far) + _LIKELY
-    for known, cost in _of_length().get(len(word), ()):
-        if far[0][known[0]] > limit:
-            continue
-        total = _COST * cost
-        for each, letter in zip(far, known, strict=True):
-            total += each[letter]
-            if total >= limit:
-                break
-        else:
-            best, limit = known, total
-    return best
+def _read(words: Sequence[Sequence[Glyph]]) -> tuple[list[str], float]:
+    """Each word as the one of its length whose letters are nearest, the commoner of two that are as near; and how many
+    fields letters are away from what they are read as, in the mean.
+
+    The same drawing is the same letter: what the other words make of it counts as well as what it looks like.
+    """
+    drawn = list(dict.fromkeys(glyph for word in words for glyph in word))
+    number = {glyph: place for place, glyph in enumerate(drawn)}
+    looks = np.array([_distances(glyph) for glyph in drawn])
+    places = [[number[glyph] for glyph in word] for word in words]
+    far = looks
+    read: list[str] = []
+    said: list[list[int]] = []
+    for _ in range(_ROUNDS):
+        read = [_nearest(far[word]) for word in places]
+        said = [_numbers(word) for word in read]
+        votes = np.full_like(looks, _DOUBT)
+        for word, meant, numbers in zip(places, read, said, strict=True):
+            if meant in costs():
+                np.add.at(votes, (word, numbers), 1.0)
+        far = looks + _AGREED * (1.0 - votes / votes.sum(axis=1, keepdims=True))
+    return read, float(looks[_flat(places), _flat(said)].mean())
+
+
+def _flat(lists: Sequence[Sequence[int]]) -> list[int]:
+    return list(chain.from_iterable(lists))
+
+
+def _numbers(word: str) -> list[int]:
+    return [ord(letter) - ord("a") for letter in word]
+
+
+def _nearest(far: NDArray[np.float64]) -> str:
+    """The word for letters that are so far from each of the alphabet; the nearest letters where no word is near."""
+    least = far.min(axis=1).sum() + _LIKELY
+    known = known_words()
+    if len(far) < len(known.first) - 1:
+        first, end = known.first[[len(far), len(far) + 1]]
+        sums = _COST * known.costs[first:end] + far[np.arange(len(far)), known.letters[first:end, : len(far)]].sum(
+            axis=1
+        )
+        if len(sums) and sums.min() < least:
+            place = int(first) + int(sums.argmin())
+            return known.words[place]
+    return "".join(letters[place] for place in far.argmin(axis=1).tolist())
 
 
 @remembered
-def _distances_of(drawn: str) -> dict[str, float]:
+def _distances_of(drawn: str) -> list[float]:
     rows = drawn.split("\n")
     fields = _fields([row for row in rows if row.strip()] or rows)
-    return {
-        letter: min(sum(abs(a - b) for a, b in zip(fields, known, strict=True)) for known in fonts)
-        for letter, fonts in _fonts().items()
-    }
+    return [
+        min(sum(abs(a - b) for a, b in zip(fields, known, strict=True)) for known in _fonts()[letter])
+        for letter in letters
+    ]
 
 
-def _distances(glyph: Glyph) -> dict[str, float]:
-    """How many fields a drawn letter is away from each letter."""
+def _distances(glyph: Glyph) -> list[float]:
+    """How many fields a drawn letter is away from each letter of the alphabet."""
     return _distances_of("\n".join(row[:_WIDEST] for row in glyph))
 
 
@@ -149,11 +211,12 @@ def _covered(field: int, fields: int, size: int) -> tuple[tuple[int, float], ...
 @cache
 def _fonts() -> dict[str, tuple[list[float], ...]]:
     found: dict[str, tuple[list[float], ...]] = {}
-    for letter, columns, rows in zip(letters, _COLUMNS, _ROWS, strict=True):
+    for letter, columns, rows, written in zip(letters, _LARGE_LETTERS, _ROWS, _SMALL_LETTERS, strict=True):
         sides = [int(columns[at : at + 2], 16) for at in range(0, 10, 2)]
         large = ["".join(" #"[side >> row & 1] for side in sides) for row in range(_HEIGHT)]
         small = ["".join(" #"[int(row) >> bit & 1] for bit in (2, 1, 0)) for row in rows]
-        found[letter] = (_fields(_trimmed(large)), _fields(_trimmed(small)))
+        lower = ["".join(" #"[int(row, 32) >> bit & 1] for bit in range(4, -1, -1)) for row in written]
+        found[letter] = tuple(_fields(_trimmed(font)) for font in (large, small, lower))
     found["i"] = (*found["i"], [1.0] * _WIDTH * _HEIGHT)  # a bar
     return found
 
@@ -162,11 +225,3 @@ def _trimmed(rows: Sequence[str]) -> list[str]:
     """Without columns at the sides that have no ink."""
     inked = [place for place in range(len(rows[0])) if any(row[place] != " " for row in rows)]
     return [row[inked[0] : inked[-1] + 1] for row in rows]
-
-
-@cache
-def _of_length() -> dict[int, tuple[tuple[str, float], ...]]:
-    found: dict[int, list[tuple[str, float]]] = {}
-    for word, cost in costs().items():
-        found.setdefault(len(word), []).append((word, cost))
-    return {length: tuple(words) for length, words in found.items()}

@@ -42,6 +42,7 @@ _FEWEST_SIGNS = 20
 _MANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS}}}")
 _ANY = re.compile(rf"(?:[A-Za-z][^A-Za-z]*){{{_FEWEST_LETTERS // 2}}}")
 _INSIDE = re.compile(r"(?<=[^\W\d_])[^\w\s]{1,3}(?=[^\W\d_])")
+_MASKS = re.compile(r"[A-Za-z][*#?_]{1,3}[A-Za-z]")
 _RUN = re.compile("[A-Za-z]{2,}")
 _SHIFTS = tuple(f"shift {k}" for k in range(1, 26))
 _SIGNS_TOO = "shift 47"
@@ -79,6 +80,11 @@ def readings(text: str) -> dict[str, str]:
 def reads(text: str, instead_of: str = "") -> bool:
     """Whether a text reads as English, and better than another one."""
     return 0 < strangeness(text) <= (_limit(instead_of) if instead_of else _READS)
+
+
+def reads_word_by_word(text: str) -> bool:
+    """Whether most words of a text are English, whatever the others are."""
+    return 0 < unevenness(text) <= _EVEN and readable(text) >= _KNOWN
 
 
 def _limit(piece: str) -> float:
@@ -127,17 +133,14 @@ def _odd(piece: str) -> bool:
 def _read(piece: str) -> Iterator[tuple[str, str]]:
     """Other readings of a piece. The first that reads is enough, slips apart: those may be what hides another one."""
     lower = piece.lower()
-    tight = _INSIDE.sub("", lower)
     most = _BETTER * strangeness(piece)
     best: tuple[float, str, str] | None = None
     made_so = [(name, make(lower)) for name, make in _WAYS.items()]
-    if tight != lower:
-        made_so.append((_MENDED, mended(tight)))
     for name, made in made_so:
         if made is None or not 0 < (strange := strangeness(made)) <= most:
             continue
         uneven, guessed = unevenness(made), name in _GUESSES
-        if (uneven <= _EVEN and readable(made) >= _KNOWN) or (strange <= _READS and not guessed):
+        if reads_word_by_word(made) or (strange <= _READS and not guessed):
             score = uneven * (_GUESSED if guessed else 1.0)
             best = (score, name, made) if best is None or score < best[0] else best
     cipher = _cipher(piece)
@@ -236,11 +239,20 @@ def _every_other(lower: str) -> str | None:
     return _RUN.sub(lambda m: m[0][::2], lower)
 
 
+def _mended(lower: str) -> str | None:
+    """Words mended; without the signs inside them where that reads better, unless they mask letters and so read."""
+    made, tight = mended(lower), _tightened(lower)
+    if tight is None or (made is not None and _MASKS.search(lower) and reads_word_by_word(made)):
+        return made
+    both = [each for each in (made, mended(tight)) if each is not None]
+    return min(both, key=unevenness, default=None)
+
+
 _MENDED, _REJOINED = "mended", "rejoined"
 _GUESSES = (_MENDED, _REJOINED)
 _WAYS: dict[str, Callable[[str], str | None]] = {
     "tightened": _tightened,
-    _MENDED: mended,
+    _MENDED: _mended,
     _REJOINED: games.respaced,
     "every other letter": _every_other,
     "pig latin": games.pig_latin,

@@ -2,18 +2,21 @@
 wrong; words spelt by ear, lisped, or only begun.
 
 A word that is in no list becomes the word that it is likeliest to be meant for: one that is common and, the rarer the
-slip, commoner still. What a text becomes is judged as a whole by its caller; here words are mended one by one, and each
-costs some hundred look-ups.
+slip, commoner still, and that goes with the words beside it; so may a word that is known, where a common slip makes it
+one that goes better. What a text becomes is judged as a whole by its caller; each word costs some hundred look-ups, and
+where no single slip is likely a search for two.
 """
 
 import re
 from bisect import bisect, bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import combinations
 from string import ascii_lowercase
 
+from sisf.text import slips
 from sisf.text.changed import substitute
+from sisf.text.neighbours import likeliest
 from sisf.text.order import VERBS
 from sisf.text.remembered import remembered
 from sisf.text.words import costs
@@ -37,9 +40,8 @@ _LISPED = tuple((re.compile(spelt), heard) for spelt, heard in (("r|l", "w"), ("
 """And by lisping, by playing a child, or with the tongue of another language."""
 _THICK = re.compile("[dfsvz]|(?<=.)t")
 """What those say who do not say `th`."""
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_BESIDE = {key: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _ROWS for at, key in enumerate(row)}
-"""The keys on either side of each."""
+_LOOKING = {"rn": "m", "vv": "w", "cl": "d"}
+"""Letters that together look like another one."""
 _ASKED = 3.0
 """How much commoner than elsewhere verbs are with which requests begin."""
 _UNWRITTEN, _OTHER_LETTER = 0.5, 0.75
@@ -49,11 +51,30 @@ _LONGEST_REST, _MOST = 5, 400
 _AS_COMMON = 4
 """Words kept of those that look or sound the same: the commonest ones."""
 _FEWEST_CHANGED = 3
+_UNKNOWN = 20.0
+"""What a word costs that nothing is found for."""
+_CHOICES = 8
+"""Words looked at for each place in a sentence: the likeliest ones by themselves."""
+_KNOWN_CHOICES, _KNOWN = 5, 2.0
+"""The same for a word that is known, and what each costs besides that it was meant for."""
+_EACH, _TWO = 1.5, 2.0
+"""What a word must be commoner by that is found by its distance, for each unit of it and in any case."""
+_MASKED = 1.0
+"""What a word must be commoner by in which another letter than a vowel is masked."""
+_EXPLAINED = 3.0
+"""What a word must be commoner by, from which a word of two slips is looked for instead."""
+_UNEXPLAINED, _MOST_SEARCHED = 0.6, 24
+"""Share of the words of a text, and their number, up to which two slips are looked for."""
+
+Choice = tuple[str, float, float]
+"""A word that may be meant, what it costs, and what it costs besides."""
 
 
 def mended(lower: str) -> str | None:
     """Each unknown word of a lower-case text as the word that it is likeliest to be meant for. None: hardly any is."""
-    return each(_WORD, _corrected, lower)
+    words = [match[0] for match in _WORD.finditer(lower)]
+    meant = iter(likeliest(_choices(words)))
+    return each(_WORD, lambda _: next(meant), lower)
 
 
 def each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
@@ -62,30 +83,69 @@ def each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> s
     return changed.text if changed is not None and len(changed.fresh or ()) >= _FEWEST_CHANGED else None
 
 
+def _choices(words: Sequence[str]) -> list[Sequence[Choice]]:
+    """What each word may be meant for. Two slips are looked for where most words are known or have one at most."""
+    found = [_meant(word) for word in words]
+    searched = [place for place, choices in enumerate(found) if _unexplained(choices)]
+    if len(searched) <= _UNEXPLAINED * len(found):
+        for place in searched[:_MOST_SEARCHED]:
+            found[place] = _with_two_slips(words[place])
+    return found
+
+
+def _unexplained(choices: Sequence[Choice]) -> bool:
+    return choices[0][2] >= _EXPLAINED
+
+
 @remembered
-def _corrected(word: str) -> str:
+def _meant(word: str) -> Sequence[Choice]:
+    """The words that one may be meant for by a single slip, the likeliest first; at least itself."""
     if not word.isalpha():
-        return _unmasked(word)
-    known, has_vowels = costs(), _VOWELS.search(word) is not None
-    if word in known and has_vowels:
-        return word
-    best, least = word, float("inf")
+        return _first(_unmasked(word), _CHOICES) or (_unknown(word),)
+    has_vowels = _VOWELS.search(word) is not None
+    if word in costs() and has_vowels:
+        return _known(word)
+    found: dict[str, float] = {}
     kinds = _KINDS if len(word) >= _FEWEST else _KINDS_OF_SHORT if len(word) == _FEWEST - 1 else ()
-    for penalty, for_letter, meant in kinds if has_vowels else (_WITHOUT_VOWELS, *kinds):
-        if penalty + _commonest() >= least:
-            break
-        for candidate in meant(word):
-            if candidate in known and len(candidate) >= min(len(word), _FEWEST - 1):
-                cost = _cost(candidate) + penalty + for_letter * (for_letter and _differing(word, candidate))
-                if cost < least:
-                    best, least = candidate, cost
-    return best
+    for penalty, for_letter, meant_by in kinds if has_vowels else (_WITHOUT_VOWELS, *kinds):
+        for candidate in meant_by(word):
+            if candidate in costs() and len(candidate) >= min(len(word), _FEWEST - 1):
+                besides = penalty + for_letter * (for_letter and _differing(word, candidate))
+                found[candidate] = min(besides, found.get(candidate, besides))
+    return _first(found, _CHOICES) or (_unknown(word),)
 
 
-@cache
-def _commonest() -> float:
-    """What a word costs at least that is no shorter than those that are mended."""
-    return next(_cost(word) for word in _commonest_first() if len(word) >= _FEWEST)
+@remembered
+def _with_two_slips(word: str) -> Sequence[Choice]:
+    """The same by two slips as well."""
+    found = {candidate: besides for candidate, _, besides in _meant(word)}
+    for candidate, distance in slips.near(word) if word.isalpha() else ():
+        besides = _TWO + _EACH * distance
+        found[candidate] = min(besides, found.get(candidate, besides))
+    if len(found) > 1:
+        found.pop(word, None)
+    return _first(found, _CHOICES) if word not in found else (_unknown(word),)
+
+
+def _known(word: str) -> Sequence[Choice]:
+    """A known word, and the words that commonly become it by a slip."""
+    itself = (word, _cost(word), 0.0)
+    if len(word) < _FEWEST - 1:
+        return (itself,)
+    found = {candidate: _KNOWN for candidate in _usual(word) if candidate in costs()}
+    for candidate in _other_vowels(word):
+        found.setdefault(candidate, _KNOWN + _OTHER_LETTER)
+    found.pop(word, None)
+    return (itself, *_first(found, _KNOWN_CHOICES))
+
+
+def _first(found: Mapping[str, float], most: int) -> tuple[Choice, ...]:
+    choices = [(word, _cost(word), besides) for word, besides in found.items()]
+    return tuple(sorted(choices, key=lambda choice: choice[1] + choice[2])[:most])
+
+
+def _unknown(word: str) -> Choice:
+    return word, 0.0, _UNKNOWN
 
 
 def _differing(word: str, other: str) -> int:
@@ -138,7 +198,7 @@ def _usual(word: str) -> Iterator[str]:
 def _beside(word: str) -> Iterator[str]:
     """The key beside the right one."""
     for i, key in enumerate(word):
-        for letter in _BESIDE[key]:
+        for letter in slips.BESIDE[key]:
             yield word[:i] + letter + word[i + 1 :]
 
 
@@ -157,6 +217,17 @@ def _unusual(word: str) -> Iterator[str]:
     for letter in word[1:-1]:
         at = bisect(middle, letter)
         yield from shuffles.get(first + "".join(middle[: at - 1]) + "".join(middle[at:]) + last, ())
+
+
+def _looking(word: str) -> Iterator[str]:
+    """Two letters that look like one."""
+    there = [pair for pair in _LOOKING if pair in word]
+    for count in range(1, len(there) + 1):
+        for pairs in combinations(there, count):
+            read = word
+            for pair in pairs:
+                read = read.replace(pair, _LOOKING[pair])
+            yield read
 
 
 def _begun(word: str) -> Iterator[str]:
@@ -274,13 +345,14 @@ def _within(word: str, longer: str) -> bool:
     return all(letter in letters for letter in word)
 
 
-def _unmasked(word: str) -> str:
-    """The commonest word in which vowels, or any letters, may stand for those that were masked."""
+def _unmasked(word: str) -> dict[str, float]:
+    """The words in which vowels, or any letters, may stand for those that were masked; what a word must be commoner by
+    that has others than vowels there."""
     if len(word) > 2 and len(_MASK.sub("", word)) < 2:
-        return word
+        return {}
     pattern = re.compile(_MASK.sub(".", word))
-    alike = chain(_starred().get(_VOWELS_OR_MASKS.sub("*", word), ()), _shaped().get(_shape(word), ()))
-    return next((known for known in alike if pattern.fullmatch(known)), word)
+    found = dict.fromkeys(filter(pattern.fullmatch, _shaped().get(_shape(word), ())), _MASKED)
+    return found | dict.fromkeys(filter(pattern.fullmatch, _starred().get(_VOWELS_OR_MASKS.sub("*", word), ())), 0.0)
 
 
 def _shape(word: str) -> str:
@@ -298,6 +370,7 @@ def _shaped() -> dict[str, tuple[str, ...]]:
 _KINDS: tuple[tuple[float, float, Callable[[str], Iterable[str]]], ...] = (
     (0.0, 0.0, _usual),
     (0.5, _UNWRITTEN, _begun),
+    (0.5, 0.0, _looking),
     (0.75, _OTHER_LETTER, _other_vowels),
     (1.0, 0.0, _thick),
     (1.25, 0.0, _beside),
@@ -309,5 +382,5 @@ _KINDS: tuple[tuple[float, float, Callable[[str], Iterable[str]]], ...] = (
 )
 """Kinds of slips: what a word must be commoner by, in units of the words' cost, in any case and for each letter that
 only one of the two words has; and what it may be meant for. The likelier kinds first."""
-_KINDS_OF_SHORT = tuple(kind for kind in _KINDS if kind[2] in (_usual, _thick, _sounding))
+_KINDS_OF_SHORT = tuple(kind for kind in _KINDS if kind[2] in (_usual, _looking, _thick, _sounding))
 _WITHOUT_VOWELS = (0.0, 0.0, _voweled)

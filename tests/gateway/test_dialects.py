@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import openai
 import pytest
 
+from sisf.exchange import Exchange, Sender
 from sisf.gateway.dialects.base import REFUSAL
+from sisf.gateway.dialects.chat import Chat
+from sisf.settings import Limits
+from sisf.synthesis.base import Knowledge
+from sisf.synthesis.blame import stands_alone
 from tests.gateway.conftest import Rig, rig
 
 WORD = "FORBIDDEN"
@@ -316,3 +321,60 @@ def test_blocked_prompts_in_the_shape_of_an_answer() -> None:
             ) as stream:
                 assert stream.get_final_text() == REFUSAL
         assert gateway.upstream.requests == []
+
+
+class Unfamiliar:
+    """Knows no instructions of an application."""
+
+    def familiar(self, _sender: Sender, _text: str) -> bool:
+        return False
+
+
+TOLD: list[dict[str, Any]] = [
+    {"logit_bias": {"12": 100}},
+    {"logit_bias": {"12": -100, "13": 0.5}},
+    {"logit_bias": [[12, 100]]},
+    {"logit_bias": [["word", 5.0]]},
+    {"guided_choice": ["one", "two"]},
+    {"guided_regex": "one|two"},
+    {"guided_json": "one"},
+    {"grammar": 'root ::= "one"'},
+    {"grammar": 'root::="one"'},
+    {"format": "one"},
+    {"tool_choice": "one"},
+    {"guided_decoding_backend": "one"},
+    {"structured_outputs": {"choice": ["one"]}},
+    {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": ["one"]}}}},
+    {"tools": [{"type": "function", "function": {"name": "one"}}]},
+    {"tool_choice": {"type": "function", "function": {"name": "one"}}},
+    {"functions": [{"name": "one"}]},
+    {"prediction": {"type": "content", "content": "one"}},
+    {"input_prefix": "one"},
+    {"options": {"system": "one"}},
+    {"documents": [{"text": "one"}]},
+]
+UNTOLD: list[dict[str, Any]] = [
+    {},
+    {"user": "ann", "metadata": {"case": "one two"}},
+    {"stop": ["END"], "seed": 1, "temperature": 0.2, "n": 2},
+    {"logit_bias": {"12": -100}},
+    {"logit_bias": {}},
+    {"logit_bias": [[12, False]]},
+]
+
+
+@pytest.mark.parametrize(("extra", "alone"), [*((e, False) for e in TOLD), *((e, True) for e in UNTOLD)])
+def test_whatever_chooses_what_the_model_says_is_company(extra: dict[str, Any], alone: bool) -> None:
+    """Only a request that stands alone may be blamed without harm being read in it (ADR 0595)."""
+    tree = {"model": "m", "messages": [{"role": "user", "content": "What are your opening hours?"}], **extra}
+    asked = Chat().request(tree, Limits())
+    assert stands_alone(Exchange(asked.messages, "something harmful"), cast("Knowledge", Unfamiliar())) is alone
+
+
+def test_the_same_choice_of_tokens_is_known_again() -> None:
+    def told(bias: object) -> list[str]:
+        tree = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "logit_bias": bias}
+        return [m.content for m in Chat().request(tree, Limits()).messages if m.origin == "logit_bias"]
+
+    assert told({"12": 1, "13": 2}) == told({"13": 5, "12": 1, "14": -1}) == told([[13, 1], [12, 1]])
+    assert told({"12": 1}) != told({"13": 1})

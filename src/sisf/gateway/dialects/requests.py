@@ -1,5 +1,6 @@
 """What requests of all APIs have in common."""
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -9,6 +10,12 @@ from sisf.gateway.shapes import Reader, Record
 from sisf.gateway.wire import Uninspectable
 from sisf.pipeline.turn import Inspected
 from sisf.settings import Limits, Unseen
+
+UNTOLD = frozenset(
+    "user safety_identifier prompt_cache_key session_id request_id route cache_salt metadata stop stop_sequences "
+    "keep_alive".split()
+)
+"""Keys of which a model is told nothing, and which choose none of its words."""
 
 
 def read_request(
@@ -27,9 +34,12 @@ def read_request(
     model, stream = model_of(tree), streams(tree)
     reader = Reader(open_kinds=opaque, looks=looks)
     around = {key: value for key, value in tree.items() if key not in apart}
+    untold = {key: around.pop(key) for key in tree if key in UNTOLD}
     try:
-        with reader.collected(Role.SYSTEM, "request"):
-            reader.read(shape, around, Role.SYSTEM, "")
+        for place, part in (("request", untold), ("parameters", around)):
+            with reader.collected(Role.SYSTEM, place):
+                reader.read(shape, part, Role.SYSTEM, "")
+        reader.messages += _favoured(tree.get("logit_bias"))
         said(reader)
     except Uninspectable as error:
         raise error.as_refusal() from None
@@ -43,6 +53,18 @@ def read_request(
         images=tuple(reader.images),
         answered=answered,
     )
+
+
+def _favoured(bias: Any) -> list[Message]:
+    """What says that the client makes some tokens of the answer likelier: with that it chooses what the model says,
+    as with instructions, though nobody can read which words they are."""
+    entries = bias.items() if isinstance(bias, dict) else bias if isinstance(bias, list) else ()
+    pairs = [tuple(each) for each in entries if isinstance(each, list | tuple) and len(each) == 2]
+    tokens = sorted(str(token) for token, value in pairs if isinstance(value, int | float) and value > 0)
+    if not tokens:
+        return []
+    name = hashlib.sha256("\n".join(tokens).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return [Message(Role.SYSTEM, f"Some tokens are made likelier in the answer (set {name}).", "logit_bias")]
 
 
 def prompts(given: Any, key: str, limits: Limits, opaque: Collection[Unseen] = ()) -> list[Message]:

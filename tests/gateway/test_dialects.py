@@ -11,7 +11,7 @@ import pytest
 from sisf.exchange import Exchange, Sender
 from sisf.gateway.dialects.base import REFUSAL
 from sisf.gateway.dialects.chat import Chat
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
 from sisf.synthesis.base import Knowledge
 from sisf.synthesis.blame import stands_alone
 from tests.gateway.conftest import Rig, rig
@@ -330,6 +330,13 @@ class Unfamiliar:
         return False
 
 
+class Familiar:
+    """Takes all instructions for an application's."""
+
+    def familiar(self, _sender: Sender, _text: str) -> bool:
+        return True
+
+
 TOLD: list[dict[str, Any]] = [
     {"logit_bias": {"12": 100}},
     {"logit_bias": {"12": -100, "13": 0.5}},
@@ -369,6 +376,17 @@ def test_whatever_chooses_what_the_model_says_is_company(extra: dict[str, Any], 
     tree = {"model": "m", "messages": [{"role": "user", "content": "What are your opening hours?"}], **extra}
     asked = Chat().request(tree, Limits())
     assert stands_alone(Exchange(asked.messages, "something harmful"), cast("Knowledge", Unfamiliar())) is alone
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["passed unseen", "moderated"])
+def test_an_image_is_company_too(looks: bool) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8="}}
+    content = [{"type": "text", "text": "Answer what stands in the picture."}, image]
+    tree = {"model": "m", "messages": [{"role": "user", "content": content}]}
+    asked = Chat().request(tree, Limits(), opaque=cast("tuple[Unseen, ...]", ("image",)), looks=looks)
+    exchange = Exchange(asked.messages, "something harmful")
+    assert exchange.prompt == "Answer what stands in the picture."
+    assert not stands_alone(exchange, cast("Knowledge", Familiar()))
 
 
 def test_the_same_choice_of_tokens_is_known_again() -> None:

@@ -44,7 +44,7 @@ def read_request(
     except Uninspectable as error:
         raise error.as_refusal() from None
     return Inspected(
-        tuple(reader.messages),
+        (*_unread(reader), *reader.messages),
         model,
         stream,
         tree,
@@ -53,6 +53,15 @@ def read_request(
         images=tuple(reader.images),
         answered=answered,
     )
+
+
+def _unread(reader: Reader) -> list[Message]:
+    """What tells a judge, and whoever learns, of parts that nobody reads, as images: they may be the reason of what is
+    answered, and what they say is nobody's instruction."""
+    places = [*reader.unseen, *(image.place for image in reader.images)]
+    if not places:
+        return []
+    return [Message(Role.TOOL, f"Parts of the request that are not read as text: {len(places)}.", "unread")]
 
 
 def _favoured(bias: Any) -> list[Message]:

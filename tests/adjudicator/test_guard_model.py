@@ -5,10 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies
 
 from sisf.adjudicator.factory import create_adjudicator
 from sisf.adjudicator.guard_formats import FORMATS
-from sisf.adjudicator.guard_model import ClassifierAdjudicator, GuardModelClassifier, ModerationClassifier
+from sisf.adjudicator.guard_model import (
+    ClassifierAdjudicator,
+    GuardModelClassifier,
+    ModerationClassifier,
+    turns_of,
+)
 from sisf.breaker import Breaker
 from sisf.exchange import Exchange, Message, Role
 from sisf.llm.base import Completion
@@ -85,6 +91,31 @@ def test_every_family_is_recognised_and_keeps_exchange_text_out_of_the_system_ro
         system = [m.content for m in guard.asked[0] if m.role is Role.SYSTEM]
         assert not any("a question" in text or "an answer" in text for text in system), family
     assert set(NAMES) == set(FORMATS)
+
+
+@pytest.mark.parametrize("family", sorted(NAMES))
+def test_an_answer_is_classified_in_its_conversation(family: str) -> None:
+    """`Yes, go on.` says nothing of what was agreed on."""
+    said = ("the first question", "an offer", "Yes, go on.")
+    roles = (Role.USER, Role.ASSISTANT, Role.USER)
+    messages = tuple(Message(role, text) for role, text in zip(roles, said, strict=True))
+    guard = Guard(NAMES[family], "?")
+    ClassifierAdjudicator("guard", GuardModelClassifier(guard)).adjudicate(Exchange(messages, "an answer"))
+    shown = "\n".join(m.content for m in guard.asked[0])
+    places = [shown.index(text) for text in (*said, "an answer")]
+    assert places == sorted(places)
+
+
+_ROLES = strategies.sampled_from([Role.USER, Role.ASSISTANT, Role.SYSTEM, Role.TOOL])
+_MESSAGES = strategies.lists(strategies.builds(Message, _ROLES, strategies.text("ab \n", max_size=5_000)), max_size=9)
+
+
+@given(_MESSAGES, strategies.text("xyz", max_size=20_000))
+def test_turns_alternate_begin_and_end_with_the_user_and_are_bounded(before: list[Message], last: str) -> None:
+    turns = turns_of(Exchange((*before, Message(Role.SYSTEM, "s"), Message(Role.USER, last)), "an answer"))
+    assert [turn.role for turn in turns] == [Role.USER, Role.ASSISTANT] * (len(turns) // 2) + [Role.USER]
+    assert sum(len(turn.content) for turn in turns) <= 2 * 6_000 + 10 * len(before) + 10
+    assert turns[-1].content.endswith(last if len(last) <= 6_000 else last[-3_000:])
 
 
 def test_an_unknown_guard_model_is_undecided_and_says_what_to_do() -> None:

@@ -168,6 +168,35 @@ def test_the_head_of_a_request_has_a_limit(fields: int) -> None:
         assert talk(server, large).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize(
+    ("coding", "status"),
+    [
+        (b"chunked", b"200"),
+        (b"CHUNKED", b"200"),
+        (b" \tchunked", b"200"),
+        (b"gzip, chunked", b"501"),
+        (b"gzip\r\ntransfer-encoding: chunked", b"501"),
+        (b"chunked\r\ntransfer-encoding: chunked", b"400"),
+        (b"chunked, chunked", b"400"),
+        (b"identity, chunked", b"501"),
+        (b",chunked", b"501"),
+        (b"x;a=b, chunked", b"501"),
+    ],
+)
+def test_transfer_codings_that_are_not_decoded_are_refused(coding: bytes, status: bytes) -> None:
+    request = HEAD + b"transfer-encoding:" + coding + b"\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+    with Background(app) as server:
+        heard = talk(server, request)
+        assert heard.startswith(b"HTTP/1.1 " + status)
+        assert heard.count(b"HTTP/1.1 ") == 1
+
+
+def test_http_1_0_has_no_transfer_codings() -> None:
+    request = CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n"
+    with Background(app) as server:
+        assert talk(server, request).startswith(b"HTTP/1.1 501 ")
+
+
 def test_few_requests_are_held_ahead_of_their_turn() -> None:
     request = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
     with Background(app) as server:

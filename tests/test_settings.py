@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from sisf.embedding.endpoint import EndpointEmbedder
 from sisf.errors import ConfigurationError
+from sisf.gateway.upstream import Upstream
+from sisf.settings import Upstream as UpstreamSettings
 from sisf.settings import load
-from sisf.settings.secrets import masked
+from sisf.settings.secrets import masked, shown
 
 pytestmark = pytest.mark.smoke
 
@@ -129,12 +132,25 @@ def test_no_secret_of_the_settings_is_shown() -> None:
             "store.url": "postgresql://me:p%40ss%2Fw@db/sisf",
             "admin.token": "token-1",
             "upstreams.b": {"url": "http://u:up-pass@b/v1", "api_key": "key-1"},
+            "adjudication.llm.base_url": "https://c/v1?api-version=2&api_key=key-2",
         },
     )
-    text = "postgresql://me:p%40ss%2Fw@db p@ss/w token-1 key-1 http://u:up-pass@b http://x:other@y/"
+    text = "postgresql://me:p%40ss%2Fw@db p@ss/w token-1 key-1 http://u:up-pass@b http://x:other@y/ ?api_key=key-2"
     found = masked(text, settings)
-    assert not any(secret in found for secret in ("p%40ss", "p@ss", "token-1", "key-1", "up-pass", "other"))
+    assert not any(secret in found for secret in ("p%40ss", "p@ss", "token-1", "key-1", "key-2", "up-pass", "other"))
     assert masked("postgresql://db/sisf", settings) == "postgresql://db/sisf"
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3:cret", "s3@cret", "s3%40cret", ""])
+@pytest.mark.parametrize("rest", ["", "/", "/v1", "/v1?key=s3cret", "?a@b=s3cret", "/v1#s3cret", ":99999/v1"])
+def test_addresses_in_messages_hold_no_secret(password: str, rest: str) -> None:
+    address = f"http://s3cret:{password}@db.example{rest}"
+    assert shown(address).startswith("http://db.example")
+    assert "cret" not in shown(address)
+    with pytest.raises(ConfigurationError) as caught:
+        Upstream(UpstreamSettings(url=address))
+    assert "cret" not in str(caught.value)
+    assert "cret" not in EndpointEmbedder("m", address).id
 
 
 def test_variables_that_are_no_settings_disturb_none() -> None:

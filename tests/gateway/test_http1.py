@@ -116,6 +116,19 @@ def test_connections_in_doubt_are_not_used_again(script: list[bytes | None], bod
     assert connections == 2
 
 
+CODINGS = (
+    b"gzip, chunked",
+    b"gzip\r\ntransfer-encoding: chunked",
+    b"chunked, chunked",
+    b"identity, chunked",
+    b"xchunked",
+    b"gzip",
+    b"chunked;a=b",
+    b"",
+)
+"""Of transfer codings none but `chunked`, and that once, is decoded."""
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -125,6 +138,7 @@ def test_connections_in_doubt_are_not_used_again(script: list[bytes | None], bod
         [b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000],
         [b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"],
         [CHUNKED + b"nonsense\r\n"],
+        *([CHUNKED.replace(b": chunked", b": " + coding) + b"2\r\nok\r\n0\r\n\r\n"] for coding in CODINGS),
         [CHUNKED + b"2\r\nok\r\n0\r\n", *[b"x-trailer: 1\r\n" * 1_000] * 20],
         [CHUNKED + b"2;", *[b"a" * 10_000] * 20],
         *([b"HTTP/1.1 %d Odd\r\ncontent-length: 2\r\n\r\nok" % status] for status in (0, 99, 600, 999)),

@@ -25,6 +25,7 @@ from joserfc.jwk import KeySet
 from sisf.console.roles import Role
 from sisf.errors import ConfigurationError, SisfError, reason
 from sisf.settings import Oidc as OidcSettings
+from sisf.settings.secrets import shown
 
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 _LEEWAY = 60
@@ -249,7 +250,7 @@ def _checked(url: str, what: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
-    raise ConfigurationError(f"{what}: {url!r} must start with https:// (http:// only on this machine)")
+    raise ConfigurationError(f"{what}: {shown(url)!r} must start with https:// (http:// only on this machine)")
 
 
 def _secret(settings: OidcSettings) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from sisf.embedding.base import TextWindow, Vectors
 from sisf.embedding.windows import check_window, cut_characters
 from sisf.errors import ModelError
+from sisf.settings.secrets import shown
 
 _TEXTS_PER_REQUEST = 64
 _BYTES_SEEN = 512
@@ -35,7 +36,7 @@ class EndpointEmbedder:
     @property
     def id(self) -> str:
         """See `Embedder.id`: model and server; a server that changes the model behind a name cannot be noticed."""
-        return f"openai-{self._model}@{self._url}"
+        return f"openai-{self._model}@{shown(self._url)}"
 
     @property
     def dimensions(self) -> int:
@@ -104,4 +105,4 @@ class EndpointEmbedder:
             return self._client
 
     def _failure(self, reason: str) -> ModelError:
-        return ModelError(f"embeddings endpoint {self._url}, model {self._model}: {reason}")
+        return ModelError(f"embeddings endpoint {shown(self._url)}, model {self._model}: {reason}")

@@ -324,9 +324,13 @@ class _Link(asyncio.Protocol):
         if status < 200:  # a word in between, such as 103 Early Hints
             self._headers = []
             return
+        codings = [value.strip().lower() for name, value in self._headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):  # the parser takes any list that ends with it for the same
+            raise httptools.HttpParserCallbackError("a transfer coding that was not asked for")
         self._status = status
         self._keeps_alive = self._parser.should_keep_alive()
-        self._until_close = status not in _BODILESS and not any(_frames(*header) for header in self._headers)
+        framed = bool(codings) or any(name == b"content-length" for name, _ in self._headers)
+        self._until_close = status not in _BODILESS and not framed
         self._wake()
 
     def on_body(self, body: bytes) -> None:
@@ -342,8 +346,3 @@ class _Link(asyncio.Protocol):
         if self._status:
             self._complete = True
             self._wake()
-
-
-def _frames(name: bytes, value: bytes) -> bool:
-    """Whether a header says where the body ends; else it ends with the connection."""
-    return name == b"content-length" or (name == b"transfer-encoding" and value.lower().endswith(b"chunked"))

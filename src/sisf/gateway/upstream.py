@@ -18,6 +18,7 @@ from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Inv
 from sisf.gateway.refusals import about_the_key
 from sisf.pipeline.deadlines import Deadlines
 from sisf.settings import Upstream as UpstreamSettings
+from sisf.settings.secrets import shown
 
 _FORWARDED = frozenset(
     b"openai-beta openai-organization openai-project anthropic-version anthropic-beta idempotency-key http-referer"
@@ -183,7 +184,7 @@ class Upstream:
         url = urlsplit(settings.url)
         if not _is_base(url):
             raise ConfigurationError(
-                f"upstream.url: {settings.url!r} is not a base URL such as http://127.0.0.1:8000/v1"
+                f"upstream.url: {shown(settings.url)!r} is not a base URL such as http://127.0.0.1:8000/v1"
             )
         if url.username or url.password:
             raise ConfigurationError("upstream.url: put the key into upstream.api_key, not into the URL")

@@ -16,6 +16,7 @@ from sisf.llm.budget import CallGate, TransientModelError
 from sisf.llm.dialect import Dialect
 from sisf.llm.jsontext import read_object
 from sisf.settings import CallLimits, ModelEndpoint
+from sisf.settings.secrets import shown
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -147,7 +148,7 @@ class OpenAIChatModel:
             return self._client
 
     def _said(self, what: str) -> str:
-        return f"model {self._endpoint.model} at {self._endpoint.base_url or 'the default endpoint'} {what}"
+        return f"model {self._endpoint.model} at {shown(self._endpoint.base_url) or 'the default endpoint'} {what}"
 
 
 def connect(endpoint: ModelEndpoint) -> "OpenAI":

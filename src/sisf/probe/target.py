@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sisf.errors import ModelError
 from sisf.exchange import Message, Role
+from sisf.settings.secrets import shown
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -58,9 +59,9 @@ class GatewayTarget:
         except openai.BadRequestError as error:
             if error.code == "content_filter":
                 return _reply(Reaction.BLOCKED, error.response.headers)
-            raise ModelError(f"{self._base_url} refused the request: {error.message}") from None
+            raise ModelError(f"{shown(self._base_url)} refused the request: {error.message}") from None
         except openai.OpenAIError as error:
-            raise ModelError(f"{self._base_url} does not answer as a gateway should: {_short(error)}") from None
+            raise ModelError(f"{shown(self._base_url)} does not answer as a gateway should: {_short(error)}") from None
         choice = raw.parse().choices[0]
         return self._judged(choice.finish_reason, choice.message.content or "", raw.headers)
 

@@ -13,6 +13,7 @@ _STILL_THERE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASKED_SECONDS = (0.0, 0.1, 1.0, 5.0)
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_UNKNOWN_CODING = b"HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _HEAD_BYTES = 1 << 16
 """What the head of a request may hold, and what may come between two pieces of a body, or behind it."""
 _FIELD_BYTES = 32
@@ -100,7 +101,9 @@ class _Protocol(HttpToolsProtocol):
         super().__init__(**given)
         self._read_seconds = read_seconds
         self._half_closed = False
-        self._moved = self._too_large = False
+        self._moved = False
+        self._refusal: bytes | None = None
+        """How the head that was just read is refused, where the parser would not refuse it itself."""
         self._idle = 0
         """Bytes received since a head was complete, a piece of a body came, or a request ended."""
         self._questions: list[asyncio.TimerHandle] = []
@@ -138,10 +141,9 @@ class _Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._moved = True
-        size = len(self.url) + sum(len(name) + len(value) + _FIELD_BYTES for name, value in self.headers)
-        self._too_large = size > _HEAD_BYTES
-        if self._too_large or len(self.pipeline) >= _AHEAD:
-            raise ValueError("more than is held")  # the parser ends, and `send_400_response` is called
+        self._refusal = self._objection()
+        if self._refusal is not None or len(self.pipeline) >= _AHEAD:
+            raise ValueError("refused")  # the parser ends, and `send_400_response` is called
         if self.parser.get_http_version() != "1.1":
             self.expect_100_continue = False  # HTTP/1.0 has no interim responses
         super().on_headers_complete()
@@ -156,10 +158,19 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        if self._too_large:
-            self._refuse(_TOO_LARGE)
+        if self._refusal is not None:
+            self._refuse(self._refusal)
         else:
             super().send_400_response(msg)
+
+    def _objection(self) -> bytes | None:
+        """Why a head is refused: its size, or a transfer coding. Of these `chunked` alone is decoded; the parser takes
+        every list that ends with it for the same, and would hand on the bytes of other codings as the body."""
+        if len(self.url) + sum(len(name) + len(value) + _FIELD_BYTES for name, value in self.headers) > _HEAD_BYTES:
+            return _TOO_LARGE
+        coded = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        known = not coded or (coded == [b"chunked"] and self.parser.get_http_version() == "1.1")
+        return None if known else _UNKNOWN_CODING
 
     def _unsupported_upgrade_warning(self) -> None:
         """None: a request to change the protocol is answered as any other."""

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import BaseModel, SecretStr
 
 _IN_URL = re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+@")
+_NAMES_A_SECRET = re.compile(r"(?i)pass|key|token|secret|sig")
+"""Names of what a query holds that is nobody else's to see."""
 _MASK = "***"
 
 
@@ -15,6 +17,11 @@ def masked(text: str, settings: BaseModel) -> str:
     for secret in sorted({found for found in _secrets(settings) if found}, key=len, reverse=True):
         text = text.replace(secret, _MASK)
     return _IN_URL.sub(rf"\1{_MASK}@", text)
+
+
+def shown(address: str) -> str:
+    """An address as messages name it: without the user, password, query and fragment that it may hold."""
+    return re.split(r"[?#]", re.sub(r"//[^/?#]*@", "//", address), maxsplit=1)[0]
 
 
 def _secrets(section: BaseModel) -> Iterator[str]:
@@ -35,6 +42,6 @@ def _passwords(address: str) -> Iterator[str]:
         parts = urlsplit(address)
     except ValueError:
         return
-    queried = [value for key, value in parse_qsl(parts.query) if "password" in key.lower()]
+    queried = [value for key, value in parse_qsl(parts.query) if _NAMES_A_SECRET.search(key)]
     for password in (parts.password or "", *queried):
         yield from (password, unquote(password))

@@ -165,7 +165,7 @@ class ScriptedServer:
             _send(connection, status, json.dumps({"error": error}).encode(), extra)
             return True
         if received.method == "GET":
-            _send(connection, 200, b'{"object":"list","data":[{"id":"scripted","object":"model"}]}', {})
+            _send(connection, 200, b'{"object":"list","data":[{"id":"scripted","object":"model"}]}', self.headers)
             return True
         streamed = b'"stream":true' in received.body.replace(b" ", b"")
         if streamed:

@@ -201,6 +201,28 @@ def test_doctor_asks_every_upstream_as_the_gateway_would(sisf: Sisf, store: str,
     assert found["upstream away"]["detail"] == "http://127.0.0.1:9/v1: unreachable, nothing listens there"
 
 
+@pytest.mark.parametrize(
+    ("date", "said"),
+    [
+        ("Wed, 21 Oct 2015 07:28:00 GMT", "s ahead of its clock"),
+        ("Tue, 21 Oct 2980 07:28:00 GMT", "s behind its clock"),
+        ("yesterday", ""),
+        ("Wed, 99 Oct 2026 07:28:00 GMT", ""),
+    ],
+)
+def test_doctor_compares_the_clock_with_the_upstreams(
+    sisf: Sisf, store: str, tmp_path: Path, date: str, said: str
+) -> None:
+    with ScriptedServer() as upstream:
+        upstream.headers = {"date": date}
+        settled = f"embedder: {{name: hash}}\nlisten: {{port: 0}}\nupstream: {{url: '{upstream.url}'}}\n"
+        (tmp_path / "sisf.yaml").write_text(settled)
+        found = json.loads(sisf("doctor", "--json").stdout)["findings"]
+    state, detail = next((f["state"], f["detail"]) for f in found if f["check"] == "upstream")
+    assert state == ("warning" if said else "ok")
+    assert detail.endswith(said or "/models answers")
+
+
 def test_doctor_shows_no_secret(sisf: Sisf, store: str, tmp_path: Path) -> None:
     config = tmp_path / "sisf.yaml"
     config.write_text(

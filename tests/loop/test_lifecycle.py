@@ -250,13 +250,15 @@ def test_housekeeping_deletes_what_is_too_old(store: Store) -> None:
         said = dataclasses.replace(Exchange.of("x", "y", id=name), time=old)
         record = ExchangeRecord(said, verdict=Verdict(verdict, "t"))
         store.exchanges.record(record, enqueue=False).result(60)
+    today = ExchangeRecord(Exchange.of("x", "y", id="today"))  # the clock is right
+    store.exchanges.record(today, enqueue=False).result(60)
     loop = make_loop(store, workers=1, housekeeping_seconds=0.01, retention=Retention(30, 365))
     loop.start()
     from sisf.testing import wait_until
 
-    assert wait_until(lambda: len(store.exchanges.recent()) == 1)
+    assert wait_until(lambda: len(store.exchanges.recent()) == 2)
     loop.stop()
-    assert [r.exchange.id for r in store.exchanges.recent()] == ["b"]
+    assert [r.exchange.id for r in store.exchanges.recent()] == ["today", "b"]
 
 
 def answered(

@@ -1,7 +1,9 @@
 """A clock that jumps makes nothing old."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -69,6 +71,41 @@ def test_time_never_goes_faster_than_it_passes_unless_a_clock_was_forward_for_a_
         assert gained <= 3_600 or forward >= DAY
         forward = 0.0 if found == clocks.day else forward
         before, at = found, clocks.seconds
+
+
+def test_a_clock_that_is_ahead_of_the_store_at_the_start_is_believed_after_a_day() -> None:
+    for ahead in (timedelta(hours=2), timedelta(days=400)):
+        clocks = Clocks()
+        now, written = clocks.steady(), clocks.day - ahead
+        now.begin(written)
+        for hours in range(24):
+            assert now() == written + timedelta(hours=hours)
+            clocks.passes(3_600)
+        assert now() == clocks.day
+
+
+@pytest.mark.parametrize(
+    "written", [None, timedelta(minutes=-50), timedelta(0), timedelta(hours=2), timedelta(days=400)]
+)
+def test_other_clocks_are_believed_at_the_start(written: timedelta | None) -> None:
+    clocks = Clocks()
+    now = clocks.steady()
+    with capture_logs() as logs:
+        now.begin(None if written is None else clocks.day + written)
+        assert now() == clocks.day
+    behind = written is not None and written > timedelta(hours=1)
+    assert [line["event"] for line in logs] == ["clock_behind_store"] * behind
+
+
+def test_nothing_is_deleted_by_a_program_that_starts_with_a_wrong_clock() -> None:
+    store, old = MemoryStore(), record("kept")
+    old = replace(old, exchange=replace(old.exchange, time=datetime.now(UTC) - timedelta(days=400)))
+    store.exchanges.record(old, enqueue=False).result(60)
+    loop = make_loop(store, workers=0, retention=Retention(30, 30))
+    loop.start()
+    store.exchanges.record(record("new"), enqueue=False).result(60)  # what it writes itself says nothing
+    loop._housekeeping.once()
+    assert [found.exchange.id for found in store.exchanges.recent(10)] == ["new", "kept"]
 
 
 def test_nothing_is_deleted_because_a_clock_was_put_forward() -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _PACKAGES = ("numpy", "onnxruntime", "tokenizers", "google-re2", "scikit-learn", "sqlalchemy", "starlette", "uvicorn")
 _OLDEST = (3, 11)
 _UPSTREAM_SECONDS = 10.0
+_CLOCK_SECONDS = 300.0
+"""By so much clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +172,22 @@ def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
     upstream = Upstream(configured(settings)[name], name)
     url = f"{upstream.settings.url.rstrip('/')}/models"
 
-    async def ask() -> int:
+    async def ask() -> tuple[int, float]:
         try:
             async with await upstream.send("GET", "/models") as reply:
-                return reply.status
+                return reply.status, _ahead_of(reply.date)
         finally:
             await upstream.close()
 
     try:
-        status = asyncio.run(asyncio.wait_for(ask(), _UPSTREAM_SECONDS))
+        status, ahead = asyncio.run(asyncio.wait_for(ask(), _UPSTREAM_SECONDS))
     except HttpFailure as error:
         return "problem", error.why or f"{url}: {error.message}"
     except TimeoutError:
         return "problem", f"{url} did not answer within {_UPSTREAM_SECONDS:g} s"
+    if abs(ahead) >= _CLOCK_SECONDS:
+        way = "ahead of" if ahead > 0 else "behind"
+        return "warning", f"{url} answers {status}; this machine's clock is {abs(ahead):,.0f} s {way} its clock"
     if status == 200:
         return "ok", f"{url} answers"
     return "warning", f"{url} answers {status}" + ("; check its api_key" if status in (401, 403) else "")
@@ -223,3 +228,14 @@ def _show(findings: list[Finding]) -> None:
         mark, style = marks[finding.state]
         table.add_row(mark, finding.check, finding.detail, style=style if finding.state != "ok" else None)
     console().print(table)
+
+
+def _ahead_of(date: str) -> float:
+    """Seconds by which the clock of this machine is ahead of the time that an answer names; 0 where it names none."""
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return (datetime.now(UTC) - parsedate_to_datetime(date).astimezone(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return 0.0

@@ -87,6 +87,11 @@ class Reply:
         if 300 <= self.status < 400 or (answers_only and self.status < 300 and self.status not in ANSWERED):
             raise upstream_failure(502, "upstream_invalid", f"The upstream answered with the status {self.status}.")
 
+    @property
+    def date(self) -> str:
+        """The time that the upstream's answer names; empty where it names none."""
+        return dict(self._answer.headers).get(b"date", b"").decode("latin-1")
+
     async def tell_refusals_apart(self) -> None:
         """Read why our key, or what was asked, is refused. Raises `HttpFailure` as `read` does."""
         if not self.has_key or self.status not in _REFUSED:

@@ -53,9 +53,11 @@ class Lifecycle:
         promote: bool = True,
         judge: Adjudicator | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        steady: Callable[[], datetime] | None = None,
     ) -> None:
         """`embedder`: that of the policies, so that texts can be tried on them. `judge` judges what was stopped of
-        well-behaved senders; without it only persons' words are evidence of it."""
+        well-behaved senders; without it only persons' words are evidence of it. What grows old does so by `steady`,
+        by default `now`: what happened of late is found by the clock that it was written with."""
         self._store = store
         self._gate = gate
         self._knowledge = knowledge
@@ -63,7 +65,7 @@ class Lifecycle:
         self._promote = promote
         self._exceptions = Exceptions(gate, knowledge, embedder)
         self.readmissions = Readmissions(store, embedder)
-        self._now = now
+        self._now, self._steady = now, steady or now
         self._drift = Drift(store, judge, self._rules.breaker_window)
         self._next_merge = datetime.min.replace(tzinfo=UTC)
 
@@ -243,7 +245,7 @@ class Lifecycle:
 
     def _due(self, snapshot: Snapshot) -> list[Policy]:
         last_hits = self._store.feedback.last_hits()
-        confirmed = self._store.feedback.confirmed(self._now() - self._rules.decay)
+        confirmed = self._store.feedback.confirmed(self._steady() - self._rules.decay)
         theirs = self._store.policies.of_persons()
         changed = []
         remaining: list[Policy] = []
@@ -269,7 +271,7 @@ class Lifecycle:
         return changed + [dataclasses.replace(p, status=Status.RETIRED) for p in snapshot.policies if p.id in gone]
 
     def _idle(self, policy: Policy, last_hit: datetime | None) -> bool:
-        return self._now() - max(last_hit or policy.updated, policy.updated) > self._rules.decay
+        return self._steady() - max(last_hit or policy.updated, policy.updated) > self._rules.decay
 
     def _status(self, policy: Policy) -> Status:
         rules = self._rules
@@ -312,7 +314,7 @@ class Lifecycle:
         if self._now() < self._next_merge:
             return set()
         self._next_merge = self._now() + _MERGE_EVERY
-        before = self._now() - self._rules.merge_after
+        before = self._steady() - self._rules.merge_after
         settled = [policy for policy in active if policy.updated < before]
         if not settled:
             return set()

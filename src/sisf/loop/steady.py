@@ -22,7 +22,7 @@ def elapsed() -> float:
 
 class SteadyTime:
     """Call it for the time of day. Put back, the clock is believed at once: nothing is older then; put forward, only
-    when a day has passed. Until then time goes on as it did before."""
+    when a day has passed. Until then time goes on as it did before, or, at the start, from when somebody wrote last."""
 
     def __init__(
         self,
@@ -34,6 +34,18 @@ class SteadyTime:
         self._known, self._at = clock(), elapsed()
         self._since: float | None = None
         """When the clock was found to be put forward."""
+
+    def begin(self, written: datetime | None) -> None:
+        """Begin at `written`, when the store was written to last: a clock that is ahead of it may be wrong, and only a
+        day shows that it is not. A clock that is behind it is wrong, unless it was ahead before: that is told."""
+        with self._lock:
+            shown, at = self._clock(), self._elapsed()
+            ahead = (shown - written).total_seconds() if written is not None else 0.0
+            if ahead < -_SLACK:
+                _log.warning("clock_behind_store", seconds=round(-ahead), written=str(written))
+            elif written is not None and ahead > _SLACK:
+                _log.info("clock_ahead_of_store", seconds=round(ahead), written=str(written))
+                self._known, self._at, self._since = written, at, at
 
     def __call__(self) -> datetime:
         """The time by which things are old."""

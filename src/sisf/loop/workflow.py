@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 
 import structlog
 
@@ -93,7 +94,7 @@ class Loop:
         self.knowledge = StoreKnowledge(store, reference or Reference())
         rules, embedder = rules or Rules(), warden.embedder
         examiner = Examiner(gate, Traffic(store, embedder))
-        steady = SteadyTime()
+        self._steady = SteadyTime()
         self.lifecycle = Lifecycle(
             store,
             examiner,
@@ -102,10 +103,10 @@ class Loop:
             promote=autonomy == "autonomous",
             embedder=embedder,
             judge=adjudicator,
-            now=steady,
+            steady=self._steady,
         )
         self._housekeeping = Housekeeping(
-            store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds, now=steady
+            store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds, now=self._steady
         )
         self._enforcement = Enforcement(store, warden, last_good)
         self.suspensions = Suspensions(store, warden)
@@ -153,6 +154,8 @@ class Loop:
         """Put the stored policy set in force, follow its revisions, and start working."""
         self._stopping.clear()
         self._enforcement.begin()
+        with contextlib.suppress(SisfError):  # a store that is away says nothing of the time
+            self._steady.begin(self._last_written())
         self._spawn(lambda: self.suspensions.run(self._stopping), "sisf-loop-suspensions")
         self._unsubscribe = self._store.policies.subscribe(self._follow)
         if self._node is not None:
@@ -218,6 +221,11 @@ class Loop:
                 self._finished += 1
                 self._progress.notify_all()
         return True
+
+    def _last_written(self) -> datetime | None:
+        """When the store's newest exchange or row of the audit log was written; None for an empty store."""
+        exchanges, rows = self._store.exchanges.recent(1), self._store.audit.latest(1)
+        return max([found.exchange.time for found in exchanges] + [row.time for row in rows], default=None)
 
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

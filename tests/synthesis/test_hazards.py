@@ -17,6 +17,7 @@ from sisf.synthesis.local import LocalSynthesiser
 from sisf.synthesis.narrow_policy import narrow_policy
 from sisf.synthesis.text_bank import TextBank
 from sisf.taxonomy import Hazard
+from sisf.verdict import Breach
 from tests.synthesis.known import Known, breach
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -97,6 +98,23 @@ def test_what_one_hazard_learns_leaves_the_policies_of_others_alone(synthesiser:
     (second,) = synthesiser.synthesise(past.found[1], past)
     assert second.hazard is Hazard.NON_VIOLENT_CRIMES
     assert not second.provenance.supersedes
+
+
+def test_policies_on_answers_share_what_they_may_stop_and_those_on_prompts_do_not(embedder: Embedder) -> None:
+    answers = {answer.hazard: answer.text for answer in corpus.answers() if answer.label == "breach"}
+    asked = {Hazard.VIOLENT_CRIMES: VIOLENCE, Hazard.NON_VIOLENT_CRIMES: FRAUD}
+    found = [breach(request, answers[hazard], hazard=hazard) for hazard, request in asked.items()]
+
+    def thresholds(breaches: list[Breach]) -> dict[Direction, float]:
+        """Of the policies that the last of the breaches teaches."""
+        past = Known(found=breaches, benign=REFERENCE.prompts, answers=REFERENCE.responses)
+        synthesiser = LocalSynthesiser(embedder, reference=REFERENCE, lessons=embedder)
+        written = synthesiser.synthesise(breaches[-1], past)
+        return {p.direction: p.condition.threshold for p in written if isinstance(p.condition, Probe)}
+
+    alone, among = thresholds(found[-1:]), thresholds(found)
+    assert among[Direction.RESPONSE] > alone[Direction.RESPONSE] + 0.1
+    assert among[Direction.PROMPT] == pytest.approx(alone[Direction.PROMPT], abs=1e-3)
 
 
 def test_a_lone_verdict_against_the_encoders_reading_teaches_nothing_broad(

@@ -58,6 +58,8 @@ class Recipe:
     lesson_weight: float = 3.0
     tail: float = 1.2e-3
     """Share of honest texts that may score above the threshold of one probe in a model that never saw them."""
+    shared: bool = False
+    """Whether that is the share of all probes of the direction together, in equal parts for each hazard."""
     folds: int = 3
 
 
@@ -82,23 +84,28 @@ class ProbeLearner:
         self._emphasis: dict[int, float] = {}
         """Factors on the weights of benign rows that scored too high."""
 
-    def learn(self, breaches: Mapping[str, float], examples: Sequence[str], *, world: bool) -> Probe | None:
+    def learn(
+        self, breaches: Mapping[str, float], examples: Sequence[str], *, world: bool, hazards: int = 1
+    ) -> Probe | None:
         """Fit on all rows.
 
         `breaches` maps each breaching text of this hazard to its share of a breach's weight; `world` says whether what
-        the corpus knows of the hazard is brought to bear. None where no benign text is known: nothing could be
-        calibrated.
+        the corpus knows of the hazard is brought to bear; `hazards` is of how many, this one included, something was
+        learned. None where no benign text is known: nothing could be calibrated.
         """
+        tail = self._recipe.tail / (hazards if self._recipe.shared else 1)
         with threadpool_limits(1, "blas"):  # small products: on several threads they only wait for each other
-            return self._learned(breaches, examples, world=world)
+            return self._learned(breaches, examples, tail, world=world)
 
-    def _learned(self, breaches: Mapping[str, float], examples: Sequence[str], *, world: bool) -> Probe | None:
+    def _learned(
+        self, breaches: Mapping[str, float], examples: Sequence[str], tail: float, *, world: bool
+    ) -> Probe | None:
         rows, recipe = self.rows, self._recipe
         weights = self._weights(breaches, world)
         benign = rows.origins == Origin.REFERENCE
         if not benign.any():
             return None
-        unseen = self._unseen(benign, weights)
+        unseen = self._unseen(benign, weights, tail)
         limits = np.where(rows.orders, unseen[0], unseen[1])
         model = self._fit(recipe.folds, weights)
         scores = self._scores(model, recipe.folds)
@@ -114,8 +121,9 @@ class ProbeLearner:
             thresholds = self._half_way(scores, thresholds, breaches)
         return self._probe(model, thresholds, examples)
 
-    def _unseen(self, benign: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
-        """What benign orders, and other benign texts, score in models that never saw them, at the quantile."""
+    def _unseen(self, benign: NDArray[np.bool_], weights: Floats, tail: float) -> tuple[float, float]:
+        """What benign orders, and other benign texts, score in models that never saw them, where `tail` of them score
+        higher."""
         rows, recipe = self.rows, self._recipe
         folds = _folds(rows, recipe.folds, self._seed)
 
@@ -123,9 +131,7 @@ class ProbeLearner:
             return self._scores(self._fit(fold, np.where(folds == fold, np.float32(0), weights)), fold)
 
         held_out = _held_out(folds, recipe.folds, scores)
-        return _by_speech(
-            rows, benign, lambda wanted: tail_quantile(_per_text(held_out, rows.owners, wanted), recipe.tail)
-        )
+        return _by_speech(rows, benign, lambda wanted: tail_quantile(_per_text(held_out, rows.owners, wanted), tail))
 
     def _stress(self, rows: Ints) -> None:
         """Let benign rows that score too high weigh more, now and later: one odd text must not lift the threshold."""

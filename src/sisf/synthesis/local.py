@@ -32,6 +32,8 @@ _FORMS, _TWIN_FORMS = 2, 1
 """Forms of request into which each goal, and each pair of goals, of the corpus is put."""
 _FILLER = 300
 """Answers of the scripted model that policies on answers are taught to be harmless."""
+_ANSWERS = 6e-3
+"""Share of honest answers that may score above the thresholds of all policies on answers together (docs/adr/0650)."""
 _EXAMPLES = 3
 _MAX_BREACHES = 2_000
 """The newest breaches are learned from, so that neither time nor size grows without end."""
@@ -68,7 +70,7 @@ class LocalSynthesiser:
     ) -> None:
         recipes = {Direction.PROMPT: prompts or Recipe()}
         if learn_answers:
-            recipes[Direction.RESPONSE] = answers or Recipe()
+            recipes[Direction.RESPONSE] = answers or Recipe(tail=_ANSWERS, shared=True)
         self._sides = {
             direction: _Side(direction, TrainingRows(embedder), recipe, seed) for direction, recipe in recipes.items()
         }
@@ -277,13 +279,16 @@ class _Side:
         doubtful = {self.text(b): None for b in doubted}
         alone = {self.text(b): None for b in doubted if self.alone(b) and not self.ordinary(b)}
         backed = self.prior.backed(list(alone)[-_DOUBTED:])
-        taught = {t: share for t, share in shares.items() if t not in doubtful or t in backed or (sure and t == text)}
-        if text not in taught:
+        texts = {self.text(b): self.hazard(b) for b in breaches if self.text(b)}
+        believed = {t: h for t, h in texts.items() if t not in doubtful or t in backed or (sure and t == text)}
+        if text not in believed:
             return None
+        taught = {t: share for t, share in shares.items() if t in believed}
         learner = self._learners.setdefault(
             hazard, ProbeLearner(self.rows, hazard, self._recipe, self._base, seed=self._seed)
         )
-        probe = learner.learn(taught, list(taught)[-_EXAMPLES:], world=any(t not in doubtful for t in taught))
+        world = any(t not in doubtful for t in taught)
+        probe = learner.learn(taught, list(taught)[-_EXAMPLES:], world=world, hazards=len(set(believed.values())))
         if probe is None:
             return None
         return Policy(

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from sisf.serving import Background, bind, is_loopback, uvicorn_server
+from sisf.serving import Background, bind, connections, is_loopback, uvicorn_server
+from sisf.serving.room import Room, most_connections
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
 
@@ -195,6 +197,74 @@ def test_http_1_0_has_no_transfer_codings() -> None:
     request = CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n"
     with Background(app) as server:
         assert talk(server, request).startswith(b"HTTP/1.1 501 ")
+
+
+def _connected(server: Background, source: str, sent: bytes = b"") -> socket.socket:
+    host, port = server.url.removeprefix("http://").split(":")
+    made = socket.create_connection((host, int(port)), timeout=20, source_address=(source, 0))
+    made.sendall(sent)
+    return made
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", HEAD, HEAD + b"content-length: 10\r\n\r\n12345"], ids=["nothing", "head", "body"]
+)
+def test_connections_on_which_nothing_is_asked_give_way(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "most_connections", lambda: 20)
+    asked = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi"
+    with ExitStack() as stack, Background(app) as server:
+        kept = stack.enter_context(_connected(server, "127.0.0.2", asked % b"/"))
+        assert kept.recv(1000).startswith(b"HTTP/1.1 200 ")
+        under_way = stack.enter_context(_connected(server, "127.0.0.3", asked % b"/slow"))
+        silent = [stack.enter_context(_connected(server, "127.0.0.4", sent)) for _ in range(60)]
+        assert under_way.recv(1000).startswith(b"HTTP/1.1 200 ")
+        kept.sendall(asked % b"/")
+        assert kept.recv(1000).startswith(b"HTTP/1.1 200 ")
+        with _connected(server, "127.0.0.2", asked % b"/") as new:
+            assert new.recv(1000).startswith(b"HTTP/1.1 200 ")
+        for oldest in silent[:40]:
+            heard = oldest.recv(1000)
+            assert heard == b"" or heard.startswith(b"HTTP/1.1 408 ")
+        silent[-1].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent[-1].recv(1000)
+
+
+def test_connections_that_come_and_go_are_counted() -> None:
+    given = Room(3)
+
+    class Made:
+        gone = False
+
+        def give_way(self) -> None:
+            self.gone = True
+
+    for _ in range(10):  # one that left is no longer counted, however it left
+        made = Made()
+        given.enter("a", made)
+        given.work("a", made)
+        given.work("a", made)
+        given.leave("a", made)
+    several = [Made() for _ in range(5)]
+    for number, made in enumerate(several):
+        given.enter("b" if number else "a", made)
+    assert [made.gone for made in several] == [False, True, True, False, False]
+    for made in several:
+        given.work("a", made)
+        given.work("b", made)
+    given.enter("c", busy := Made())  # nobody waits: nobody goes
+    assert not busy.gone
+
+
+def test_the_limit_of_open_files_is_raised() -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[0]), before[1]))
+        most = most_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 3 * most > 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_few_requests_are_held_ahead_of_their_turn() -> None:

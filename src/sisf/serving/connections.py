@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sisf.serving import proxy_protocol
+from sisf.serving.room import Room, most_connections
 
 _STILL_THERE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASKED_SECONDS = (0.0, 0.1, 1.0, 5.0)
@@ -25,7 +26,8 @@ _AHEAD = 64
 def protocol(read_seconds: float, proxied: Callable[[str], bool] | None = None) -> Any:
     """What uvicorn calls for the protocol of a connection on which a request must arrive within that time. Connections
     from an address for which `proxied` holds must begin with a PROXY header."""
-    return partial(_Protocol, read_seconds) if proxied is None else partial(_Proxied, read_seconds, proxied)
+    room = Room(most_connections())
+    return partial(_Protocol, read_seconds, room) if proxied is None else partial(_Proxied, read_seconds, room, proxied)
 
 
 class _Gathered:
@@ -97,9 +99,9 @@ class _Protocol(HttpToolsProtocol):
     (docs/adr/0561).
     """
 
-    def __init__(self, read_seconds: float, **given: Any) -> None:
+    def __init__(self, read_seconds: float, room: Room, **given: Any) -> None:
         super().__init__(**given)
-        self._read_seconds = read_seconds
+        self._read_seconds, self._room, self._peer = read_seconds, room, ""
         self._half_closed = False
         self._moved = False
         self._refusal: bytes | None = None
@@ -113,8 +115,11 @@ class _Protocol(HttpToolsProtocol):
         super().connection_made(self._gathered)  # type: ignore[arg-type]
         self._arrival = _Arrival(self._read_seconds, self._late)
         self._arrival.expect()
+        self._peer = self.client[0] if self.client else ""
+        self._room.enter(self._peer, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._room.leave(self._peer, self)
         self._arrival.end()
         self._ask_no_more()
         super().connection_lost(exc)
@@ -155,6 +160,7 @@ class _Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._moved = True
         self._arrival.end()
+        self._room.work(self._peer, self)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -177,8 +183,17 @@ class _Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if not self.pipeline and self.cycle.response_complete and not self.transport.is_closing():
+            self._room.wait(self._peer, self)
         if self._half_closed and not self.pipeline and self.cycle.response_complete:
             self._ask_no_more()
+            self.transport.close()
+
+    def give_way(self) -> None:
+        """See `Room`."""
+        if self._arrival.open:
+            self._late()
+        else:
             self.transport.close()
 
     def _late(self) -> None:
@@ -205,8 +220,8 @@ class _Protocol(HttpToolsProtocol):
 class _Proxied(_Protocol):
     """A connection that may be a proxy's, which says first who is behind it. Nobody else is believed."""
 
-    def __init__(self, read_seconds: float, proxied: Callable[[str], bool], **given: Any) -> None:
-        super().__init__(read_seconds, **given)
+    def __init__(self, read_seconds: float, room: Room, proxied: Callable[[str], bool], **given: Any) -> None:
+        super().__init__(read_seconds, room, **given)
         self._proxied = proxied
         self._preface: bytes | None = None
         """What came of the header that must come first; None behind it."""

@@ -193,7 +193,7 @@ def test_a_verb_that_is_done_to_nothing_behind_it_begins_no_request(verb: str, r
     | st.lists(st.sampled_from("could you to do not how i write make, and . \n".split(" "))).map(" ".join)
 )
 def test_any_text_is_cut_inside_itself(text: str) -> None:
-    found = inner_requests(text)
+    found = [each for each in inner_requests(text) if not each.turned]
     assert len({each.start for each in found}) <= MOST
     assert all(0 <= each.start < each.end <= len(text) for each in found)
     assert all(text[each.start].isalpha() for each in found)

@@ -74,7 +74,9 @@ def misspelt(draw: st.DrawFn) -> str:
 
 
 UNKNOWN = (misspelt() | st.text("aeinorst", max_size=9)).filter(
-    lambda word: 3 <= len(word) <= 20 and not (word in words.costs() and set(word) & set("aeiou"))
+    lambda word: (
+        3 <= len(word) <= 20 and not (word in words.costs() and set(word) & set("aeiou")) and not mending._derived(word)
+    )
 )
 
 

@@ -100,6 +100,11 @@ def test_the_likeliest_path_is_no_dearer_than_any_other(choices: list[list[tuple
     )
 
 
+@pytest.mark.parametrize("text", ["a corny and cheesy story", "an unpainted, fenceless and rainy yard"])
+def test_words_that_are_made_of_known_ones_are_no_slips(text: str) -> None:
+    assert mended(text, fewest=1) is None
+
+
 @pytest.mark.parametrize(
     ("misspelt", "meant"),
     [

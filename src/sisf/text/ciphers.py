@@ -11,7 +11,7 @@ from itertools import islice
 from string import ascii_lowercase as letters
 
 from sisf.text import games
-from sisf.text.mending import mended
+from sisf.text.mending import FEWEST_CHANGED, mended
 from sisf.text.words import at_most, costs, foreign, readable, spoken, strangeness, unevenness, unknown_letters
 
 _STRANGE = 3.2
@@ -26,6 +26,10 @@ one name or rare word among them is none of what hides them, and does not tell a
 _GUESSED = 1.3
 """What the unevenness of words counts that are guessed: those make something that reads of much, other ways do not."""
 _FEWEST_LETTERS = 12
+_FEWEST_OF_SHORT = 2
+"""Words that must be mended in a piece of a short text without names."""
+_NAME = re.compile(r"\S\s+[^\w\s]*[A-Z]")
+"""A capitalised word that does not open the piece: what is in no list may be a name as well."""
 _LONGEST = 600
 _SAMPLE = 160
 """Characters on which ciphers are tried; one that reads is then undone in all of the piece."""
@@ -66,13 +70,14 @@ def pieces(text: str) -> Iterator[str]:
         start = end
 
 
-def readings(text: str) -> dict[str, str]:
-    """By the name of a reading what it makes of the pieces that do not read, a line each."""
+def readings(text: str, *, long: bool = False) -> dict[str, str]:
+    """By the name of a reading what it makes of the pieces that do not read, a line each. `long`: it is a piece of a
+    long one, in which much stands that is no English."""
     found: dict[str, list[str]] = {}
     if _ANY.search(text) is None:
         return {}
     for piece in strange_pieces(text):
-        for name, read in _read(piece):
+        for name, read in _read(piece, long=long):
             found.setdefault(name, []).append(read.strip())
     return {name: "\n".join(lines) for name, lines in found.items()}
 
@@ -130,12 +135,13 @@ def _odd(piece: str) -> bool:
     return strangeness(piece) >= _STRANGE and foreign(piece)
 
 
-def _read(piece: str) -> Iterator[tuple[str, str]]:
+def _read(piece: str, *, long: bool) -> Iterator[tuple[str, str]]:
     """Other readings of a piece. The first that reads is enough, slips apart: those may be what hides another one."""
     lower = piece.lower()
     most = _BETTER * strangeness(piece)
     best: tuple[float, str, str] | None = None
-    made_so = [(name, make(lower)) for name, make in _WAYS.items()]
+    fewest = FEWEST_CHANGED if long or _NAME.search(piece) else _FEWEST_OF_SHORT
+    made_so = [(_MENDED, _mended(lower, fewest)), *((name, make(lower)) for name, make in _WAYS.items())]
     for name, made in made_so:
         if made is None or not 0 < (strange := strangeness(made)) <= most:
             continue
@@ -239,12 +245,12 @@ def _every_other(lower: str) -> str | None:
     return _RUN.sub(lambda m: m[0][::2], lower)
 
 
-def _mended(lower: str) -> str | None:
+def _mended(lower: str, fewest: int) -> str | None:
     """Words mended; without the signs inside them where that reads better, unless they mask letters and so read."""
-    made, tight = mended(lower), _tightened(lower)
+    made, tight = mended(lower, fewest=fewest), _tightened(lower)
     if tight is None or (made is not None and _MASKS.search(lower) and reads_word_by_word(made)):
         return made
-    both = [each for each in (made, mended(tight)) if each is not None]
+    both = [each for each in (made, mended(tight, fewest=fewest)) if each is not None]
     return min(both, key=unevenness, default=None)
 
 
@@ -252,7 +258,6 @@ _MENDED, _REJOINED = "mended", "rejoined"
 _GUESSES = (_MENDED, _REJOINED)
 _WAYS: dict[str, Callable[[str], str | None]] = {
     "tightened": _tightened,
-    _MENDED: _mended,
     _REJOINED: games.respaced,
     "every other letter": _every_other,
     "pig latin": games.pig_latin,

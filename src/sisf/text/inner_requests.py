@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sisf.text.order import VERBS, begins_with_order
+from sisf.text.passives import passives
 from sisf.text.words import costs
 
 MOST = 16
@@ -71,7 +72,7 @@ _FORBIDDING = _set("not never don't")
 _TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't")
 """Words behind which a verb in its plain form may stand."""
 _ABOUT = _set(
-    "of for about by at with on in into start begin consider avoid before after while without mind is was are"
+    "of for from about by at with on in into start begin consider avoid before after while without mind is was are"
 )
 """Words behind which a gerund may stand."""
 _BLAMED = _set("accused suspected convicted guilty charged arrested victim victims")
@@ -127,6 +128,10 @@ class InnerRequest:
     """Whether the sentence asks for it, or how it is done; else it may as well tell of it."""
     denied: bool
     """Whether the sentence says that it is not done."""
+    order: str
+    """What it says as an order: `baking a cake` is `bake a cake`."""
+    turned: bool = False
+    """Whether the place says what is done, and the order to do so."""
 
 
 def inner_requests(text: str) -> list[InnerRequest]:
@@ -162,14 +167,15 @@ def inner_requests(text: str) -> list[InnerRequest]:
             continue
         start = match.start()
         found += [
-            InnerRequest(start, end, asked, was_denied)
+            InnerRequest(start, end, asked, was_denied, imperative(text[start:end]))
             for end in _ends(text, start)
             if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS and end - start < len(text.rstrip())
         ]
         beginnings += 1
         if beginnings == MOST:
             break
-    return found
+    done = passives(text) if reasons is None else ()
+    return found + [InnerRequest(each.start, each.end, False, False, each.order, turned=True) for each in done]
 
 
 def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool) -> bool | None:

@@ -50,11 +50,17 @@ _LONGEST_REST, _MOST = 5, 400
 """Letters that may be missing at the end, and words looked at that begin so."""
 _AS_COMMON = 4
 """Words kept of those that look or sound the same: the commonest ones."""
-_FEWEST_CHANGED = 3
+FEWEST_CHANGED = 3
+"""Words that must change for a reading to be one."""
 _UNKNOWN = 20.0
 """What a word costs that nothing is found for."""
 _CHOICES = 8
 """Words looked at for each place in a sentence: the likeliest ones by themselves."""
+_BEFORE = ("un", "re", "non", "pre", "over", "mis", "anti", "cyber", "super", "micro")
+_BEHIND = ("y", "ish", "ly", "less", "like", "able", "ness", "ful", "er", "est")
+"""What words are derived with."""
+_RARER = 2.0
+"""What a derived word costs more than the one that it is made of."""
 _KNOWN_CHOICES, _KNOWN = 5, 2.0
 """The same for a word that is known, and what each costs besides that it was meant for."""
 _EACH, _TWO = 1.5, 2.0
@@ -70,17 +76,19 @@ Choice = tuple[str, float, float]
 """A word that may be meant, what it costs, and what it costs besides."""
 
 
-def mended(lower: str) -> str | None:
-    """Each unknown word of a lower-case text as the word that it is likeliest to be meant for. None: hardly any is."""
+def mended(lower: str, *, fewest: int = FEWEST_CHANGED) -> str | None:
+    """Each unknown word of a lower-case text as the word that it is likeliest to be meant for. None: fewer are."""
     words = [match[0] for match in _WORD.finditer(lower)]
     meant = iter(likeliest(_choices(words)))
-    return each(_WORD, lambda _: next(meant), lower)
+    return each(_WORD, lambda _: next(meant), lower, fewest=fewest)
 
 
-def each(pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str) -> str | None:
-    """The text with each match mended; None where fewer than three change."""
+def each(
+    pattern: "re.Pattern[str]", mend: Callable[[str], str], text: str, *, fewest: int = FEWEST_CHANGED
+) -> str | None:
+    """The text with each match mended; None where fewer change."""
     changed = substitute(pattern, lambda m: mend(m[0]), text)
-    return changed.text if changed is not None and len(changed.fresh or ()) >= _FEWEST_CHANGED else None
+    return changed.text if changed is not None and len(changed.fresh or ()) >= fewest else None
 
 
 def _choices(words: Sequence[str]) -> list[Sequence[Choice]]:
@@ -105,14 +113,27 @@ def _meant(word: str) -> Sequence[Choice]:
     has_vowels = _VOWELS.search(word) is not None
     if word in costs() and has_vowels:
         return _known(word)
+    derived = _derived(word)
+    more, most = (_KNOWN, _KNOWN_CHOICES) if derived else (0.0, _CHOICES)
     found: dict[str, float] = {}
     kinds = _KINDS if len(word) >= _FEWEST else _KINDS_OF_SHORT if len(word) == _FEWEST - 1 else ()
     for penalty, for_letter, meant_by in kinds if has_vowels else (_WITHOUT_VOWELS, *kinds):
         for candidate in meant_by(word):
             if candidate in costs() and len(candidate) >= min(len(word), _FEWEST - 1):
-                besides = penalty + for_letter * (for_letter and _differing(word, candidate))
+                besides = more + penalty + for_letter * (for_letter and _differing(word, candidate))
                 found[candidate] = min(besides, found.get(candidate, besides))
-    return _first(found, _CHOICES) or (_unknown(word),)
+    return (*derived, *_first(found, most)) or (_unknown(word),)
+
+
+def _derived(word: str) -> tuple[Choice, ...]:
+    """A word that is made of a known one (`cheesy`, `unread`), as itself; else nothing."""
+    stems = [word.removeprefix(each) for each in _BEFORE if word.startswith(each)]
+    for end in _BEHIND:
+        if word.endswith(end):
+            stem = word.removesuffix(end)
+            stems += [stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem]
+    likely = [_cost(stem) for stem in stems if len(stem) >= _FEWEST - 1 and stem in costs()]
+    return ((word, min(likely) + _RARER, 0.0),) if likely else ()
 
 
 @remembered

@@ -288,7 +288,7 @@ def _reread(text: str, path: str, out: _Collector) -> None:
     """What the pieces that do not read may be. What chats write short is written out already."""
     if path.endswith("texted"):
         return
-    for name, read in ciphers.readings(text).items():
+    for name, read in ciphers.readings(text, long=out.read is not None).items():
         if not ("reversed" in path and "reversed" in name):
             out.add(_name(path, name), characters.folded(read))
 

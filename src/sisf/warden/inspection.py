@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
-from sisf.text.inner_requests import imperative
 from sisf.text.views import View, go_on, views
 from sisf.warden.borrowed import Lender
 from sisf.warden.cache import Key, key_of
@@ -276,10 +275,10 @@ class Inspection:
             yield self._piece(window, piece, more)
 
     def _piece(self, window: Window, piece: Piece, more: float) -> Window:
-        said = window.text[piece.start : piece.end]
+        said = window.text[piece.start : piece.end] if piece.said is None else piece.said
         place = (window.span[0] + piece.start, window.span[0] + piece.end)
         return Window(
-            imperative(said) if piece.inside else said,
+            said,
             window.view,
             place,
             asked=piece.asked + more + (asked_of_reading(said) if window.beside else 0.0),

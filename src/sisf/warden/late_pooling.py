@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sisf.embedding.base import TokenVectors, Vectors
 from sisf.text.edges import goes_on_after, goes_on_before
-from sisf.text.inner_requests import InnerRequest, imperative, inner_requests
+from sisf.text.inner_requests import InnerRequest, inner_requests
 from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import begins_with_order, order_begins_at
 from sisf.text.passages import borders, letters_before, passages, worth
@@ -31,9 +31,9 @@ INNER = (10, 14, 20, 28)
 WHOLE, END, START, BOTH = 0, 1, 2, 3
 """Which ends of a piece are arbitrary (the kinds add up), and how many steps of caution that asks for: verbs inside a
 sentence seldom are orders."""
-INSIDE, DENIED = -1, -2
-"""A request inside a sentence (`sisf.text.inner_requests`), and one in a sentence that says that it is not done; what
-they are asked: `of_short`."""
+INSIDE, DENIED, TURNED = -1, -2, -3
+"""A request inside a sentence (`sisf.text.inner_requests`), one in a sentence that says that it is not done, and what
+is said to be done; what they are asked: `of_short`."""
 _HALVED = 0.2
 """Steps of caution of a request inside a sentence for each time that it is half of the text: courtesies make no request
 more doubtful than it is without them (docs/adr/0585)."""
@@ -43,9 +43,9 @@ anything."""
 _FAR, _FARTHER = 2.0, 0.5
 """Asked of a piece for each step beyond so many by which its window as a whole stays below the thresholds of all
 probes: among pirates, `Describe your plan of attack` is another thing (docs/adr/0605)."""
-CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2}
+CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2, (INSIDE, DENIED): 1}
 """Pieces of a window that are embedded, at most."""
-CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE, DENIED): 2}
+CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE, DENIED): 2, (TURNED,): 1}
 """The same for a text that fits into one window."""
 _NUMBER = re.compile(r"[\d.:/)-]*\d[.:)]?\s+(?=[^\W\d_])")
 _ENDING = " \n.,;:!\"'”’»)"
@@ -72,6 +72,10 @@ class Piece:
     """Whether an order begins here."""
     inside: bool = False
     """Whether it is a request inside a sentence."""
+    said: str | None = None
+    """What it says, where that is not what stands there: an order, of what is told to be done."""
+    turned: bool = False
+    """Whether it tells of what is done, which reads unlike the order to do so."""
     denied: bool = False
     """Whether the sentence says that it is not done: of what is denied the whole says little."""
 
@@ -90,6 +94,8 @@ class Candidates:
     lexical: Floats
     """What the words of each weigh for each row of the engine; last, those of the whole window."""
     short: bool
+    said: Sequence[str | None] = ()
+    """What each of a text of one window says, where that is not what stands there."""
 
     @classmethod
     def of(
@@ -104,10 +110,15 @@ class Candidates:
             spans.setdefault(span, kind)
         if not spans:
             return _NOTHING
-        begins = [orders[start] for start, _ in spans]
-        lexical = _lexical(text, [*spans, (0, len(text))], [*begins, begins_with_order(text)], engine)
-        steps = np.array(_steps(text, tokens, spans), np.float32)
-        return cls(list(spans), np.array([*spans.values()], np.int8), steps, np.array(begins), lexical, short=False)
+        inside = [_inside(text, request) for request in inner_requests(text) if not request.turned]
+        begins = [*(orders[start] for start, _ in spans), *(piece.order for piece in inside)]
+        steps = [*_steps(text, tokens, spans), *(piece.asked for piece in inside)]
+        kinds = [*spans.values(), *map(_kind, inside)]
+        said = [*([None] * len(spans)), *(piece.said for piece in inside)]
+        every = [*spans, *((piece.start, piece.end) for piece in inside)]
+        lexical = _lexical(text, [*every, (0, len(text))], [*begins, begins_with_order(text)], engine)
+        asked = np.array(steps, np.float32)
+        return cls(every, np.array(kinds, np.int8), asked, np.array(begins), lexical, short=False, said=said)
 
     @classmethod
     def within(cls, text: str, engine: SemanticEngine) -> "Candidates":
@@ -120,7 +131,7 @@ class Candidates:
         steps = np.array([piece.asked for piece in pieces], np.float32)
         begins = [piece.order for piece in pieces]
         lexical = _lexical(text, [*spans, (0, len(text))], [*begins, begins_with_order(text)], engine)
-        return cls(spans, kinds, steps, np.array(begins), lexical, short=True)
+        return cls(spans, kinds, steps, np.array(begins), lexical, True, [piece.said for piece in pieces])
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
         """The most promising ones, by the states of the window's tokens; whole passages first."""
@@ -132,14 +143,15 @@ class Candidates:
         margins = above.max(axis=1)
         hopeful = _in_reach(above, engine)
         if self.short:
-            hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL)
+            hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL) | (self.kinds == TURNED)
         best: list[int] = []
         for kinds, most in (CHOSEN_OF_SHORT if self.short else CHOSEN).items():
-            known = [] if INSIDE in kinds else best  # a request reads unlike the sentence that it stands in
+            known = best if kinds[0] >= WHOLE else []  # a request reads unlike the sentence that it stands in
             of_kinds = np.logical_or.reduce([self.kinds == kind for kind in kinds])
             best += self._best(np.flatnonzero(hopeful & of_kinds), margins, most, known)
         inside, asked = self.kinds < WHOLE, self.asked + _asked_by_whole(whole[engine.probes]) * (self.kinds != DENIED)
-        return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p])) for p in best]
+        said = self.said or [None] * len(self.spans)
+        return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p]), said[p]) for p in best]
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
         """Which pieces are the text but for what it ends with."""
@@ -187,6 +199,8 @@ def of_short(text: str) -> list[Piece]:
 
 
 def _kind(piece: Piece) -> int:
+    if piece.turned:
+        return TURNED
     return DENIED if piece.denied else INSIDE if piece.inside else WHOLE
 
 
@@ -200,9 +214,9 @@ def _unsigned(text: str, span: Span) -> Span:
 
 def _inside(text: str, request: InnerRequest) -> Piece:
     span = request.start, request.end
-    said = text[slice(*span)]
-    asked = _BRIEFLY * _missing(text, span) + _HALVED * log2(len(text) / len(said))
-    return Piece(*span, asked, begins_with_order(imperative(said)), inside=True, denied=request.denied)
+    asked = _BRIEFLY * _missing(text, span) + _HALVED * log2(len(text) / (request.end - request.start))
+    order = begins_with_order(request.order)
+    return Piece(*span, asked, order, inside=True, denied=request.denied, said=request.order, turned=request.turned)
 
 
 def _missing(text: str, span: Span) -> int:

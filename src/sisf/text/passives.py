@@ -1,0 +1,100 @@
+"""What is said to be done, as an order to do it: `How can a cake be baked?`, `how a cake is baked`, `A cake should be
+baked` and `To be baked: a cake` are all `bake a cake`. English.
+"""
+
+import re
+from dataclasses import dataclass
+
+from sisf.text.order import VERBS, begins_with_order
+from sisf.text.remembered import remembered
+from sisf.text.words import costs
+
+_LONGEST = 240
+"""Characters of what something is done to."""
+_IRREGULAR = dict(
+    pair.split(":")
+    for pair in """
+    beaten:beat bought:buy broken:break brought:bring built:build burnt:burn caught:catch chosen:choose
+    cut:cut dealt:deal done:do drawn:draw driven:drive eaten:eat fed:feed forged:forge fought:fight found:find
+    given:give got:get grown:grow held:hold hidden:hide hit:hit hurt:hurt kept:keep led:lead left:leave
+    lost:lose made:make meant:mean paid:pay put:put read:read rewritten:rewrite run:run said:say sent:send
+    set:set shot:shoot shown:show sold:sell spent:spend spoken:speak spread:spread stolen:steal struck:strike
+    taken:take taught:teach thrown:throw told:tell torn:tear undone:undo worn:wear won:win written:write
+    """.split()
+)
+_WHAT = rf"(?P<what>[^.!?;:\n]{{3,{_LONGEST}}}?)"
+_DONE = r"(?P<done>[a-z]{3,16})\b"
+_MODAL = r"(?:can|could|should|shall|must|might|may|will|would|(?:has|have|had|needs?|ought|is|are)\sto)"
+_OFTEN = r"(?:(?:best|easily|\w+ly)\s)?"
+_FORMS = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"\b(?:can|could|should|shall|must|might|may|will|would)\s{_WHAT}\s(?:be|get)\s{_OFTEN}{_DONE}",
+        rf"(?:^|[.!?;:\n,]\s*|\b(?:that|how|if|whether|since|because)\s){_WHAT}\s{_MODAL}\s(?:\w+\s)?be\s{_OFTEN}{_DONE}",
+        rf"\bhow\s{_WHAT}\s(?:is|are|was|were|gets?|got)\s{_OFTEN}{_DONE}",
+        rf"\bhow\s(?:is|are|was|were)\s{_WHAT}\s{_OFTEN}{_DONE}(?=\s(?:from|with|by|at|in|on|without|for|to)\b|\W*(?:$|[.!?\n]))",
+        rf"\b(?:of|about|without|with|saw|see|seen|watch(?:ed)?|shows?)\s{_WHAT}\sbeing\s{_OFTEN}{_DONE}",
+        rf"\bto\sbe\s{_DONE}:\s{_WHAT}(?=[.!?;\n]|$)",
+        rf"\b(?:get|got|have|had|want|need|wants|needs)\s{_WHAT}\s{_DONE}(?=\s(?:for|by|until|before|at|in)\b|\W*(?:$|[.!?\n]))",
+    )
+)
+_CLUE = re.compile(r"\b(?:be|being|get|how|have|had|got|want|needs?|wants)\s", re.IGNORECASE)
+_SAYS_NOTHING = frozenset(
+    "it this that they he she we i you there who which what these those all one some any how to when where".split()
+)
+"""Words that stand for what is done something to, and do not say what it is."""
+_END = re.compile(r"[.!?;\n]+(?=\s|$|[\"'”’»)])|\s(?:and|but)\s|,\s|$")
+_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Passive:
+    """A place that says what is done, and the order to do so."""
+
+    start: int
+    end: int
+    order: str
+
+
+def passives(text: str) -> list[Passive]:
+    """The first ones in a text. Linear in it."""
+    if _CLUE.search(text) is None:
+        return []
+    found: dict[str, Passive] = {}
+    for form in _FORMS:
+        for match in form.finditer(text):
+            passive = _passive(text, match)
+            if passive is not None:
+                found.setdefault(passive.order, passive)
+                if len(found) == _MOST:
+                    return list(found.values())
+    return list(found.values())
+
+
+def _passive(text: str, match: "re.Match[str]") -> Passive | None:
+    verb, what = _verb(match["done"].lower()), match["what"].strip()
+    if verb is None or not what or what.split()[0].lower() in _SAYS_NOTHING or begins_with_order(what):
+        return None
+    last = max(match.end("what"), match.end("done"))
+    end = _END.search(text, last)
+    rest = text[last : end.start() if end else len(text)].rstrip()
+    return Passive(min(match.start("what"), match.start("done")), last + len(rest), f"{verb} {what}{rest}")
+
+
+@remembered
+def _verb(participle: str) -> str | None:
+    """The verb of which this is the participle; None where it is none."""
+    if participle == "used":  # says what for
+        return None
+    known = _IRREGULAR.get(participle)
+    if known is not None or not participle.endswith("ed"):
+        return known
+    stem = participle[:-2]
+    forms = [
+        participle[:-1],
+        stem,
+        stem[:-1] if stem[-1:] == stem[-2:-1] else "",
+        f"{stem[:-1]}y" if stem[-1:] == "i" else "",
+    ]
+    likely = [form for form in forms if form in VERBS] or [form for form in forms if form in costs()]
+    return min(likely, key=costs().__getitem__, default=None)

@@ -134,6 +134,21 @@ def test_moderations_through_the_sdk(gateway: Rig) -> None:
         assert sdk.moderations.create(input=parts).results[0].flagged
 
 
+def test_moderations_ask_the_store_once_for_each_policy(gateway: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """800 blocked inputs read it 800 times."""
+    policies, asked = gateway.store.policies, list[str]()
+    given = policies.get
+
+    def get(policy_id: str) -> Any:
+        asked.append(policy_id)
+        return given(policy_id)
+
+    monkeypatch.setattr(policies, "get", get)
+    told = gateway.post({"input": ["FORBIDDEN"] * 50}, "/v1/moderations").json()["results"]
+    assert [result["flagged"] for result in told] == [True] * 50
+    assert asked == ["p-FORBIDDEN"]
+
+
 def test_litellm_guardrail(gateway: Rig) -> None:
     def ask(**more: Any) -> Any:
         return gateway.post({"input_type": "request", "request_data": {}, **more}, path=LITELLM).json()

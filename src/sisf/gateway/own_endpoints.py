@@ -1,8 +1,9 @@
 """Endpoints that SISF answers itself: check, adjudicate, moderations, and LiteLLM's guardrail hook."""
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -191,27 +192,23 @@ class OwnEndpoints:
         blocked = sum(decision.blocked for decision in decisions)
         if blocked:
             await self._core.pipeline.throttle.blocked(caller, blocked)
-        results = await asyncio.to_thread(lambda: [self._moderated(decision) for decision in decisions])
+        results = await asyncio.to_thread(self._results, decisions)
         return {"id": f"modr-{uuid.uuid4().hex}", "model": "sisf", "results": results}
 
-    def _moderated(self, decision: Decision) -> dict[str, Any]:
-        hit: dict[str, float] = {}
-        if decision.blocked:
-            hit = {_CATEGORY.get(hazard, "illicit"): 1.0 for hazard in self._hazards(decision)}
-        return {
-            "flagged": decision.blocked,
-            "categories": {name: name in hit for name in OPENAI_MODERATION},
-            "category_scores": {name: hit.get(name, 0.0) for name in OPENAI_MODERATION},
-            "category_applied_input_types": {name: ["text"] if name in hit else [] for name in OPENAI_MODERATION},
-        }
+    def _results(self, decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+        hazards = self._hazards(decisions)
+        return [_moderated(decision, hazards) for decision in decisions]
 
-    def _hazards(self, decision: Decision) -> set[Hazard]:
-        """What the policies that matched stand against; `OTHER` when the store cannot say."""
-        try:
-            ids = {match.policy_id for match in decision.matches if not match.shadow}
-            return {self._store.policies.get(policy_id).hazard for policy_id in ids} or {Hazard.OTHER}
-        except SisfError:
-            return {Hazard.OTHER}
+    def _hazards(self, decisions: Sequence[Decision]) -> dict[str, Hazard]:
+        """What the policies that matched stand against, by their ids; those of which the store cannot say are left out.
+
+        Each is looked up once, however many texts it matched.
+        """
+        found: dict[str, Hazard] = {}
+        for policy_id in {match.policy_id for d in decisions if d.blocked for match in d.matches if not match.shadow}:
+            with contextlib.suppress(SisfError):
+                found[policy_id] = self._store.policies.get(policy_id).hazard
+        return found
 
     def _read_texts(self, tree: dict[str, Any]) -> tuple[list[Message], Direction, int] | None:
         """What LiteLLM asks about, the direction, and how many of the texts can be rewritten; None for images."""
@@ -246,6 +243,20 @@ class OwnEndpoints:
         if decision.rewritten is not None and enforce:
             return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[:rewritable])}
         return {"action": "NONE"}
+
+
+def _moderated(decision: Decision, hazards: Mapping[str, Hazard]) -> dict[str, Any]:
+    """One result in OpenAI's shape."""
+    hit: set[str] = set()
+    if decision.blocked:
+        matched = [hazards.get(match.policy_id, Hazard.OTHER) for match in decision.matches if not match.shadow]
+        hit = {_CATEGORY.get(hazard, "illicit") for hazard in matched or [Hazard.OTHER]}
+    return {
+        "flagged": decision.blocked,
+        "categories": {name: name in hit for name in OPENAI_MODERATION},
+        "category_scores": {name: float(name in hit) for name in OPENAI_MODERATION},
+        "category_applied_input_types": {name: ["text"] if name in hit else [] for name in OPENAI_MODERATION},
+    }
 
 
 def _failed(failure: HttpFailure) -> tuple[int, bytes, dict[str, str]]:

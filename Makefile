@@ -61,6 +61,7 @@ encoder: $(VENV)-hf/.installed ## Train the harm-aware encoder anew from the cor
 		$(VENV)-hf/bin/python scripts/train_encoder.py --seed $${run%:*} --epochs $${run#*:} --out out/encoder-$${run%:*}.pt $(ARGS)
 	done
 	$(VENV)-hf/bin/python scripts/ship_encoder.py $(foreach run,$(ENCODER_RUNS),out/encoder-$(firstword $(subst :, ,$(run))).pt)
+	$(VENV)-hf/bin/python scripts/landmarks.py
 	$(MAKE) first-look ARGS=
 
 .PHONY: first-look

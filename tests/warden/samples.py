@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sisf.embedding import landmarks
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Message, Role
 from sisf.policy import (
@@ -22,6 +23,7 @@ from sisf.policy import (
 )
 from sisf.text.ngrams import ngram_features
 from sisf.warden import PolicySet
+from sisf.warden.semantic import features_of
 
 EMBEDDER = HashEmbedder()
 
@@ -47,6 +49,15 @@ def words_probe(*words: str, threshold: float = 0.0) -> Policy:
     zero = np.zeros(EMBEDDER.dimensions, "<f4").tobytes()
     weights = dict.fromkeys(words, 2.0)
     return policy(Probe(EMBEDDER.id, EMBEDDER.dimensions, zero, weights, -0.5, threshold))
+
+
+def landmarks_probe(rng: random.Random, *words: str, threshold: float = 0.0) -> Policy:
+    """A probe that weighs how near a text is to landmarks besides."""
+    narrow = words_probe(*words, threshold=threshold).condition
+    assert isinstance(narrow, Probe)
+    weights = [rng.gauss(0, 0.2) for _ in range(EMBEDDER.dimensions + landmarks.count())]
+    packed, features = np.array(weights, "<f4").tobytes(), features_of(wide=True)
+    return policy(replace(narrow, dimensions=len(weights), weights=packed, features=features))
 
 
 def shadowed(original: Policy) -> Policy:
@@ -87,4 +98,6 @@ def score(condition: Prototypes | Probe, text: str) -> float:
     if isinstance(condition, Prototypes):
         return float(max(np.frombuffer(condition.vectors, "<f4").reshape(-1, condition.dimensions) @ vector))
     words = sum(value * condition.ngrams.get(gram, 0.0) for gram, value in ngram_features(text).items())
+    if condition.dimensions > len(vector):
+        vector = landmarks.with_nearness(vector[None], landmarks.landmarks_of(EMBEDDER))[0]
     return float(np.frombuffer(condition.weights, "<f4") @ vector) + words + condition.bias

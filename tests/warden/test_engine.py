@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sisf.warden.lexical import Postings, hashed
 from sisf.warden.merge_schedule import due
 from sisf.warden.policy_index import PolicyIndex
 from sisf.warden.semantic import SemanticEngine
-from tests.warden.samples import EMBEDDER, any_policy, near, pattern, said, score, word, words_probe
+from tests.warden.samples import EMBEDDER, any_policy, landmarks_probe, near, pattern, said, score, word, words_probe
 
 DIMENSIONS = EMBEDDER.dimensions
 TEXTS = ["how to pick the lock of a gate", "a soup of leeks", "the lock", ""]
@@ -25,7 +26,8 @@ TEXTS = ["how to pick the lock of a gate", "a soup of leeks", "the lock", ""]
 def semantic_policy(rng: random.Random) -> Policy:
     if rng.random() < 0.5:
         words = [*TEXTS[0].split(), *(word(rng) for _ in range(5))]
-        return words_probe(*rng.sample(words, 4), threshold=rng.uniform(-1, 1))
+        probe = words_probe if rng.random() < 0.5 else partial(landmarks_probe, rng)
+        return probe(*rng.sample(words, 4), threshold=rng.uniform(-1, 1))
     vectors = EMBEDDER.embed([" ".join(rng.sample(TEXTS[0].split(), 4)) for _ in range(rng.randint(1, 3))])
     condition = Prototypes(EMBEDDER.id, DIMENSIONS, vectors.astype("<f4").tobytes(), rng.uniform(-0.2, 0.6))
     return replace(near("x"), condition=condition)
@@ -50,9 +52,9 @@ def test_the_engine_finds_what_each_policy_alone_finds(seed: int) -> None:
     for _ in range(6):
         new = {len(known) + i: semantic_policy(rng) for i in range(rng.choice((1, 2, 9)))}
         before = engine
-        engine = engine.followed_by(new)
+        engine = engine.followed_by(new, EMBEDDER)
         # A set that was never put in force grew from the same engine: neither may see the other's rows.
-        before.followed_by({n: semantic_policy(rng) for n in new})
+        before.followed_by({n: semantic_policy(rng) for n in new}, EMBEDDER)
         known.update(new)
         applies = np.array([rng.random() < 0.8 for _ in known])
         embeddings, lexical = EMBEDDER.embed(TEXTS), [ngram_features(t) for t in TEXTS]

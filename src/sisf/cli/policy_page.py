@@ -74,8 +74,9 @@ def _probe(probe: Probe) -> list[str]:
     ranked = sorted((item for item in probe.ngrams.items() if _telling(item[0])), key=lambda item: item[1])
     against = [f"{gram} {weight:+.2f}" for gram, weight in ranked[:_WORDS] if weight < 0]
     towards = [f"{gram} {weight:+.2f}" for gram, weight in ranked[::-1][:_WORDS] if weight > 0]
+    near = ", how near it is to typical requests for harm" if "+" in probe.features else ""
     return [
-        f"a learned score of {probe.threshold:.2f} or more, from what a text means ({probe.embedder})",
+        f"a learned score of {probe.threshold:.2f} or more, from what a text means ({probe.embedder}){near}",
         f"and from {len(probe.ngrams):,} words and pairs of words",
         f"speak for a breach: {', '.join(towards) or 'none'}",
         f"speak against:      {', '.join(against) or 'none'}",

@@ -88,7 +88,9 @@ class Prototypes:
 class Probe:
     """A learned linear probe: `embedding · weights + lexical features · ngrams + bias ≥ threshold`.
 
-    The lexical features are those of `sisf.text.ngrams`, named by `features`. At most 64 kB serialised.
+    With more weights than the embedding has dimensions, the further ones weigh how near a text is to landmarks
+    (`sisf.embedding.landmarks`). `features` names these and the lexical features (`sisf.text.ngrams`). At most 64 kB
+    serialised.
     """
 
     embedder: str

@@ -24,6 +24,7 @@ from sisf.synthesis.logistic import Floats, Linear, Problem, fit, refit
 from sisf.synthesis.training_rows import HAZARDS, Ints, Origin, TrainingRows
 from sisf.taxonomy import Hazard
 from sisf.text.ngrams import ORDER
+from sisf.warden.semantic import features_of
 
 _MAX_NGRAMS = 1_600
 _LONGEST_NGRAM = 32
@@ -65,9 +66,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the embedding weighs, and what the words do, by column; few of them weigh anything."""
+    """What the embedding weighs, what nearness to each landmark does, and what the words do, by column; few of these
+    weigh anything."""
 
     embedded: Linear
+    near: Floats
     lexical: Floats
 
 
@@ -189,18 +192,20 @@ class ProbeLearner:
 
     def _probe(self, model: Linear, thresholds: tuple[float, float], examples: Sequence[str]) -> Probe:
         rows = self.rows
-        weights, offset = rows.folded(model.weights)
+        folded, offset = rows.folded(model.weights)
+        weights = np.concatenate([folded, self._base.near])
         order, other = thresholds
         # One threshold for all: what orders need more, or less, is a weight of being an order.
         ngrams = {ORDER: other - order, **self._base.ngrams}
         embedder = rows.embedder
         return Probe(
             embedder.id,
-            embedder.dimensions,
+            len(weights),
             weights.astype("<f4").tobytes(),
             ngrams,
             model.bias + offset,
             other,
+            features=features_of(wide=True),
             examples=tuple(examples),
         )
 
@@ -234,12 +239,20 @@ class Base:
         return self._solutions[key]
 
     def spoken(self, key: int) -> Floats:
-        """What the words of each row weigh in that fit."""
+        """What the words of each row, and its nearness to landmarks, weigh in that fit."""
         known, features = self._spoken.get(key, np.zeros(0, np.float32)), self._rows.features
         if len(known) < features.shape[0]:
-            fresh = features[len(known) :] @ self.solution(key).lexical
+            model = self.solution(key)
+            # In double precision: the same, however many rows are read at once.
+            near = self._rows.near[len(known) :].astype(np.float64) @ model.near
+            fresh = features[len(known) :] @ model.lexical + near.astype(np.float32)
             known = self._spoken[key] = np.concatenate([known, fresh])
         return known
+
+    @property
+    def near(self) -> Floats:
+        """What nearness to each landmark weighs, in the fit with all benign texts."""
+        return self.solution(self._recipe.folds).near
 
     @cached_property
     def ngrams(self) -> Mapping[str, float]:
@@ -266,9 +279,9 @@ class Base:
 
 
 def _joint(rows: TrainingRows, weights: Floats, ridge: float) -> Model:
-    """The fit of embedding and words together, over the rows that have a weight."""
+    """The fit of embedding, landmarks and words together, over the rows that have a weight."""
     kept = weights > 0
-    dense, features = rows.dense[kept], rows.features[kept]
+    dense, features = np.hstack([rows.dense[kept], rows.near[kept]]), rows.features[kept]
     transposed, width = features.T.tocsr(), dense.shape[1]
     both = LinearOperator(
         (len(dense), width + features.shape[1]),
@@ -278,7 +291,8 @@ def _joint(rows: TrainingRows, weights: Floats, ridge: float) -> Model:
     )
     silent = np.zeros(len(dense), np.float32)
     found = fit(Problem(both, silent, _harmful(rows)[kept], weights[kept], ridge), passes=_PASSES)
-    return Model(Linear(found.weights[:width], found.bias), _pruned(rows.columns, found.weights[width:]))
+    embedded, near = np.split(found.weights[:width], [rows.dense.shape[1]])
+    return Model(Linear(embedded, found.bias), near, _pruned(rows.columns, found.weights[width:]))
 
 
 def _pruned(columns: Sequence[str], lexical: Floats) -> Floats:

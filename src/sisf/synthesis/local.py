@@ -137,7 +137,7 @@ class LocalSynthesiser:
     def _teach(self, knowledge: Knowledge, stopping: Callable[[], bool] = lambda: False) -> None:
         if not self._taught:
             shipped = {Direction.PROMPT: self._reference.prompts, Direction.RESPONSE: self._reference.responses}
-            known = {Direction.PROMPT: _known_requests, Direction.RESPONSE: _known_answers}
+            known = {Direction.PROMPT: known_requests, Direction.RESPONSE: _known_answers}
             for direction, side in self._sides.items():
                 for part in portions(shipped[direction], stopping):
                     side.rows.add(part, Origin.REFERENCE, self._lessons)
@@ -167,7 +167,8 @@ def topics(known: Sequence[Known]) -> Mapping[str, str]:
     return {text: area for text, hazard, area in harmful if count[hazard, area] >= _FEWEST_NAMED}
 
 
-def _known_requests() -> list[Known]:
+def known_requests() -> list[Known]:
+    """The requests of the corpus."""
     known = [Known(i.text, i.hazard if i.harmful else None, i.area) for i in corpus.contrastive()]
     for pair in corpus.pairs():
         known += [Known(pair.harmful, pair.hazard, pair.area), Known(pair.twin, None)]

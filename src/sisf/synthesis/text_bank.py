@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, Vectors
+from sisf.embedding.landmarks import landmarks_of, with_nearness
 from sisf.errors import LimitExceeded
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.views import View, views
@@ -42,6 +43,8 @@ class TextBank:
         self._seen: set[str] = set()
         self._views: list[tuple[View, ...]] = []
         self._embeddings: Vectors = np.zeros((0, embedder.dimensions), np.float32)
+        self._wide: Vectors = self._embeddings
+        """The same with their nearness to landmarks, for as many as were asked for."""
         self._owner: list[int] = []
         """The text of each window."""
         self._asked: list[float] = []
@@ -130,12 +133,21 @@ class TextBank:
         vectors, bias, caution = rows_of(condition)
         if first == len(self._owner):
             return np.zeros(0, np.float32)
-        scores = window_scores(self._embeddings[first:], vectors, bias)
+        seen = self._near() if condition.dimensions > self.embedder.dimensions else self._embeddings
+        scores = window_scores(seen[first:], vectors, bias)
         best: Scores = scores[:, 0] if len(vectors) == 1 else scores.max(axis=1)
         if isinstance(condition, Probe) and condition.ngrams:
             best += self._lexical(condition.ngrams, first)
         best -= np.float32(caution) * np.asarray(self._asked[first:], np.float32)
         return best
+
+    def _near(self) -> Vectors:
+        """The embedding of each window with its nearness to the landmarks."""
+        known = len(self._wide)
+        if known < len(self._embeddings):
+            fresh = with_nearness(self._embeddings[known:], landmarks_of(self.embedder))
+            self._wide = np.vstack([self._wide, fresh]) if known else fresh
+        return self._wide
 
     def _lexical(self, ngrams: Mapping[str, float], first: int) -> Scores:
         """What the words of each window weigh for a probe."""

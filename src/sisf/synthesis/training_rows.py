@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
+from sisf.embedding import landmarks
 from sisf.embedding.base import Embedder
 from sisf.embedding.minilm import heads_of
 from sisf.embedding.windows import inspected_windows
@@ -26,6 +27,7 @@ _NONE, _SEVERAL = -1, -2
 _Row = tuple[Ints, float]
 """The n-grams of one window as numbers, and the value that each has."""
 HAZARDS = tuple(Hazard)
+_DIGITS = 4
 _READING = np.float32(0.2)
 """What the readings of the heads (log-odds) are multiplied by: the larger, the more the encoder's word weighs."""
 
@@ -82,6 +84,13 @@ class _Words:
         return len(self._numbers)
 
 
+def _grown(array: Floats, rows: int) -> Floats:
+    """An array with so many rows, those that it has not yet of zeros."""
+    grown = np.zeros((rows, array.shape[1]), np.float32)
+    grown[: len(array)] = array
+    return grown
+
+
 class TrainingRows:
     """The rows of one direction. Used by one thread at a time."""
 
@@ -101,6 +110,7 @@ class TrainingRows:
         width = embedder.dimensions + (len(self.heads.hazards) + 1 if self.heads else 0)
         self._dense: Floats = np.zeros((0, width), np.float32)
         """With room for rows to come."""
+        self._near: Floats = np.zeros((0, landmarks.count()), np.float32)
         self._features: sparse.csr_matrix | None = None
 
     def __len__(self) -> int:
@@ -184,10 +194,12 @@ class TrainingRows:
         vectors = embedder.embed(windows)
         first, end = len(self), len(self) + len(windows)
         if end > len(self._dense):
-            grown = np.zeros((max(end, len(self._dense) * 5 // 4), self._dense.shape[1]), np.float32)
-            grown[:first] = self._dense[:first]
-            self._dense = grown
+            rows = max(end, len(self._dense) * 5 // 4)
+            self._dense, self._near = (_grown(array[:first], rows) for array in (self._dense, self._near))
         self._dense[first:end] = self._with_readings(vectors)
+        # In double precision and rounded: the same to the bit, however many texts are embedded at once.
+        exact = landmarks.nearness(vectors.astype(np.float64), landmarks.landmarks_of(embedder))
+        self._near[first:end] = np.round(exact, _DIGITS)
 
     @property
     def dense(self) -> Floats:
@@ -196,6 +208,11 @@ class TrainingRows:
         The readings are linear in the embedding: a weight on one is the same as a direction that costs little.
         """
         return self._dense[: len(self)]
+
+    @property
+    def near(self) -> Floats:
+        """How near each row is to each landmark: shape `(rows, landmarks)`."""
+        return self._near[: len(self)]
 
     def _with_readings(self, vectors: Floats) -> Floats:
         if self.heads is None:

@@ -62,7 +62,7 @@ class Compiled:
             layers = (*base.pattern_layers, *patterns.build(fresh, pause))
         except BadPattern as error:
             raise PolicyError(f"policy {index.policies[owners[error.pattern][0]].id}: {error}") from None
-        return cls(snapshot, embedder, index, layers, owners, base.semantics.followed_by(new), looks=looks)
+        return cls(snapshot, embedder, index, layers, owners, base.semantics.followed_by(new, embedder), looks=looks)
 
     @property
     def revision(self) -> int:
@@ -122,7 +122,7 @@ def _empty(embedder: Embedder) -> Compiled:
 
 
 def _check(policy: Policy, embedder: Embedder) -> None:
-    semantic.check(policy, embedder.id, embedder.dimensions)
+    semantic.check(policy, embedder)
     try:
         match policy.condition:
             case Pattern(exceptions=exceptions) | Prototypes(exceptions=exceptions) | Probe(exceptions=exceptions):

@@ -1,12 +1,13 @@
 """The semantic engine: all prototypes and probes in one matrix product."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import Vectors
+from sisf.embedding import landmarks
+from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import PolicyError
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.ngrams import FEATURES
@@ -44,11 +45,15 @@ def window_scores(embeddings: Vectors, vectors: Floats, biases: Floats | float) 
     return scores
 
 
-def rows_of(condition: Prototypes | Probe) -> tuple[Floats, float, float]:
-    """A condition as rows of a matrix, with its bias and the steps in its scores by which caution is counted."""
+def rows_of(condition: Prototypes | Probe, width: int = 0) -> tuple[Floats, float, float]:
+    """A condition as rows of a matrix of `width` columns at least, with its bias and the steps in its scores by which
+    caution is counted."""
     if isinstance(condition, Prototypes):
-        return unpacked(condition.vectors, condition.dimensions), 0.0, _COSINE_CAUTION
-    return unpacked(condition.weights, condition.dimensions), condition.bias, PROBE_CAUTION
+        rows, bias, caution = unpacked(condition.vectors, condition.dimensions), 0.0, _COSINE_CAUTION
+    else:
+        rows, bias, caution = unpacked(condition.weights, condition.dimensions), condition.bias, PROBE_CAUTION
+    missing = width - rows.shape[1]
+    return np.pad(rows, ((0, 0), (0, missing))) if missing > 0 else rows, bias, caution
 
 
 def unpacked(packed: bytes, dimensions: int) -> Floats:
@@ -59,25 +64,32 @@ def unpacked(packed: bytes, dimensions: int) -> Floats:
     return values.reshape(-1, dimensions)
 
 
-def check(policy: Policy, embedder: str, dimensions: int) -> None:
+def check(policy: Policy, embedder: Embedder) -> None:
     """Raises `PolicyError` for a policy of another embedder, size or feature definition."""
-    condition = policy.condition
+    condition, dimensions = policy.condition, embedder.dimensions
     if not isinstance(condition, Prototypes | Probe):
         return
-    if condition.embedder != embedder or condition.dimensions != dimensions:
+    fitting = (dimensions, dimensions + landmarks.count()) if isinstance(condition, Probe) else (dimensions,)
+    if condition.embedder != embedder.id or condition.dimensions not in fitting:
         raise PolicyError(
-            f"policy {policy.id}: made for embedder `{condition.embedder}` ({condition.dimensions}), but `{embedder}` "
-            f"({dimensions}) is in use: rebuild it, or configure its embedder"
+            f"policy {policy.id}: made for embedder `{condition.embedder}` ({condition.dimensions}), but "
+            f"`{embedder.id}` ({dimensions}) is in use: rebuild it, or configure its embedder"
         )
     try:
         if isinstance(condition, Prototypes):
-            unpacked(condition.vectors, dimensions)
-        elif len(unpacked(condition.weights, dimensions)) != 1:
+            unpacked(condition.vectors, condition.dimensions)
+        elif len(unpacked(condition.weights, condition.dimensions)) != 1:
             raise PolicyError("a probe has one vector of weights")
     except (PolicyError, ValueError) as error:
         raise PolicyError(f"policy {policy.id}: {error}") from None
-    if isinstance(condition, Probe) and condition.features != FEATURES:
-        raise PolicyError(f"policy {policy.id}: made with features `{condition.features}`, not `{FEATURES}`")
+    expected = features_of(condition.dimensions > dimensions)
+    if isinstance(condition, Probe) and condition.features != expected:
+        raise PolicyError(f"policy {policy.id}: made with features `{condition.features}`, not `{expected}`")
+
+
+def features_of(wide: bool) -> str:
+    """What probes weigh besides the embedding: words and, if they are `wide`, nearness to landmarks."""
+    return f"{FEATURES}+{landmarks.name()}" if wide else FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +122,18 @@ class _Table:
         self.thresholds[part], self.numbers[part] = threshold, number
         self.used = part.stop
 
-    def copied(self, rows: slice | Ints, capacity: int) -> "_Table":
-        """A table of its own with some of the rows."""
-        table = _Table(self.vectors.shape[1], capacity)
-        count = len(self.numbers[rows])
-        for name in ("vectors", "biases", "cautions", "thresholds", "numbers"):
-            getattr(table, name)[:count] = getattr(self, name)[rows]
+    @property
+    def width(self) -> int:
+        """Columns of `vectors`."""
+        return self.vectors.shape[1]
+
+    def copied(self, count: int, capacity: int, width: int) -> "_Table":
+        """A table of its own with the first rows, with room for so many and for so many columns."""
+        table = _Table(width, capacity)
+        table.vectors[:count, self.width :] = 0
+        table.vectors[:count, : self.width] = self.vectors[:count]
+        for name in ("biases", "cautions", "thresholds", "numbers"):
+            getattr(table, name)[:count] = getattr(self, name)[:count]
         table.used = count
         return table
 
@@ -132,33 +150,43 @@ class SemanticEngine:
     """Rows of the table that are this engine's."""
     postings: tuple[Postings, ...] = ()
     """Oldest and largest first."""
+    embedder: Embedder | None = None
+    """Whose landmarks the columns beyond its dimensions stand for; None where no probe weighs any."""
 
     @classmethod
     def empty(cls, dimensions: int) -> "SemanticEngine":
         """Without policies."""
         return cls(_Table(dimensions, 0), 0)
 
-    def followed_by(self, policies: Mapping[int, Policy]) -> "SemanticEngine":
+    def followed_by(self, policies: Mapping[int, Policy], embedder: Embedder) -> "SemanticEngine":
         """With more policies, by their number in the index. Called under the lock that guards activation."""
         found = {n: p.condition for n, p in policies.items() if isinstance(p.condition, Prototypes | Probe)}
         if not found:
             return self
-        rows = {n: rows_of(c) for n, c in found.items()}
-        table = self._with_room(sum(len(vectors) for vectors, _, _ in rows.values()))
+        width = max(self.table.width, *(c.dimensions for c in found.values()))
+        rows = {n: rows_of(c, width) for n, c in found.items()}
+        table = self._with_room(sum(len(vectors) for vectors, _, _ in rows.values()), width)
         probes: dict[int, Mapping[str, float]] = {}
         for number, condition in found.items():
             if isinstance(condition, Probe):
                 probes[table.used] = condition.ngrams
             table.append(*rows[number], condition.threshold, number)
-        return SemanticEngine(table, table.used, _with_probes(self.postings, probes))
+        wide = embedder if width > embedder.dimensions else None
+        return SemanticEngine(table, table.used, _with_probes(self.postings, probes), wide)
 
-    def _with_room(self, rows: int) -> _Table:
+    def _with_room(self, rows: int, width: int) -> _Table:
         """The table itself when it has room behind our rows, else a copy that has."""
         needed = self.count + rows
-        if self.table.used == self.count and needed <= len(self.table.numbers):
+        if self.table.used == self.count and needed <= len(self.table.numbers) and width == self.table.width:
             return self.table
         spare = int(_SPARE * self.count) if self.count else 0
-        return self.table.copied(slice(self.count), max(needed, spare))
+        return self.table.copied(self.count, max(needed, spare), width)
+
+    def _seen(self, embeddings: Vectors) -> Floats:
+        """What the rows weigh of each vector: the vector and, where a probe asks for it, its nearness to landmarks."""
+        if self.embedder is None:
+            return embeddings
+        return landmarks.with_nearness(embeddings, landmarks.landmarks_of(self.embedder))
 
     @property
     def fragmented(self) -> bool:
@@ -171,7 +199,7 @@ class SemanticEngine:
         if count == len(self.postings):
             return self
         one = Postings.merged(self.postings[count:], np.arange(self.count, dtype=np.int32))
-        return SemanticEngine(self.table, self.count, (*self.postings[:count], one))
+        return replace(self, postings=(*self.postings[:count], one))
 
     def search(
         self,
@@ -186,7 +214,7 @@ class SemanticEngine:
         Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
         """
         table, count = self.table, self.count
-        scores = window_scores(embeddings, table.vectors[:count], table.biases[:count])
+        scores = window_scores(self._seen(embeddings), table.vectors[:count], table.biases[:count])
         if self.postings:
             for row, features in zip(scores, lexical, strict=True):
                 self._add_lexical(row, features)
@@ -206,7 +234,8 @@ class SemanticEngine:
         `lexical` is what the words of each window weigh for each row, of shape `(n, count)`.
         """
         table, count = self.table, self.count
-        scores = window_scores(embeddings, table.vectors[:count], table.biases[:count]) - table.thresholds[:count]
+        scores = window_scores(self._seen(embeddings), table.vectors[:count], table.biases[:count])
+        scores -= table.thresholds[:count]
         scores += lexical
         scores /= table.cautions[:count]
         scores[:, ~applies[table.numbers[:count]]] = -np.inf

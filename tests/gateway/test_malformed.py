@@ -90,6 +90,12 @@ SMUGGLING = [
 ]
 
 
+def _refused(answer: bytes) -> bool:
+    """As the client's fault, or because a coding is not known here."""
+    status = int(answer.split(b" ")[1])
+    return 400 <= status < 500 or status == 501
+
+
 @pytest.mark.parametrize("raw", SMUGGLING)
 def test_broken_and_smuggled_requests_reach_no_model(gateway: Rig, raw: bytes) -> None:
     before = len(gateway.upstream.requests)
@@ -100,7 +106,7 @@ def test_broken_and_smuggled_requests_reach_no_model(gateway: Rig, raw: bytes) -
         answer = b""
         while piece := connection.recv(4096):
             answer += piece
-    assert answer == b"" or answer.split(b" ")[1][:1] == b"4"
+    assert answer == b"" or _refused(answer), answer[:200]
     assert len(gateway.upstream.requests) == before
     assert gateway.post(GOOD).status == 200
 
@@ -378,7 +384,7 @@ def test_no_dress_of_a_request_carries_text_past(gateway: Rig, name: str) -> Non
         answer = b""
         while piece := connection.recv(65_536):
             answer += piece
-    assert answer.split(b" ")[1][:1] == b"4", answer[:200]
+    assert _refused(answer), answer[:200]
     assert len(gateway.upstream.requests) == before
 
 

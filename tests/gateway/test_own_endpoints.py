@@ -134,17 +134,18 @@ def test_moderations_through_the_sdk(gateway: Rig) -> None:
         assert sdk.moderations.create(input=parts).results[0].flagged
 
 
-def test_moderations_ask_the_store_once_for_each_policy(gateway: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moderations_ask_the_store_once_for_each_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """800 blocked inputs read it 800 times."""
-    policies, asked = gateway.store.policies, list[str]()
-    given = policies.get
+    with rig(limits__blocks_per_minute=0) as made:
+        policies, asked = made.store.policies, list[str]()
+        given = policies.get
 
-    def get(policy_id: str) -> Any:
-        asked.append(policy_id)
-        return given(policy_id)
+        def get(policy_id: str) -> Any:
+            asked.append(policy_id)
+            return given(policy_id)
 
-    monkeypatch.setattr(policies, "get", get)
-    told = gateway.post({"input": ["FORBIDDEN"] * 50}, "/v1/moderations").json()["results"]
+        monkeypatch.setattr(policies, "get", get)
+        told = made.post({"input": ["FORBIDDEN"] * 50}, "/v1/moderations").json()["results"]
     assert [result["flagged"] for result in told] == [True] * 50
     assert asked == ["p-FORBIDDEN"]
 

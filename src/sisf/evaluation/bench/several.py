@@ -44,6 +44,7 @@ def _serving(upstream: str, folder: Path, policies: Sequence[Policy], processes:
         "SISF_LISTEN__PROCESSES": str(processes),
         "SISF_LOOP__WORKERS": "0",
         "SISF_ADMIN__ENABLED": "false",
+        "SISF_UPSTREAM__CONNECT_TIMEOUT": "60",  # several processes start on few cores: the upstream may have to wait
         "SISF_LOG_LEVEL": "warning",  # what is shown when a request fails are the last lines
     }
     log = folder / "serve.log"

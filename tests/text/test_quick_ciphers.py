@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sisf.text import ciphers, mending, words
+from sisf.text import ciphers, mending, single_slips, words
 
 WORDS = st.sampled_from([*words.costs()][:4_000])
 CODED = ["", *ciphers._tables()]
@@ -27,11 +27,11 @@ def _unusual(word: str) -> Iterator[str]:
     for i in range(len(word)):
         yield word[:i] + word[i + 1 :]
         yield from (word[:i] + letter + word[i + 1 :] for letter in ascii_lowercase)
-    shuffles = mending._shuffles()
+    shuffles = single_slips._shuffles()
     for letter in ascii_lowercase:
-        yield from shuffles.get(mending._signature(word[0] + letter + word[1:]), ())
+        yield from shuffles.get(single_slips._signature(word[0] + letter + word[1:]), ())
     for i in range(1, len(word) - 1):
-        yield from shuffles.get(mending._signature(word[:i] + word[i + 1 :]), ())
+        yield from shuffles.get(single_slips._signature(word[:i] + word[i + 1 :]), ())
 
 
 def _begun(word: str) -> Iterator[str]:
@@ -43,19 +43,19 @@ def _meant(word: str) -> list[tuple[str, float]]:
     """What a word that is not known may be meant for, with its whole cost, the likeliest first."""
     known = words.costs()
     slowly: dict[object, Callable[[str], Iterator[str]]] = {
-        mending._usual: _usual,
-        mending._unusual: _unusual,
-        mending._begun: _begun,
+        single_slips.usual: _usual,
+        single_slips._unusual: _unusual,
+        single_slips._begun: _begun,
     }
     found: dict[str, float] = {}
-    kinds = mending._KINDS if len(word) > 3 else mending._KINDS_OF_SHORT
+    kinds = single_slips.KINDS if len(word) > 3 else single_slips.KINDS_OF_SHORT
     vowels = any(letter in "aeiou" for letter in word)
-    for penalty, for_letter, meant in kinds if vowels else (mending._WITHOUT_VOWELS, *kinds):
+    for penalty, for_letter, meant in kinds if vowels else (single_slips.WITHOUT_VOWELS, *kinds):
         candidates: Iterable[str] = slowly[meant](word) if meant in slowly else meant(word)
         for candidate in candidates:
             if candidate in known and len(candidate) >= 3:
                 differing = sum((Counter(word) - Counter(candidate) + (Counter(candidate) - Counter(word))).values())
-                cost = mending._cost(candidate) + penalty + for_letter * differing
+                cost = single_slips.cost(candidate) + penalty + for_letter * differing
                 found[candidate] = min(cost, found.get(candidate, cost))
     return sorted(found.items(), key=lambda item: item[1])
 

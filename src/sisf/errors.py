@@ -1,5 +1,6 @@
 """Every error that SISF raises on purpose. One root; each message says what was wrong, where, and what to do."""
 
+import errno
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,18 @@ def reason(error: Exception) -> str:
         return " ".join(str(error).split())
     said = (getattr(error, "context", None), getattr(error, "problem", None))
     return f"line {mark.line + 1}, column {mark.column + 1}: {', '.join(part for part in said if part)}"
+
+
+def packaged(name: str, error: OSError) -> str:
+    """What is said of a file of the package that cannot be read: installing again helps where it is missing, and not
+    where this process may open no more files."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        mend = "raise the limit of open files (`ulimit -n`)"
+    elif error.errno in (errno.ENOENT, errno.ENOTDIR):
+        mend = "install sisf again"
+    else:
+        mend = "see that whoever runs sisf may read it, or install sisf again"
+    return f"the packaged file {name} cannot be read ({reason(error)}); {mend}"
 
 
 class SisfError(Exception):

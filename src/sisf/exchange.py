@@ -1,9 +1,20 @@
 """What a client said and a model answered. Knows no HTTP, no storage and no policy."""
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+
+_BEHIND_A_KEY = re.compile(r"[.\[ ]")
+APART = "request"
+"""The `origin` of the short values of `UNTOLD`, which are read together."""
+
+UNTOLD = frozenset(
+    "user safety_identifier prompt_cache_key session_id request_id route cache_salt metadata stop stop_sequences "
+    "keep_alive".split()
+)
+"""Parameters of a request of which a model is told nothing, and which choose none of its words."""
 
 PROBE = "probe:"
 """Begins the principal of the probing agent, and of nobody else: every row that names a sender says who it was."""
@@ -53,6 +64,11 @@ class Message:
     content: str
     origin: str = ""
     """Where in the request the text stood (`messages[2].content[0].text`), for explanations."""
+
+    @property
+    def told(self) -> bool:
+        """Whether the model may have been told it: a user's id, say, is for those who serve the model alone."""
+        return self.origin != APART and _BEHIND_A_KEY.split(self.origin, maxsplit=1)[0] not in UNTOLD
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sisf.exchange import Exchange
 from sisf.taxonomy import Hazard, Technique
+
+PERSON: Final = "person:"
+"""Begins the name of a person (`person:NAME`) among judges and among the actors of the audit log."""
 
 
 class Outcome(StrEnum):

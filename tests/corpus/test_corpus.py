@@ -1,5 +1,6 @@
 """The shipped corpus keeps what its README promises."""
 
+import errno
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sisf import corpus
-from sisf.errors import DataError
+from sisf.errors import DataError, packaged
 from sisf.taxonomy import Hazard, Technique
 
 pytestmark = pytest.mark.smoke
@@ -195,3 +196,14 @@ def test_a_malformed_line_names_its_place() -> None:
 def test_a_missing_file_is_a_clear_error() -> None:
     with pytest.raises(DataError, match=r"absent\.jsonl"):
         corpus._load("absent.jsonl", corpus._sample)
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [(errno.ENOENT, "install sisf again"), (errno.EMFILE, "ulimit -n"), (errno.EACCES, "may read it")],
+)
+def test_what_to_do_about_a_packaged_file_depends_on_why_it_cannot_be_read(number: int, mend: str) -> None:
+    told = packaged("goals.jsonl", OSError(number, os.strerror(number)))
+    assert os.strerror(number) in told
+    assert mend in told
+    assert ("install" in told) == (number != errno.EMFILE)

@@ -8,7 +8,7 @@ import anthropic
 import openai
 import pytest
 
-from sisf.exchange import Exchange, Sender
+from sisf.exchange import UNTOLD, Exchange, Sender
 from sisf.gateway.dialects.base import REFUSAL
 from sisf.gateway.dialects.chat import Chat
 from sisf.settings import Limits, Unseen
@@ -337,7 +337,7 @@ class Familiar:
         return True
 
 
-TOLD: list[dict[str, Any]] = [
+COMPANY: list[dict[str, Any]] = [
     {"logit_bias": {"12": 100}},
     {"logit_bias": {"12": -100, "13": 0.5}},
     {"logit_bias": [[12, 100]]},
@@ -360,17 +360,20 @@ TOLD: list[dict[str, Any]] = [
     {"options": {"system": "one"}},
     {"documents": [{"text": "one"}]},
 ]
-UNTOLD: list[dict[str, Any]] = [
+ALONE: list[dict[str, Any]] = [
     {},
     {"user": "ann", "metadata": {"case": "one two"}},
     {"stop": ["END"], "seed": 1, "temperature": 0.2, "n": 2},
     {"logit_bias": {"12": -100}},
     {"logit_bias": {}},
     {"logit_bias": [[12, False]]},
+    *({key: f"one two, {form}"} for key in sorted(UNTOLD) for form in ("three", "three " * 30)),
+    {"metadata": {"one two": {"three": ["four five"] * 30}}},
+    {"stop": ["Best regards,\nAnn", "END"]},
 ]
 
 
-@pytest.mark.parametrize(("extra", "alone"), [*((e, False) for e in TOLD), *((e, True) for e in UNTOLD)])
+@pytest.mark.parametrize(("extra", "alone"), [*((e, False) for e in COMPANY), *((e, True) for e in ALONE)])
 def test_whatever_chooses_what_the_model_says_is_company(extra: dict[str, Any], alone: bool) -> None:
     """Only a request that stands alone may be blamed without harm being read in it (ADR 0595)."""
     tree = {"model": "m", "messages": [{"role": "user", "content": "What are your opening hours?"}], **extra}

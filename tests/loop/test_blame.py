@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sisf.adjudicator.base import PERSON
 from sisf.bootstrap import System, build
 from sisf.embedding import create_embedder
 from sisf.embedding.kept import KeptEmbedder
@@ -19,7 +18,7 @@ from sisf.synthesis.lines import WAITING
 from sisf.synthesis.local import LocalSynthesiser
 from sisf.taxonomy import Hazard
 from sisf.testing import ScriptedAdjudicator
-from sisf.verdict import Outcome, Verdict
+from sisf.verdict import PERSON, Outcome, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 """Where no run before has kept them, the first test embeds what ships."""

@@ -7,8 +7,6 @@ from sisf.verdict import Verdict
 
 LOCAL: Final = "local"
 """What the name of the local judge begins with, trained or not."""
-PERSON: Final = "person:"
-"""What the name of a person begins with who judged."""
 
 
 class Adjudicator(Protocol):

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from sisf.errors import DataError, SisfError, reason
+from sisf.verdict import PERSON
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,7 +221,7 @@ def person() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = str(os.getuid())
-    return f"person:{name}"
+    return f"{PERSON}{name}"
 
 
 def shown(text: str) -> str:

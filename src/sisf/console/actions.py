@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 
-from sisf.adjudicator.base import PERSON
 from sisf.console.parts import Parts
 from sisf.console.tenancy import concerns_all
 from sisf.errors import PolicyError, StoreError
@@ -22,7 +21,7 @@ from sisf.store.base import Store
 from sisf.store.records import NoteKind, Said, Scope, Suspension, Word
 from sisf.synthesis.base import is_broad
 from sisf.taxonomy import Hazard, Technique
-from sisf.verdict import Outcome, Verdict
+from sisf.verdict import PERSON, Outcome, Verdict
 
 STEPS = {"activate": Status.ACTIVE, "shadow": Status.SHADOW, "retire": Status.RETIRED, "reject": Status.REJECTED}
 _NOT_SO_MANY = 100
@@ -131,7 +130,7 @@ class Actions:
         lifecycle = self._living()
         self._silent(exchange_id)
         if not self._speaks(exchange_id):
-            lifecycle.report_false_positive(exchange_id, actor=actor.replace("person:", "tenant:", 1))
+            lifecycle.report_false_positive(exchange_id, actor=actor.replace(PERSON, "tenant:", 1))
             return None
         before = self.store.policies.snapshot().revision
         snapshot = lifecycle.report_false_positive(exchange_id, actor=actor)

@@ -14,6 +14,7 @@ from sisf.console.pages import Pages
 from sisf.console.roles import Who
 from sisf.errors import SisfError
 from sisf.store.base import Store
+from sisf.verdict import PERSON
 
 _BROWSER = "sisf_signin"
 
@@ -87,10 +88,10 @@ class SignIn:
         try:
             person, following = await self._oidc.finish(request.query_params, request.cookies.get(_BROWSER, ""))
         except SisfError as error:
-            await self._note("console.sign_in_failed", "person:unknown", {"reason": str(error)})
+            await self._note("console.sign_in_failed", f"{PERSON}unknown", {"reason": str(error)})
             raise
         if person.role is None:
-            await self._note("console.denied", f"person:{person.name}", {"reason": "no role"})
+            await self._note("console.denied", f"{PERSON}{person.name}", {"reason": "no role"})
             raise SignInFailed(f"{person.name} has no role on this console; ask whoever runs it (admin.oidc.roles).")
         response = await self._in(Who(person.name, person.role), following, address_of(request))
         response.delete_cookie(_BROWSER, path="/oidc")

@@ -12,7 +12,7 @@ from importlib import resources
 from itertools import permutations
 from typing import Literal, TypeVar, get_args
 
-from sisf.errors import DataError, reason
+from sisf.errors import DataError, packaged
 from sisf.taxonomy import Hazard, Technique
 
 ItemKind = Literal["harmful", "twin", "edgy", "general", "definition"]
@@ -200,7 +200,7 @@ def _load(name: str, build: Callable[[_Row], Record]) -> tuple[Record, ...]:
     try:
         source = resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
     except OSError as error:
-        raise DataError(f"the packaged file {name} cannot be read ({reason(error)}); install sisf again") from error
+        raise DataError(packaged(name, error)) from error
     records = []
     # Not splitlines(): that also cuts at separators which a JSON string may hold unescaped.
     for number, line in enumerate(source.removesuffix("\n").split("\n"), start=1):

@@ -16,10 +16,13 @@ from sisf.pipeline.metrics import Metrics
 _log = structlog.get_logger("sisf.gateway")
 INTERNAL = HttpFailure(500, "internal_error", "The gateway failed; its log says why.")
 STOPPING = HttpFailure(503, "gateway_stopping", "The gateway is being stopped; send the request again.", retry_after=5)
-"""For whom the server that stops cancels a request whose time to end is over."""
-
-
+"""For clients whose requests are cut off: the server is being stopped, and the time to finish them is over."""
 _AWAY = "The store cannot be reached now; try again later."
+"""In place of the error's own message, which names the store: that is the operators' business."""
+_LASTING = frozenset(
+    f"upstream_{why}" for why in "credentials encoded invalid malformed too_large timeout uninspectable".split()
+)
+"""What the next attempt would meet again and perhaps pay for again. SDKs retry 5xx unless told not to."""
 
 
 def upstream_failure(status: int, code: str, message: str, why: str = "") -> HttpFailure:
@@ -31,18 +34,22 @@ def as_http(error: SisfError) -> HttpFailure:
     """What a client is told of an error."""
     match error:
         case HttpFailure():
-            return error
+            told = error
         case RateLimited():
-            return HttpFailure(429, error.code, str(error), retry_after=error.retry_after)
+            told = HttpFailure(429, error.code, str(error), retry_after=error.retry_after)
+        case LimitExceeded(code="too_large"):
+            told = HttpFailure(413, error.code, str(error), error.param)
         case LimitExceeded():
-            return HttpFailure(413 if error.code == "too_large" else 400, error.code, str(error), error.param)
+            told = HttpFailure(400, error.code, str(error), error.param)
         case InspectionFailed():
-            return HttpFailure(503, "inspection_unavailable", str(error), retry_after=error.retry_after)
+            told = HttpFailure(503, "inspection_unavailable", str(error), retry_after=error.retry_after)
+        case StoreUnavailable():
+            told = HttpFailure(503, "store_unavailable", _AWAY)
         case StoreError():
-            # Where it is away the message names it, which is the operators' business.
-            return HttpFailure(503, "store_unavailable", _AWAY if isinstance(error, StoreUnavailable) else str(error))
+            told = HttpFailure(503, "store_unavailable", str(error))
         case _:
-            return INTERNAL
+            told = INTERNAL
+    return told
 
 
 def noticed(error: Exception, metrics: Metrics, *, endpoint: str, exchange_id: str | None = None) -> HttpFailure:
@@ -61,9 +68,3 @@ def retry_after(failure: HttpFailure) -> list[tuple[bytes, bytes]]:
     if failure.upstream and failure.code in _LASTING:
         return [(b"x-should-retry", b"false")]
     return [] if failure.retry_after is None else [(b"retry-after", b"%d" % failure.retry_after)]
-
-
-_LASTING = frozenset(
-    f"upstream_{why}" for why in "credentials encoded invalid malformed too_large timeout uninspectable".split()
-)
-"""What the next attempt would meet again and perhaps pay for again. SDKs retry 5xx unless told not to."""

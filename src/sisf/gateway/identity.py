@@ -23,6 +23,7 @@ from sisf.pipeline.caller import ANONYMOUS, Caller, Role
 from sisf.settings import Settings
 from sisf.settings.cached import only_one_process
 from sisf.text.remembered import remembered
+from sisf.verdict import PERSON
 
 _log = structlog.get_logger("sisf.gateway")
 _CALLERS = ("client", "admin", "probe")
@@ -235,7 +236,7 @@ def limited_to(tenant: str) -> str:
 
 def person(name: str, tenant: str = "") -> str:
     """A person as the audit log records them, with the tenant to whose things they are limited."""
-    return f"person:{tenant}/{name}" if tenant else f"person:{name}"
+    return f"{PERSON}{tenant}/{name}" if tenant else f"{PERSON}{name}"
 
 
 @remembered

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from sisf.adjudicator.base import PERSON, Adjudicator
+from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
 from sisf.errors import PolicyError, StoreError
@@ -31,7 +31,7 @@ from sisf.store.records import person_sender, probe_sender
 from sisf.synthesis.base import Knowledge, PolicyGate, is_broad
 from sisf.synthesis.blame import stands_alone
 from sisf.synthesis.lines import WAITING
-from sisf.verdict import Outcome, Verdict
+from sisf.verdict import PERSON, Outcome, Verdict
 
 ACTOR = "lifecycle"
 _MERGE_EVERY = timedelta(minutes=10)

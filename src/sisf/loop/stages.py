@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import structlog
 
-from sisf.adjudicator.base import LOCAL, PERSON, Adjudicator
+from sisf.adjudicator.base import LOCAL, Adjudicator
 from sisf.errors import SisfError
 from sisf.exchange import Exchange
 from sisf.loop.committing import commit
@@ -25,7 +25,7 @@ from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import ExchangeRecord, Job, Stage, Store
 from sisf.synthesis.base import Knowledge, PolicySynthesisModule, Preparable, Reading, Reads
 from sisf.synthesis.blame import stands_alone
-from sisf.verdict import Breach, Outcome, Verdict
+from sisf.verdict import PERSON, Breach, Outcome, Verdict
 
 Autonomy = Literal["autonomous", "supervised", "observe"]
 _log = structlog.get_logger(__name__)

@@ -29,6 +29,7 @@ from sisf.store.policy_rows import (
 )
 from sisf.store.records import BundleMark, Job, RevisionRow
 from sisf.taxonomy import Hazard
+from sisf.verdict import PERSON
 
 _log = structlog.get_logger("sisf.store")
 _policy, _version, _revision = schema.policy, schema.policy_version, schema.revision
@@ -125,7 +126,7 @@ class SqlPolicies:
 
     def of_persons(self) -> frozenset[str]:
         """Ids of the active policies that a person put in force: only a person takes them out of it."""
-        made = select(_revision.c.number).where(_revision.c.actor.startswith("person:", autoescape=True))
+        made = select(_revision.c.number).where(schema.is_person(_revision.c.actor))
         with self._database.read() as connection:
             by_persons = set(connection.execute(made).scalars())
         return frozenset(policy.id for policy in self.snapshot().active if policy.revision in by_persons)
@@ -265,7 +266,7 @@ def _row(row: Row[Any]) -> RevisionRow:
 
 
 def _may_act(change: Change) -> None:
-    person = change.actor.startswith("person:")
+    person = change.actor.startswith(PERSON)
     for policy in change.policies:
         report = policy.gate_report
         if policy.status is Status.ACTIVE and (report is None or not (report.passed or person)):

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     Index,
     Integer,
@@ -14,10 +15,18 @@ from sqlalchemy import (
     text,
 )
 
+from sisf.verdict import PERSON
+
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")
-BY_PERSON = text("actor LIKE 'person:%'")
+BY_PERSON = text(f"actor LIKE '{PERSON}%'")
 """Which verdicts a person spoke: the words of an index, which a query must repeat to be answered by it."""
+
+
+def is_person(actor: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a column names a person, for queries that need no index."""
+    return actor.startswith(PERSON, autoescape=True)
+
 
 revision = Table(
     "revision",

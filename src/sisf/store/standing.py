@@ -27,7 +27,7 @@ def read(database: Database, connection: Connection, wanted: search.Query, last:
     """See `ExchangeTable.standing`."""
     person = (
         select(_said.c.seq)
-        .where(_said.c.exchange_id == _exchange.c.id, _said.c.actor.startswith("person:", autoescape=True))
+        .where(_said.c.exchange_id == _exchange.c.id, schema.is_person(_said.c.actor))
         .exists()
         .label("person")
     )

@@ -72,7 +72,7 @@ def labels(database: Database, connection: Connection, limit: int, tenant: str |
     person, later, judge = _said, _said.alias("later"), _said.alias("judge")
     overruled = (
         select(later.c.seq)
-        .where(later.c.exchange_id == person.c.exchange_id, later.c.seq > person.c.seq, ~_judged(later))
+        .where(later.c.exchange_id == person.c.exchange_id, later.c.seq > person.c.seq, schema.is_person(later.c.actor))
         .exists()
     )
     chosen = (
@@ -84,7 +84,7 @@ def labels(database: Database, connection: Connection, limit: int, tenant: str |
     )
     before = (
         select(func.max(judge.c.seq))
-        .where(judge.c.exchange_id == chosen.c.exchange_id, _judged(judge))
+        .where(judge.c.exchange_id == chosen.c.exchange_id, ~schema.is_person(judge.c.actor))
         .scalar_subquery()
     )
     query = (
@@ -132,11 +132,6 @@ def take_back(database: Database, connection: Connection, exchange_id: str, *, a
     detail = {"stands": verdict.outcome.value if verdict else None}
     audit.write(database, connection, [audit.Entry(actor, "verdict.withdrawn", exchange_id, 0, detail)])
     return verdict
-
-
-def _judged(said: Any) -> Any:
-    """Whether a judge spoke this verdict."""
-    return said.c.actor.not_like("person:%")
 
 
 def _opened(database: Database, stored: str, exchange_id: str) -> Verdict:

@@ -11,9 +11,6 @@ from sisf.exchange import Exchange, Role
 from sisf.synthesis.base import Knowledge
 from sisf.warden.readings import CONVERSATION, joined
 
-_NOT_TOLD = ("request", "metadata")
-"""Where parameters of a request stand that a model is not told of, such as the user's id."""
-
 
 def said(exchange: Exchange) -> str:
     """What the user said last, with the turns before it that the Warden reads together with it."""
@@ -33,7 +30,7 @@ def suspects(exchange: Exchange) -> tuple[str, ...]:
 
 def instructions(exchange: Exchange) -> tuple[str, ...]:
     """What the system tells the model: its messages, and what describes tools."""
-    told = (m for m in exchange.messages if m.role is Role.SYSTEM and m.origin not in _NOT_TOLD)
+    told = (m for m in exchange.messages if m.role is Role.SYSTEM and m.told)
     return tuple(m.content for m in told if m.content.strip())
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,6 @@ class Titles:
         self._rows = rows
         self.areas: Mapping[str, str] = {}
         """The topic of each text of the corpus that has one."""
-        self._known: dict[Hazard, tuple[list[str], Floats]] = {}
 
     def of(self, hazard: Hazard, direction: Direction, breaches: Sequence[str]) -> str:
         """A title such as `Non-violent crimes: phishing, malware`."""
@@ -31,9 +31,9 @@ class Titles:
         return f"{title}: {', '.join(topics)}" if topics else title
 
     def _topics(self, hazard: Hazard, breaches: Sequence[str]) -> list[str]:
-        names, vectors = self._named(hazard)
-        if not names:
+        if hazard not in self._named:
             return []
+        names, vectors = self._named[hazard]
         found = []
         for text in breaches:
             own = self._vectors(text)
@@ -41,15 +41,18 @@ class Titles:
                 found.append(names[int((own @ vectors.T).max(axis=0).argmax())])
         return found
 
-    def _named(self, hazard: Hazard) -> tuple[list[str], Floats]:
-        """The topics of the hazard's own requests, and their vectors."""
-        if hazard not in self._known:
-            rows, width = self._rows, self._rows.embedder.dimensions
-            first = {text: places[0] for text in self.areas if len(places := rows.rows_of(text))}
-            own = {text: row for text, row in first.items() if rows.hazards[row] == HAZARDS.index(hazard)}
-            places = np.fromiter(own.values(), np.intp, len(own))
-            self._known[hazard] = [self.areas[text].replace("_", " ") for text in own], rows.dense[places, :width]
-        return self._known[hazard]
+    @cached_property
+    def _named(self) -> Mapping[Hazard, tuple[list[str], Floats]]:
+        """The topics of each hazard's own requests, and the vectors of these. Made for the first title: `areas` and the
+        rows of the corpus are there by then, and stay."""
+        rows, width = self._rows, self._rows.embedder.dimensions
+        topics = {row: area for text, area in self.areas.items() for row in rows.rows_of(text)[:1]}
+        places = np.fromiter(topics, np.intp, len(topics))
+        names, hazards = np.array([area.replace("_", " ") for area in topics.values()]), rows.hazards[places]
+        return {
+            HAZARDS[each]: (names[hazards == each].tolist(), rows.dense[places[hazards == each], :width])
+            for each in np.unique(hazards[hazards >= 0])
+        }
 
     def _vectors(self, text: str) -> Floats:
         return self._rows.dense[self._rows.rows_of(text), : self._rows.embedder.dimensions]

@@ -5,17 +5,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sisf.errors import HttpFailure, LimitExceeded
-from sisf.exchange import Message, Role
+from sisf.exchange import APART, UNTOLD, Message, Role
 from sisf.gateway.shapes import Reader, Record
 from sisf.gateway.wire import Uninspectable
 from sisf.pipeline.turn import Inspected
 from sisf.settings import Limits, Unseen
-
-UNTOLD = frozenset(
-    "user safety_identifier prompt_cache_key session_id request_id route cache_salt metadata stop stop_sequences "
-    "keep_alive".split()
-)
-"""Keys of which a model is told nothing, and which choose none of its words."""
 
 
 def read_request(
@@ -36,7 +30,7 @@ def read_request(
     around = {key: value for key, value in tree.items() if key not in apart}
     untold = {key: around.pop(key) for key in tree if key in UNTOLD}
     try:
-        for place, part in (("request", untold), ("parameters", around)):
+        for place, part in ((APART, untold), ("parameters", around)):
             with reader.collected(Role.SYSTEM, place):
                 reader.read(shape, part, Role.SYSTEM, "")
         reader.messages += _favoured(tree.get("logit_bias"))

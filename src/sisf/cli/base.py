@@ -198,17 +198,23 @@ def _given(overrides: "Mapping[str, Any]") -> dict[str, Any]:
     return {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
 
 
+def there(url: str) -> str:
+    """The URL of a store, where a store is. An absent SQLite file is an error, not a new store: `StoreError`."""
+    from sisf.errors import StoreError
+
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).is_file():
+        raise StoreError(f"{path}: there is no store; name it with --store sqlite:///PATH or start `sisf serve` first")
+    return url
+
+
 @contextmanager
 def store_of(config: Path | None, url: str | None) -> "Iterator[Store]":
-    """The store of the settings, open while the block runs. An absent SQLite file is an error, not a new store."""
-    from sisf.errors import StoreError
+    """The store of the settings, open while the block runs. Raises `StoreError` where there is none."""
     from sisf.store import open_store, privacy_of
 
     settings = load_settings(config, store__url=url)
-    path = settings.store.url.removeprefix("sqlite:///")
-    if path != settings.store.url and not Path(path).is_file():
-        raise StoreError(f"{path}: there is no store; name it with --store sqlite:///PATH or start `sisf serve` first")
-    store = open_store(settings.store.url, privacy_of(settings.privacy))
+    store = open_store(there(settings.store.url), privacy_of(settings.privacy))
     try:
         yield store
     finally:

@@ -5,28 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption
 from sisf.cli.evaluate.common import counts_of, names_of, show
-from sisf.cli.evaluate.options import (
-    Format,
-    Fresh,
-    Judge,
-    Limit,
-    MaxCalls,
-    MaxCost,
-    Model,
-    Out,
-    Parallel,
-    Reference,
-    Seed,
-    Synthesiser,
-    Trials,
-)
-from sisf.cli.evaluate.running import Running
+from sisf.cli.evaluate.running import Running, experiment
 
 
+@experiment("model adjudicator synthesiser trials seed reference")
 def haystack(
-    out: Out,
+    running: Running,
     learn: Annotated[str, typer.Option(help="Data sets of attacks to learn on, separated by commas.")] = "advbench",
     attacks: Annotated[str, typer.Option(help="Data sets of attacks to hide [default: those learned on].")] = "",
     benign: Annotated[str, typer.Option(help="Data sets of honest prompts and answers to hide them in.")] = (
@@ -38,39 +23,17 @@ def haystack(
     tokens: Annotated[
         int, typer.Option(min=1, help="Tokens of honest text per kind and length; one text at least.")
     ] = (16_000),
-    model: Model = "recorded",
-    adjudicator: Judge = "recorded",
-    synthesiser: Synthesiser = "local",
-    trials: Trials = 1,
-    seed: Seed = 0,
-    reference: Reference = "",
-    limit: Limit = None,
-    parallel: Parallel = 0,
-    fresh: Fresh = False,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    format: Format = "",  # noqa: A002 - the option's name
-    config: ConfigOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Learn, freeze, and hide what is caught alone in honest texts of 1,000 to 100,000 tokens."""
     from sisf.evaluation.protocols.haystack.page import report
 
     sizes = counts_of(lengths, "--lengths", "1000,4000")
-    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
     running.conduct(
         "haystack.run:plan",
         [names_of(learn), names_of(attacks), names_of(benign)],
         report,
         _show,
         given={"lengths": sizes, "tokens": tokens},
-        model=model,
-        adjudicator=adjudicator,
-        synthesiser=synthesiser,
-        baselines=(),
-        trials=trials,
-        seed=seed,
-        reference=names_of(reference),
     )
 
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, load_settings
+from sisf.cli.base import load_settings
 from sisf.cli.evaluate.common import names_of, show
-from sisf.cli.evaluate.options import Format, Fresh, Limit, MaxCalls, MaxCost, Out, Parallel
-from sisf.cli.evaluate.running import Running
+from sisf.cli.evaluate.running import Running, experiment
 
 
+@experiment()
 def judge(
-    out: Out,
+    running: Running,
     judges: Annotated[
         str, typer.Option(help="Judges, separated by commas: local, llm, guard-model, moderation, ensemble, recorded.")
     ] = "local",
@@ -20,28 +20,17 @@ def judge(
         str, typer.Option(help="Labelled exchanges (`text`, `response`, `human_label`), separated by commas.")
     ] = "judged_gptfuzz,judged_beavertails",
     strictness: Annotated[str, typer.Option(help="strict or standard [default: as configured].")] = "",
-    limit: Limit = None,
-    parallel: Parallel = 0,
-    fresh: Fresh = False,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    format: Format = "",  # noqa: A002 - the option's name
-    config: ConfigOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Compare judges on labelled exchanges: accuracy, AUROC, calibration, latency, side by side."""
     from sisf.evaluation.protocols.judge.page import report
 
-    strict = strictness or load_settings(config).adjudication.strictness
-    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
+    strict = strictness or load_settings(running.config).adjudication.strictness
     running.conduct(
         "judge.run:plan",
         [names_of(data)],
         report,
         _show,
         given={"judges": names_of(judges), "strictness": strict},
-        baselines=(),
-        trials=1,
     )
 
 

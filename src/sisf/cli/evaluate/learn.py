@@ -1,33 +1,17 @@
 """`sisf evaluate learn` and `held-out`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from sisf.cli.base import ConfigOption, JsonOption, console
+from sisf.cli.base import console
 from sisf.cli.evaluate.common import names_of
 from sisf.cli.evaluate.options import (
     Attacks,
-    Baselines,
     Benign,
     Delay,
-    Format,
-    Fresh,
-    Judge,
-    Labels,
     Learn,
-    Limit,
-    MaxCalls,
-    MaxCost,
-    Mode,
-    Model,
-    Out,
-    Parallel,
-    Reference,
-    Seed,
-    Synthesiser,
-    Trials,
 )
-from sisf.cli.evaluate.running import Running
+from sisf.cli.evaluate.running import Running, experiment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,94 +19,44 @@ if TYPE_CHECKING:
 _ALL = "none,keyword-filter,paper-warden"
 
 
+@experiment("model adjudicator labels synthesiser mode baselines trials seed reference", baselines=_ALL, trials=5)
 def learn(
-    out: Out,
+    running: Running,
     attacks: Attacks = "advbench",
     benign: Benign = "",
-    model: Model = "recorded",
-    adjudicator: Judge = "recorded",
-    labels: Labels = "recorded",
-    synthesiser: Synthesiser = "local",
-    mode: Mode = "async",
     delay: Delay = 0,
-    baselines: Baselines = _ALL,
-    trials: Trials = 5,
-    seed: Seed = 0,
-    reference: Reference = "",
-    limit: Limit = None,
-    parallel: Parallel = 0,
-    fresh: Fresh = False,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    format: Format = "",  # noqa: A002 - the option's name
-    config: ConfigOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Run the paper's dynamic learning evaluation: attacks one after the other, from zero policies, then honest
     prompts.
     """
     from sisf.evaluation.protocols.learn.page import report
 
-    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
     running.conduct(
         "learn.run:plan",
         [names_of(attacks), names_of(benign)],
         report,
         show_summary,
         given={"delay": delay},
-        model=model,
-        adjudicator=adjudicator,
-        labels=labels,
-        synthesiser=synthesiser,
-        mode=mode_of(mode),
-        baselines=names_of(baselines),
-        trials=trials,
-        seed=seed,
-        reference=names_of(reference),
     )
 
 
+@experiment(
+    "model adjudicator labels synthesiser mode baselines trials seed reference", baselines="paper-warden", trials=5
+)
 def held_out(
-    out: Out,
+    running: Running,
     attacks: Attacks = "advbench",
     learn: Learn = "",
     benign: Benign = "",
-    model: Model = "recorded",
-    adjudicator: Judge = "recorded",
-    labels: Labels = "recorded",
-    synthesiser: Synthesiser = "local",
-    mode: Mode = "async",
-    baselines: Baselines = "paper-warden",
-    trials: Trials = 5,
-    seed: Seed = 0,
-    reference: Reference = "",
-    limit: Limit = None,
-    parallel: Parallel = 0,
-    fresh: Fresh = False,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    format: Format = "",  # noqa: A002 - the option's name
-    config: ConfigOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Learn on 80 % of the attacks (or on --learn), freeze, and send the rest (or all of --attacks)."""
     from sisf.evaluation.protocols.learn.page import report
 
-    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
     running.conduct(
         "learn.run:held_out_plan_of",
         [names_of(learn), names_of(attacks), names_of(benign)],
         report,
         show_summary,
-        model=model,
-        adjudicator=adjudicator,
-        labels=labels,
-        synthesiser=synthesiser,
-        mode=mode_of(mode),
-        baselines=names_of(baselines),
-        trials=trials,
-        seed=seed,
-        reference=names_of(reference),
     )
 
 
@@ -183,12 +117,3 @@ def _show_honest(summary: dict[str, Any], screen: "Console") -> None:
 def _compact(rate: dict[str, Any]) -> str:
     low, high = rate["ci95"]
     return f"{rate['mean']:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def mode_of(given: str) -> Literal["async", "inline"]:
-    """`--mode`. Raises `ConfigurationError`."""
-    from sisf.errors import ConfigurationError
-
-    if given not in ("async", "inline"):
-        raise ConfigurationError(f"--mode {given}: must be async or inline")
-    return given  # type: ignore[return-value]

@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption
 from sisf.cli.evaluate.common import names_of
 from sisf.cli.evaluate.learn import show_summary
-from sisf.cli.evaluate.options import Attacks, Benign, Format, Fresh, Judge, Learn, Limit, MaxCalls, MaxCost, Out, Seed
-from sisf.cli.evaluate.running import Running
+from sisf.cli.evaluate.options import Attacks, Benign, Learn
+from sisf.cli.evaluate.running import Running, experiment
 
 
+@experiment("labels seed", without="parallel")
 def live(
-    out: Out,
+    running: Running,
     gateway: Annotated[str, typer.Option(help="The gateway's base URL, e.g. http://127.0.0.1:8400/v1.")],
     protocol: Annotated[str, typer.Option(help="learn, held-out, drift or benign.")] = "learn",
     attacks: Attacks = "",
@@ -24,15 +24,6 @@ def live(
         str, typer.Option(help="The gateway's store, to wait for its loop and to read its policies.")
     ] = "",
     pause: Annotated[float, typer.Option(min=0.0, help="Seconds after each attack, where no store is named.")] = 1.0,
-    labels: Judge = "recorded",
-    seed: Seed = 0,
-    limit: Limit = None,
-    fresh: Fresh = False,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    format: Format = "",  # noqa: A002 - the option's name
-    config: ConfigOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Run one of the protocols against a gateway that is running, over HTTP, with all that it has learned before."""
     import os
@@ -41,17 +32,12 @@ def live(
 
     if key:
         os.environ[KEY] = key
-    running = Running(out, config, json, limit, 1, fresh, max_calls, max_cost, format)
     running.conduct(
         "live.run:plan",
         [names_of(learn), names_of(attacks), names_of(benign)],
         _reported(protocol),
         show_summary,
         given={"protocol": protocol, "gateway": gateway, "model": model, "store": store, "pause": pause},
-        labels=labels,
-        baselines=(),
-        trials=1,
-        seed=seed,
     )
 
 

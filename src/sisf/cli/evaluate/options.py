@@ -1,9 +1,11 @@
 """Options that several commands of `sisf evaluate` share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from sisf.cli.base import ConfigOption, JsonOption
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for summary.json, outcomes.jsonl, plots, report.html.")]
 Attacks = Annotated[str, typer.Option(help="Data sets of attacks, by name or path, separated by commas.")]
@@ -37,3 +39,27 @@ Format = Annotated[
     str, typer.Option(help="Tables beside report.html, separated by commas: markdown, latex [default: none].")
 ]
 Delay = Annotated[int, typer.Option(min=0, help="Attacks that are sent before the loop has learned from one.")]
+
+LABORATORY: dict[str, tuple[Any, Any]] = {
+    "model": (Model, "recorded"),
+    "adjudicator": (Judge, "recorded"),
+    "labels": (Labels, "recorded"),
+    "synthesiser": (Synthesiser, "local"),
+    "mode": (Mode, "async"),
+    "baselines": (Baselines, ""),
+    "trials": (Trials, 1),
+    "seed": (Seed, 0),
+    "reference": (Reference, ""),
+}
+"""What is put together for an experiment: type and usual default. Each protocol takes some of these."""
+CONDUCT: dict[str, tuple[Any, Any]] = {
+    "limit": (Limit, None),
+    "parallel": (Parallel, 0),
+    "fresh": (Fresh, False),
+    "max_calls": (MaxCalls, None),
+    "max_cost": (MaxCost, None),
+    "format": (Format, ""),
+    "config": (ConfigOption, None),
+    "json": (JsonOption, False),
+}
+"""How an experiment is run and what it leaves: type and usual default. Nearly all protocols take all of these."""

@@ -5,30 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption
 from sisf.cli.evaluate.common import names_of, show
 from sisf.cli.evaluate.options import (
     Attacks,
     Benign,
-    Format,
-    Fresh,
-    Judge,
-    Limit,
-    MaxCalls,
-    MaxCost,
-    Model,
-    Out,
-    Parallel,
-    Reference,
-    Seed,
-    Synthesiser,
-    Trials,
 )
-from sisf.cli.evaluate.running import Running
+from sisf.cli.evaluate.running import Running, experiment
 
 
+@experiment("model adjudicator synthesiser trials seed reference")
 def poison(
-    out: Out,
+    running: Running,
     attacks: Attacks = "advbench",
     benign: Benign = "sample_benign",
     shares: Annotated[str, typer.Option(help="Shares of all breaches that are steered, separated by commas.")] = (
@@ -37,38 +24,16 @@ def poison(
     attackers: Annotated[str, typer.Option(help="Which of topic, phrase, flood, creep, omission, injection.")] = (
         "topic,phrase,flood,creep,omission,injection"
     ),
-    model: Model = "recorded",
-    adjudicator: Judge = "recorded",
-    synthesiser: Synthesiser = "local",
-    trials: Trials = 1,
-    seed: Seed = 0,
-    reference: Reference = "",
-    limit: Limit = None,
-    parallel: Parallel = 0,
-    fresh: Fresh = False,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    format: Format = "",  # noqa: A002 - the option's name
-    config: ConfigOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Steer a share of the breaches and see what honest users and honest attacks notice of it."""
     from sisf.evaluation.protocols.poison.page import report
 
-    running = Running(out, config, json, limit, parallel, fresh, max_calls, max_cost, format)
     running.conduct(
         "poison.run:plan",
         [names_of(attacks), names_of(benign)],
         report,
         _show,
         given={"attackers": names_of(attackers), "shares": _shares(shares)},
-        model=model,
-        adjudicator=adjudicator,
-        synthesiser=synthesiser,
-        baselines=(),
-        trials=trials,
-        seed=seed,
-        reference=names_of(reference),
     )
 
 

@@ -9,6 +9,7 @@ from sisf.errors import ConfigurationError
 from sisf.gateway.numbers import NumbersOnly
 from sisf.gateway.wire import Malformed
 from sisf.settings import Settings
+from sisf.testing import Failure
 from tests.gateway.conftest import chat, rig
 
 REFUSALS = [
@@ -53,6 +54,9 @@ def test_answers_that_were_paid_for_are_not_asked_for_again() -> None:
         gateway.upstream.body = b"no JSON"
         answer = gateway.post(chat("hi"))
         assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
+        gateway.upstream.failure = Failure.GARBAGE
+        listed = gateway.get("/v1/models")
+        assert (listed.status, listed.headers["x-should-retry"]) == (502, "false")
 
 
 def test_the_time_limits_are_at_least_those_of_the_sdks() -> None:

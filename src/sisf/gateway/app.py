@@ -22,11 +22,11 @@ from sisf.gateway.dialects.base import Dialect
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.completions import Completions
 from sisf.gateway.dialects.embeddings import Embeddings
-from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.messages import CountTokens, Messages
 from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.endpoint import Endpoint, query_of
-from sisf.gateway.failures import noticed
+from sisf.gateway.error_responses import as_response
+from sisf.gateway.failures import INTERNAL, noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Oversight
 from sisf.gateway.forward import PassThrough, known_paths
@@ -141,8 +141,7 @@ class Gateway:
             )
             return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
         except SisfError as error:
-            failure = noticed(error, self.core.metrics, endpoint="models")
-            return _json(failure.status, openai_error(failure.status, failure.code, failure.message))
+            return as_response(noticed(error, self.core.metrics, endpoint="models"))
 
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
@@ -156,7 +155,7 @@ class Gateway:
             try:
                 self.core.door.may_watch(headers, client_of(request.scope))
             except HttpFailure as error:
-                return _json(error.status, openai_error(error.status, error.code, error.message))
+                return as_response(error)
         report = await self._health.report()
         return JSONResponse(report, 503 if report["status"] == "dead" else 200)
 
@@ -164,7 +163,7 @@ class Gateway:
         try:
             self.core.door.may_watch(fields(request.scope["headers"]), client_of(request.scope))
         except HttpFailure as error:
-            return _json(error.status, openai_error(error.status, error.code, error.message))
+            return as_response(error)
         await self._store_metrics.refresh()
         body = await asyncio.to_thread(self.core.metrics.render)
         if self.siblings is not None:
@@ -218,31 +217,27 @@ def _dialects() -> Mapping[str, Dialect]:
     return {f"/v1{dialect.path}": dialect for dialect in dialects}
 
 
-def _json(status: int, body: bytes) -> Response:
-    return Response(body, status, media_type="application/json")
-
-
 async def _not_found(request: Request, _: Exception) -> Response:
     message = (
         f"{request.method} {request.url.path} is not an endpoint of this gateway: what it cannot inspect it refuses."
     )
-    return _json(404, openai_error(404, "unknown_endpoint", message))
+    return as_response(HttpFailure(404, "unknown_endpoint", message))
 
 
 async def _post_only(request: Request) -> Response:
     message = f"{request.method} is not a method of {request.url.path}: send POST."
-    response = _json(405, openai_error(405, "method_not_allowed", message))
+    response = as_response(HttpFailure(405, "method_not_allowed", message))
     response.headers["allow"] = "POST"
     return response
 
 
 async def _not_allowed(request: Request, error: Any) -> Response:
     message = f"{request.method} is not a method of {request.url.path}."
-    response = _json(405, openai_error(405, "method_not_allowed", message))
+    response = as_response(HttpFailure(405, "method_not_allowed", message))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     log.error("internal_error", error=type(error).__name__)
-    return _json(500, openai_error(500, "internal_error", "The gateway failed; its log says why."))
+    return as_response(INTERNAL)

@@ -17,9 +17,9 @@ from sisf.gateway import nodes
 from sisf.gateway.asgi import ClientGone
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
-from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.requests import prompts
-from sisf.gateway.failures import STOPPING, noticed, retry_after
+from sisf.gateway.error_responses import as_response
+from sisf.gateway.failures import STOPPING, noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Feedback, Oversight
 from sisf.gateway.headers import fields
@@ -80,18 +80,17 @@ class OwnEndpoints:
 
     def _route(self, path: str, read: Read[T], answer: Handler[T]) -> Route:
         async def endpoint(request: Request) -> Response:
-            status, body = 200, b""
-            headers: dict[str, str] = {}
             try:
                 body = dumps(await answer(*await self._admitted(request, read)))
+                response = Response(body, media_type="application/json")
             except ClientGone:
-                status = 499
+                response = Response(status_code=499)
             except asyncio.CancelledError:
-                status, body, headers = _failed(STOPPING)
+                response = as_response(STOPPING)
             except SisfError as error:
-                status, body, headers = _failed(noticed(error, self._core.metrics, endpoint=path))
-            self._core.metrics.requests.inc(path.rpartition("/")[2], str(status))
-            return Response(body, status, headers, "application/json")
+                response = as_response(noticed(error, self._core.metrics, endpoint=path))
+            self._core.metrics.requests.inc(path.rpartition("/")[2], str(response.status_code))
+            return response
 
         return Route(path, endpoint, methods=["POST"])
 
@@ -257,12 +256,6 @@ def _moderated(decision: Decision, hazards: Mapping[str, Hazard]) -> dict[str, A
         "category_scores": {name: float(name in hit) for name in OPENAI_MODERATION},
         "category_applied_input_types": {name: ["text"] if name in hit else [] for name in OPENAI_MODERATION},
     }
-
-
-def _failed(failure: HttpFailure) -> tuple[int, bytes, dict[str, str]]:
-    """Status, body and headers of an answer that says what went wrong."""
-    body = openai_error(failure.status, failure.code, failure.message, failure.param)
-    return failure.status, body, {name.decode(): value.decode() for name, value in retry_after(failure)}
 
 
 def _told(decision: Decision, prompt: list[Message], *, informed: bool) -> dict[str, Any]:

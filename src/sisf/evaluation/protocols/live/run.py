@@ -36,7 +36,6 @@ from sisf.verdict import Outcome
 
 KEY = "SISF_GATEWAY_KEY"
 """The environment variable that holds the client's key: it is written down nowhere."""
-PROTOCOLS = ("learn", "held-out", "drift", "benign")
 _FATES = {
     Reaction.BLOCKED: (AttackOutcome.INTERCEPTED, "prompt"),
     Reaction.INTERCEPTED: (AttackOutcome.INTERCEPTED, "response"),

@@ -1,6 +1,7 @@
 """What all tests share: logs are as they were and no loop is left when a test is over, and what was measured is shown
 at the end (`make soak` is read for it)."""
 
+import gc
 import os
 import sys
 import threading
@@ -12,9 +13,9 @@ import structlog
 from hypothesis import settings
 
 from tests.documents import few_documents
-from tests.postgres import postgres_database, postgres_server
+from tests.postgres import _postgres_tables, postgres_database, postgres_server, postgres_store
 
-__all__ = ["few_documents", "postgres_database", "postgres_server"]
+__all__ = ["_postgres_tables", "few_documents", "postgres_database", "postgres_server", "postgres_store"]
 """Written here alone: imported elsewhere, they would be fixtures of their own, with a server for each."""
 
 # Dozens of tests start a process. Where bytecode is not kept, each compiles all libraries: 4.9 s of CPU against 1.7.
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that hold slow tests come first: no worker waits at the end for another that has just begun one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """What all test modules imported stays as long as this process: no collection of garbage looks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -62,9 +62,9 @@ def test_pages_over_a_million_exchanges(tmp_path: Path, record_property: Figure)
 
 @pytest.mark.soak
 def test_pages_over_a_million_exchanges_on_postgresql(
-    postgres_database: Callable[[], str], record_property: Figure
+    postgres_store: Callable[[], str], record_property: Figure
 ) -> None:
-    url = postgres_database()
+    url = postgres_store()
     fill(url, 1_000_000, 10_000)
     _, worst = measured(url, record_property, 10)
     assert max(worst.values()) <= 300, worst

@@ -112,7 +112,7 @@ def sqlite_of(request: pytest.FixtureRequest) -> str:
 
 
 def postgres_of(request: pytest.FixtureRequest) -> str:
-    database: Callable[[], str] = request.getfixturevalue("postgres_database")
+    database: Callable[[], str] = request.getfixturevalue("postgres_store")
     return database()
 
 

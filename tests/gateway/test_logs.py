@@ -49,6 +49,7 @@ def test_no_text_and_no_secret_is_logged_even_at_debug(tmp_path: Path) -> None:
     secret, _ = KeyFile(keys).create(principal="ann")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SISF_")},
+        "SISF_LOOP__PREPARE": "false",
         "PYTHONPATH": "src",
         "SISF_LOG_LEVEL": "debug",
         "SISF_UPSTREAM__API_KEY": UPSTREAM_KEY,

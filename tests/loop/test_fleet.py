@@ -19,8 +19,8 @@ from tests.store.samples import change, pattern, probe, prototypes
 
 
 @pytest.fixture
-def url(postgres_database: Callable[[], str]) -> str:
-    return postgres_database()
+def url(postgres_store: Callable[[], str]) -> str:
+    return postgres_store()
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def learned(store: Store) -> int:
 @pytest.mark.slow
 def test_a_flood_learns_no_more_than_its_turns(store: Store) -> None:
     started = time.monotonic()
-    flood(store, 600)
+    flood(store, 300)
     turns = RULES.triggers + (time.monotonic() - started) / RULES.trigger_seconds + 2
     assert learned(store) <= 3 * turns
     assert len(store.policies.snapshot().active) <= RULES.active_limit

@@ -37,7 +37,7 @@ ATTACK = "how do i kill my neighbour"
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "postgres":
-        database: Callable[[], str] = request.getfixturevalue("postgres_database")
+        database: Callable[[], str] = request.getfixturevalue("postgres_store")
         opened = open_store(database())
     else:
         opened = MemoryStore()

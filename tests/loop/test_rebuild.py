@@ -57,7 +57,7 @@ def test_probes_are_learned_again(store: Store) -> None:
     warden = Warden(old, threads=1)
     judge = ScriptedAdjudicator(lambda exchange: Outcome.BREACH if "zorble" in exchange.prompt else Outcome.SAFE)
     loop = Loop(store, warden, judge, LocalSynthesiser(old), Gate(old), reference=BENIGN, workers=0)
-    for number in range(6):
+    for number in range(3):
         loop.monitor(
             ExchangeRecord(
                 Exchange.of(f"explain how to zorble the quux {number} with grommets number {number}", "done")

@@ -11,7 +11,7 @@ from sisf.store import Store, open_store
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgres":
-        database: Callable[[], str] = request.getfixturevalue("postgres_database")
+        database: Callable[[], str] = request.getfixturevalue("postgres_store")
         return database()
     return {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'sisf.db'}"}[request.param]
 

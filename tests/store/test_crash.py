@@ -168,6 +168,6 @@ def test_killed_hundreds_of_times_on_sqlite(tmp_path: Path, record_property: Fig
 
 
 @pytest.mark.soak
-def test_killed_hundreds_of_times_on_postgres(postgres_database: Callable[[], str], record_property: Figure) -> None:
+def test_killed_hundreds_of_times_on_postgres(postgres_store: Callable[[], str], record_property: Figure) -> None:
     kills = int(os.environ.get("SISF_SOAK_KILLS", "200"))
-    assert campaign(postgres_database(), kills, record_property).slowest_recovery <= 5
+    assert campaign(postgres_store(), kills, record_property).slowest_recovery <= 5

@@ -145,21 +145,21 @@ def test_every_nth_write_fails(file_url: str, nth: int) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 2, 5, 21])
-def test_the_connection_is_reset_at_every_nth_write(postgres_database: Callable[[], str], nth: int) -> None:
+def test_the_connection_is_reset_at_every_nth_write(postgres_store: Callable[[], str], nth: int) -> None:
     # A statement that meets a dead connection is tried once more on a new one; a commit never is.
-    failures = every_nth_write_fails(postgres_database(), nth)
+    failures = every_nth_write_fails(postgres_store(), nth)
     assert failures > 0 or nth > 2
 
 
 @pytest.mark.soak
 def test_every_nth_write_fails_for_all_n(
-    tmp_path: Path, postgres_database: Callable[[], str], record_property: Callable[[str, object], None]
+    tmp_path: Path, postgres_store: Callable[[], str], record_property: Callable[[str, object], None]
 ) -> None:
     for nth in range(1, 201):
         every_nth_write_fails(f"sqlite:///{tmp_path / f'{nth}.db'}", nth)
     record_property("SQLite, every Nth write fails, N = 1…200", "nothing torn, nothing lost silently")
     for nth in range(1, 201):
-        every_nth_write_fails(postgres_database(), nth)
+        every_nth_write_fails(postgres_store(), nth)
     record_property("PostgreSQL, connection reset at every Nth write", "nothing torn, nothing lost silently")
 
 

@@ -166,7 +166,7 @@ def outage(fleet: Fleet, seconds: float, figure: Figure) -> float:
 @pytest.mark.timeout(900)
 def test_a_fleet_survives_its_database(record_property: Figure) -> None:
     with fleet() as running:
-        attack_stream(running, 10, record_property)
+        attack_stream(running, 5, record_property)
         outage(running, 2, record_property)
 
 

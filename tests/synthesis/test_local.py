@@ -110,8 +110,7 @@ def test_a_phrase_of_one_principal_is_less_of_a_reason_than_one_of_many() -> Non
         """Share of honest requests that what was learned from twelve steered breaches blocks for the phrase."""
         found = [breach(attack, principal=f"client {attack}") for attack in ATTACKS]
         found += [breach(f"{ATTACKS[n % 6]} again {phrase}", principal=f"{n % principals}") for n in range(12)]
-        known = Known(found=found, benign=BENIGN[::6])
-        (policy,) = LocalSynthesiser(EMBEDDER, learn_answers=False).synthesise(found[-1], known)
+        (policy,) = [p for p in ready().synthesise(found[-1], Known(found=found)) if p.direction is Direction.PROMPT]
         honest = TextBank(EMBEDDER)
         honest.extend([f"{text} {phrase}" for text in BENIGN[::9]])
         return float(honest.matches(policy).mean())

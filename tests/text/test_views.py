@@ -167,7 +167,7 @@ def test_bombs_cost_little_and_grow_little(bomb: str) -> None:
     assert work.characters < 1_000 * len(bomb) + 1_000_000
 
 
-@pytest.mark.parametrize(("size", "seeds"), [(4_000, 8), (40_000, 2)])
+@pytest.mark.parametrize(("size", "seeds"), [(4_000, 4), (40_000, 1)])
 def test_no_mixture_of_tricks_is_much_work(size: int, seeds: int) -> None:
     done = {seed: work_of_views(mixture(seed, size)) for seed in range(seeds)}
     much = {seed: work for seed, work in done.items() if work.calls > 400 * size or work.characters > 2_000 * size}

@@ -108,7 +108,7 @@ def test_what_is_caught_in_clear_is_caught_in_company(dress: str, warden: Policy
 
 
 def test_honest_requests_in_the_same_dress_pass(warden: PolicySet) -> None:
-    honest = [s.text for s in corpus.sample_benign()[150:170]]
+    honest = [s.text for s in corpus.sample_benign()[150:158]]
     dressed = [dress(text) for dress in DRESSES.values() for text in honest]
     assert sum(stopped(warden, text) for text in dressed) <= 0.03 * len(dressed)
 

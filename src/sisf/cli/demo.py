@@ -91,7 +91,7 @@ def _free(port: int) -> int:
 @contextmanager
 def _console(running: "Stage") -> Iterator[str]:
     """The console over what was learned; the address of its queue."""
-    from sisf.cli.serve import console_running
+    from sisf.cli.console_listener import console_running
 
     port = _free(running.settings.admin.port)
     admin = running.settings.admin.model_copy(update={"port": port})

@@ -1,19 +1,23 @@
 """`sisf serve`: the gateway in front of a model, with the console beside it."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sisf.cli.base import ConfigOption, StoreOption, load_settings, origins_of
+from sisf.cli.console_listener import console_running
 from sisf.cli.policy_code import move_to_the_embedder_in_use
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
     from sisf.gateway.processes import Place
+    from sisf.gateway.reload import Reloadable
+    from sisf.gateway.siblings import Siblings
+    from sisf.gateway.tracing import Tracing
     from sisf.gateway.webhooks import Webhooks
-    from sisf.llm.base import ChatModel
+    from sisf.pipeline.metrics import Metrics
     from sisf.settings import Settings
 
 
@@ -146,9 +150,6 @@ def _serve(
 ) -> None:
     """Build and serve in this process: a port of its own, or a place among several behind `address`."""
     from sisf.bootstrap import build
-    from sisf.gateway.addresses import Proxies
-    from sisf.gateway.app import create_app
-    from sisf.gateway.reload import Reloadable
     from sisf.gateway.server import serve as serve_gateway
     from sisf.gateway.server import serve_adopted
     from sisf.gateway.siblings import Siblings
@@ -158,23 +159,10 @@ def _serve(
     system = build(settings)
     siblings = Siblings(place.folder, place.index) if place is not None else None
     try:
-        parts: dict[str, Any] = {
-            "warden": system.warden,
-            "loop": system.loop,
-            "adjudicator": system.adjudicator,
-            "store": system.store,
-            "oversight": system.loop.lifecycle,
-            "tracing": tracing,
-            "siblings": siblings,
-            "judges": system.breakers,
-        }
-        first = create_app(**parts, settings=settings)
-        metrics = first.core.metrics
-        system.loop.listen(metrics.heard)
+        app, metrics = _application(settings, again, system, tracing, siblings)
         stack = contextlib.ExitStack()
         if settings.webhooks:
             stack.callback(webhooks_of(settings, system, metrics.failed_open).close)
-        app = Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=metrics))
 
         def ready(url: str) -> None:
             if place is None:
@@ -182,34 +170,56 @@ def _serve(
             if settings.probe.enabled:
                 stack.enter_context(_probing(settings, system, url))
 
-        traced = Traced(app, tracing) if tracing else app
-        listen = settings.listen
-        proxied = Proxies(settings.callers).trusts if listen.proxy_protocol else None
+        traced, listen = Traced(app, tracing) if tracing else app, settings.listen
+        how: dict[str, Any] = {
+            "reload": app.reload,
+            "read_seconds": listen.read_timeout,
+            "proxied": _proxied(settings),
+        }
         with stack, console_running(settings, system, origins, token, metrics.failed_open):
             if place is None or siblings is None:
-                serve_gateway(
-                    traced,
-                    listen.host,
-                    listen.port,
-                    ready=ready,
-                    reload=app.reload,
-                    read_seconds=listen.read_timeout,
-                    proxied=proxied,
-                )
+                serve_gateway(traced, listen.host, listen.port, ready=ready, **how)
             else:
                 ready(address)
-                serve_adopted(
-                    traced,
-                    place,
-                    reload=app.reload,
-                    began=lambda: siblings.listen(metrics.render),
-                    read_seconds=listen.read_timeout,
-                    proxied=proxied,
-                )
+                serve_adopted(traced, place, began=lambda: siblings.listen(metrics.render), **how)
     finally:
         system.close()
         if tracing is not None:
             tracing.close()
+
+
+def _application(
+    settings: "Settings",
+    again: Callable[[], "Settings"],
+    system: "System",
+    tracing: "Tracing | None",
+    siblings: "Siblings | None",
+) -> "tuple[Reloadable, Metrics]":
+    """The gateway over a system, which takes the settings of `again` when it is told to; and what it counts."""
+    from sisf.gateway.app import create_app
+    from sisf.gateway.reload import Reloadable
+
+    parts: dict[str, Any] = {
+        "warden": system.warden,
+        "loop": system.loop,
+        "adjudicator": system.adjudicator,
+        "store": system.store,
+        "oversight": system.loop.lifecycle,
+        "tracing": tracing,
+        "siblings": siblings,
+        "judges": system.breakers,
+    }
+    first = create_app(**parts, settings=settings)
+    metrics = first.core.metrics
+    system.loop.listen(metrics.heard)
+    return Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=metrics)), metrics
+
+
+def _proxied(settings: "Settings") -> Callable[[str], bool] | None:
+    """Says of whom a PROXY header is believed; None where connections have none."""
+    from sisf.gateway.addresses import Proxies
+
+    return Proxies(settings.callers).trusts if settings.listen.proxy_protocol else None
 
 
 def _knowing_the_probe(settings: "Settings") -> "Settings":
@@ -274,70 +284,3 @@ def _warn(settings: "Settings") -> None:
 
 def _ready(url: str, settings: "Settings") -> None:
     typer.echo(f"SISF stands at {url}/v1 in front of {settings.upstream.url} ({settings.mode})", err=True)
-
-
-def _model_to_ask(settings: "Settings") -> "ChatModel | None":
-    """The protected model as people may ask it from the console."""
-    if not settings.admin.try_model or not settings.upstream.url:
-        return None
-    from pydantic import SecretStr
-
-    from sisf.llm.client import OpenAIChatModel
-    from sisf.settings.learning import ModelEndpoint
-
-    key = settings.upstream.api_key.get_secret_value() or "none"
-    endpoint = ModelEndpoint(
-        model=settings.admin.try_model, base_url=settings.upstream.url, api_key=SecretStr(key), timeout=60.0, retries=0
-    )
-    return OpenAIChatModel(endpoint)
-
-
-@contextlib.contextmanager
-def console_running(
-    settings: "Settings",
-    system: "System",
-    origins: Mapping[str, str] | None = None,
-    made: str = "",
-    fail_opens: Callable[[], float] | None = None,
-) -> Iterator[None]:
-    """The oversight pages on their own listener, while the block runs; says how to open them. `made`: the token that
-    opens them where the settings have none."""
-    if not settings.admin.enabled:
-        yield
-        return
-    import secrets
-    from pathlib import Path
-
-    from sisf.console.app import create_console, create_sessions
-    from sisf.console.roles import Role
-    from sisf.gateway.identity import KeyFile
-    from sisf.serving import Background
-
-    admin = settings.admin
-    given = admin.token.get_secret_value()
-    token = given or ("" if admin.oidc.issuer else made or secrets.token_urlsafe(24))
-    keys = KeyFile(Path(settings.keys.file)) if settings.keys.file else None
-    sessions = create_sessions(admin, keys)
-    console = create_console(
-        system.store,
-        token=token,
-        keys=keys,
-        settings=admin,
-        lifecycle=system.loop.lifecycle,
-        warden=system.warden,
-        configuration=settings,
-        origins=origins,
-        follow=system.loop.suspensions.follow,
-        sessions=sessions,
-        model=_model_to_ask(settings),
-        fail_opens=fail_opens,
-    )
-    with Background(console, admin.host, admin.port, section="admin") as listener:
-        shown = admin.url or listener.url
-        if given or not token:
-            typer.echo(f"console: {shown}/", err=True)
-        else:
-            link = sessions.link("console", Role.ADMIN)
-            typer.echo(f"console: {shown}/login?link={link}", err=True)
-            typer.echo(f"  the link signs in once, within 15 minutes; later this token does: {token}", err=True)
-        yield

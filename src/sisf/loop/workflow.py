@@ -1,7 +1,6 @@
 """The loop: takes exchanges in, and works on them in its own threads, durably and at least once."""
 
 import contextlib
-import dataclasses
 import os
 import random
 import threading
@@ -14,11 +13,12 @@ from datetime import datetime
 import structlog
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import LeaseLost, SisfError, StoreError
+from sisf.errors import LeaseLost, SisfError
 from sisf.exchange import Fate
 from sisf.loop.enforcement import Enforcement, Enforcer
 from sisf.loop.events import Event, Failed, Listener, Monitored
 from sisf.loop.examiner import Examiner, Traffic
+from sisf.loop.heartbeat import Heartbeat
 from sisf.loop.housekeeping import Housekeeping, Retention
 from sisf.loop.knowledge import StoreKnowledge
 from sisf.loop.lastgood import LastGood
@@ -39,7 +39,6 @@ _LEARNED_FROM = (Fate.RELEASED, Fate.WITHHELD, Fate.INTERCEPTED_RESPONSE, Fate.A
 """What a model answered: also what an answer-side policy stopped, since the prompt was not recognised, and what the
 client did not wait for."""
 _LONGEST_BACKOFF = 60.0
-_BEAT_SECONDS = 2.0
 _DEATHS = 4
 """Times the tries that a stage has: so many workers may die at a job before it is held to be what kills them. Workers
 are also killed by others: their deaths say less of a job than a failure does."""
@@ -159,7 +158,8 @@ class Loop:
         self._spawn(lambda: self.suspensions.run(self._stopping), "sisf-loop-suspensions")
         self._unsubscribe = self._store.policies.subscribe(self._follow)
         if self._node is not None:
-            self._spawn(self._beat, "sisf-loop-heartbeat")
+            heart = Heartbeat(self._store, self._node, lambda: self._enforcement.revision)
+            self._spawn(lambda: heart.run(self._stopping), "sisf-loop-heartbeat")
         for number in range(self._workers):
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
@@ -295,20 +295,6 @@ class Loop:
 
     def _follow(self, _revision: int) -> None:
         self._enforcement.follow()
-
-    def _beat(self) -> None:
-        node = self._node
-        if node is None:
-            return
-        while True:
-            try:
-                self._store.nodes.beat(dataclasses.replace(node, revision=self._enforcement.revision))
-            except StoreError as error:
-                _log.warning("heartbeat_failed", error=str(error))
-            if self._stopping.wait(_BEAT_SECONDS):
-                break
-        with contextlib.suppress(StoreError):
-            self._store.nodes.forget(node.name)
 
     def _emit(self, event: Event) -> None:
         for listener in (report, *self._listeners):

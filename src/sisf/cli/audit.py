@@ -16,7 +16,9 @@ app = group("Read and verify the audit log.")
 
 @app.command("list")
 def list_rows(
-    after: Annotated[int | None, typer.Option(min=0, help="In order, starting behind this row.")] = None,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="The rows behind this one, in their order, in place of the newest.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 100,
     config: ConfigOption = None,
     store: StoreOption = None,

@@ -87,7 +87,7 @@ def show(
 @app.command()
 def label(
     exchange_id: ExchangeId,
-    outcome: Annotated[str, typer.Argument(help="breach or safe.")],
+    outcome: Annotated[str, typer.Argument(help="What the exchange is: breach or safe.")],
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept with the verdict.")] = "",
     config: ConfigOption = None,
     store: StoreOption = None,

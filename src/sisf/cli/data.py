@@ -213,7 +213,9 @@ def overlap(
     measured: Annotated[str, typer.Option(help="The sets that are measured, by name or path, with commas.")],
     learned: Annotated[str, typer.Option(help="Sets that were learned from or calibrated on.")] = "",
     store: StoreOption = None,
-    near: Annotated[float, typer.Option(min=0.1, max=1.0, help="Share of three-word runs in common.")] = 0.6,
+    near: Annotated[
+        float, typer.Option(min=0.1, max=1.0, help="Share of their three-word runs that near texts have in common.")
+    ] = 0.6,
     json: JsonOption = False,
 ) -> None:
     """Look for measured prompts that ship with the package, or were learned from, in the same or nearly the same words.

@@ -37,8 +37,10 @@ def search(
     principal: Annotated[str, typer.Option(help="Only of this principal.")] = "",
     policy: Annotated[str, typer.Option(help="Only what this policy matched.")] = "",
     hazard: Annotated[str, typer.Option(help="Only with this hazard.")] = "",
-    since: Annotated[str, typer.Option(help="1h, 24h, 7d, 30d, or a time.")] = "",
-    until: Annotated[str, typer.Option(help="A time.")] = "",
+    since: Annotated[
+        str, typer.Option(help="From when on: 1h, 24h, 7d or 30d ago, or a time such as 2026-01-31T12:00.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Up to when: a time such as 2026-01-31T12:00.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
     out: Annotated[Path | None, typer.Option(help="Write all that is found: FILE.csv or FILE.jsonl.")] = None,
     config: ConfigOption = None,

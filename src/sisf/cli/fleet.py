@@ -28,7 +28,7 @@ _GONE_SECONDS = 15
 def worker(
     config: ConfigOption = None,
     store: StoreOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that work.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Exchanges that are worked on at a time.")] = 2,
 ) -> None:
     """Do the loop's work (judging, writing policies) until SIGTERM or SIGINT, for gateways on the same store."""
     from sisf.bootstrap import build

@@ -28,8 +28,8 @@ def create(
             help="client, or probe for the probing agent, call the gateway; viewer, operator open the console; admin."
         ),
     ] = "client",
-    requests_per_minute: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
-    body_bytes: Annotated[int, typer.Option(min=0, help="0: as the settings say.")] = 0,
+    requests_per_minute: Annotated[int, typer.Option(min=0, help="Requests a minute; 0: as the settings say.")] = 0,
+    body_bytes: Annotated[int, typer.Option(min=0, help="Bytes that a request may hold; 0: as the settings say.")] = 0,
     file: FileOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,

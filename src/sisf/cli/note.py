@@ -63,7 +63,10 @@ def _write(subject: str, kind: str, text: str, config: Any, store: str | None, *
         raise ConfigurationError(f"a note needs a text of up to {_LONGEST:,} characters")
     with store_of(config, store) as opened:
         if not _known(opened, subject):
-            raise ConfigurationError(f"there is no exchange and no policy {subject!r}")
+            raise ConfigurationError(
+                f"there is no exchange and no policy {subject!r}; `sisf exchange search` and "
+                "`sisf policy list --status all` show them"
+            )
         note = opened.oversight.note(subject, NoteKind(kind), text.strip(), actor=person())
     if json:
         emit(_as_json(note))

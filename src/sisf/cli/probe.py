@@ -21,7 +21,7 @@ def probe(
     url: Annotated[str | None, typer.Option(help="The gateway's base URL [default: from the settings].")] = None,
     api_key: Annotated[str, typer.Option(help="A key of role `probe` [default: probe.key, else this user's].")] = "",
     model: Annotated[str | None, typer.Option(help="Name of the model to ask for.")] = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="Probes of one round.")] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Probes that one round sends.")] = None,
     per_minute: Annotated[int | None, typer.Option(min=0, help="Probes a minute; 0 sets no limit.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the choices.")] = None,
     continuous: Annotated[bool, typer.Option("--continuous", help="Round after round, until Ctrl-C.")] = False,

@@ -28,7 +28,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     store: StoreOption = None,
     mode: Annotated[str | None, typer.Option(help="enforce, or observe: log what would be blocked.")] = None,
-    adjudication: Annotated[str | None, typer.Option(help="async, inline or off.")] = None,
+    adjudication: Annotated[
+        str | None, typer.Option(help="When answers are judged: async (after their release), inline (before) or off.")
+    ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT."""
 

@@ -53,7 +53,7 @@ def end(
 @app.command()
 def link(
     name: Annotated[str, typer.Argument(help="Who is let in.")],
-    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    role: Annotated[str, typer.Option(help="What that person may do: viewer, operator or admin.")] = "viewer",
     address: Console = None,
     key: Key = None,
     config: ConfigOption = None,

@@ -11,7 +11,7 @@ from sisf.cli.evaluate.options import Format
 
 def compare(
     a: Annotated[Path, typer.Argument(help="A run's folder, or one of its outcomes-DESIGN.jsonl.")],
-    b: Annotated[Path, typer.Argument(help="Another one.")],
+    b: Annotated[Path, typer.Argument(help="The run to compare it with, given in the same way.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for summary.json and report.html.")] = None,
     across_conventions: Annotated[
         bool, typer.Option("--across-conventions", help="Compare runs of different conventions of what is benign.")

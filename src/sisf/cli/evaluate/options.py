@@ -14,7 +14,7 @@ Learn = Annotated[str, typer.Option(help="Data sets to learn on instead of a sha
 Model = Annotated[str, typer.Option(help="recorded, unaligned, or the base URL of an OpenAI-compatible API (#NAME).")]
 Judge = Annotated[str, typer.Option(help="The loop's judge: recorded, local, llm or another that is configured.")]
 Labels = Annotated[str, typer.Option(help="Who labels released answers for the system ASR: recorded or a judge.")]
-Synthesiser = Annotated[str, typer.Option(help="local or llm.")]
+Synthesiser = Annotated[str, typer.Option(help="Who writes policies: local, or llm (a language model).")]
 Mode = Annotated[str, typer.Option(help="async (learn afterwards) or inline (withhold until judged).")]
 Baselines = Annotated[
     str,

@@ -134,7 +134,7 @@ class Candidates:
         return cls(spans, kinds, steps, np.array(begins), lexical, True, [piece.said for piece in pieces])
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
-        """The most promising ones, by the states of the window's tokens; whole passages first."""
+        """The most promising ones, by the states of the window's tokens and what is asked of each; whole passages first."""
         if not self.spans:
             return []
         vectors = np.vstack([pooled(tokens, self.spans), tokens.vector])
@@ -148,7 +148,7 @@ class Candidates:
         for kinds, most in (CHOSEN_OF_SHORT if self.short else CHOSEN).items():
             known = best if kinds[0] >= WHOLE else []  # a request reads unlike the sentence that it stands in
             of_kinds = np.logical_or.reduce([self.kinds == kind for kind in kinds])
-            best += self._best(np.flatnonzero(hopeful & of_kinds), margins, most, known)
+            best += self._best(np.flatnonzero(hopeful & of_kinds), margins - self.asked, most, known)
         inside, asked = self.kinds < WHOLE, self.asked + _asked_by_whole(whole[engine.probes]) * (self.kinds != DENIED)
         said = self.said or [None] * len(self.spans)
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p]), said[p]) for p in best]
@@ -158,10 +158,10 @@ class Candidates:
         first, least = tokens[0][0], _NEARLY_ALL * (tokens[-1][1] - tokens[0][0])
         return np.array([start == first and end - start >= least for start, end in self.spans], np.bool_)
 
-    def _best(self, places: NDArray[np.intp], margins: Floats, count: int, known: Sequence[int]) -> list[int]:
-        """Of these places the `count` with the highest margins, none of them nearly the same as another or a known."""
+    def _best(self, places: NDArray[np.intp], promise: Floats, count: int, known: Sequence[int]) -> list[int]:
+        """Of these places the `count` that promise most, none of them nearly the same as another or a known."""
         found: list[int] = []
-        for place in places[np.argsort(-margins[places], kind="stable")].tolist():
+        for place in places[np.argsort(-promise[places], kind="stable")].tolist():
             if all(alike(self.spans[place], self.spans[other]) <= ALIKE for other in (*known, *found)):
                 found.append(place)
                 if len(found) == count:

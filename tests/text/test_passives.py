@@ -23,7 +23,12 @@ FRAMES = [
     "I would like {} to be {}.",
     "I need {} {} by Monday.",
     "Get {} {} for me",
+    "Is it true that {} can be {} within a day?",
+    "Do you know whether {} should be {}",
+    "Would it be possible for {} to be {} this week?",
+    "How was {} usually {} in former times?",
 ]
+DESCRIBED = ["that speaks of all the others", "that could change everything", "of a man who knew it"]
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -33,11 +38,18 @@ def test_what_is_done_is_read_as_an_order(frame: str, thing: str, done: str, ver
     assert any(order.startswith(f"{verb} ") and thing in order for order in found), found
 
 
-def test_what_stands_behind_the_verb_stays() -> None:
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("described", DESCRIBED)
+def test_what_is_said_of_a_thing_belongs_to_it(frame: str, described: str) -> None:
+    found = [each.order for each in passives(frame.format(f"a report {described}", "sold"))]
+    assert any(order.startswith("sell ") and f"a report {described}" in order for order in found), found
+
+
+def test_what_stands_behind_the_verb_is_read_with_it_and_left_out() -> None:
     text = "How can a bird house be built from an old box without nails? Thanks!"
-    assert passives(text)[0].order == "build a bird house from an old box without nails"
     assert [(each.order, text[each.start : each.end]) for each in inner_requests(text) if each.turned] == [
-        (passives(text)[0].order, "a bird house be built from an old box without nails")
+        ("build a bird house from an old box without nails", "a bird house be built from an old box without nails"),
+        ("build a bird house", "a bird house be built"),
     ]
 
 

@@ -6,17 +6,17 @@ Judged as a whole, a sentence sounds as harmless as its courtesies; judged from 
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sisf.text.order import VERBS, begins_with_order
 from sisf.text.passives import passives
+from sisf.text.verb_forms import of_finite, of_gerund
 from sisf.text.words import costs
 
 MOST = 16
 """Beginnings in one text, at most: the first ones."""
 _FEWEST_LETTERS = 12
-_SHORTEST_STEM = 3
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HOW = re.compile(r"\W*how\b", re.I)
 _WHY = re.compile(r"\W*why\b(?!\s(?:and|or)\s(?:how|in))", re.I)
@@ -69,12 +69,14 @@ _TO_BE_DONE = _set(
 _WISHING = _set("whether if it how hoping hope wish wishing")
 """Words behind which `you might` asks, as `might you` does anywhere."""
 _FORBIDDING = _set("not never don't")
-_TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't")
+_TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't who")
 """Words behind which a verb in its plain form may stand."""
 _ABOUT = _set(
-    "of for from about by at with on in into start begin consider avoid before after while without mind is was are"
+    "of for from about against by at with on in into start begin consider avoid before after while without mind is was are"
 )
 """Words behind which a gerund may stand."""
+_DOERS = _set("who he she somebody someone anybody anyone everybody everyone nobody mine")
+"""Words behind which a verb stands that says what somebody does or did."""
 _BLAMED = _set("accused suspected convicted guilty charged arrested victim victims")
 """Words behind which `of` and `for` say what somebody else did, or is said to have done."""
 _JUDGED = _set("fair unfair right wrong ok okay acceptable legal illegal moral immoral ethical unethical")
@@ -85,7 +87,7 @@ _ARTICLES = _set("the a an my our your his her their this some")
 _LEFT = _set("do task job goal plan wish homework idea step thing")
 """What `is` says what is to be done of: `all that is left to do is bake`."""
 _PASSED_OVER = _set(
-    "ever here there always actually really still again simply quickly even perhaps maybe first somehow"
+    "ever here there always actually really still again simply quickly even perhaps maybe first somehow usually often once"
 )
 """Words that may stand anywhere and say nothing of what follows."""
 _DENYING = _FORBIDDING | _set(
@@ -115,6 +117,8 @@ _NO_VERBS = _set(
     """
 )
 """Words that begin no request: what people do when they ask, and words that are no verbs."""
+_REPORTING = _set("say tell ask become seem come let make")
+"""Verbs of which it says little that somebody does so."""
 _BEGIN_NOTHING = _NO_VERBS | _AUXILIARY | _DENYING
 
 
@@ -156,8 +160,11 @@ def inner_requests(text: str) -> list[InnerRequest]:
         apart, denied = not between.isspace(), denied and _OVER.search(between) is None
         was_denied, denied = denied, denied or word in _DENYING
         opens, between = apart and "," not in between, ""
+        done = of_finite(word) if words[-2] in _DOERS else None
         asked = _begins(words, anywhere=match[0].islower() and (apart or how), opens=opens, ordered=ordered)
-        if asked is None or (ordered and not asked and not words[-1].endswith("ing")):
+        if done is not None and done not in _BEGIN_NOTHING and done not in _REPORTING:
+            asked = False
+        if asked is None:
             continue
         if match[0][0].isupper() and not (words[-1] in VERBS or words[-1].endswith("ing")):
             continue  # a name
@@ -167,7 +174,7 @@ def inner_requests(text: str) -> list[InnerRequest]:
             continue
         start = match.start()
         found += [
-            InnerRequest(start, end, asked, was_denied, imperative(text[start:end]))
+            InnerRequest(start, end, asked, was_denied, imperative(text[start:end], of_finite if done else of_gerund))
             for end in _ends(text, start)
             if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS and end - start < len(text.rstrip())
         ]
@@ -195,7 +202,7 @@ def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool)
         return True
     if word.endswith("ing"):
         names = last in _ABOUT and before not in _BLAMED
-        return False if names or (opens and imperative(word) != word) else None
+        return False if names or (opens and of_gerund(word)) else None
     if not last or last in _NAMING:
         return None
     wished = earliest == "that" and before in _ARTICLES
@@ -218,15 +225,10 @@ def _foreign(word: str) -> bool:
     return costs().get(word, _RARE) >= _RARE
 
 
-def imperative(request: str) -> str:
+def imperative(request: str, verb: Callable[[str], str | None] = of_gerund) -> str:
     """A request that begins with a gerund, as an order: `baking a cake` is `bake a cake`. Others as they are."""
-    verb, gap, rest = request.partition(" ")
-    stem = verb[:-3].lower()
-    if not verb.lower().endswith("ing") or len(stem) < _SHORTEST_STEM:
-        return request
-    forms = [stem + "e", stem, *([stem[:-1]] if stem[-1] == stem[-2] else [])]
-    known = [form for form in forms if form in VERBS] or [form for form in forms if form in costs()]
-    return f"{min(known, key=lambda form: costs().get(form, 0.0))}{gap}{rest}" if known else request
+    word, gap, rest = request.partition(" ")
+    return f"{verb(word.lower()) or word}{gap}{rest}"
 
 
 def _asks(earliest: str, before: str, last: str) -> bool:

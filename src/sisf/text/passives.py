@@ -6,25 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sisf.text.order import VERBS, begins_with_order
-from sisf.text.remembered import remembered
-from sisf.text.words import costs
+from sisf.text.order import begins_with_order
+from sisf.text.verb_forms import PARTICIPLE, of_participle
 
 _LONGEST = 240
 """Characters of what something is done to."""
-_IRREGULAR = dict(
-    pair.split(":")
-    for pair in """
-    beaten:beat bought:buy broken:break brought:bring built:build burnt:burn caught:catch chosen:choose
-    cut:cut dealt:deal done:do drawn:draw driven:drive eaten:eat fed:feed forged:forge fought:fight found:find
-    given:give got:get grown:grow held:hold hidden:hide hit:hit hurt:hurt kept:keep led:lead left:leave
-    lost:lose made:make meant:mean paid:pay put:put read:read rewritten:rewrite run:run said:say sent:send
-    set:set shot:shoot shown:show sold:sell spent:spend spoken:speak spread:spread stolen:steal struck:strike
-    taken:take taught:teach thrown:throw told:tell torn:tear undone:undo worn:wear won:win written:write
-    """.split()
-)
 _WHAT = rf"(?P<what>[^.!?;:\n]{{3,{_LONGEST}}}?)"
-_DONE = rf"(?P<done>{'|'.join(_IRREGULAR)}|[a-z]{{2,14}}ed)\b"
+_DONE = rf"(?P<done>{PARTICIPLE})\b"
 _MODAL = r"(?:can|could|should|shall|must|might|may|will|would|(?:has|have|had|needs?|ought|is|are)\sto)"
 _OFTEN = r"(?:(?:best|easily|\w+ly)\s)?"
 _FORMS = tuple(
@@ -77,7 +65,7 @@ def passives(text: str) -> list[Passive]:
 
 def _passives(text: str, match: "re.Match[str]") -> Iterator[Passive]:
     """What a match says, with what stands behind it in its clause, and without."""
-    verb, what = _verb(match["done"].lower()), _named(match["what"])
+    verb, what = of_participle(match["done"].lower()), _named(match["what"])
     if verb is None or what is None or _ENDS_IN_MODAL.search(what) is not None:
         return
     last = max(match.end("what"), match.end("done"))
@@ -97,22 +85,3 @@ def _named(what: str) -> str | None:
         said = _SAID.search(what)
         what = what[said.end() :].lstrip() if said else ""
     return what or None
-
-
-@remembered
-def _verb(participle: str) -> str | None:
-    """The verb of which this is the participle; None where it is none."""
-    if participle == "used":  # says what for
-        return None
-    known = _IRREGULAR.get(participle)
-    if known is not None or not participle.endswith("ed"):
-        return known
-    stem = participle[:-2]
-    forms = [
-        participle[:-1],
-        stem,
-        stem[:-1] if stem[-1:] == stem[-2:-1] else "",
-        f"{stem[:-1]}y" if stem[-1:] == "i" else "",
-    ]
-    likely = [form for form in forms if form in VERBS] or [form for form in forms if form in costs()]
-    return min(likely, key=costs().__getitem__, default=None)

@@ -40,9 +40,10 @@ more doubtful than it is without them (docs/adr/0585)."""
 _FEW_WORDS, _BRIEFLY = 8, 0.4
 """Asked of a piece of a short text for each word that it has less than a few: two words out of a sentence may say
 anything."""
-_FAR, _FARTHER = 2.0, 0.5
+_FAR, _FARTHER, _ENOUGH = 2.0, 0.5, 1.0
 """Asked of a piece for each step beyond so many by which its window as a whole stays below the thresholds of all
-probes: among pirates, `Describe your plan of attack` is another thing (docs/adr/0605)."""
+probes: among pirates, `Describe your plan of attack` is another thing (docs/adr/0605). At most so much, and once more
+what is asked of the piece anyway: a whole sentence means what it says, two words may mean anything (docs/adr/0680)."""
 CHOSEN = {(WHOLE,): 3, (END, START): 2, (BOTH,): 2, (INSIDE, DENIED): 1}
 """Pieces of a window that are embedded, at most."""
 CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE, DENIED): 2, (TURNED,): 1}
@@ -144,12 +145,14 @@ class Candidates:
         hopeful = _in_reach(above, engine)
         if self.short:
             hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL) | (self.kinds == TURNED)
+        far = np.minimum(_asked_by_whole(whole[engine.probes]), _ENOUGH + self.asked)
+        asked = self.asked + far * (self.kinds != DENIED)
         best: list[int] = []
         for kinds, most in (CHOSEN_OF_SHORT if self.short else CHOSEN).items():
             known = best if kinds[0] >= WHOLE else []  # a request reads unlike the sentence that it stands in
             of_kinds = np.logical_or.reduce([self.kinds == kind for kind in kinds])
-            best += self._best(np.flatnonzero(hopeful & of_kinds), margins - self.asked, most, known)
-        inside, asked = self.kinds < WHOLE, self.asked + _asked_by_whole(whole[engine.probes]) * (self.kinds != DENIED)
+            best += self._best(np.flatnonzero(hopeful & of_kinds), margins - asked, most, known)
+        inside = self.kinds < WHOLE
         said = self.said or [None] * len(self.spans)
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p]), said[p]) for p in best]
 
@@ -170,7 +173,7 @@ class Candidates:
 
 
 def _asked_by_whole(above: Floats) -> float:
-    """Steps of caution asked of each piece of a window for how far it is above the thresholds of probes as a whole."""
+    """Steps of caution asked of pieces of a window for how far it is above the thresholds of probes as a whole."""
     nearest = float(above.max(initial=-np.inf))
     return _FARTHER * max(0.0, -_FAR - nearest) if np.isfinite(nearest) else 0.0
 

@@ -61,6 +61,17 @@ TELLING = (
     "It was requested that the team {}.",
     "Hola, por favor {}. Gracias.",
     "こんにちは。{} をお願いします。",
+    "Describe how they {}.",
+    "Write about the person who had to {}.",
+    "Finish this story. Anna wanted to {}",
+    "Tell the story of two friends who {}.",
+    "What do those who {} need?",
+)
+DONE = (
+    "A friend of mine {}, and nobody knows how.",
+    "Who usually {}?",
+    "Last year somebody {}.",
+    "Describe a man who {}, please",
 )
 
 
@@ -94,6 +105,7 @@ def test_what_comes_behind_a_request_is_left_out_too(rest: str) -> None:
     "frame",
     [
         "What is the best way of {}?",
+        "What can be done against {}?",
         "I am thinking of {}.",
         "He is interested in {}",
         "Some tips for {}, please",
@@ -145,8 +157,23 @@ def test_what_is_judged_is_no_request(judged: str) -> None:
     assert inner_requests(judged.format(REQUEST)) == []
 
 
-def test_where_the_text_begins_with_an_order_what_it_tells_of_is_not_looked_for() -> None:
-    assert not [each for each in inner_requests(f"Describe how they {REQUEST}") if not each.asked]
+@pytest.mark.parametrize("frame", DONE)
+@pytest.mark.parametrize("done", ["baked", "wrote", "stole", "bakes", "carries", "cut"])
+def test_what_somebody_does_or_did_is_read_as_an_order(frame: str, done: str) -> None:
+    order = {"baked": "bake", "wrote": "write", "stole": "steal", "bakes": "bake", "carries": "carry", "cut": "cut"}
+    text = frame.format(f"{done} the largest cake of the town")
+    assert f"{order[done]} the largest cake of the town" in {each.order for each in inner_requests(text)}
+
+
+@pytest.mark.parametrize(
+    "said", ["She said that it rains in the mountains", "He told me about the old mill", "who is it"]
+)
+def test_that_somebody_says_something_is_no_request(said: str) -> None:
+    assert inner_requests(said) == []
+
+
+def test_behind_an_order_what_something_is_for_is_no_request() -> None:
+    assert inner_requests("Describe which tools are used to write poems about the harbour") == []
 
 
 @pytest.mark.parametrize(

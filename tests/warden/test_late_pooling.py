@@ -130,28 +130,30 @@ def test_more_is_asked_of_fragments_and_of_longer_texts(minilm: Embedder) -> Non
 
 
 def test_more_is_asked_of_a_piece_of_a_window_that_reads_harmless(minilm: Embedder) -> None:
-    """A step for two that the whole is farther than a few steps below the nearest threshold; nothing beside it."""
+    """A step for two that the whole is farther than a few steps below the nearest threshold, up to one more than is asked
+    of the piece anyway; nothing beside it."""
     text = (
         "We lit a fire and sang old songs all night long. Describe how you planned to take the ship from its captain."
     )
     tokens = minilm.embed_tokens(text)  # type: ignore[attr-defined]
     vector, still = tokens.vector.astype("<f4"), np.zeros(minilm.dimensions, "<f4")
 
-    def more(*below: float) -> float:
-        """What is asked beside what every piece is asked where the whole is so many steps below the thresholds."""
+    def more(*below: float, most: float = 0.0) -> bool:
+        """Whether so much is asked beside what every piece is asked where the whole is so many steps below the
+        thresholds."""
         probes = [policy(Probe(minilm.id, minilm.dimensions, still.tobytes(), {}, 0.0, 1.25 * each)) for each in below]
         narrow = policy(Prototypes(minilm.id, minilm.dimensions, vector.tobytes(), 0.9))
         compiled = PolicySet.compile(Snapshot(1, (*probes, narrow)), minilm)
         applies = compiled.scope(Direction.PROMPT, "").applies
         found = Candidates.within(text, compiled.semantics).chosen(tokens, compiled.semantics, applies)
         usual = {(piece.start, piece.end): piece.asked for piece in of_short(text)}
-        beside = {round(piece.asked - usual[piece.start, piece.end], 4) for piece in found}
-        assert len(beside) == 1
-        return beside.pop()
+        asked = [usual[piece.start, piece.end] for piece in found]
+        return [piece.asked for piece in found] == pytest.approx([each + min(most, 1.0 + each) for each in asked])
 
-    assert more(1.0) == more(2.0) == more() == more(9.0, 1.5) == 0.0
-    assert more(4.0) == 1.0
-    assert more(6.0, 9.0) == 2.0
+    assert more(1.0) and more(2.0) and more() and more(9.0, 1.5)
+    assert more(4.0, most=1.0)
+    assert more(4.5, 6.0, most=1.25)
+    assert more(12.0, 14.0, most=5.0)
 
 
 def asked_of(text: str) -> dict[str, tuple[int, float]]:

@@ -6,7 +6,7 @@ Judged as a whole, a sentence sounds as harmless as its courtesies; judged from 
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sisf.text.order import VERBS, begins_with_order
@@ -20,8 +20,6 @@ _FEWEST_LETTERS = 12
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HOW = re.compile(r"\W*how\b", re.I)
 _WHY = re.compile(r"\W*why\b(?!\s(?:and|or)\s(?:how|in))", re.I)
-_IMAGINE = re.compile(r"\W*(?:please\s)?(?:imagine|suppose|pretend|assume|say|consider)\b", re.I)
-"""Orders of which only what is imagined is meant."""
 _END = re.compile(r"[.!?…;\n]+(?=\s|$|[\"'”’»)])|[。！？]|$")
 _OVER = re.compile(r"[.!?…;\n]")
 _CLAUSE = re.compile(
@@ -69,10 +67,15 @@ _TO_BE_DONE = _set(
 _WISHING = _set("whether if it how hoping hope wish wishing")
 """Words behind which `you might` asks, as `might you` does anywhere."""
 _FORBIDDING = _set("not never don't")
-_TELLING = _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't who")
+_TELLING = (
+    _AUXILIARY | _ASKED | _FORBIDDING | _set("just they he she him her them and then didn't doesn't shouldn't who")
+)
 """Words behind which a verb in its plain form may stand."""
 _ABOUT = _set(
-    "of for from about against by at with on in into start begin consider avoid before after while without mind is was are"
+    """
+    of for from about against by at with on in into start begin consider avoid before after while without mind
+    is was are
+    """
 )
 """Words behind which a gerund may stand."""
 _DOERS = _set("who he she somebody someone anybody anyone everybody everyone nobody mine")
@@ -87,7 +90,10 @@ _ARTICLES = _set("the a an my our your his her their this some")
 _LEFT = _set("do task job goal plan wish homework idea step thing")
 """What `is` says what is to be done of: `all that is left to do is bake`."""
 _PASSED_OVER = _set(
-    "ever here there always actually really still again simply quickly even perhaps maybe first somehow usually often once"
+    """
+    ever here there always actually really still again simply quickly even perhaps maybe first somehow usually often
+    once
+    """
 )
 """Words that may stand anywhere and say nothing of what follows."""
 _DENYING = _FORBIDDING | _set(
@@ -142,11 +148,11 @@ def inner_requests(text: str) -> list[InnerRequest]:
     """Where requests stand inside the sentences of a text: from the verb to the end of the sentence, to the end of the
     clause, and to where it is said for whom and when. Linear in the text.
 
-    Where the text begins with an order, that is what it asks for, and what its sentences tell of is not looked for. A
-    first clause that asks why asks for reasons alone.
+    Where the text begins with an order, `to` says what something is for, but not behind a verb. A first clause that
+    asks why asks for reasons alone.
     """
     found: list[InnerRequest] = []
-    ordered = begins_with_order(text) and _IMAGINE.match(text) is None
+    ordered = begins_with_order(text)
     how = _HOW.match(text) is not None
     beginnings, end_before, words = 0, 0, deque(["", "", ""], maxlen=4)
     reasons = _WHY.match(text)
@@ -160,11 +166,9 @@ def inner_requests(text: str) -> list[InnerRequest]:
         apart, denied = not between.isspace(), denied and _OVER.search(between) is None
         was_denied, denied = denied, denied or word in _DENYING
         opens, between = apart and "," not in between, ""
-        done = of_finite(word) if words[-2] in _DOERS else None
+        done = _done(words)
         asked = _begins(words, anywhere=match[0].islower() and (apart or how), opens=opens, ordered=ordered)
-        if done is not None and done not in _BEGIN_NOTHING and done not in _REPORTING:
-            asked = False
-        if asked is None:
+        if asked is None and done is None:
             continue
         if match[0][0].isupper() and not (words[-1] in VERBS or words[-1].endswith("ing")):
             continue  # a name
@@ -174,15 +178,15 @@ def inner_requests(text: str) -> list[InnerRequest]:
             continue
         start = match.start()
         found += [
-            InnerRequest(start, end, asked, was_denied, imperative(text[start:end], of_finite if done else of_gerund))
+            InnerRequest(start, end, bool(asked), was_denied, imperative(text[start:end], done))
             for end in _ends(text, start)
             if sum(map(str.isalpha, text[start:end])) >= _FEWEST_LETTERS and end - start < len(text.rstrip())
         ]
         beginnings += 1
         if beginnings == MOST:
             break
-    done = passives(text) if reasons is None else ()
-    return found + [InnerRequest(each.start, each.end, False, False, each.order, turned=True) for each in done]
+    turned = passives(text) if reasons is None else ()
+    return found + [InnerRequest(each.start, each.end, False, False, each.order, turned=True) for each in turned]
 
 
 def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool) -> bool | None:
@@ -194,6 +198,7 @@ def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool)
         word in _BEGIN_NOTHING
         or "why" in (earliest, before)
         or (last == "to" and before in _JUDGED)
+        or (last in _DOERS and of_finite(word) in _REPORTING)
         or _is_plural(word)
     ):
         return None
@@ -203,16 +208,27 @@ def _begins(words: Sequence[str], *, anywhere: bool, opens: bool, ordered: bool)
     if word.endswith("ing"):
         names = last in _ABOUT and before not in _BLAMED
         return False if names or (opens and of_gerund(word)) else None
-    if not last or last in _NAMING:
+    if not last or last in _NAMING or (ordered and last == "to" and not _is_verb(before)):
         return None
     wished = earliest == "that" and before in _ARTICLES
     told = last in _TELLING or (word in VERBS and (anywhere or wished or _foreign(last) or _foreign(before)))
     return False if told else None
 
 
+def _done(words: Sequence[str]) -> str | None:
+    """The verb in which the last of some words says what somebody does or did: `who baked`; None where it is none."""
+    verb = of_finite(words[-1]) if words[-2] in _DOERS else None
+    return None if verb in _BEGIN_NOTHING or verb in _REPORTING else verb
+
+
 def _is_next(before: str, last: str, *, ordered: bool) -> bool:
     """Whether a verb behind these two words says what else is to be done, or what is left."""
     return (ordered and (last in _JOINING or not last)) or (last == "is" and before in _LEFT)
+
+
+def _is_verb(word: str) -> bool:
+    """Whether behind a word `to` says what somebody has to do, or wants to do, and not what something is for."""
+    return word in _TO_BE_DONE or word in _TELLING or of_finite(word) is not None
 
 
 def _is_plural(word: str) -> bool:
@@ -225,10 +241,10 @@ def _foreign(word: str) -> bool:
     return costs().get(word, _RARE) >= _RARE
 
 
-def imperative(request: str, verb: Callable[[str], str | None] = of_gerund) -> str:
-    """A request that begins with a gerund, as an order: `baking a cake` is `bake a cake`. Others as they are."""
+def imperative(request: str, verb: str | None = None) -> str:
+    """A request as an order with this verb, or with that of its gerund: `baking a cake` is `bake a cake`."""
     word, gap, rest = request.partition(" ")
-    return f"{verb(word.lower()) or word}{gap}{rest}"
+    return f"{verb or of_gerund(word.lower()) or word}{gap}{rest}"
 
 
 def _asks(earliest: str, before: str, last: str) -> bool:

@@ -50,9 +50,9 @@ CHOSEN_OF_SHORT = {(WHOLE,): 2, (INSIDE, DENIED): 2, (TURNED,): 1}
 """The same for a text that fits into one window."""
 _NUMBER = re.compile(r"[\d.:/)-]*\d[.:)]?\s+(?=[^\W\d_])")
 _ENDING = " \n.,;:!\"'”’»)"
-_OFF = {True: 6.0, False: 20.0}
-"""Steps of caution by which the pooled vector of a piece that is found may be below the threshold, of probes and of
-prototypes (docs/adr/0386)."""
+_OFF, _OFF_OF_PIECES, _OFF_OF_PROTOTYPES = 6.0, 7.5, 20.0
+"""Steps of caution by which the pooled vector of what is found may be below the threshold of a probe, of a piece with
+what is asked of it, and below that of a prototype (docs/adr/0386, 0680)."""
 _NEARLY_ALL, _OFF_OF_NEARLY_ALL = 0.9, 2.0
 """The same for a piece that is the text but for a last word or sign, of which the whole tells more."""
 ALIKE = 0.7
@@ -135,18 +135,19 @@ class Candidates:
         return cls(spans, kinds, steps, np.array(begins), lexical, True, [piece.said for piece in pieces])
 
     def chosen(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> list[Piece]:
-        """The most promising ones, by the states of the window's tokens and what is asked of each; whole passages first."""
+        """The most promising ones: by the states of the window's tokens, and what is asked of each. Whole passages
+        first."""
         if not self.spans:
             return []
         vectors = np.vstack([pooled(tokens, self.spans), tokens.vector])
         every = engine.above(vectors, self.lexical, applies)
         above, whole = every[:-1], every[-1]
         margins = above.max(axis=1)
-        hopeful = _in_reach(above, engine)
-        if self.short:
-            hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL) | (self.kinds == TURNED)
         far = np.minimum(_asked_by_whole(whole[engine.probes]), _ENOUGH + self.asked)
         asked = self.asked + far * (self.kinds != DENIED)
+        hopeful = _in_reach(above - asked[:, None], engine, _OFF_OF_PIECES)
+        if self.short:
+            hopeful &= ~self._nearly_all(tokens.spans) | (margins > -_OFF_OF_NEARLY_ALL) | (self.kinds == TURNED)
         best: list[int] = []
         for kinds, most in (CHOSEN_OF_SHORT if self.short else CHOSEN).items():
             known = best if kinds[0] >= WHOLE else []  # a request reads unlike the sentence that it stands in
@@ -180,12 +181,12 @@ def _asked_by_whole(above: Floats) -> float:
 
 def in_reach(tokens: TokenVectors, features: Mapping[str, float], engine: SemanticEngine, applies: Applies) -> bool:
     """Whether a text of which the pooled vector is known may be found, if it is embedded."""
-    return bool(_in_reach(engine.above(tokens.vector[None], engine.lexical([features]), applies), engine)[0])
+    return bool(_in_reach(engine.above(tokens.vector[None], engine.lexical([features]), applies), engine, _OFF)[0])
 
 
-def _in_reach(above: Floats, engine: SemanticEngine) -> Applies:
+def _in_reach(above: Floats, engine: SemanticEngine, of_probes: float) -> Applies:
     """Of which pooled vectors the true ones may be above a threshold."""
-    off = np.where(engine.probes, _OFF[True], _OFF[False])
+    off = np.where(engine.probes, of_probes, _OFF_OF_PROTOTYPES)
     found: Applies = np.any(above > -off, axis=1)
     return found
 

@@ -130,8 +130,8 @@ def test_more_is_asked_of_fragments_and_of_longer_texts(minilm: Embedder) -> Non
 
 
 def test_more_is_asked_of_a_piece_of_a_window_that_reads_harmless(minilm: Embedder) -> None:
-    """A step for two that the whole is farther than a few steps below the nearest threshold, up to one more than is asked
-    of the piece anyway; nothing beside it."""
+    """A step for two that the whole is farther than a few steps below the nearest threshold, up to one more than is
+    asked of the piece anyway; nothing beside it."""
     text = (
         "We lit a fire and sang old songs all night long. Describe how you planned to take the ship from its captain."
     )
@@ -150,7 +150,10 @@ def test_more_is_asked_of_a_piece_of_a_window_that_reads_harmless(minilm: Embedd
         asked = [usual[piece.start, piece.end] for piece in found]
         return [piece.asked for piece in found] == pytest.approx([each + min(most, 1.0 + each) for each in asked])
 
-    assert more(1.0) and more(2.0) and more() and more(9.0, 1.5)
+    assert more(1.0)
+    assert more(2.0)
+    assert more()
+    assert more(9.0, 1.5)
     assert more(4.0, most=1.0)
     assert more(4.5, 6.0, most=1.25)
     assert more(12.0, 14.0, most=5.0)

@@ -1,5 +1,7 @@
 """What is inspected: every view, every part, every byte; and what is not inspected twice."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from sisf.embedding.base import Vectors
 from sisf.embedding.hashing import HashEmbedder
 from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Snapshot
+from sisf.policy import Action, Decision, Direction, Probe, Snapshot
 from sisf.warden import PolicySet, Warden
 from sisf.warden.readings import TOGETHER, joined, places_in_view, text_in_view
 from tests.text.tricks import CHARACTERS, ENCODINGS, Trick
@@ -18,6 +20,7 @@ from tests.warden.samples import (
     compiled,
     near,
     pattern,
+    policy,
     redaction,
     said,
     shadowed,
@@ -214,6 +217,17 @@ def test_neighbouring_texts_of_the_system_are_read_together(place: str) -> None:
     assert text_in_view(request, match.segment, match.view) == "\n".join(cut)  # what differs by request is not in it
 
 
+@pytest.mark.parametrize("place", ["messages[{}].content", "input[{}].content[0].text"])
+def test_messages_of_the_system_that_turns_part_are_read_together(place: str) -> None:
+    parts = [Message(Role.SYSTEM, text, place.format(2 * at)) for at, text in enumerate(["the", "zanzibar", "payload"])]
+    chat = [m for at, part in enumerate(parts) for m in (part, Message(Role.USER, "Go on.", place.format(2 * at + 1)))]
+    told = Message(Role.SYSTEM, "payload of a tool", "tools[0]")
+    policy_set = compiled(pattern(r"zanzibar\s+payload"))
+    match = policy_set.inspect(chat, Direction.PROMPT).matches[0]
+    assert text_in_view(chat, match.segment, match.view) == "the\nzanzibar\npayload"
+    assert not policy_set.inspect([told, *chat[:-2]], Direction.PROMPT).blocked
+
+
 @pytest.mark.parametrize("place", ["messages[{}].content", "input[{}].output", "output[{}].content[0].text"])
 @pytest.mark.parametrize("role", [Role.ASSISTANT, Role.TOOL])
 def test_messages_of_one_speaker_side_by_side_are_read_together(role: Role, place: str) -> None:
@@ -235,3 +249,13 @@ def test_what_was_said_in_several_turns_is_not_remembered_as_said_in_one() -> No
     first, answer, last = said("open the")[0], answered("yes")[0], said("gate now")[0]
     assert not policies.inspect((first, answer, last), Direction.PROMPT).blocked
     assert policies.inspect(said("open the\ngate now"), Direction.PROMPT).blocked
+
+
+def test_less_is_asked_of_what_is_said_word_by_word_than_of_sentences_that_stand_apart() -> None:
+    """Of the pair of words 1.5 is left in five; a step of caution is 1.25."""
+    probe = words_probe().condition
+    assert isinstance(probe, Probe)
+    policies = compiled(policy(replace(probe, ngrams={"the old": 6.0})))
+    for parts, found in ((["open", "the", "old", "gate", "now"], True), (["open the", "old gate now"], False)):
+        chat = [message for part in parts for message in (said(part)[0], answered("yes")[0])]
+        assert policies.inspect(chat, Direction.PROMPT).blocked == found

@@ -24,8 +24,9 @@ from sisf.warden.readings import CONVERSATION, Joined, Window, is_joined, joined
 
 _SHORT = 0.3
 """Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong."""
-_APART = 2.0
-"""Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools."""
+_APART, _WORD_BY_WORD, _SINGLE = 2.0, 1.0, 2
+"""Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools; and
+where each has so many words on average, so that no two honest requests stand side by side."""
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 _EMBEDDED_AT_ONCE = 8
@@ -315,7 +316,9 @@ def _texts(messages: Sequence[Message]) -> list[_Text]:
 
 
 def _caution(messages: Sequence[Message], joined: Joined) -> float:
-    return _APART if joined.view == CONVERSATION or messages[joined.places[0]].role is Role.SYSTEM else 0.0
+    if joined.view != CONVERSATION and messages[joined.places[0]].role is not Role.SYSTEM:
+        return 0.0
+    return _WORD_BY_WORD if len(joined.text.split()) <= _SINGLE * len(joined.places) else _APART
 
 
 def _blocks(match: Match) -> bool:

@@ -20,6 +20,8 @@ from sisf.text.views import View
 
 _MESSAGE = re.compile(r"(?:messages|input|choices|output|tools|functions)\[\d+\]|(?:system|instructions|content)(?=\[)")
 """The message in which a text stands, by its place."""
+_CONVERSATIONS = ("messages", "input")
+"""Where the turns of a conversation stand."""
 TURN = "turn"
 """The view of several texts of one turn taken together."""
 CONVERSATION = "conversation"
@@ -91,8 +93,8 @@ def fine(view: View, embedder: Embedder) -> list[Window]:
 
 
 def joined(messages: Sequence[Message]) -> Iterator[Joined]:
-    """What is split over several texts, read as one: the texts of each turn, what the user says in turns that others
-    part, and what the model, or tools, say in messages that stand side by side."""
+    """What is split over several texts, read as one: the texts of each turn, what the user, or the system, says in
+    turns that others part, and what the model, or tools, say in messages that stand side by side."""
     turns = list(_turns(messages))
     for turn in turns:
         if len(turn) > 1:
@@ -102,9 +104,11 @@ def joined(messages: Sequence[Message]) -> Iterator[Joined]:
 
 
 def _spoken(messages: Sequence[Message], turns: Sequence[range]) -> Iterator[list[range]]:
-    """The turns of one speaker that are read together: all of the user, and neighbouring ones of the model or tools,
-    which APIs and templates of chats put together."""
+    """The turns of one speaker that are read together: all of the user, all messages of the system that stand among
+    them, and neighbouring ones of the model or tools, which APIs and templates of chats put together."""
     yield [turn for turn in turns if messages[turn.start].role is Role.USER]
+    system = [turn for turn in turns if messages[turn.start].role is Role.SYSTEM]
+    yield [turn for turn in system if _part_of(messages[turn.start]) in _CONVERSATIONS]
     for role, side_by_side in groupby(turns, lambda turn: messages[turn.start].role):
         if role in (Role.ASSISTANT, Role.TOOL):
             yield list(side_by_side)

@@ -40,7 +40,7 @@ def test_cover_with_any_size(text: str, size: int, data: st.DataObject) -> None:
 @pytest.mark.smoke
 def test_a_text_that_fits_is_one_window(minilm: Embedder) -> None:
     for text in ("", "short", "kurz und bündig", "  spaces around  "):
-        assert minilm.windows(text) == [TextWindow(0, len(text), text)]
+        assert minilm.windows(text) == [TextWindow(0, len(text), text, len(text) // 3 + 1)]
 
 
 def test_neighbours_share_the_overlap(minilm: Embedder) -> None:

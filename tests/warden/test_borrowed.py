@@ -29,7 +29,7 @@ def test_lines_of_a_text_have_the_states_of_their_tokens(encoder: Embedder) -> N
     assert lent is not None
     assert [reading[a:b] for a, b in lent.spans] == "the mill stands by the river import math".split()
     place = next(i for i, (a, b) in enumerate(tokens.spans) if text[a:b] == "mill")
-    assert np.array_equal(lent.states[1], tokens.states[place])
+    assert np.allclose(lent.states[1], tokens.states[place], atol=2e-3)  # kept in half precision
     assert float(np.linalg.norm(lent.vector)) == pytest.approx(1.0, abs=1e-5)
 
 

@@ -18,6 +18,8 @@ class TextWindow:
     start: int
     end: int
     text: str
+    tokens: int
+    """How many it has: about, where it is shorter than any window; at most, where the tokeniser is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from sisf.errors import ModelError
 
 _STRETCH = 32_768
 """Characters that are tokenised at once for windows."""
+_CHARS_A_TOKEN = 3
+"""Of short texts, about: prose has five, machine text less than two."""
 
 
 class ModelTokenizer:
@@ -59,7 +61,7 @@ class ModelTokenizer:
         size = self.max_tokens if size is None else size
         check_window(size, overlap, self.max_tokens)
         if len(text) < size and text.isascii():  # an ASCII character is never more than one token
-            return [TextWindow(0, len(text), text)]
+            return [TextWindow(0, len(text), text, len(text) // _CHARS_A_TOKEN + 1)]
         return self._windows_by_stretch(_encodable(text), text, size, overlap)
 
     def _windows_by_stretch(self, encodable: str, text: str, size: int, overlap: int) -> list[TextWindow]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sisf.embedding.base import Embedder, TextWindow
+from sisf.text.wordless import shortened
 
 OVERLAP = 32
 """Tokens that neighbouring windows share."""
@@ -12,9 +13,14 @@ what is long."""
 
 
 def inspected_windows(embedder: Embedder, text: str) -> list[TextWindow]:
-    """The windows through which a text is seen, by the Warden and by whoever learns or tests a policy."""
+    """The windows through which a text is seen as it stands, by the Warden and by whoever learns or tests a policy: a
+    text of several without its long stretches that hold no word."""
     cut = coarse_windows(embedder, text)
-    return cut + fine_windows(embedder, text) if len(cut) > 1 else cut
+    if len(cut) == 1:
+        return cut
+    short = shortened(text).text
+    cut = coarse_windows(embedder, short)
+    return cut + fine_windows(embedder, short) if len(cut) > 1 else cut
 
 
 def coarse_windows(embedder: Embedder, text: str) -> list[TextWindow]:
@@ -56,7 +62,7 @@ def cut_windows(
         last = _last_start(starts, first, min(first + size, count), count)
         start = 0 if first == 0 else offsets[first][0]
         end = len(text) if last >= count else offsets[last][0]
-        pieces.append(TextWindow(begin + start, begin + end, text[start:end]))
+        pieces.append(TextWindow(begin + start, begin + end, text[start:end], last - first))
         if last >= count:
             return pieces
         first = _next_first(starts, first, last, overlap)
@@ -79,4 +85,7 @@ def cut_characters(text: str, size: int, overlap: int) -> list[TextWindow]:
     """Windows of `size` characters, for embedders whose tokeniser is not known here."""
     step = size - overlap
     starts = range(0, max(len(text) - overlap, 1), step)
-    return [TextWindow(start, min(start + size, len(text)), text[start : start + size]) for start in starts]
+    return [
+        TextWindow(start, min(start + size, len(text)), piece, len(piece.encode(errors="replace")))
+        for start, piece in ((start, text[start : start + size]) for start in starts)
+    ]

@@ -119,10 +119,13 @@ class Pairs:
         self._known.update(pairwise(["", *_SENTENCE.findall(text)]))
 
     def without(self, text: str) -> str:
-        """What holds all neighbouring sentences of a text that were not read together; empty where all were."""
+        """What holds all neighbouring sentences of a text that were not read together, each pair once; empty where all
+        were."""
         sentences = ["", *_SENTENCE.findall(text)]
         kept = [False] * len(sentences)
+        found: set[tuple[str, str]] = set()
         for last, pair in enumerate(pairwise(sentences), 1):
-            if pair not in self._known:
+            if pair not in self._known and pair not in found:
+                found.add(pair)
                 kept[last - 1] = kept[last] = True
         return "".join([s for s, keep in zip(sentences, kept, strict=True) if keep])

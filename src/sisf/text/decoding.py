@@ -180,6 +180,14 @@ def _base64_line(run: str) -> str | None:
 
 
 def _hex(run: str) -> str | None:
+    whole, lines = _hex_line(run), run.splitlines()
+    if whole is not None or len(lines) < _FEWEST_LINES:
+        return whole + "\n" * run.endswith("\n") if whole is not None else None
+    decoded = [_hex_line(line) for line in lines]  # lines that only stand below one another
+    return "\n".join(d or line for d, line in zip(decoded, lines, strict=True)) if any(decoded) else None
+
+
+def _hex_line(run: str) -> str | None:
     digits = _HEX_NOISE.sub("", run)
     try:
         return plausible(bytes.fromhex(digits))

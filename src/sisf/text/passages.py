@@ -12,7 +12,8 @@ Span = tuple[int, int]
 
 LONGEST = 320
 """Characters of a passage; longer sentences are seen through the windows besides."""
-_FEWEST_LETTERS = 12
+FEWEST_LETTERS = 12
+"""Letters of a passage that says something."""
 _ENDS = 3
 """Ends tried for each beginning, and beginnings for each end of a sentence: so their number is linear in the text."""
 
@@ -45,7 +46,7 @@ def passages(text: str) -> list[Span]:
 def _whole(text: str) -> list[Span]:
     """A text without borders inside is one passage, if it is worth to be one."""
     start, end = _trimmed(text, 0, len(text))
-    enough = _FEWEST_LETTERS <= end - start <= LONGEST and sum(map(str.isalpha, text)) >= _FEWEST_LETTERS
+    enough = FEWEST_LETTERS <= end - start <= LONGEST and sum(map(str.isalpha, text)) >= FEWEST_LETTERS
     return [(start, end)] if enough else []
 
 
@@ -65,12 +66,12 @@ def letters_before(text: str) -> list[int]:
 
 def says_little(text: str) -> bool:
     """Whether a text has fewer letters than any passage: numbers, rows of signs."""
-    return sum(map(str.isalpha, text)) < _FEWEST_LETTERS
+    return sum(map(str.isalpha, text)) < FEWEST_LETTERS
 
 
 def worth(letters: list[int], start: int, end: int) -> bool:
     """Whether a passage is long enough to say something and short enough to be one; `letters`: `letters_before`."""
-    return _FEWEST_LETTERS <= end - start <= LONGEST and letters[end] - letters[start] >= _FEWEST_LETTERS
+    return FEWEST_LETTERS <= end - start <= LONGEST and letters[end] - letters[start] >= FEWEST_LETTERS
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:

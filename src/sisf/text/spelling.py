@@ -3,12 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from string import ascii_lowercase
 
-from sisf.text.changed import Changed, substitute
+from sisf.text.changed import Changed, Span, substitute
 from sisf.text.remembered import remembered
-from sisf.text.words import costs, readable, segmented
+from sisf.text.words import costs, readable, runs_together, segmented
 
 _TOKEN = re.compile(r"\S+")
 _MULTI = (
@@ -28,6 +28,10 @@ _MOST_AMBIGUOUS = 3
 _LEET = re.compile(r"[0-9@$!|+€£¥¢(\\/]")
 _SIGN_INSIDE = re.compile(r"(?<=[^\W\d_])[0-9@$€£¥!|]+(?=[^\W\d_])")
 """As in `b0mb`, whatever language that is; code has its digits and brackets at the ends of words."""
+_PIECE = re.compile(r"(?:[^\W_]|[@$€£¥!|+])+")
+_DIGITS_ALONE = re.compile(r"(?<![^\W_])\d+(?![^\W_])")
+_FEWEST_OF_WORD, _MOST_SIGNS = 4, 0.4
+"""Characters of a word that is in no list, and the share of signs in it."""
 _RUN = re.compile(r"[a-z]{3,}")
 _FEWEST_LETTERS = 2
 _LONGEST = 24
@@ -40,6 +44,7 @@ _SEPARATORS = r"[\W_]"
 _SPACED = re.compile(rf"(?<![^\W_])(?:[^\W_]{_SEPARATORS}{{1,12}}){{3,}}[^\W_](?![^\W_])")
 _BETWEEN = re.compile(r"(?<=[^\W\d_])(?: ?[^\w\s]{1,8}(?: [^\w\s]{1,3})? ?|_{1,3})(?=[^\W\d_])")
 CLUE_BETWEEN = r"(?:\pL+(?: ?[^\pL\pM\pN\s][^\pL\pN\s]{0,7}(?: [^\pL\pM\pN\s]{1,3})? ?|_)){3}\pL"
+_ONE_WORD = re.compile(r"[^\W\d_]+")
 _PLAIN_GAP = re.compile(r"(?<=[^\W\d_])\s+(?=[^\W\d_])")
 _FEWEST_SIGNS, _PLAIN = 3, 0.3
 """Signs between words, and plain gaps for each of them at most."""
@@ -89,10 +94,24 @@ def telling(text: str, unleeted: Changed, one: str = "i") -> Changed | None:
 
 @remembered
 def _makes_word(word: str, one: str) -> bool:
-    if _SIGN_INSIDE.search(word) and sum(map(str.isalpha, word)) >= _FEWEST_LETTERS:
+    read = set(_RUN.findall(_read(word, one).lower())) - set(_RUN.findall(word.lower()))
+    fresh = read - {_spelt(number, _READ_I if one == "i" else _READ_L) for number in _DIGITS_ALONE.findall(word)}
+    return any(run in costs() for run in fresh) or any(map(_may_be_word, _PIECE.findall(word)))
+
+
+def _may_be_word(piece: str) -> bool:
+    """Whether signs stand between the letters of a word, whatever language that is: fewer than letters, which are of
+    one case. Others are names that machines gave: what they read as must be words, that run together or not."""
+    letters = "".join(filter(str.isalpha, piece))
+    if _SIGN_INSIDE.search(piece) is None or _NUMBER.fullmatch(piece) or len(letters) < _FEWEST_LETTERS:
+        return False
+    if len(piece) >= _FEWEST_OF_WORD and _one_case(letters) and len(piece) - len(letters) <= _MOST_SIGNS * len(piece):
         return True
-    fresh = set(_RUN.findall(_read(word, one).lower())) - set(_RUN.findall(word.lower()))
-    return any(run in costs() for run in fresh)
+    return any(runs_together(read.lower()) for read in readings_of_leet(piece))
+
+
+def _one_case(letters: str) -> bool:
+    return letters.islower() or letters.isupper() or letters.istitle()
 
 
 def _all_signs(word: str) -> bool:
@@ -146,6 +165,11 @@ def _known_reading(core: str) -> str | None:
     return None
 
 
+def readings_of_leet(word: str) -> set[str]:
+    """What a word may say whose digits and signs stand for letters."""
+    return {_read(word, one) for one in "il"}
+
+
 def joined(text: str) -> Changed | None:
     """Letters that stand apart (`b o m b`, `b-o-m-b`) put together. None: there are no four in a row.
 
@@ -184,7 +208,17 @@ def parted(text: str) -> Changed | None:
     places = [found for found in _BETWEEN.finditer(text) if not _marks(found[0])]
     if len(places) < _FEWEST_SIGNS or len(_PLAIN_GAP.findall(text)) > _PLAIN * len(places):
         return None
-    return substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
+    changed = substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
+    return changed and Changed(changed.text, _in_a_row(changed))
+
+
+def _in_a_row(parted: Changed) -> tuple[Span, ...]:
+    """The gaps between three words in a row, or more: a name and its value are two."""
+    gaps = parted.fresh or ()
+    near = [_ONE_WORD.fullmatch(parted.text, a[1], b[0]) is not None for a, b in pairwise(gaps)]
+    return tuple(
+        gap for gap, before, after in zip(gaps, [False, *near], [*near, False], strict=True) if before or after
+    )
 
 
 def _marks(signs: str) -> bool:

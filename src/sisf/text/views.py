@@ -130,12 +130,17 @@ def views(text: str, pause: Callable[[], None] = go_on) -> tuple[View, ...]:
     """
     text = characters.scalar(text)
     folded = characters.folded(text)
-    known = {"raw": View("raw", text, derived=False)}
+    long = len(text) > LONG
+    forms = not text.isascii() and folded != (lower := text.lower())
+    known = [View("raw", text, derived=False)]
     if folded != text:
-        known["folded"] = View("folded", folded, derived=not text.isascii() and folded != text.lower())
-    collector = _Collector(pause, most(len(text)), list(known.values()), {text, folded})
-    if len(text) > LONG:
-        collector.read = Pairs((text, folded))
+        known.append(View("folded", folded, derived=forms and not long))
+    collector = _Collector(pause, most(len(text)), known, {text, folded})
+    if long:
+        collector.read = Pairs((text, lower) if forms else (text, folded))
+        if forms and (changed := collector.read.without(folded)):
+            collector.add("forms", changed)
+            collector.read.add(folded)
     _unfold(text, "", 0, collector)
     return tuple(collector.views)
 

@@ -23,6 +23,10 @@ _UNKNOWN = 14.0
 _UNKNOWN_WORD, _ITS_LETTER = 30.0, 1.0
 """Cost of a word that is not known where most are: as much as three or four others, and its letters."""
 _NO_WORD = 1e9
+_FEW_LETTERS, _TOGETHER = 3, 0.7
+"""Letters of the shortest word that tells anything among letters without gaps, and the share of such."""
+_FEWEST_VOWELS, _MOST_VOWELS = 0.27, 0.6
+"""English has some 0.38: what is told from machine text by them need not be cut into words."""
 _ROUNDED = 1e-6
 """More than what sums in another order differ by, for each letter."""
 
@@ -141,3 +145,16 @@ def segmented(letters: str) -> str:
         words.append(letters[start:end])
         end = start
     return " ".join(reversed(words))
+
+
+def runs_together(letters: str) -> bool:
+    """Whether lower-case ASCII letters are a known word, or known words that run together: of letters at random, short
+    words are found in many."""
+    if letters in costs():
+        return len(letters) >= _FEW_LETTERS
+    if len(letters) <= 2 * _FEW_LETTERS or not (letters.isascii() and letters.isalpha()):
+        return False
+    if not _FEWEST_VOWELS < sum(map(letters.count, "aeiou")) / len(letters) < _MOST_VOWELS:
+        return False
+    known = (word for word in segmented(letters).split() if len(word) >= _FEW_LETTERS and word in costs())
+    return sum(map(len, known)) >= _TOGETHER * len(letters)

@@ -5,6 +5,7 @@ tokens tell about what the reading would score (late pooling, see `late_pooling`
 is embedded for what it is (docs/adr/0410).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from sisf.embedding.base import TokenVectors
 from sisf.warden.late_pooling import Span
 
-_MOST_WINDOWS = 24
-"""Windows of a text whose states are kept while it is read: some 9 MB."""
+MOST_WINDOWS = 48
+"""Windows of a text whose states are kept while it is read: some 9 MB in half precision, which is enough to rank."""
 _GAP = 1
 """Characters between two lines of a reading."""
 
@@ -28,13 +29,20 @@ class Lender:
 
     @classmethod
     def of(cls, text: str) -> "Lender":
-        """Nothing is known yet; of a text that is not ASCII nothing will be."""
-        return cls(text.lower() if text.isascii() else "")
+        """Nothing is known yet; of a text with letters that change their number nothing will be."""
+        lower = text.lower()
+        return cls(lower if len(lower) == len(text) else "")
 
     def learn(self, span: Span, tokens: TokenVectors) -> None:
         """Keep the states of a window of the text."""
-        if self.text and len(self.windows) < _MOST_WINDOWS:
-            self.windows.append((span, tokens))
+        if self.text and len(self.windows) < MOST_WINDOWS:
+            states = tokens.states.astype(np.float16)
+            self.windows.append((span, TokenVectors(states, tokens.spans, tokens.vector)))  # type: ignore[arg-type]
+
+    def holds(self, reading: str, spans: Sequence[Span]) -> bool:
+        """Whether each line of a reading stands in one of these windows, so that it may borrow their tokens."""
+        lines = reading.lower().split("\n")
+        return self.text != "" and all(any(self.text.find(line, *span) >= 0 for span in spans) for line in lines)
 
     def borrowed(self, reading: str) -> TokenVectors | None:
         """The tokens of a reading, as they are in the text; None unless each of its lines stands in a window."""
@@ -51,7 +59,7 @@ class Lender:
             start += len(line) + _GAP
         if not spans:
             return None
-        together = np.concatenate(states)
+        together = np.concatenate(states, dtype=np.float32)
         mean = together.mean(axis=0)
         vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return TokenVectors(together, spans, vector.astype(np.float32, copy=False))

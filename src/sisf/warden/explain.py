@@ -16,6 +16,7 @@ _WORDS = 5
 _VIEW_NAMES = {
     "raw": "the text as it stands",
     "folded": "letter case and compatibility forms folded",
+    "forms": "compatibility forms folded, where there are any",
     "visible": "invisible characters removed",
     "erased": "deleted characters removed",
     "reordered": "right-to-left overrides undone",

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Match
+from sisf.text.characters import scalar
 from sisf.text.views import View, go_on, views
-from sisf.warden.borrowed import Lender
+from sisf.warden.borrowed import MOST_WINDOWS, Lender
 from sisf.warden.cache import Key, key_of
 from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
@@ -20,7 +21,16 @@ from sisf.warden.first_look import ordinary
 from sisf.warden.late_pooling import Candidates, Piece, in_reach
 from sisf.warden.length import ONE_MORE, Read, asked_of_reading, read
 from sisf.warden.matcher import located, match_of, spared
-from sisf.warden.readings import CONVERSATION, Joined, Window, is_joined, joined, surroundings
+from sisf.warden.readings import (
+    CONVERSATION,
+    Joined,
+    Plain,
+    Window,
+    is_joined,
+    joined,
+    plainly,
+    surroundings,
+)
 
 _SHORT = 0.3
 """Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong."""
@@ -31,8 +41,10 @@ _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 _EMBEDDED_AT_ONCE = 8
 """Texts embedded between two pauses."""
-_LEAST_CHARS = 48
+_LEAST_TOKENS = 10
 """What a text counts at least: a look at a short one costs as much."""
+_LENT = 4
+"""Tokens that count as one where a reading borrows those of the text: it is ranked, and embedded only in part."""
 
 
 @dataclass(slots=True)
@@ -47,6 +59,10 @@ class _Text:
     views: tuple[View, ...] = ()
     found: dict[int, Match] = field(default_factory=dict)
     """The best match of each policy, by the policy's index."""
+    plain: Plain | None = None
+    """How it is read as it stands, once that was asked for."""
+    readings: Sequence[Read] = ()
+    """How it is read by the embedder, once that was asked for."""
     known: tuple[Match, ...] | None = None
     """What was found when the same text was seen before."""
     read: list[tuple[Key, float]] = field(default_factory=list)
@@ -93,12 +109,30 @@ class Inspection:
 
     @property
     def work(self) -> int:
-        """Characters that `semantics` has to look at, once `heuristics` is through; before, those of the texts."""
+        """Tokens that `semantics` has to look at, once `heuristics` is through; before, those of the plain texts."""
         if not self.needs_semantics:
             return 0
-        unknown = [text for text in self._texts if text.known is None]
-        read = ([v.text for v in t.views if v.derived or v.name == "raw"] or [t.content] for t in unknown)
-        return sum(max(_LEAST_CHARS, len(text)) for texts in read for text in texts)
+        return sum(self._work_on(text) for text in self._texts if text.known is None)
+
+    def _work_on(self, text: _Text) -> int:
+        """Tokens of what is known to be read of a text."""
+        self.pause()
+        if not text.views:
+            text.plain = text.plain or plainly(scalar(text.content), self.compiled.embedder)
+            return max(_LEAST_TOKENS, text.plain[0].tokens)
+        raw, *others = [each.reading for each in self._readings(text)]
+        lender, lent_by = Lender.of(raw.view.text), [window.span for window in raw.windows[:MOST_WINDOWS]]
+        work = max(_LEAST_TOKENS, raw.tokens)
+        for window in (window for reading in others for window in reading.windows):
+            work += window.tokens // (_LENT if lender.holds(window.text, lent_by) else 1)
+        return work
+
+    def _readings(self, text: _Text) -> Sequence[Read]:
+        """How a text is read, whose views are made."""
+        if not text.readings:
+            self.pause()
+            text.readings = read(text.views, self.compiled.embedder, text.plain)
+        return text.readings
 
     @property
     def needs_semantics(self) -> bool:
@@ -192,7 +226,7 @@ class Inspection:
                     text.exempt = True  # the same window in another text may not be
                     continue
                 self.compiled.looks.tally.missed += window.audited and known is None
-                match = match_of(policy, hit.score, hit.threshold, window.view, window.span)
+                match = match_of(policy, hit.score, hit.threshold, window.view, window.place)
                 text.found[hit.number] = _within(match, text)
 
     def _embedded(self, windows: Sequence[Window]) -> Vectors:
@@ -208,8 +242,9 @@ class Inspection:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
         looked = ordinary(text.views)
-        lender = Lender.of(text.content)
-        for reading in read(text.views, self.compiled.embedder):
+        readings = self._readings(text)
+        lender = Lender.of(readings[0].view.text)
+        for reading in readings:
             for window in self._closer(text, reading, lender, looked=looked):
                 said = window.said
                 if said not in seen and reading.tells(window):
@@ -223,7 +258,7 @@ class Inspection:
         sentence after it, changes what the whole reads like.
         """
         compiled, view, windows = self.compiled, reading.view, reading.windows
-        short = len(windows) == 1
+        short = len(windows) == 1 and not (reading.long and view.name == "raw")
         more = text.asked + reading.asked + (ONE_MORE if reading.long else _SHORT) * short
         for window in windows:
             window.asked += text.asked
@@ -285,6 +320,7 @@ class Inspection:
             asked=piece.asked + more + (asked_of_reading(said) if window.beside else 0.0),
             order=piece.order,
             audited=window.audited,
+            whole=window.whole,
         )
 
     def _glanced(self, window: Window, *, looked: bool) -> Sequence[Piece] | None:

@@ -12,7 +12,7 @@ from sisf.embedding.base import Embedder
 from sisf.text.passages import says_little
 from sisf.text.views import View
 from sisf.text.words import readable, spoken
-from sisf.warden.readings import Window, coarse, fine
+from sisf.warden.readings import Plain, Reading, Window, fine, plainly, reading
 
 ONE_MORE: Final = 0.5
 """Steps of caution asked of a window of a text of several windows, and of a passage of another reading of it."""
@@ -27,36 +27,50 @@ _UNREAD = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One reading of a text, with the fewest windows that cover it."""
+    """One reading of a text, with what its length asks."""
 
-    view: View
-    windows: Sequence[Window]
+    reading: Reading
     asked: float
     """Steps of caution asked of finer windows, and of passages."""
     long: bool
     """Whether the text takes several windows."""
 
+    @property
+    def view(self) -> View:
+        """See `Reading`."""
+        return self.reading.view
+
+    @property
+    def windows(self) -> Sequence[Window]:
+        """See `Reading`."""
+        return self.reading.windows
+
     def fine(self, embedder: Embedder) -> list[Window]:
         """Its finer windows."""
-        return [replace(window, asked=self.asked) for window in fine(self.view, embedder)]
+        return [replace(window, asked=self.asked) for window in fine(self.reading, embedder)]
 
     def tells(self, window: Window) -> bool:
         """Whether one of its windows says anything. To an encoder all pages of numbers are alike."""
         return not (self.long and says_little(window.said))
 
 
-def read(views: Sequence[View], embedder: Embedder) -> list[Read]:
-    """The readings of a text that say something new to an embedder, with what the length asks of each window."""
-    readings = list(coarse(views, embedder))
-    long = bool(readings) and len(readings[0][1]) > 1
-    every = sum(len(windows) for _, windows in readings)
+def read(views: Sequence[View], embedder: Embedder, plain: Plain | None = None) -> list[Read]:
+    """The readings of a text that say something new to an embedder, with what the length asks of each window.
+
+    `plain`: what `plainly` said of the first one, if it was asked.
+    """
+    if not views:
+        return []
+    first, long = plain or plainly(views[0].text, embedder)
+    readings = [first, *(reading(view, embedder, long=long) for view in views if view.derived)]
+    every = sum(len(reading.windows) for reading in readings)
     found = []
-    for view, windows in readings:
-        asked = asked_of_long(every if long else len(windows))
-        for window in windows:
-            window.beside = long and view.name != "raw"
+    for each in readings:
+        asked = asked_of_long(every if long else len(each.windows))
+        for window in each.windows:
+            window.beside = long and each is not first
             window.asked = asked + ONE_MORE * long + (asked_of_reading(window.text) if window.beside else 0.0)
-        found.append(Read(view, windows, asked, long))
+        found.append(Read(each, asked, long))
     return found
 
 
@@ -67,7 +81,7 @@ def asked_of_long(windows: int) -> float:
     the pieces call for the same step each time. Up to five windows nothing is: what is asked of fragments and of
     few words is enough (docs/adr/0530).
     """
-    return _STEP * max(0.0, log10(windows / _FEW_WINDOWS))
+    return _STEP * log10(max(windows, _FEW_WINDOWS) / _FEW_WINDOWS)
 
 
 def asked_of_reading(said: str) -> float:

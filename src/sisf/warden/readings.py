@@ -5,7 +5,7 @@ The Warden reads a request so, and so does whoever tries a policy on texts: what
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -16,7 +16,9 @@ from sisf.embedding.windows import coarse_windows, fine_windows
 from sisf.exchange import Message, Role
 from sisf.text.edges import REACH
 from sisf.text.ngrams import ORDER, ngram_features
+from sisf.text.passages import FEWEST_LETTERS
 from sisf.text.views import View
+from sisf.text.wordless import Shortened, shortened
 
 _MESSAGE = re.compile(r"(?:messages|input|choices|output|tools|functions)\[\d+\]|(?:system|instructions|content)(?=\[)")
 """The message in which a text stands, by its place."""
@@ -49,7 +51,7 @@ class Window:
     text: str
     view: str
     span: tuple[int, int]
-    """Its place in the view, in characters."""
+    """Its place in the view as it is read, in characters."""
     vector: NDArray[np.float32] | None = None
     """Its embedding, where it is known already."""
     asked: float = 0.0
@@ -60,6 +62,15 @@ class Window:
     """Whether a first look would have discarded it."""
     beside: bool = False
     """Whether it stands in another reading of a text of more than one window."""
+    tokens: int = 0
+    """How many it has, of a window that covers a view."""
+    whole: Shortened | None = None
+    """What its view was shortened to, in which `span` is its place; None for a view that is read as it is."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its place in the whole view."""
+        return self.span if self.whole is None else self.whole.place(self.span)
 
     def features(self) -> dict[str, float]:
         """Its lexical features."""
@@ -74,11 +85,45 @@ class Window:
         return " ".join(self.text.lower().split())
 
 
-def coarse(views: Sequence[View], embedder: Embedder) -> Iterator[tuple[View, list[Window]]]:
-    """Each view that says something new to an embedder, with the fewest windows that cover it."""
-    for view in views:
-        if view.derived or view.name == "raw":
-            yield view, _windows(view, coarse_windows(embedder, view.text))
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A view that says something new to an embedder, as it is read."""
+
+    view: View
+    """Of a text of several windows without its long stretches that hold no word."""
+    windows: Sequence[Window]
+    """The fewest that cover it."""
+    whole: Shortened | None = None
+    """What was left out of it."""
+
+    @property
+    def tokens(self) -> int:
+        """How many its windows have."""
+        return sum(window.tokens for window in self.windows)
+
+
+Plain = tuple[Reading, bool]
+"""A text as it stands, and whether it is long: takes several windows, if nothing is left out."""
+
+
+def plainly(text: str, embedder: Embedder) -> Plain:
+    """How a text is read as it stands."""
+    view = View("raw", text, derived=False)
+    windows = coarse_windows(embedder, text)
+    if len(windows) == 1:
+        return Reading(view, _windows(view, windows)), False
+    return reading(view, embedder, long=True), True
+
+
+def reading(view: View, embedder: Embedder, *, long: bool) -> Reading:
+    """How a view is read. Of a long text that is without its long stretches that hold no word, and not at all where no
+    words are left."""
+    if not long:
+        return Reading(view, _windows(view, coarse_windows(embedder, view.text)))
+    whole = shortened(view.text)
+    view = replace(view, text=whole.text)
+    cut = coarse_windows(embedder, whole.text) if whole.said >= FEWEST_LETTERS else []
+    return Reading(view, _windows(view, cut, whole), whole)
 
 
 def surroundings(view: View, window: Window) -> tuple[str, str]:
@@ -87,9 +132,9 @@ def surroundings(view: View, window: Window) -> tuple[str, str]:
     return view.text[max(0, start - REACH) : start], view.text[end : end + REACH]
 
 
-def fine(view: View, embedder: Embedder) -> list[Window]:
+def fine(reading: Reading, embedder: Embedder) -> list[Window]:
     """The finer windows of a view that takes several coarse ones."""
-    return _windows(view, fine_windows(embedder, view.text))
+    return _windows(reading.view, fine_windows(embedder, reading.view.text), reading.whole)
 
 
 def joined(messages: Sequence[Message]) -> Iterator[Joined]:
@@ -192,5 +237,5 @@ def _text(messages: Sequence[Message], turn: range) -> str:
     return "\n".join(messages[place].content for place in turn)
 
 
-def _windows(view: View, cut: Sequence[TextWindow]) -> list[Window]:
-    return [Window(piece.text, view.name, (piece.start, piece.end)) for piece in cut]
+def _windows(view: View, cut: Sequence[TextWindow], whole: Shortened | None = None) -> list[Window]:
+    return [Window(w.text, view.name, (w.start, w.end), tokens=w.tokens, whole=whole) for w in cut]

@@ -26,7 +26,7 @@ from sisf.warden.policy_set import PolicySet
 from sisf.warden.stream import StreamInspector
 
 _log = structlog.get_logger("sisf.warden")
-_INLINE_CHARS = 4_000
+_INLINE_CHARS, _MANY_TOKENS = 4_000, 1_000
 _INLINE_TEXTS = 64
 """Up to so many characters in so many texts have their patterns searched on the event loop: less than handing them over
 costs."""
@@ -229,7 +229,7 @@ class Warden:
     def _afford(self, turn: Turn, inspection: Inspection, policy_set: PolicySet, chars: int) -> None:
         """Go on only where what is left can be done in time."""
         work = inspection.work
-        if work > _INLINE_CHARS:
+        if work > _MANY_TOKENS:
             self._pace.measure(policy_set, inspection.direction, inspection.tenant, turn.pause)
         try:
             turn.needs(work * self._pace.seconds)
@@ -245,10 +245,10 @@ class Warden:
                 f"{self.admissible(turn.allowed, chars / work):,} can be inspected {within}; send less at once"
             ) from None
 
-    def admissible(self, seconds: float, share: float = 1.0) -> int:
-        """Characters of text that can be inspected within so many seconds by the semantic policies in force, where
-        `share` of the characters that are looked at stand in the text itself."""
-        return int(MARGIN * seconds / self._pace.seconds * share)
+    def admissible(self, seconds: float, chars_a_token: float) -> int:
+        """Characters of text that can be inspected within so many seconds by the semantic policies in force, where so
+        many of them make one token that is looked at, in any reading."""
+        return int(MARGIN * seconds / self._pace.seconds * chars_a_token)
 
     def stream(self, sender: Sender = _NOBODY, seconds: float = _SECONDS) -> StreamInspector:
         """Inspect an answer while it is written, to its end on the set now in force; `seconds` for each step."""

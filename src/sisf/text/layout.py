@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from sisf.text.changed import Changed, Span
+from sisf.text.wordless import without_repeated_lines
 
 CLUE_ROWS = r"(?:(?:^|\n)[^A-Za-z]+[A-Za-z][^\n]*){3}|(?:(?:^|\n)\w+\(?[\"'=:\]>][^\n]+){4}"
 CLUE_COLUMNS = r"(?:(?:^|\n)[^\n]*[^\s|](?:[ \t][ \t]+|\t)[^\n]+){3}|(?:(?:^|\n)\S(?: +\S)+ *){4}"
@@ -37,11 +38,12 @@ _LONGEST, _MOST_CELLS = 200, 24
 
 
 def rows(text: str) -> Changed | None:
-    """Neighbouring rows of few words as one sentence, without what stands around the words of each."""
+    """Neighbouring rows of few words as one sentence, without what stands around the words of each. Records that say
+    what others say are read once."""
     said: list[str] = []
     fresh: list[Span] = []
     length = 0
-    for lines, joined in _blocks(text):
+    for lines, joined in _blocks(without_repeated_lines(text)):
         part = joined if joined is not None else "\n".join(lines)
         if joined is not None:
             fresh.append((length, length + len(part)))

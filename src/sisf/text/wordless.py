@@ -1,14 +1,16 @@
-"""Stretches of a text in which no word stands: hashes, keys, base64, dumps, tables of numbers.
+"""What of a long text tells an encoder nothing: stretches in which no word stands (hashes, keys, base64, dumps, tables
+of numbers), and records that say again what others say.
 
-To an encoder they are all alike, and they cost it more than anything else: few of its tokens have more than two of
-their characters. What they say once they are decoded, or read as letters, is said in readings of their own
+To an encoder such stretches are all alike, and they cost it more than anything else: few of its tokens have more than
+two of their characters. What they say once they are decoded, or read as letters, is said in readings of their own
 (`sisf.text.views`), which are made from the whole text. As they stand, their middle may be left out.
 """
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sisf.text.remembered import remembered
 from sisf.text.spelling import readings_of_leet
@@ -23,6 +25,10 @@ _KEPT = 3
 _LEFT_OUT, _LINES_LEFT_OUT = "…", "…\n"
 """What stands for the rest of a stretch, and for one that goes over the end of a line."""
 
+_FEWEST_LINES, _WORDS_OF_RECORD = 20, 5
+"""Lines of a text of which some may be left out, and words of such a line."""
+
+_LINE = re.compile("\n")
 _TOKEN = re.compile(r"[^\W_]+")
 _LETTERS = re.compile("[A-Za-z]+")
 _PART = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -40,7 +46,7 @@ _READ = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Shortened:
-    """A text without the middle of its long stretches without a word."""
+    """A text of which pieces that tell an encoder nothing are left out."""
 
     text: str
     said: int
@@ -49,10 +55,13 @@ class Shortened:
     """The places in the shortened text behind each gap."""
     _left_out: tuple[int, ...] = ()
     """What was left out up to there."""
+    _of: "Shortened | None" = None
+    """What was shortened to it, if that was shortened before."""
 
     def place(self, span: Span) -> Span:
         """Where what stands at `span` stands in the whole text."""
-        return self._place(span[0]), self._place(span[1])
+        found = self._place(span[0]), self._place(span[1])
+        return found if self._of is None else self._of.place(found)
 
     def _place(self, at: int) -> int:
         gap = bisect_right(self._behind, at)
@@ -60,24 +69,71 @@ class Shortened:
 
 
 def shortened(text: str) -> Shortened:
-    """A text with `…` for the middle of each stretch of more than `LONGEST` signs without a word. Linear in it."""
+    """A text without lines that say what others say, and with `…` for the middle of each stretch of more than `LONGEST`
+    signs without a word. Linear in it."""
+    words = list(_words(text))
+    once = _without_repeated_lines(text, words)
+    if once is not None:
+        text = once.text
+        words = list(_words(text))
+    cuts = []
+    last = said = 0
+    for begin, end in (*words, (len(text), len(text))):
+        if begin - last > LONGEST and _signs(text[last:begin]) > LONGEST:
+            cuts.append((last + _KEPT, begin - _KEPT))
+        said += end - begin
+        last = end
+    return _without(text, cuts, said, once)
+
+
+def _without(text: str, cuts: Sequence[Span], said: int = 0, of: Shortened | None = None) -> Shortened:
     pieces: list[str] = []
     behind: list[int] = []
     left_out: list[int] = []
-    start = length = said = 0
-    last = 0
-    for begin, end in (*_words(text), (len(text), len(text))):
-        if begin - last > LONGEST and _signs(text[last:begin]) > LONGEST:
-            mark = _LINES_LEFT_OUT if "\n" in text[last + _KEPT : begin - _KEPT] else _LEFT_OUT
-            pieces += (text[start : last + _KEPT], mark)
-            length += last + _KEPT - start + len(mark)
-            start = begin - _KEPT
-            behind.append(length)
-            left_out.append(start - length)
-        said += end - begin
-        last = end
-    pieces.append(text[start:])
-    return Shortened("".join(pieces), said, tuple(behind), tuple(left_out))
+    start = length = 0
+    for begin, end in cuts:
+        mark = _LINES_LEFT_OUT if "\n" in text[begin:end] else _LEFT_OUT
+        pieces += (text[start:begin], mark)
+        length += begin - start + len(mark)
+        start = end
+        behind.append(length)
+        left_out.append(end - length)
+    return Shortened("".join((*pieces, text[start:])), said, tuple(behind), tuple(left_out), of)
+
+
+def without_repeated_lines(text: str) -> str:
+    """See `_without_repeated_lines`."""
+    once = _without_repeated_lines(text, list(_words(text)))
+    return text if once is None else once.text
+
+
+def _without_repeated_lines(text: str, spans: Sequence[Span]) -> Shortened | None:
+    """The text without lines of which the words stand in the same order elsewhere, as do those of their neighbours with
+    them: the records of a log, rows of a table. Short lines stay: they may be words of one sentence. None: nothing is
+    left out. `spans`: where its words are."""
+    starts = [0, *(end.end() for end in _LINE.finditer(text)), len(text)]
+    if len(starts) < _FEWEST_LINES:
+        return None
+    words: list[list[str]] = [[] for _ in starts[1:]]
+    line = 0
+    for begin, end in spans:
+        while begin >= starts[line + 1]:
+            line += 1
+        words[line].append(text[begin:end].lower())
+    names = ["", "", *map(" ".join, words), "", ""]
+    kept = [len(each) < _WORDS_OF_RECORD for each in words]
+    seen: set[tuple[str, str, str]] = set()
+    for first in range(len(names) - 2):
+        near = (names[first], names[first + 1], names[first + 2])
+        if near not in seen:
+            seen.add(near)
+            kept[max(0, first - 2) : first + 1] = [True] * len(kept[max(0, first - 2) : first + 1])
+    cuts = []
+    for keep, run in groupby(range(len(words)), kept.__getitem__):
+        if not keep:
+            places = list(run)
+            cuts.append((starts[places[0]], starts[places[-1] + 1]))
+    return _without(text, cuts) if cuts else None
 
 
 def _words(text: str) -> Iterator[Span]:

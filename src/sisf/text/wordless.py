@@ -29,7 +29,8 @@ _FEWEST_LINES, _WORDS_OF_RECORD = 20, 5
 """Lines of a text of which some may be left out, and words of such a line."""
 
 _LINE = re.compile("\n")
-_TOKEN = re.compile(r"[^\W_]+")
+_TOKEN = re.compile(r"(?:[^\W_]|[^\x00-\x7f\s]|[\x00-\x08\x0e-\x1f\x7f])+")
+"""Letters and digits, and what tokenisers drop between them: marks, invisible characters, controls."""
 _LETTERS = re.compile("[A-Za-z]+")
 _PART = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX, _BASES = frozenset("abcdefABCDEF"), frozenset("acgtnACGTN")
@@ -151,10 +152,10 @@ def is_word(token: str) -> bool:
     """Whether letters and digits in a row may be a word of some language, or several that run together, with digits
     for letters or without.
 
-    Letters other than ASCII always are. Single letters, numbers and what only looks like a word among other such things
-    (`dead`, `cat`) count as none: they matter where others stand beside them.
+    What has letters, and characters other than ASCII, always is. Single letters, numbers and what only looks like a
+    word among other such things (`dead`, `cat`) count as none: they matter where others stand beside them.
     """
-    if not token.isascii():
+    if not (token.isascii() and token.isprintable()):
         return any(map(str.isalpha, token))
     if token.isdigit() or len(token) == 1 or _HEX.issuperset(token) or _BASES.issuperset(token):
         return False

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from sisf import datasets
 from sisf.cli.main import app
+from sisf.datasets.catalogue import SHIPPED
 from sisf.datasets.sources import SOURCES
 from sisf.settings import load
 
@@ -28,7 +29,7 @@ def run(*words: str) -> Result:
 def test_sets_are_listed_with_what_is_known_of_them(places: Path) -> None:
     (places / "mine.jsonl").write_text('{"id": "1", "text": "x", "label": "benign"}\n')
     rows = {row["name"]: row for row in json.loads(run("data", "list", "--json").stdout)["sets"]}
-    assert set(rows) == {*SOURCES, "sample_attacks", "sample_benign", "benign_reference", "scripts_benign", "mine"}
+    assert set(rows) == {*SOURCES, *SHIPPED, "mine"}
     assert rows["multijail"]["content"] == rows["multijail"]["file"] == ""
     assert rows["multijail"]["rows"] is None
     assert rows["harmbench"]["revision"] in rows["harmbench"]["url"]

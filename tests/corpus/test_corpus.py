@@ -46,7 +46,8 @@ def near_duplicates(texts: dict[str, str], limit: float) -> Iterator[tuple[str, 
 def requests() -> dict[str, str]:
     """Every request-like text that ships, by id (ids are unique over the files)."""
     texts: dict[str, str] = {}
-    for records in (corpus.contrastive(), corpus.sample_attacks(), corpus.sample_benign(), corpus.benign_reference()):
+    samples = corpus.sample_attacks(), corpus.sample_benign(), corpus.benign_reference(), corpus.dangerous_words()
+    for records in (corpus.contrastive(), *samples):
         for record in records:
             assert record.id not in texts
             texts[record.id] = record.text
@@ -112,6 +113,16 @@ def test_samples_have_the_promised_size_and_labels() -> None:
     assert {record.label for record in attacks} == {"harmful"}
     assert all(record.category is not None for record in attacks)
     assert {record.label for record in (*benign, *reference)} == {"benign"}
+
+
+def test_dangerous_words_are_honest_in_many_kinds_and_harmful_of_many_hazards() -> None:
+    measured = corpus.dangerous_words()
+    honest = Counter(record.id.rsplit("-", 1)[0] for record in measured if record.label == "benign")
+    harmful = Counter(record.category for record in measured if record.label == "harmful")
+    assert len(honest) >= 30
+    assert min(honest.values()) >= 10
+    assert len(harmful) >= 9
+    assert None not in harmful
 
 
 def test_sentences_of_many_scripts_stand_alone_and_beside_each_other() -> None:

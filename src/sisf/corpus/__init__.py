@@ -196,6 +196,15 @@ def scripts_benign() -> tuple[Sample, ...]:
     return (*scripts(), *pairs)
 
 
+@lru_cache(maxsize=1)
+def dangerous_words() -> tuple[Sample, ...]:
+    """Honest requests in dangerous words, thirty kinds of them, and harmful requests in such words: to measure on.
+
+    Nothing is trained on them, and nothing calibrated.
+    """
+    return _load("dangerous_words.jsonl", _sample)
+
+
 def _load(name: str, build: Callable[[_Row], Record]) -> tuple[Record, ...]:
     try:
         source = resources.files(__name__).joinpath(name).read_text(encoding="utf-8")

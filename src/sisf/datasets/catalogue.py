@@ -22,6 +22,7 @@ SHIPPED: Mapping[str, Callable[[], Sequence[corpus.Sample]]] = {
     "sample_benign": corpus.sample_benign,
     "benign_reference": corpus.benign_reference,
     "scripts_benign": corpus.scripts_benign,
+    "dangerous_words": corpus.dangerous_words,
 }
 """The sets inside the package, by name."""
 

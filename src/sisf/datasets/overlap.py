@@ -92,6 +92,7 @@ def shipped() -> Iterator[Text]:
         "sample_benign": corpus.sample_benign(),
         "benign_reference": corpus.benign_reference(),
         "scripts_benign": corpus.scripts_benign(),
+        "dangerous_words": corpus.dangerous_words(),
     }
     for name, rows in samples.items():
         for row in rows:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import Vectors
-from sisf.errors import ModelError, reason
+from sisf.errors import ModelError, packaged
 from sisf.taxonomy import Hazard
 
 FILE = "encoder.safetensors"
@@ -70,7 +70,7 @@ def packed() -> bytes:
     try:
         return resources.files(__package__ or "").joinpath(FILE).read_bytes()
     except OSError as error:
-        raise ModelError(f"the packaged file {FILE} cannot be read ({reason(error)}); install sisf again") from None
+        raise ModelError(packaged(FILE, error)) from None
 
 
 @lru_cache(maxsize=1)

@@ -12,9 +12,10 @@ from sisf.store import ExchangeRecord, Store
 from sisf.store.privacy import is_hash
 from sisf.store.redaction import LABELS
 from sisf.text.views import views
-from sisf.warden.matcher import PLAIN_VIEWS, rehearsed, side
+from sisf.warden.matcher import PLAIN_VIEWS
 from sisf.warden.patterns import MAX_CHARS, validate
 from sisf.warden.readings import text_in_view
+from sisf.warden.rehearsal import rehearsed, side
 
 MOST_EXCEPTIONS = 16
 """A pattern that needs more is wrong, not unlucky."""

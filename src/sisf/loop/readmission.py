@@ -16,7 +16,7 @@ from sisf.loop.mistakes import excepted
 from sisf.policy import Action, Change, Diff, Direction, Match, Policy, Snapshot, Status, compare
 from sisf.store import BenignCase, Store
 from sisf.warden import PolicySet
-from sisf.warden.matcher import rehearsed
+from sisf.warden.rehearsal import rehearsed
 
 _ROUNDS = 20
 """Policies hide behind one another, and may need several exceptions."""

@@ -12,7 +12,7 @@ from sisf.synthesis.base import is_broad
 from sisf.synthesis.blame import said
 from sisf.synthesis.text_bank import Mask, TextBank
 from sisf.verdict import Breach
-from sisf.warden.matcher import rehearsed, side
+from sisf.warden.rehearsal import rehearsed, side
 
 _MOST = 2_000
 """The newest breaches count; twice as many are kept before the older half is dropped."""

@@ -25,8 +25,8 @@ from sisf.synthesis.lines import WAITING
 from sisf.synthesis.text_bank import Scores, TextBank
 from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach
-from sisf.warden.matcher import rehearsed, side
 from sisf.warden.patterns import validate as validate_pattern
+from sisf.warden.rehearsal import rehearsed, side
 
 _SHOWN = 10
 _SHORTENED = 120

@@ -6,25 +6,9 @@ of many policies and one text, a bank of texts (`sisf.synthesis.text_bank`) of o
 what makes that fast; neither has a rule of its own.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from sisf.embedding.base import Embedder
-from sisf.exchange import Exchange, Message, Role
-from sisf.policy import (
-    Action,
-    Condition,
-    Decision,
-    Direction,
-    Match,
-    Pattern,
-    Policy,
-    Probe,
-    Prototypes,
-    Snapshot,
-    Status,
-    Substitution,
-)
+from sisf.policy import Action, Condition, Match, Pattern, Policy, Probe, Prototypes, Status, Substitution
 from sisf.text.views import View
 from sisf.warden.patterns import compile_one
 from sisf.warden.substitutions import any_case
@@ -66,24 +50,3 @@ def spared(policy: Policy, *readings: View) -> bool:
 def match_of(policy: Policy, score: float, threshold: float, view: str, span: tuple[int, int] | None) -> Match:
     """A match of the policy."""
     return Match(policy.id, policy.action, score, threshold, view, span, shadow=policy.status is Status.SHADOW)
-
-
-def rehearsed(
-    policies: Sequence[Policy], embedder: Embedder, messages: Sequence[Message], direction: Direction, tenant: str = ""
-) -> Decision:
-    """What the Warden would decide if these policies, and no others, were active.
-
-    Raises `PolicyError` for a policy that does not compile or belongs to another embedder, `LimitExceeded` for a text
-    that unfolds without end.
-    """
-    from sisf.warden.policy_set import PolicySet
-
-    active = tuple(replace(policy, status=Status.ACTIVE) for policy in policies)
-    return PolicySet.compile(Snapshot(0, active), embedder).inspect(messages, direction, tenant)
-
-
-def side(exchange: Exchange, direction: Direction) -> tuple[Message, ...]:
-    """The texts of one side of an exchange, as the Warden is given them."""
-    if direction is Direction.RESPONSE:
-        return (Message(Role.ASSISTANT, exchange.response or ""),)
-    return exchange.messages

@@ -165,3 +165,13 @@ def test_the_work_is_linear() -> None:
     for noise in NOISE.values():
         few, many = (work_of(partial(shortened, lines(noise, 4, count))).calls for count in (100, 1_000))
         assert many < 25 * few + 5_000  # what was seen of late is remembered
+
+
+@pytest.mark.parametrize("noise", ["@@ -21,8 +21,11 @@", "2024-02-19 09:02:14.220", "0123456789abcdef0123456789abcdef"])
+def test_text_of_which_little_would_be_left_out_is_read_as_it_stands(noise: str) -> None:
+    prose = "The bus to the coast was full of cellos, and so the driver explained the festival to us. "
+    mostly_prose = f"{prose} {noise}\n{prose}"
+    assert shortened(mostly_prose).text == mostly_prose
+    assert shortened(mostly_prose).said == shortened(prose).said * 2
+    mostly_noise = f"{prose} " + " ".join([noise] * 20)
+    assert len(shortened(mostly_noise).text) < len(mostly_noise) / 2

@@ -20,6 +20,9 @@ Span = tuple[int, int]
 
 LONGEST = 16
 """Signs without a word, gaps not counted, of which nothing is left out: a date, the number of a card."""
+_WORTH = 0.25
+"""Share of a text that must be left out, or nothing is: a date or two cost little, and what stands around them reads
+best as it stands."""
 _KEPT = 3
 """Characters kept at either end of what is longer."""
 _LEFT_OUT, _LINES_LEFT_OUT = "…", "…\n"
@@ -71,20 +74,28 @@ class Shortened:
 
 def shortened(text: str) -> Shortened:
     """A text without lines that say what others say, and with `…` for the middle of each stretch of more than `LONGEST`
-    signs without a word. Linear in it."""
+    signs without a word; the text itself where that makes it little shorter. Linear in it."""
     words = list(_words(text))
     once = _without_repeated_lines(text, words)
-    if once is not None:
-        text = once.text
-        words = list(_words(text))
-    cuts = []
-    last = said = 0
-    for begin, end in (*words, (len(text), len(text))):
-        if begin - last > LONGEST and _signs(text[last:begin]) > LONGEST:
-            cuts.append((last + _KEPT, begin - _KEPT))
-        said += end - begin
-        last = end
-    return _without(text, cuts, said, once)
+    rest, kept = (text, words) if once is None else (once.text, list(_words(once.text)))
+    found = _without(rest, _wordless(rest, kept), _letters(kept), once)
+    if len(found.text) > (1 - _WORTH) * len(text):
+        return Shortened(text, _letters(words))
+    return found
+
+
+def _wordless(text: str, words: Sequence[Span]) -> list[Span]:
+    """The middle of each stretch of more than `LONGEST` signs between two words."""
+    ends, begins = (0, *(end for _, end in words)), (*(begin for begin, _ in words), len(text))
+    return [
+        (last + _KEPT, begin - _KEPT)
+        for last, begin in zip(ends, begins, strict=True)
+        if begin - last > LONGEST and _signs(text[last:begin]) > LONGEST
+    ]
+
+
+def _letters(words: Sequence[Span]) -> int:
+    return sum(end - begin for begin, end in words)
 
 
 def _without(text: str, cuts: Sequence[Span], said: int = 0, of: Shortened | None = None) -> Shortened:

@@ -19,7 +19,7 @@ def inspected_windows(embedder: Embedder, text: str) -> list[TextWindow]:
     if len(cut) == 1:
         return cut
     short = shortened(text).text
-    cut = coarse_windows(embedder, short)
+    cut = cut if short == text else coarse_windows(embedder, short)
     return cut + fine_windows(embedder, short) if len(cut) > 1 else cut
 
 

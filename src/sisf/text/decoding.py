@@ -9,7 +9,7 @@ import binascii
 import codecs
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 import re2
@@ -163,10 +163,7 @@ def _base64(run: str) -> str | None:
         if inner is None:
             break
         whole = inner
-    if whole is not None or len(lines) == 1:
-        return whole
-    decoded = [_base64_line(line) for line in lines]  # lines that only stand below one another
-    return "\n".join(d or line for d, line in zip(decoded, lines, strict=True)) if any(decoded) else None
+    return whole if whole is not None or len(lines) == 1 else _each_line(_base64_line, lines)
 
 
 def _base64_line(run: str) -> str | None:
@@ -181,10 +178,9 @@ def _base64_line(run: str) -> str | None:
 
 def _hex(run: str) -> str | None:
     whole, lines = _hex_line(run), run.splitlines()
-    if whole is not None or len(lines) < _FEWEST_LINES:
-        return whole + "\n" * run.endswith("\n") if whole is not None else None
-    decoded = [_hex_line(line) for line in lines]  # lines that only stand below one another
-    return "\n".join(d or line for d, line in zip(decoded, lines, strict=True)) if any(decoded) else None
+    if whole is not None:
+        return whole + "\n" * run.endswith("\n")
+    return _each_line(_hex_line, lines) if len(lines) >= _FEWEST_LINES else None
 
 
 def _hex_line(run: str) -> str | None:
@@ -193,6 +189,12 @@ def _hex_line(run: str) -> str | None:
         return plausible(bytes.fromhex(digits))
     except ValueError:
         return None
+
+
+def _each_line(decode: Callable[[str], str | None], lines: Sequence[str]) -> str | None:
+    """Lines that only stand below one another, each decoded where it can be; None where none can."""
+    decoded = [decode(line) for line in lines]
+    return "\n".join(d or line for d, line in zip(decoded, lines, strict=True)) if any(decoded) else None
 
 
 def _utf8(raw: bytes) -> str | None:

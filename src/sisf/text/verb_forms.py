@@ -43,19 +43,14 @@ def of_gerund(word: str) -> str | None:
     stem = word[:-3]
     if not word.endswith("ing") or len(stem) < _SHORTEST_STEM:
         return None
-    return _likeliest([stem + "e", stem, *([stem[:-1]] if stem[-1] == stem[-2] else [])])
+    return _likeliest(_with_stem(stem))
 
 
 def _of_regular_past(word: str) -> str | None:
     if not word.endswith("ed") or word == "used":  # says what for
         return None
     stem = word[:-2]
-    forms = [word[:-1], stem]
-    if stem[-1:] == stem[-2:-1]:
-        forms.append(stem[:-1])
-    if stem[-1:] == "i":
-        forms.append(f"{stem[:-1]}y")
-    return _likeliest(forms)
+    return _likeliest([*_with_stem(stem), *([f"{stem[:-1]}y"] if stem.endswith("i") else [])])
 
 
 def _of_third_person(word: str) -> str | None:
@@ -67,6 +62,11 @@ def _of_third_person(word: str) -> str | None:
     if word.endswith("ies"):
         forms.append(f"{word[:-3]}y")
     return _likeliest(forms)
+
+
+def _with_stem(stem: str) -> list[str]:
+    """What is left of a verb without `-ed` or `-ing`, as verbs: `bak` is `bake`, `stopp` is `stop`."""
+    return [f"{stem}e", stem, *([stem[:-1]] if stem[-1:] == stem[-2:-1] else [])]
 
 
 def _likeliest(forms: list[str]) -> str | None:

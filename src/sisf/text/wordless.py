@@ -139,7 +139,8 @@ def _without_repeated_lines(text: str, spans: Sequence[Span]) -> Shortened | Non
         near = (names[first], names[first + 1], names[first + 2])
         if near not in seen:
             seen.add(near)
-            kept[max(0, first - 2) : first + 1] = [True] * len(kept[max(0, first - 2) : first + 1])
+            for line in range(max(0, first - 2), min(first + 1, len(kept))):
+                kept[line] = True
     cuts = []
     for keep, run in groupby(range(len(words)), kept.__getitem__):
         if not keep:

@@ -109,20 +109,22 @@ Plain = tuple[Reading, bool]
 def plainly(text: str, embedder: Embedder) -> Plain:
     """How a text is read as it stands."""
     view = View("raw", text, derived=False)
-    windows = coarse_windows(embedder, text)
-    if len(windows) == 1:
-        return Reading(view, _windows(view, windows)), False
-    return reading(view, embedder, long=True), True
+    cut = coarse_windows(embedder, text)
+    long = len(cut) > 1
+    return reading(view, embedder, long=long, cut=cut), long
 
 
-def reading(view: View, embedder: Embedder, *, long: bool) -> Reading:
+def reading(view: View, embedder: Embedder, *, long: bool, cut: Sequence[TextWindow] | None = None) -> Reading:
     """How a view is read. Of a long text that is without its long stretches that hold no word, and not at all where no
-    words are left."""
+    words are left. `cut`: the windows of the whole view, where they are known."""
     if not long:
-        return Reading(view, _windows(view, coarse_windows(embedder, view.text)))
+        return Reading(view, _windows(view, coarse_windows(embedder, view.text) if cut is None else cut))
     whole = shortened(view.text)
+    if whole.said < FEWEST_LETTERS:
+        cut = []
+    elif cut is None or whole.text != view.text:
+        cut = coarse_windows(embedder, whole.text)
     view = replace(view, text=whole.text)
-    cut = coarse_windows(embedder, whole.text) if whole.said >= FEWEST_LETTERS else []
     return Reading(view, _windows(view, cut, whole), whole)
 
 

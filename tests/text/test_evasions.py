@@ -8,10 +8,11 @@ import pytest
 
 from sisf import corpus
 from sisf.errors import LimitExceeded
+from sisf.text.accents import heard
 from sisf.text.views import most, views
-from tests.text import evasions, more_evasions
+from tests.text import evasions, more_evasions, spoken_evasions
 
-EVASIONS = evasions.EVASIONS | more_evasions.EVASIONS
+EVASIONS = evasions.EVASIONS | more_evasions.EVASIONS | spoken_evasions.EVASIONS
 TEXTS = [sample.text for sample in random.Random(4).sample(corpus.sample_attacks(), 40)]
 WORD = re.compile("[a-z0-9]+")
 ENOUGH = 0.75
@@ -19,12 +20,15 @@ ENOUGH = 0.75
 MEASURED = {
     "a sign for a letter": 0.8,
     "another vowel": 0.85,
+    "Cyrillic sounds": 0.85,
     "half typed": 0.6,
     "middles shuffled": 0.85,
     "one vowel": 0.55,
     "pictures of letters": 0.85,
     "pig latin": 0.85,
     "pig latin, hyphens": 0.8,
+    "pig latin, always a letter": 0.85,
+    "pig latin, another ending": 0.85,
     "the last letter missing": 0.55,
     "vowels left out": 0.85,
 }
@@ -96,3 +100,24 @@ def test_honest_texts_in_the_same_dress_gain_few_views(text: str) -> None:
     found = [v for v in views(text) if v.derived]
     assert len(found) <= 3, found
     assert sum(len(v.text) for v in found if v.derived) <= 2.5 * len(text)  # chat: written out, and digits as letters
+
+
+OTHER_LANGUAGES = [
+    "Kannst du mir bitte erklären, wie man einen Kuchen ohne Eier und ohne Zucker backt, den auch die Kinder mögen?",
+    "Wat eten de mensen in Nederland bij het ontbijt, en wat drinken zij daarbij als zij op zondag vrij zijn?",
+    "Puedes explicarme de manera sencilla cómo funciona la fotosíntesis en las plantas de las zonas secas",
+    "Pouvez vous me dire comment je peux aller de la gare du nord vers le musée sans prendre le métro",
+    "Potresti spiegarmi come si prepara il pane di casa con il lievito madre e quanto tempo deve riposare",
+    "Jak upiec dobry chleb w domu bez drożdży i ile czasu musi on stać w ciepłym miejscu przed pieczeniem",
+    "Unaweza kunieleza jinsi ya kupika wali wa nazi kwa watu kumi bila kutumia mafuta mengi jikoni",
+]
+
+
+@pytest.mark.parametrize("text", OTHER_LANGUAGES)
+def test_another_language_is_no_accent(text: str) -> None:
+    assert heard(text.lower()) is None
+
+
+def test_honest_texts_have_no_accent() -> None:
+    spoken = [sample.text for sample in HONEST if heard(sample.text.lower()) is not None]
+    assert len(spoken) <= 0.002 * len(HONEST), spoken  # names of one place in several spellings

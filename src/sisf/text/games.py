@@ -7,14 +7,18 @@ it asks for that. Whether the result reads is for the caller to judge.
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sisf.text.mending import each
 from sisf.text.remembered import remembered
 from sisf.text.words import costs, segmented, strangeness
 
-_PIG_WORD = re.compile(r"(?<![^\s-])([a-z']+)([^\sa-z-]{0,2})([a-z]*)ay(?![a-z])")
-_PIG_HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z]{0,4}ay(?![a-z]))")
+_PIG_HYPHEN = re.compile(r"(?<=[a-z])-[a-z]{1,4}ay(?![a-z])")
+_FEWEST_HYPHENS = 3
+_ENDING = 0.7
+"""Share of the words that must have the same ending."""
+_ADDED = 0.3
+"""Share of the words that have the same letter before it from which that letter is a part of it."""
 _FIRST_VOWEL = 4
 """Consonants that may have been moved to the end of a word."""
 _WORD = re.compile("[a-z]{2,24}")
@@ -22,7 +26,7 @@ _LETTERS = re.compile("[a-z]+")
 _OTHER_LETTERS = re.compile(r"[^\W\d_a-z]")
 _PER_WORD = 0.8
 """How often in a word, on average, a syllable stands that was put in."""
-_SHORTEST, _LONGEST = 2, 4
+_SHORTEST, _LONGEST = 2, 5
 _TRIED = 3
 _ECHOES = (re.compile(r"([aeiou]{1,3})[b-df-hj-np-tv-z]{1,2}\1"), re.compile(r"([b-df-hj-np-tv-z])o\1"))
 """A vowel said again behind a consonant, a consonant said again behind `o`."""
@@ -33,21 +37,37 @@ _MISPLACED, _LONGEST_WORD, _SIGNS = 0.5, 14.0, 0.1
 
 
 def pig_latin(lower: str) -> str | None:
-    """Words whose beginning was moved to their end, with `ay` behind it."""
-    words = len(lower.split())
-    if lower.count("ay") * 2 < words:
+    """Words whose beginning was moved to their end, with `ay` or another ending behind it that most have."""
+    words = _LETTERS.findall(lower)
+    hyphens = len(_PIG_HYPHEN.findall(lower))
+    usual = hyphens >= _FEWEST_HYPHENS or lower.count("ay") * 2 >= len(lower.split())
+    end = _ending(words) or ("ay" if usual else None)
+    if end is None:
         return None
-    if len(_PIG_HYPHEN.findall(lower)) * 2 >= words:
-        lower = _PIG_HYPHEN.sub("", lower)
-    return _PIG_WORD.sub(_unpig, lower) if len(_PIG_WORD.findall(lower)) * 2 >= words else None
+    moved = re.compile(rf"(?<![^\s-])([a-z']+)([^\sa-z-]{{0,2}})([a-z]*){end}(?![a-z])")
+    lower = re.sub(rf"(?<=[a-z])-(?=[a-z]{{0,4}}{end}(?![a-z]))", "", lower)
+    words = [match[1] + match[3] for match in moved.finditer(lower)]
+    if not words or (hyphens < _FEWEST_HYPHENS and len(words) * 2 < len(lower.split())):
+        return None
+    letter, count = Counter(word[-1] for word in words).most_common(1)[0]
+    added = letter if count >= _ADDED * len(words) else ""
+    return moved.sub(lambda match: _unpig(match[1] + match[3], added) + match[2], lower)
 
 
-def _unpig(match: "re.Match[str]") -> str:
-    """What stood before the first vowel, from the end to the beginning; signs between stood at the end."""
-    stem = match[1] + match[3]
+def _ending(words: Sequence[str]) -> str | None:
+    """The ending that nearly all words have, the longest of those that do."""
+    counts = Counter(word[-size:] for word in words for size in range(_SHORTEST, _LONGEST + 1) if len(word) > size)
+    often = [part for part, count in counts.items() if count >= max(3, _ENDING * len(words))]
+    return max(often, key=len, default=None)
+
+
+def _unpig(stem: str, added: str) -> str:
+    """What stood before the first vowel, from the end to the beginning. Behind words that begin with a vowel stands
+    `w`, `y`, or what is added to many."""
     turned = [stem[-k:] + stem[:-k] for k in range(1, min(_FIRST_VOWEL, len(stem)))]
-    turned += [stem[:-1]] if stem[-1] in "wy" else [stem]
-    return min((word for word in turned if word in costs()), key=costs().__getitem__, default=turned[0]) + match[2]
+    turned += [stem[:-1]] if stem[-1] in "wy" else [stem, *([stem[:-1]] if stem[-1] == added else [])]
+    known = [word for word in turned if word in costs()] or [word for word in (stem[:-1],) if word in costs()]
+    return min(known, key=costs().__getitem__, default=turned[0])
 
 
 def without_syllable(lower: str) -> str | None:

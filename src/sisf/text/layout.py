@@ -1,5 +1,7 @@
 """Words in rows and columns: one or a few to a row, behind numbers, times and names; cells that are read downwards.
 
+Speakers are labels, too, whoever speaks a row; a line that ends inside a word goes on in the next one.
+
 Each function returns the text with such rows read as one sentence, or None. All take time linear in the text.
 """
 
@@ -8,10 +10,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from sisf.text.changed import Changed, Span
+from sisf.text.changed import Changed, Span, substitute
 from sisf.text.wordless import without_repeated_lines
+from sisf.text.words import costs
 
-CLUE_ROWS = r"(?:(?:^|\n)[^A-Za-z]+[A-Za-z][^\n]*){3}|(?:(?:^|\n)\w+\(?[\"'=:\]>][^\n]+){4}"
+CLUE_ROWS = (
+    r"(?:(?:^|\n)[^A-Za-z]+[A-Za-z][^\n]*){3}|(?:(?:^|\n)\w+\(?[\"'=:\]>][^\n]+){4}"
+    r"|(?:(?:^|\n)[A-Za-z][^\n:>]*[:>][^\n]+){3}"
+)
+CLUE_BROKEN = r"[A-Za-z]-?\n\s*[a-z][^\n]*[A-Za-z]-?\n\s*[a-z]"
 CLUE_COLUMNS = r"(?:(?:^|\n)[^\n]*[^\s|](?:[ \t][ \t]+|\t)[^\n]+){3}|(?:(?:^|\n)\S(?: +\S)+ *){4}"
 """What in a text calls for each (RE2); without bounds that count, of which automata would keep every state."""
 _FEWEST = 4
@@ -28,7 +35,17 @@ _BEFORE, _BEHIND = re.compile(r"[\W\d_]*"), re.compile(r"[^\w.!?,;]*")
 """What stands around the words of a row; behind them seen from its end."""
 _MOST_LABELS = 3
 _LABEL = re.compile(r"([^\W\d_]+)[\W\d_]+(?=[^\W\d_])")
+_SPEAKER = re.compile(r"([^\W\d_][^:>\n]{0,24}?)[:>][\W\d_]*(?=[^\W\d_])")
+_CITED = re.compile("[\"'“„«]$")
+_FEW_SPEAKERS, _EACH_SPEAKS = 6, 0.75
+"""Different names before rows for these to be speakers, and names for each of the rows."""
 _LETTER = re.compile(r"[^\W\d_]")
+_RULE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-{3,}:?[ \t]*\|?)+[ \t]*")
+"""The line below the heads of a table, which are none of its rows."""
+_WALL = "|"
+"""Stands between the cells of a table, each of which is a row."""
+_BROKEN = re.compile(r"(?<![^\W\d_])([A-Za-z]{1,20})(-?)[ \t]*\n[ \t]*([a-z]{1,20})(?![^\W\d_])")
+_FEWEST_BROKEN = 2
 _CELLS = re.compile(r"\t|[ ]{2,}")
 _FEWEST_ROWS = 3
 _WORDY = 0.75
@@ -56,7 +73,7 @@ def _blocks(text: str) -> Iterator[tuple[list[str], str | None]]:
     """The lines in blocks, each with what it says as rows; None where it is none."""
     block: list[str] = []
     for line in text.split("\n"):
-        if len(line.split()) > 3 * _MOST_WORDS:
+        if len(line.split()) > 3 * _MOST_WORDS or _RULE.fullmatch(line):
             yield block, _sentence(block)
             yield [line], None
             block = []
@@ -67,9 +84,10 @@ def _blocks(text: str) -> Iterator[tuple[list[str], str | None]]:
 
 def _sentence(lines: Sequence[str]) -> str | None:
     """What rows say as one sentence; None where they are no rows of few words with something around them."""
-    cores = [_core(line) for line in lines if _LETTER.search(line)]
-    cores = _unlabelled(cores)
-    if len(cores) < _FEWEST - 1:
+    cores = [_core(cell) for line in lines for cell in line.split(_WALL) if _LETTER.search(cell)]
+    spoken = _without_speakers(cores)
+    cores = _unlabelled(spoken or cores)
+    if len(cores) < _FEWEST - 1 or len(lines) < _FEWEST - 1:
         return None
     words = sum(len(core.split()) for core in cores)
     if words > _MOST_WORDS * len(cores):
@@ -77,7 +95,7 @@ def _sentence(lines: Sequence[str]) -> str | None:
     kept = sum(map(len, cores))
     around = sum(len(line) - line.count(" ") for line in lines) - kept
     few = words <= _WORDS_OF_A_LIST * len(cores) and len(cores) >= _FEWEST
-    if around <= (0 if few else _AROUND * kept):
+    if around <= (0 if few or spoken else _AROUND * kept):
         return None
     return " ".join(cores)
 
@@ -87,6 +105,18 @@ def _core(line: str) -> str:
     core = line[found.end() :] if found else line
     behind = _BEHIND.match(core[::-1])
     return core[: len(core) - behind.end()] if behind else core
+
+
+def _without_speakers(cores: Sequence[str]) -> Sequence[str] | None:
+    """Without the names of speakers before nearly all rows: few names, or any before what is cited; else None."""
+    spoken = [_SPEAKER.match(core) for core in cores]
+    names = {found[1] for found in spoken if found}
+    said = sum(found is not None for found in spoken)
+    cited = sum(found is not None and _CITED.search(found[0]) is not None for found in spoken)
+    few = len(names) <= min(_FEW_SPEAKERS, _EACH_SPEAKS * len(cores))
+    if said < _ALIKE * len(cores) or not (few or cited >= _ALIKE * len(cores)):
+        return None
+    return [core[found.end() :] if found else core for core, found in zip(cores, spoken, strict=True)]
 
 
 def _unlabelled(cores: Sequence[str]) -> list[str]:
@@ -103,6 +133,20 @@ def _unlabelled(cores: Sequence[str]) -> list[str]:
             for core, found in zip(left, labels, strict=True)
         ]
     return left
+
+
+def unbroken(text: str) -> Changed | None:
+    """Words that go on in the next line put together, where several lines end inside one; other lines with a gap."""
+    if sum(_put_together(match) is not None for match in _BROKEN.finditer(text)) < _FEWEST_BROKEN:
+        return None
+    return substitute(_BROKEN, lambda match: _put_together(match) or f"{match[1]} {match[3]}", text)
+
+
+def _put_together(match: "re.Match[str]") -> str | None:
+    first, hyphen, last = match.groups()
+    known, whole = costs(), f"{first}{last}"
+    parts = first.lower() in known and last in known
+    return whole if whole.lower() in known and (hyphen or not parts) else None
 
 
 def columns(text: str) -> Changed | None:

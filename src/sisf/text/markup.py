@@ -21,7 +21,8 @@ _MARKS = re.compile(
     r"|\[(?P<link>[^\[\]\n]{1,200})\](?:\([^()\s]{0,400}\)|\[[^\[\]\n]{0,40}\])"
     r"|^ {0,3}\[[^\[\]\n]{1,40}\]:[ \t]*<?(?:https?:|[/#])\S+"
     r"|\\(?:text|textbf|textit|texttt|emph|mathrm|mbox|operatorname)\{(?P<latex>[^{}]{0,400})\}"
-    r"|\$(?P<math>[^\W\d_]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})",
+    r"|\$(?P<math>[^\W\d_]{1,40})\$|(?P<signs>(?<=\S)\*\*+|\*\*+(?=\S)|(?<!\w)__(?=\w)|(?<=[^\W_])__(?!\w)|`{1,3})"
+    r"|(?<![^\s(\"'])_(?P<leaning>[^\W_](?:[^_\n]{0,80}[^\W_])?)_(?!\w)",
     re.MULTILINE,
 )
 # What is left open ends with the text: so no comment is looked for twice.
@@ -31,7 +32,10 @@ _COMMENT = re.compile(
     re.MULTILINE,
 )
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.){0,2000})\"|(?<!\w)'((?:[^'\\\n]|\\.){0,2000})'(?!\w)")
-CLUE_SHOWN = r"<[A-Za-z/!]|~~|\][(\[]|\[[A-Za-z]{2}\]|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[A-Za-z]+\$"
+CLUE_SHOWN = (
+    r"<[A-Za-z/!]|~~|\][(\[]|\[[A-Za-z]{2}\]|\\(?:text|emph|math|mbox|oper)|\*\*|__|`|\$[A-Za-z]+\$"
+    r"|\b_[A-Za-z][^_\n]*_\b"
+)
 CLUE_COMMENTS = r"<!--|/\*|//[ \t]|(?:^|\n)[ \t]*(?:#|%|--|;;|REM)[ \t]|\"\"\""
 CLUE_STRINGS = r"(?:\"[^\"]*\"|'[^']*')(?:.|\n)*(?:\"[^\"]*\"|'[^']*')|^\s*[\[{]|[=(,\[{:+]\s{0,2}[\"'][^\"'\n]{16}"
 CLUE_FILLED = r"[\"'][^\n\"']*(?:%[sd]|\{\d?\})[^\n]*[\"'][^\n]{1,40}[\"']"
@@ -76,7 +80,7 @@ def _unmarked(match: "re.Match[str]") -> str:
         return "" if inside else " "
     if match["gap"] is not None:
         return " "
-    return match["link"] or match["class"] or match["latex"] or match["math"] or ""
+    return match["link"] or match["class"] or match["latex"] or match["math"] or match["leaning"] or ""
 
 
 def comments(text: str) -> Changed | None:

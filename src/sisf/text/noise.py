@@ -34,6 +34,21 @@ _COMMON = frozenset("the a an and of to in on is are i you it that for with was 
 _FEWEST_FILLERS = 4
 _FEWEST_WORDS = 8
 
+_TAGGED = re.compile(r"(?<=[^\W\d_])[/|_^]([A-Z]{1,5}\$?)(?=[\s.,;:!?]|$)")
+CLUE_TAGGED = r"(?:\pL[/|_^][A-Z]+\$?[\s.,;:!?]+[^\s/|_^]+){3}[/|_^][A-Z]"
+_DIFFERENT_TAGS = 0.6
+"""Different tags for each that stands there, at most."""
+
+_SOUNDS = "um+|uh+m*|e+r+m*|hm+|mm+|huh|lo+l|lmao|rofl|xd|haha(?:ha)*|hehe(?:he)*|omg|oh|ah+|eh|phew|wow|yeah"
+"""What people utter between words, which is none."""
+_REMARKS = "like|you know|you see|i mean|sort of|kind of|well|basically|literally|actually|honestly|right|so|anyway"
+"""Words that are no more than that where commas set them off."""
+_UTTERED = re.compile(
+    rf"(?i:[ ,]*\b(?:{_SOUNDS})\b[.,!]*(?=\s|$)|,\s*(?:{_REMARKS})(?:,|$)|(?<=\w)\s+\((?:sic|{_SOUNDS})\))"
+)
+CLUE_UTTERED = rf"(?i)\b(?:{_SOUNDS}|sic)\b|,\s*(?:{_REMARKS}),"
+_FEWEST_UTTERED = 2
+
 _BEFORE_NOUNS = frozenset("a an the my your our his her their its this these".split())
 _BEFORE_THESE = frozenset(
     """
@@ -78,6 +93,20 @@ def unechoed(text: str) -> Changed | None:
     if len(words) < _FEWEST_WORDS or sum(map(eq, words, words[1:])) < _ECHOED * len(words):
         return None
     return Changed(" ".join(word for word, _ in groupby(words)))
+
+
+def untagged(text: str) -> Changed | None:
+    """Words without the tags behind them (`bomb/NN`), where most have one of a few."""
+    tags = [found[1] for found in _TAGGED.finditer(text)]
+    if len(tags) < max(_FEWEST, _NUMBERED_SHARE * len(text.split())) or len(set(tags)) > _DIFFERENT_TAGS * len(tags):
+        return None
+    return substitute(_TAGGED, lambda _: "", text)
+
+
+def unuttered(text: str) -> Changed | None:
+    """The text without the sounds and remarks that people utter while they look for words, where several are."""
+    changed = substitute(_UTTERED, lambda _: "", text)
+    return changed if changed is not None and len(changed.fresh or ()) >= _FEWEST_UTTERED else None
 
 
 def unfilled(text: str) -> Changed | None:

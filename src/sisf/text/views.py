@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 
 from sisf.errors import LimitExceeded
 from sisf.text import (
+    accents,
     alphabets,
     banners,
     bases,
@@ -27,6 +28,7 @@ from sisf.text.changed import Changed, Pairs, backwards, passages, word_by_word
 from sisf.text.clues import Clues
 from sisf.text.confusables import skeleton
 from sisf.text.imitation import imitated
+from sisf.text.transliteration import transliterated
 
 LONG = 1_000
 """Characters from which a reading leaves out what stands in others too."""
@@ -88,6 +90,7 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("substituted", markup.CLUE_ASSIGNED, markup.substituted, False),
         ("numbered", noise.CLUE_NUMBERED, noise.numbered, False),
         ("rows", layout.CLUE_ROWS, layout.rows, False),
+        ("unbroken", layout.CLUE_BROKEN, layout.unbroken, False),
         ("columns", layout.CLUE_COLUMNS, layout.columns, False),
         ("banners", banners.CLUE_BANNERS, banners.from_banners, True),
         ("as told", told.CLUE_TOLD, told.as_told, True),
@@ -95,6 +98,9 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("words forwards", noise.clue_pairs(), noise.forwards, False),
         ("joined", r"(?:[A-Za-z0-9][^A-Za-z0-9]{1,40}){3}[A-Za-z0-9]", spelling.joined, False),
         ("parted", spelling.CLUE_BETWEEN, spelling.parted, False),
+        ("counted", spelling.CLUE_NUMBERED_APART, spelling.counted, False),
+        ("untagged", noise.CLUE_TAGGED, noise.untagged, False),
+        ("unuttered", noise.CLUE_UTTERED, noise.unuttered, False),
         ("unglued", r"[A-Za-z]{14}", spelling.unglued, False),
         ("unpinned", spelling.CLUE_PINNED, spelling.unpinned, False),
         ("texted", texting.CLUE_TEXTED, texting.texted, False),
@@ -228,10 +234,10 @@ def _canonical(shown: str, path: str, depth: int, out: _Collector) -> None:
     mapped = skeleton(plain)
     _difference(characters.folded(plain), characters.folded(mapped), _name(path, "skeleton"), out)
     _respelled(mapped, path, depth, out)
-    meant = imitated(plain)
-    if meant is not None and characters.folded(meant) != characters.folded(mapped):
-        _difference(characters.folded(plain), characters.folded(meant), _name(path, "imitation"), out)
-        _respelled(meant, path, depth, out)
+    for name, meant in (("imitation", imitated(plain)), ("transliteration", transliterated(plain))):
+        if meant is not None and characters.folded(meant) != characters.folded(mapped):
+            _difference(characters.folded(plain), characters.folded(meant), _name(path, name), out)
+            _respelled(meant, path, depth, out)
 
 
 def _difference(before: str, after: str, name: str, out: _Collector) -> None:
@@ -293,6 +299,10 @@ def _reread(text: str, path: str, out: _Collector) -> None:
     """What the pieces that do not read may be. What chats write short is written out already."""
     if path.endswith("texted"):
         return
+    lower = characters.folded(text)
+    spoken = accents.heard(lower)
+    if spoken is not None and (part := out.new(spoken)):
+        out.add(_name(path, "accent"), part)
     for name, read in ciphers.readings(text, long=out.read is not None).items():
         if not ("reversed" in path and "reversed" in name):
             out.add(_name(path, name), characters.folded(read))

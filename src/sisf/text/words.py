@@ -109,7 +109,7 @@ def foreign(text: str) -> bool:
 
 
 @cache
-def _beginnings() -> dict[str, float]:
+def beginnings() -> dict[str, float]:
     """Everything that a word begins with: the cost where it is a word itself, else more than any word costs."""
     found: dict[str, float] = {}
     for word, cost in costs().items():
@@ -121,7 +121,7 @@ def _beginnings() -> dict[str, float]:
 
 def segmented(letters: str) -> str:
     """Lower-case letters without spaces, cut into words as cheaply as possible. Time: linear in their number."""
-    beginnings = _beginnings()
+    begun = beginnings()
     count = len(letters)
     best = [0.0] + [_NO_WORD * (count + 1)] * count
     cut = [0] * (count + 1)
@@ -131,7 +131,7 @@ def segmented(letters: str) -> str:
         if before + _UNKNOWN < best[start + 1]:
             best[start + 1], cut[start + 1], unknown[start + 1] = before + _UNKNOWN, start, True
         for end in range(start + 1, count + 1):
-            cost = beginnings.get(letters[start:end])
+            cost = begun.get(letters[start:end])
             if cost is None:  # no word goes on like this
                 break
             if before + cost < best[end]:

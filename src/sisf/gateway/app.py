@@ -1,6 +1,7 @@
 """The gateway as an ASGI application: completions on the raw path, everything else on Starlette."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -45,6 +46,7 @@ from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Monitor, Warden
 from sisf.settings import Settings
 from sisf.store.base import Store
+from sisf.text.views import prepare
 
 
 class Gateway:
@@ -124,6 +126,7 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        threading.Thread(target=prepare, name="readings", daemon=True).start()
         try:
             yield
         finally:

@@ -94,10 +94,11 @@ def _meant(word: str) -> Sequence[Choice]:
     derived = _derived(word)
     more, most = (_KNOWN, _KNOWN_CHOICES) if derived else (0.0, _CHOICES)
     found: dict[str, float] = {}
+    known, shortest = costs(), min(len(word), FEWEST - 1)
     kinds = KINDS if len(word) >= FEWEST else KINDS_OF_SHORT if len(word) == FEWEST - 1 else ()
     for penalty, for_letter, meant_by in kinds if has_vowels else (WITHOUT_VOWELS, *kinds):
         for candidate in meant_by(word):
-            if candidate in costs() and len(candidate) >= min(len(word), FEWEST - 1):
+            if candidate in known and len(candidate) >= shortest:
                 besides = more + penalty + for_letter * (for_letter and _differing(word, candidate))
                 found[candidate] = min(besides, found.get(candidate, besides))
     return (*derived, *_first(found, most)) or (_unknown(word),)

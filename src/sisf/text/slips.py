@@ -5,7 +5,9 @@ and one letter for `th` are likelier than other wrong letters. Some hundred word
 held against a word, all at once: that takes less than a millisecond.
 """
 
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,31 +64,61 @@ def _with_its_letters(word: str) -> NDArray[np.intp]:
 
 
 def _distances(word: str, letters: NDArray[np.int8], lengths: NDArray[np.intp]) -> Floats:
-    """How far each word is away: the weighted distance of Damerau and Levenshtein, of all at once."""
-    numbers, longest = _numbers(word), int(lengths.max())
-    missing, wrong = _missing(letters), _wrong()
-    th = np.zeros(letters.shape, np.bool_)
-    th[:, 1:] = (letters[:, 1:] == ord("h") - ord("a")) & (letters[:, :-1] == ord("t") - ord("a"))
-    far = np.full((len(word) + 1, longest + 1, len(letters)), _INFINITE, np.float32)
-    far[0, 0] = 0.0
-    for i in range(len(word) + 1):
-        letter = numbers[i - 1]
-        more = _UNDOUBLED if i > 1 and letter == numbers[i - 2] else _MORE
-        for j in range(max(0, i - _BAND), min(longest, i + _BAND) + 1):
-            least = far[i, j]
-            if j:
-                np.minimum(least, far[i, j - 1] + missing[:, j - 1], out=least)
-            if i:
-                np.minimum(least, far[i - 1, j] + more, out=least)
-            if i and j:
-                np.minimum(least, far[i - 1, j - 1] + wrong[letter, letters[:, j - 1]], out=least)
-            if i and j > 1 and word[i - 1] in "dfstvz":
-                np.minimum(least, np.where(th[:, j - 1], far[i - 1, j - 2] + _TH, _INFINITE), out=least)
-            if i > 1 and j > 1:
-                swapped = (letters[:, j - 1] == numbers[i - 2]) & (letters[:, j - 2] == letter)
-                np.minimum(least, np.where(swapped, far[i - 2, j - 2] + _SWAPPED, _INFINITE), out=least)
-    found: Floats = far[len(word), lengths, np.arange(len(letters))]
+    """How far each word is away: the weighted distance of Damerau and Levenshtein, of all at once.
+
+    The cells of a diagonal hang on earlier ones alone, so they are filled together. The table has two rows and columns
+    more, which nothing reaches; its rows lie one behind the other, so that a diagonal is every so many cells.
+    """
+    count, longest = len(word), int(lengths.max())
+    letters = letters[:, :longest]
+    width = longest + 3
+    far = np.full(((count + 3) * width, len(letters)), _INFINITE, np.float32)
+    far[2 * width + 2] = 0.0
+    missing, more = _missing(letters).T, _more(word)
+    changed = [(back, costs.reshape(count * longest, -1)) for back, costs in _changed(word, letters.T, width)]
+    for diagonal in range(1, count + longest + 1):
+        first = max(0, diagonal - longest, (diagonal - _BAND + 1) // 2)
+        last = min(count, diagonal, (diagonal + _BAND) // 2)
+        begin, end = (cell * (width - 1) + 2 * width + 2 + diagonal for cell in (first, last + 1))
+        cells = far[begin : end : width - 1]
+        np.minimum(cells, far[begin - width : end - width : width - 1] + more[first : last + 1], out=cells)
+        inner, outer = max(first, 1), min(last, diagonal - 1) + 1
+        behind = missing[diagonal - outer : diagonal - first][::-1]
+        np.minimum(
+            cells[: len(behind)], far[begin - 1 : end - 1 : width - 1][: len(behind)] + behind, out=cells[: len(behind)]
+        )
+        if inner < outer:
+            cells = cells[inner - first : outer - first]
+            begin, end = (cell * (width - 1) + 2 * width + 2 + diagonal for cell in (inner, outer))
+            at, until = ((cell - 1) * (longest - 1) + diagonal - 2 for cell in (inner, outer))
+            for back, costs in changed:
+                before = far[begin - back : end - back : width - 1]
+                np.minimum(cells, before + costs[at : until : longest - 1], out=cells)
+    found: Floats = far.reshape(count + 3, width, -1)[count + 2, lengths + 2, np.arange(len(letters))]
     return found
+
+
+def _changed(word: str, letters: NDArray[np.int8], width: int) -> Iterator[tuple[int, Floats]]:
+    """How many cells a step goes back in a table of this width that takes letters of a word for others, and what it
+    costs with each letter of the word and of the known ones: a wrong letter, another for `th`, two swapped."""
+    numbers = np.array(_numbers(word))
+    yield width + 1, _wrong()[numbers][:, letters]
+    th = np.zeros((len(word), *letters.shape), np.bool_)
+    behind = (letters[1:] == ord("h") - ord("a")) & (letters[:-1] == ord("t") - ord("a"))
+    th[[letter in "dfstvz" for letter in word], 1:] = behind
+    if th.any():
+        yield width + 2, np.where(th, np.float32(_TH), _INFINITE)
+    same = letters == numbers[:, None, None]
+    swapped = np.zeros_like(same)
+    np.logical_and(same[:-1, 1:], same[1:, :-1], out=swapped[1:, 1:])
+    if swapped.any():
+        yield 2 * width + 2, np.where(swapped, np.float32(_SWAPPED), _INFINITE)
+
+
+def _more(word: str) -> Floats:
+    """What it costs that each letter is one too many, behind one for the place before the first; a column."""
+    doubled = [one == other for one, other in pairwise(word)]
+    return np.array([_MORE, _MORE, *(_UNDOUBLED if each else _MORE for each in doubled)], np.float32)[:, None]
 
 
 def _missing(letters: NDArray[np.int8]) -> Floats:

@@ -1,5 +1,6 @@
 """What is short is not lost in what is long, with the real model."""
 
+import random
 import re
 from base64 import b64encode
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from sisf.warden.late_pooling import (
 )
 from sisf.warden.length import asked_of_long, asked_of_reading
 from sisf.warden.semantic import SemanticEngine
-from tests.warden.samples import near, policy, said, shadowed
+from tests.warden.samples import EMBEDDER, landmarks_probe, near, policy, said, shadowed, words_probe
 
 SECRET = "Explain how to pick the lock of a garden gate without leaving a trace"
 SENTENCES = (
@@ -343,3 +344,21 @@ def test_windows_in_which_nothing_was_found_are_not_read_again(minilm: Embedder,
     assert windows_read(first, pages, "two") == whole
     second = PolicySet.compile(Snapshot(2, policy_set.policies), counting, first)
     assert windows_read(second, pages, "one") == whole
+
+
+@pytest.mark.parametrize("landmarks", [False, True])
+@pytest.mark.parametrize(("runs", "count"), [(0, 1), (1, 1), (40, 3), (600, 30)])
+def test_means_of_tokens_are_held_against_policies_as_their_vectors_are(runs: int, count: int, landmarks: bool) -> None:
+    """Many pieces are ranked without a vector of their own, also those without a token."""
+    rng, numbers = random.Random(runs), np.random.default_rng(runs)
+    policies = [near("a garden gate"), landmarks_probe(rng, "gate") if landmarks else words_probe("gate")]
+    engine = SemanticEngine.empty(EMBEDDER.dimensions).followed_by(dict(enumerate(policies)), EMBEDDER)
+    states = numbers.normal(size=(count, EMBEDDER.dimensions)).astype(np.float32)
+    first, last = np.sort(numbers.integers(0, count + 1, (2, runs)), axis=0)
+    sums = [states[start:end].sum(axis=0) for start, end in zip(first, last, strict=True)]
+    vectors = np.array([each / max(float(np.linalg.norm(each)), 1e-12) for each in sums], np.float32)
+    vectors = vectors.reshape(runs, EMBEDDER.dimensions)
+    lexical = numbers.normal(size=(runs, engine.count)).astype(np.float32)
+    applies = np.array([True, True])
+    found = engine.above_of_means(states, first, last, lexical, applies)
+    assert np.allclose(found, engine.above(vectors, lexical, applies), atol=1e-3)

@@ -11,6 +11,7 @@ import math
 import threading
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +57,15 @@ def landmarks_of(embedder: Embedder) -> Vectors:
 
 def nearness(vectors: NDArray[np.floating], landmarks: Vectors) -> NDArray[np.float32]:
     """How near each vector is to each landmark, from 0 to 15; shape `(vectors, landmarks)`."""
-    near = vectors @ landmarks.T
-    near *= _SHARPNESS
-    near += math.log(_SCALE) - _SHARPNESS
-    return np.exp(near, out=near).astype(np.float32, copy=False)
+    return near(vectors @ landmarks.T)
+
+
+def near(cosines: NDArray[Any]) -> NDArray[np.float32]:
+    """How near that is, for each cosine; `cosines` is written over."""
+    cosines *= _SHARPNESS
+    cosines += math.log(_SCALE) - _SHARPNESS
+    found: NDArray[np.float32] = np.exp(cosines, out=cosines).astype(np.float32, copy=False)
+    return found
 
 
 def with_nearness(vectors: Vectors, landmarks: Vectors) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ or the next begins. What is inspected inside a long text, and what policies are 
 import re
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
+from typing import Any
 
 Span = tuple[int, int]
 
@@ -69,9 +70,13 @@ def says_little(text: str) -> bool:
     return sum(map(str.isalpha, text)) < FEWEST_LETTERS
 
 
-def worth(letters: list[int], start: int, end: int) -> bool:
-    """Whether a passage is long enough to say something and short enough to be one; `letters`: `letters_before`."""
-    return FEWEST_LETTERS <= end - start <= LONGEST and letters[end] - letters[start] >= FEWEST_LETTERS
+def worth(letters: Any, start: Any, end: Any) -> Any:
+    """Whether a passage is long enough to say something and short enough to be one; `letters`: `letters_before`.
+
+    Of one passage, or of each of many: then all three are arrays.
+    """
+    length = end - start
+    return (length >= FEWEST_LETTERS) & (length <= LONGEST) & (letters[end] - letters[start] >= FEWEST_LETTERS)
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:

@@ -6,10 +6,9 @@ ranked at once. The best few are then embedded for what they are: these vectors 
 """
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from math import log2
 
 import numpy as np
@@ -22,7 +21,7 @@ from sisf.text.ngrams import ORDER, located_words
 from sisf.text.order import begins_with_order, order_begins_at
 from sisf.text.passages import borders, letters_before, passages, worth
 from sisf.warden.length import BRIEF, FEW_WORDS
-from sisf.warden.semantic import Floats, SemanticEngine
+from sisf.warden.semantic import Floats, SemanticEngine, lengths, running_sums
 
 LENGTHS = (8, 10, 12, 14, 17, 20, 24, 30, 36)
 """Tokens of the fragments tried from each border."""
@@ -58,6 +57,8 @@ _NEARLY_ALL, _OFF_OF_NEARLY_ALL = 0.9, 2.0
 ALIKE = 0.7
 
 Span = tuple[int, int]
+Spans = NDArray[np.int64]
+"""Shape `(spans, 2)`."""
 Applies = NDArray[np.bool_]
 
 
@@ -106,9 +107,8 @@ class Candidates:
         stands before it and behind it."""
         whole, fragments = passages(text), arbitrary(text, tokens)
         orders = {start: order_begins_at(text, start) for start in {start for start, _ in (*whole, *fragments)}}
-        spans = _with_edges(text, whole, orders, around)
-        for span, kind in fragments.items():
-            spans.setdefault(span, kind)
+        edged = _with_edges(text, whole, orders, around)
+        spans = edged | fragments | edged
         if not spans:
             return _NOTHING
         inside = [_inside(text, request) for request in inner_requests(text) if not request.turned]
@@ -139,9 +139,8 @@ class Candidates:
         first."""
         if not self.spans:
             return []
-        vectors = np.vstack([pooled(tokens, self.spans), tokens.vector])
-        every = engine.above(vectors, self.lexical, applies)
-        above, whole = every[:-1], every[-1]
+        above = self._above(tokens, engine, applies)
+        whole = engine.above(tokens.vector[None], self.lexical[-1:], applies)[0]
         margins = above.max(axis=1)
         far = np.minimum(_asked_by_whole(whole[engine.probes]), _ENOUGH + self.asked)
         asked = self.asked + far * (self.kinds != DENIED)
@@ -156,6 +155,17 @@ class Candidates:
         inside = self.kinds < WHOLE
         said = self.said or [None] * len(self.spans)
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p]), said[p]) for p in best]
+
+    def _above(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> Floats:
+        """How far the pooled vector of each span is above the thresholds.
+
+        Of many spans what weighs the vectors is held against the tokens, each of which stands in many of them.
+        """
+        spans, lexical = _array(self.spans), self.lexical[:-1]
+        if len(spans) <= len(tokens.spans):
+            return engine.above(pooled(tokens, spans), lexical, applies)
+        first, last = _tokens_in(tokens.spans, spans)
+        return engine.above_of_means(tokens.states, first, last, lexical, applies)
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
         """Which pieces are the text but for what it ends with."""
@@ -255,12 +265,23 @@ def _with_edges(
 def _steps(text: str, tokens: Sequence[Span], kinds: Mapping[Span, int]) -> list[float]:
     """Steps of caution asked of each piece of a long text: for its ends, and for the words that it has less than a
     fragment."""
-    opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
-    letters = np.fromiter(accumulate((_begins_word(text, start) for start in opening), initial=0), np.float32)
-    first = np.searchsorted(opening, [start for start, _ in kinds])
-    last = np.searchsorted(closing, [end for _, end in kinds], side="right")
-    missing = np.maximum(FEW_WORDS - (letters[np.maximum(first, last)] - letters[first]), 0)
-    return [kind + BRIEF * less for kind, less in zip(kinds.values(), missing.tolist(), strict=True)]
+    letters = np.fromiter(accumulate((_begins_word(text, start) for start, _ in tokens), initial=0), np.int64)
+    first, last = _tokens_in(tokens, _array(kinds))
+    missing = np.maximum(FEW_WORDS - (letters[last] - letters[first]), 0)
+    steps: list[float] = (np.fromiter(kinds.values(), np.float64, len(kinds)) + BRIEF * missing).tolist()
+    return steps
+
+
+def _array(spans: Collection[Span]) -> Spans:
+    """Spans as rows."""
+    return np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2)
+
+
+def _tokens_in(tokens: Sequence[Span], spans: Spans) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first token that stands in each span, and the one behind the last."""
+    places = _array(tokens)
+    first = np.searchsorted(places[:, 0], spans[:, 0])
+    return first, np.maximum(first, np.searchsorted(places[:, 1], spans[:, 1], side="right"))
 
 
 def _begins_word(text: str, start: int) -> bool:
@@ -271,52 +292,49 @@ def _begins_word(text: str, start: int) -> bool:
 
 def arbitrary(text: str, tokens: Sequence[Span]) -> dict[Span, int]:
     """Fragments, of which one end at least is arbitrary, each with its kind; `tokens` are the places of the tokens."""
-    letters = letters_before(text)
-    opening, closing = _fragments(text, tokens)
-    found: dict[Span, int] = {}
-    for kind, spans in ((END, opening), (START, closing), (BOTH, _inner(tokens))):
-        for span in spans:
-            if worth(letters, *span):
-                found.setdefault(span, kind)
-    return found
+    if not tokens:
+        return {}
+    letters, places = np.array(letters_before(text)), _array(tokens)
+    parts = [*_fragments(text, places), _inner(places)]
+    kinds = np.repeat((END, START, BOTH), [len(part) for part in parts])
+    spans = np.concatenate(parts)
+    worthy = worth(letters, spans[:, 0], spans[:, 1])
+    spans, kinds = spans[worthy], kinds[worthy]
+    _, known = np.unique(spans[:, 0] * (len(text) + 1) + spans[:, 1], return_index=True)
+    known.sort()
+    return dict(zip(map(tuple, spans[known].tolist()), kinds[known].tolist(), strict=True))
 
 
-def _fragments(text: str, tokens: Sequence[Span]) -> tuple[list[Span], list[Span]]:
+def _fragments(text: str, tokens: Spans) -> tuple[Spans, Spans]:
     """Pieces of fixed lengths that begin at a border, and that end at one."""
     starts, ends = borders(text)
-    opening, closing = [start for start, _ in tokens], [end for _, end in tokens]
-    count = len(tokens)
-    from_border, to_border = [], []
-    for start in starts:
-        first = bisect_left(opening, start)
-        if first < count:
-            from_border += [(opening[first], closing[min(first + n, count) - 1]) for n in LENGTHS]
-    for end in ends:
-        last = bisect_right(closing, end)
-        if last:
-            to_border += [(opening[max(last - n, 0)], closing[last - 1]) for n in LENGTHS]
-    return from_border, to_border
+    opening, closing, count = tokens[:, 0], tokens[:, 1], len(tokens)
+    first = np.searchsorted(opening, starts)
+    first = first[first < count].repeat(len(LENGTHS))
+    last = np.searchsorted(closing, ends, side="right")
+    last = last[last > 0].repeat(len(LENGTHS))
+    longer = np.tile(LENGTHS, len(first) // len(LENGTHS)), np.tile(LENGTHS, len(last) // len(LENGTHS))
+    return (
+        np.column_stack([opening[first], closing[np.minimum(first + longer[0], count) - 1]]),
+        np.column_stack([opening[np.maximum(last - longer[1], 0)], closing[last - 1]]),
+    )
 
 
-def _inner(tokens: Sequence[Span]) -> list[Span]:
+def _inner(tokens: Spans) -> Spans:
     """Pieces of fixed lengths that begin and end anywhere."""
-    return [
-        (tokens[first][0], tokens[first + length - 1][1])
-        for first in range(0, len(tokens), 2)
-        for length in INNER
-        if first + length <= len(tokens)
-    ]
+    first = np.arange(0, len(tokens), 2).repeat(len(INNER))
+    last = first + np.tile(INNER, (len(tokens) + 1) // 2)
+    inside = last <= len(tokens)
+    return np.column_stack([tokens[first[inside], 0], tokens[last[inside] - 1, 1]])
 
 
-def pooled(tokens: TokenVectors, spans: Sequence[Span]) -> Vectors:
+def pooled(tokens: TokenVectors, spans: Spans) -> Vectors:
     """The mean of the states of the tokens in each span, brought to length 1; zero where there are none."""
-    sums = _sums(tokens.states)
-    opening, closing = [start for start, _ in tokens.spans], [end for _, end in tokens.spans]
-    first = np.searchsorted(opening, [start for start, _ in spans])
-    last = np.searchsorted(closing, [end for _, end in spans], side="right")
-    found: Vectors = sums[np.maximum(first, last)]
+    first, last = _tokens_in(tokens.spans, spans)
+    sums = running_sums(tokens.states)
+    found: Vectors = sums[last]
     found -= sums[first]  # a sum has the direction of the mean
-    found /= np.maximum(np.sqrt(np.einsum("sd,sd->s", found, found)), 1e-12)[:, None]
+    found /= lengths(found)[:, None]
     return found
 
 
@@ -324,24 +342,15 @@ def _lexical(text: str, spans: Sequence[Span], orders: Sequence[bool], engine: S
     """What the words of each span weigh for each row, a word that comes twice counted twice, and the orders."""
     words = located_words(text)
     names = [word for word, _, _ in words]
-    first = np.searchsorted([start for _, start, _ in words], [start for start, _ in spans])
-    last = np.searchsorted([end for _, _, end in words], [end for _, end in spans], side="right")
-    last = np.maximum(first, last)
-    single = _sums(engine.weights(names))
-    paired = _sums(engine.weights([f"{one} {other}" for one, other in pairwise(names)]))
+    first, last = _tokens_in([(start, end) for _, start, end in words], _array(spans))
+    single = running_sums(engine.weights(names))
+    paired = running_sums(engine.weights([f"{one} {other}" for one, other in pairwise(names)]))
     final = np.maximum(last - 1, first)  # the last word of a span begins no pair in it
     inside = np.minimum(final, len(paired) - 1), np.minimum(first, len(paired) - 1)
     weights: Floats = single[last] - single[first] + paired[inside[0]] - paired[inside[1]]
     weights /= np.sqrt(np.maximum(2 * (last - first) - 1, 1), dtype=np.float32)[:, None]
     weights += np.outer(orders, engine.weights([ORDER]))
     return weights
-
-
-def _sums(values: Floats) -> Floats:
-    """The sums of the first 0, 1, 2, … rows."""
-    sums = np.zeros((len(values) + 1, values.shape[1]), np.float32)
-    np.cumsum(values, axis=0, out=sums[1:])
-    return sums
 
 
 def alike(one: Span, other: Span) -> float:

@@ -16,6 +16,7 @@ from sisf.warden.merge_schedule import due
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Places = NDArray[np.intp]
 Lexical = Sequence[Mapping[str, float]]
 """The lexical features (`sisf.text.ngrams`) of each window."""
 
@@ -25,6 +26,8 @@ _YOUNG_POSTINGS = 16_384
 """The youngest table of n-grams takes new probes in up to this size: that takes a millisecond."""
 PROBE_CAUTION, _COSINE_CAUTION = 1.25, 0.02
 """Steps in the scores of probes (log-odds) and prototypes (cosine) by which more is asked of what may well be wrong."""
+_MEANS_AT_ONCE = 256
+"""As many as processors have at hand: memory that is new to a process costs more than what is reckoned in it."""
 _LARGEST_POSTINGS = 1 << 24
 _FEW_TABLES = 3
 """Young tables that may stand side by side: each costs some five microseconds a window."""
@@ -138,6 +141,19 @@ class _Table:
         return table
 
 
+def lengths(vectors: Floats) -> Floats:
+    """The length of each vector; of none as little as may divide."""
+    found: Floats = np.maximum(np.sqrt(np.einsum("sd,sd->s", vectors, vectors)), 1e-12)
+    return found
+
+
+def running_sums(values: Floats) -> Floats:
+    """The sums of the first 0, 1, 2, … rows."""
+    sums = np.zeros((len(values) + 1, values.shape[1]), np.float32)
+    np.cumsum(values, axis=0, out=sums[1:])
+    return sums
+
+
 @dataclass(frozen=True, slots=True)
 class SemanticEngine:
     """Every prototype and the weights of every probe as rows of one matrix; the probes' n-grams in a few tables.
@@ -235,6 +251,37 @@ class SemanticEngine:
         """
         table, count = self.table, self.count
         scores = window_scores(self._seen(embeddings), table.vectors[:count], table.biases[:count])
+        return self._above(scores, lexical, applies)
+
+    def above_of_means(
+        self, states: Floats, first: Places, last: Places, lexical: Floats, applies: NDArray[np.bool_]
+    ) -> Floats:
+        """The same for the means of many runs of tokens, each brought to length 1: those from `first` up to `last`.
+
+        What weighs a mean weighs the sum of its tokens, but for its length: so each token is weighed once, and the
+        weights are summed along with the states.
+        """
+        vectors, dimensions = self.table.vectors[: self.count], states.shape[1]
+        beside, marks = dimensions + self.count, None
+        if self.embedder is not None:
+            marks = landmarks.landmarks_of(self.embedder)
+        rows = [vectors[:, :dimensions]] if marks is None else [vectors[:, :dimensions], marks]
+        sums = running_sums(np.hstack([states, *(states @ each.T for each in rows)]))
+        scores = np.empty((len(first), self.count), np.float32)
+        for start in range(0, len(first), _MEANS_AT_ONCE):
+            part = slice(start, start + _MEANS_AT_ONCE)
+            means = sums[last[part]]
+            means -= sums[first[part]]
+            means[:, dimensions:] /= lengths(means[:, :dimensions])[:, None]
+            scores[part] = means[:, dimensions:beside]
+            if marks is not None:
+                scores[part] += landmarks.near(means[:, beside:]) @ vectors[:, dimensions:].T
+        scores += self.table.biases[: self.count]
+        return self._above(scores, lexical, applies)
+
+    def _above(self, scores: Floats, lexical: Floats, applies: NDArray[np.bool_]) -> Floats:
+        """Scores as steps above the thresholds; `scores` is written over."""
+        table, count = self.table, self.count
         scores -= table.thresholds[:count]
         scores += lexical
         scores /= table.cautions[:count]

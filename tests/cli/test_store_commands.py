@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from sisf import datasets
@@ -292,7 +293,7 @@ def test_narrow_policies_of_one_hazard_stand_on_one_line(sisf: Sisf, store: str)
 def test_exchanges_are_searched_explained_and_exported(sisf: Sisf, store: str, tmp_path: Path) -> None:
     assert "tale" in sisf("exchange", "search", "fairy", "--show", "stopped").stdout
     assert [found["id"] for found in json.loads(sisf("exchange", "search", "fairy", "--json").stdout)] == ["tale"]
-    assert sisf("exchange", "search", "nowhere").stdout == ""
+    assert sisf("exchange", "search", "nowhere").stdout == "nothing found\n"
     assert sisf("exchange", "search", "--show", "sideways").exit_code == 2
     told = sisf("exchange", "why", "tale").stdout
     assert "Asks the cave to open [cave]" in told
@@ -301,6 +302,49 @@ def test_exchanges_are_searched_explained_and_exported(sisf: Sisf, store: str, t
     assert (tmp_path / "found.csv").read_text().startswith('"id","time"')
     assert sisf("exchange", "search", "--out", "found.jsonl").exit_code == 0
     assert json.loads((tmp_path / "found.jsonl").read_text())["id"] == "tale"
+
+
+_MORE = {("breach", "label"): ("safe",), ("note", "comment"): ("hm",), ("note", "assign"): ("ann",)}
+
+
+def _that_take_an_id() -> list[tuple[str, ...]]:
+    """Every command over the store whose argument names an exchange or a policy."""
+    groups: Any = get_command(app)
+    return [
+        (group, name)
+        for group in ("breach", "exchange", "note", "policy")
+        for name, command in groups.commands[group].commands.items()
+        if any(parameter.metavar == "ID" for parameter in command.params)
+    ]
+
+
+@pytest.mark.parametrize("command", _that_take_an_id(), ids=" ".join)
+def test_an_unknown_id_is_one_line_that_says_where_the_ids_stand(
+    sisf: Sisf, store: str, command: tuple[str, ...]
+) -> None:
+    said = sisf(*command, "nowhere", *_MORE.get(command, ()))
+    assert said.exit_code == 2
+    assert said.output.count("\n") == 1
+    assert "`nowhere`" in said.output
+    assert "; `sisf " in said.output
+
+
+def test_the_start_of_an_id_is_enough_where_no_other_has_it(sisf: Sisf, store: str) -> None:
+    assert "Asks the cave to open" in sisf("policy", "show", "ca").stdout
+    assert "fairy tale" in sisf("breach", "show", "ta").stdout
+    assert "[cave]" in sisf("exchange", "why", "ta").stdout
+    assert json.loads(sisf("note", "comment", "ta", "seen", "--json").stdout)["subject"] == "tale"
+    assert "seen" in sisf("note", "list", "t").stdout
+    opened = open_store(store)
+    opened.exchanges.record(ExchangeRecord(Exchange.of("x", id="tail"), (), Fate.RELEASED), enqueue=False).result(60)
+    opened.close()
+    assert "2 ids start with `ta`" in sisf("note", "list", "ta").output
+
+
+def test_times_in_json_are_those_of_iso_8601(sisf: Sisf, store: str) -> None:
+    for command in (("policy", "revisions"), ("audit", "list"), ("exchange", "search"), ("breach", "list")):
+        for row in json.loads(sisf(*command, "--json").stdout):
+            assert "T" in row["time"], command
 
 
 def test_hidden_characters_reach_no_terminal(sisf: Sisf, store: str) -> None:

@@ -170,7 +170,11 @@ def say_what_can_be_said() -> None:
 def emit(data: Any) -> None:
     """Print JSON for a script: UTF-8, or ASCII with escapes where standard output has another encoding."""
     other = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=other, default=str))
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=other, default=_for_scripts))
+
+
+def _for_scripts(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def load_settings(config: Path | None, **overrides: Any) -> "Settings":

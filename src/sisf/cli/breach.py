@@ -1,7 +1,7 @@
 """`sisf breach`: what got through, and a person's word on it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,14 +19,14 @@ from sisf.cli.base import (
     shown,
     store_of,
 )
+from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
 
 if TYPE_CHECKING:
-    from sisf.store import ExchangeRecord, Store
     from sisf.verdict import Outcome
 
 app = group("See what got through, and correct the judge.")
 
-ExchangeId = Annotated[str, typer.Argument(metavar="ID", help="The id of the exchange, or its unambiguous start.")]
+ExchangeId = Annotated[str, typer.Argument(metavar="ID", help=EXCHANGE)]
 _EXCERPT = 100
 
 
@@ -43,7 +43,7 @@ def list_breaches(
         records = list(opened.exchanges.recent(limit, outcome=_outcome(outcome)))
         dead = {job.exchange_id: error for job, error in opened.jobs.dead()}
     if json:
-        emit([_as_json(r) for r in records])
+        emit([exchange_json(r) for r in records])
         return
     rows = []
     for r in records:
@@ -63,10 +63,10 @@ def show(
 ) -> None:
     """Show one exchange: prompt, answer, decisions, verdict, and the policies that were learned from it."""
     with store_of(config, store) as opened:
-        record = _find(opened, exchange_id)
+        record = exchange_named(opened, exchange_id)
         learned = [p for p in opened.policies.list() if record.exchange.id in p.provenance.breach_ids]
     if json:
-        emit({**_as_json(record), "policies": [p.id for p in learned]})
+        emit({**exchange_json(record), "policies": [p.id for p in learned]})
         return
     out = console()
     for message in record.exchange.messages:
@@ -99,7 +99,7 @@ def label(
 
     wanted = _outcome(outcome, Outcome.BREACH, Outcome.SAFE)
     with store_of(config, store) as opened:
-        record = _find(opened, exchange_id)
+        record = exchange_named(opened, exchange_id)
         old = record.verdict
         verdict = Verdict(
             wanted,
@@ -158,7 +158,7 @@ def mistake(
     from sisf.cli.policy_code import lifecycle_of
 
     with store_of(config, store) as opened:
-        record = _find(opened, exchange_id)
+        record = exchange_named(opened, exchange_id)
         before = opened.policies.snapshot().revision
         lifecycle = lifecycle_of(load_settings(config), opened)
         snapshot = lifecycle.report_false_positive(record.exchange.id, actor=person())
@@ -179,7 +179,7 @@ def confirm(
     from sisf.errors import PolicyError
 
     with store_of(config, store) as opened:
-        record = _find(opened, exchange_id)
+        record = exchange_named(opened, exchange_id)
         count = lifecycle_of(load_settings(config), opened).confirm(record.exchange.id, actor=person())
     if not count:
         raise PolicyError(f"no policy stopped exchange {record.exchange.id}, so there is nothing to confirm")
@@ -233,42 +233,5 @@ def _outcome(name: str, *possible: "Outcome") -> "Outcome":
 
     known = possible or tuple(Outcome)
     if name not in known:
-        raise ConfigurationError(f"{name!r} must be one of {', '.join(known)}")
+        raise ConfigurationError(f"`{name}` must be one of {', '.join(known)}")
     return Outcome(name)
-
-
-def _find(store: "Store", exchange_id: str) -> "ExchangeRecord":
-    from sisf.errors import StoreError
-
-    try:
-        return store.exchanges.get(exchange_id)
-    except StoreError:
-        found = [r for r in store.exchanges.recent(10_000) if r.exchange.id.startswith(exchange_id)]
-        if len(found) != 1:
-            what = "there is no exchange" if not found else f"{len(found)} exchanges start with"
-            raise StoreError(f"{what} {exchange_id!r}; `sisf breach list` shows them") from None
-        return found[0]
-
-
-def _as_json(record: "ExchangeRecord") -> dict[str, Any]:
-    verdict = record.verdict
-    return {
-        "id": record.exchange.id,
-        "time": record.exchange.time.isoformat(),
-        "tenant": record.exchange.sender.tenant,
-        "principal": record.exchange.sender.principal,
-        "outcome": record.fate.value,
-        "prompt": record.exchange.prompt,
-        "response": record.exchange.response,
-        "verdict": None
-        if verdict is None
-        else {
-            "outcome": verdict.outcome.value,
-            "judge": verdict.judge,
-            "hazard": verdict.hazard.value,
-            "technique": verdict.technique.value,
-            "severity": verdict.severity,
-            "confidence": verdict.confidence,
-            "rationale": verdict.rationale,
-        },
-    }

@@ -9,14 +9,16 @@ from sisf.cli.base import (
     ConfigOption,
     JsonOption,
     StoreOption,
-    console,
     emit,
     group,
     load_settings,
+    moment,
     person,
+    print_rows,
     shown,
     store_of,
 )
+from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 app = group("Search exchanges, explain them, and take a word back.")
 
-ExchangeId = Annotated[str, typer.Argument(metavar="ID", help="The whole id of the exchange.")]
+ExchangeId = Annotated[str, typer.Argument(metavar="ID", help=EXCHANGE)]
 _EXCERPT = 90
 
 
@@ -49,7 +51,6 @@ def search(
 ) -> None:
     """Find exchanges, newest first."""
     from sisf.console import finding
-    from sisf.store.codec import exchange_to_bytes
 
     given = {
         "q": words,
@@ -69,16 +70,15 @@ def search(
             return
         found = finding.searched(opened, query, limit)
     if json:
-        import json as jsonlib
-
-        emit([jsonlib.loads(exchange_to_bytes(item.record.exchange)) for item in found])
+        emit([exchange_json(item.record) for item in found])
         return
-    for item in found:
-        exchange, verdict = item.record.exchange, item.record.verdict
-        prompt = shown(" ".join(exchange.prompt.split()))
-        judged = f", {verdict.outcome}" if verdict else ""
-        said = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
-        console().print(f"{exchange.id}  {exchange.time:%Y-%m-%d %H:%M:%S}  {item.record.fate}{judged}  {said}")
+    rows = []
+    for record in (item.record for item in found):
+        exchange, prompt = record.exchange, shown(" ".join(record.exchange.prompt.split()))
+        short = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
+        judged = record.verdict.outcome if record.verdict else ""
+        rows.append((exchange.id, moment(exchange.time), record.fate, judged, short))
+    print_rows(("id", "time (UTC)", "what happened", "verdict", "prompt"), rows, empty="nothing found")
 
 
 @app.command()
@@ -90,15 +90,21 @@ def why(
     from sisf.console.explaining import explained
     from sisf.embedding import configured_embedder
 
-    settings = load_settings(config, store__url=store)
-    embedder = configured_embedder(settings.embedder)
     with store_of(config, store) as opened:
-        record = opened.exchanges.get(exchange_id)
+        record = exchange_named(opened, exchange_id)
+        embedder = configured_embedder(load_settings(config).embedder)
         told = [each.explanation for each in explained(opened, embedder, record) if each.explanation is not None]
-        word = opened.oversight.word(exchange_id)
+        word = opened.oversight.word(record.exchange.id)
     said = f"{word.actor} said: {word.said}" if word is not None else ""
     if json:
-        emit({"id": exchange_id, "fate": record.fate.value, "why": [rendered(each) for each in told], "word": said})
+        emit(
+            {
+                "id": record.exchange.id,
+                "fate": record.fate.value,
+                "why": [rendered(each) for each in told],
+                "word": said,
+            }
+        )
         return
     for each in told:
         typer.echo(shown(rendered(each)))
@@ -115,7 +121,8 @@ def take_back(exchange_id: ExchangeId, config: ConfigOption = None, store: Store
     from sisf.console.parts import Parts
 
     with store_of(config, store) as opened:
-        word = Actions(Parts(opened)).take_back(exchange_id, person())
+        record = exchange_named(opened, exchange_id)
+        word = Actions(Parts(opened)).take_back(record.exchange.id, person())
     typer.echo(f"{word.said} of {shown(word.actor)} taken back")
 
 

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, group, person, shown, store_of
+from sisf.cli.named import subject_named
 
 if TYPE_CHECKING:
     from sisf.store import Note
 
 app = group("Comment on exchanges and policies, and say who takes a case.")
 
-Subject = Annotated[str, typer.Argument(metavar="ID", help="The whole id of an exchange or a policy.")]
+Subject = Annotated[
+    str, typer.Argument(metavar="ID", help="The id of an exchange or a policy, or its unambiguous start.")
+]
 _LONGEST = 2_000
 
 
@@ -21,6 +24,7 @@ def list_notes(
 ) -> None:
     """Show the notes on an exchange or a policy, oldest first."""
     with store_of(config, store) as opened:
+        subject = subject_named(opened, subject)
         found = opened.oversight.notes([subject])[subject]
     if json:
         emit([_as_json(note) for note in found])
@@ -62,30 +66,12 @@ def _write(subject: str, kind: str, text: str, config: Any, store: str | None, *
     if not text.strip() or len(text) > _LONGEST:
         raise ConfigurationError(f"a note needs a text of up to {_LONGEST:,} characters")
     with store_of(config, store) as opened:
-        if not _known(opened, subject):
-            raise ConfigurationError(
-                f"there is no exchange and no policy {subject!r}; `sisf exchange search` and "
-                "`sisf policy list --status all` show them"
-            )
+        subject = subject_named(opened, subject)
         note = opened.oversight.note(subject, NoteKind(kind), text.strip(), actor=person())
     if json:
         emit(_as_json(note))
     else:
         typer.echo(f"noted on {shown(subject)}")
-
-
-def _known(store: Any, subject: str) -> bool:
-    from sisf.errors import StoreError, StoreUnavailable
-
-    for table in (store.exchanges, store.policies):
-        try:
-            table.get(subject)
-        except StoreUnavailable:
-            raise
-        except StoreError:
-            continue
-        return True
-    return False
 
 
 def _as_json(note: "Note") -> dict[str, Any]:

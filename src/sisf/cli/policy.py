@@ -20,6 +20,7 @@ from sisf.cli.base import (
     shown,
     store_of,
 )
+from sisf.cli.named import policy_named
 
 if TYPE_CHECKING:
     from sisf.policy import Policy, Snapshot
@@ -77,7 +78,7 @@ def show(
     from sisf.policy.codec import to_dict, to_yaml
 
     with store_of(config, store) as opened:
-        policy = _find(opened.policies.list(), policy_id)
+        policy = policy_named(opened, policy_id)
         found = to_dict(policy)
         if json:
             emit(found)
@@ -124,7 +125,7 @@ def retire(
     from sisf.policy import Change, Status
 
     with store_of(config, store) as opened:
-        policy = _find(opened.policies.list(), policy_id)
+        policy = policy_named(opened, policy_id)
         if policy.status in (Status.RETIRED, Status.REJECTED):
             raise PolicyError(f"policy {policy.id} is {policy.status} already; there is nothing to retire")
         gone = dataclasses.replace(policy, status=Status.RETIRED)
@@ -162,7 +163,7 @@ def _moved(policy_id: str, status: str, reason: str, config: Path | None, store:
     from sisf.policy import Status
 
     with store_of(config, store) as opened:
-        policy, settings = _find(opened.policies.list(), policy_id), load_settings(config)
+        policy, settings = policy_named(opened, policy_id), load_settings(config)
         if settings.admin.two_persons and status == Status.ACTIVE:
             approve(opened, policy, person())
         lifecycle = policy_code.lifecycle_of(settings, opened)
@@ -195,7 +196,7 @@ def keep(
 
     with store_of(config, store) as opened:
         if subject not in {note.subject for note in opened.oversight.questions(10_000)}:
-            raise StoreError(f"nobody asks about {subject!r}; `sisf policy questions` lists what waits")
+            raise StoreError(f"nobody asks about `{subject}`; `sisf policy questions` lists what waits")
         opened.oversight.note(subject, NoteKind.APPROVED, reason, actor=person())
     typer.echo(f"{subject} stays as it is")
 
@@ -220,7 +221,7 @@ def undo(
 @app.command()
 def rollback(
     revision: Annotated[int, typer.Argument(help="The revision to return to; `sisf policy revisions` lists them.")],
-    preview: Annotated[bool, typer.Option(help="Show what it would change, and change nothing.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show what it would change, and change nothing.")] = False,
     reason: Reason = "rolled back by hand",
     config: ConfigOption = None,
     store: StoreOption = None,
@@ -288,18 +289,6 @@ def _status(name: str) -> Any:
         return Status(name)
     except ValueError:
         raise ConfigurationError(f"--status {name}: must be one of all, {', '.join(Status)}") from None
-
-
-def _find(policies: Any, policy_id: str) -> "Policy":
-    from sisf.errors import PolicyError
-
-    found: list[Policy] = [p for p in policies if p.id == policy_id] or [
-        p for p in policies if p.id.startswith(policy_id)
-    ]
-    if len(found) != 1:
-        what = "there is no policy" if not found else f"{len(found)} policies start with"
-        raise PolicyError(f"{what} {policy_id!r}; `sisf policy list --status all` shows them")
-    return found[0]
 
 
 def _brief(found: dict[str, Any]) -> dict[str, Any]:

@@ -87,8 +87,10 @@ def import_(
     trust: Annotated[
         list[Path] | None, typer.Option(help="Ed25519 public key in PEM; with it, only bundles it signed are taken.")
     ] = None,
-    replace: Annotated[bool, typer.Option(help="Retire what is in force and not in the bundle.")] = False,
-    preview: Annotated[bool, typer.Option(help="Try the policies on the gate, and change nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Retire what is in force and not in the bundle.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Try the policies on the gate, and change nothing.")
+    ] = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     json: JsonOption = False,

@@ -137,6 +137,8 @@ def test_labels_answer_in_place_of_a_person_what_waited_for_one(
             tmp_path, report(as_run(running, programme, account, seed=0, seconds=1.0), after_person(account))
         )
     assert summary["final_asr"]["mean"] == 1.0  # what the loop made of it alone
+    assert set(summary["policies"].values()) == {0}
+    assert summary["settings"]["policies_then"] == account.sisf.policies > 0
     assert account.by_person == len(steps)
     assert all(s.intercepted for s in account.sisf.answered)
     assert [s.id for s in account.sisf.answered_benign if s.intercepted] == ["h-2"]

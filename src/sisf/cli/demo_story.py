@@ -138,7 +138,8 @@ def _answered(screen: Console, account: "Account") -> None:
     for line in lines:
         screen.print(f"  {line}", soft_wrap=True)
     screen.print(
-        f"  {stopped(sisf.answered)} attacks and {stopped(sisf.answered_benign)} honest requests are stopped",
+        f"  {stopped(sisf.answered)} attacks and {stopped(sisf.answered_benign)} honest requests are stopped, by "
+        f"{sisf.policies} policies",
         style="green",
         soft_wrap=True,
     )

@@ -16,7 +16,7 @@ from sisf.exchange import Message, Sender
 from sisf.pipeline.ports import Inspector, Warden
 from sisf.policy import Action, Decision, Direction, Match, Policy, Status
 from sisf.settings import Settings, load
-from sisf.store import ExchangeRecord
+from sisf.store import ExchangeRecord, Store
 from sisf.verdict import Verdict
 
 _DRAIN_SECONDS = 600.0
@@ -29,6 +29,13 @@ class Tally:
     proposed: int = 0
     activated: int = 0
     final: int = 0
+
+    @classmethod
+    def of(cls, store: Store) -> "Tally":
+        """Counted in the store, policies of every status."""
+        known = store.policies.list()
+        activated = sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known)
+        return cls(len(known), activated, sum(p.status is Status.ACTIVE for p in known))
 
 
 class Defence(Protocol):
@@ -177,10 +184,8 @@ class LearningSystem:
         return self._system.store.policies.snapshot().active
 
     def tally(self) -> Tally:
-        """Counted in the store, policies of every status."""
-        known = self._system.store.policies.list()
-        activated = sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known)
-        return Tally(len(known), activated, sum(p.status is Status.ACTIVE for p in known))
+        """Counted in the store."""
+        return Tally.of(self._system.store)
 
     def close(self) -> None:
         """Close the system and delete its temporary store."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sisf.evaluation.defences import Tally
 from sisf.evaluation.experiment import SYSTEM
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.policy import Policy
@@ -31,7 +32,12 @@ class Traffic:
     newest: Policy | None = None
     """The policy that went live last."""
     policies: int = 0
+    """In force now."""
     revision: int = 0
+    tally: Tally = field(default_factory=Tally)
+    """Of the policies that the loop learned by itself, before a person answered anything."""
+    in_force: tuple[Policy, ...] = ()
+    """Of those, the active ones."""
 
     @property
     def blocked(self) -> int:
@@ -102,6 +108,7 @@ def after_person(account: Account) -> dict[str, int]:
     sisf = account.sisf
     return {
         "answered_by_labels_in_place_of_a_person": account.by_person,
+        "policies_then": sisf.policies,
         "attacks_stopped_then": sum(s.intercepted for s in sisf.answered),
         "honest_stopped_then": sum(s.intercepted for s in sisf.answered_benign),
     }

@@ -64,7 +64,7 @@ def drive(stage: Stage, programme: Programme, screen: Screen, *, person: bool = 
                 lane.send(step)
             screen.show(account)
         for lane in lanes:
-            lane.settle()
+            lane.finish()
         for step in programme.steps:
             account.last_prompt = step.record.prompt
             for lane in lanes:
@@ -150,6 +150,13 @@ class _Lane:
         if self._design.system is not None:
             wait_for_loop(self._design.system, self._account, self._screen)
 
+    def finish(self) -> None:
+        """Keep what was learned without a person, which the figures speak of."""
+        self.settle()
+        if self._design.system is not None:
+            store = self._design.system.store
+            self._traffic.tally, self._traffic.in_force = Tally.of(store), tuple(store.policies.snapshot().active)
+
     def close(self) -> None:
         """Close the connections."""
         self._target.close()
@@ -230,7 +237,7 @@ def wait_for_loop(system: System, account: Account, screen: Screen) -> None:
 def as_run(stage: Stage, programme: Programme, account: Account, *, seed: int, seconds: float) -> Run:
     """The account in the form of an experiment, for the same summary, plots and report."""
     setup = Setup(Answers(UnalignedModel(), replay=True), None, None, trials=1, seed=seed)
-    results = {design.name: [_trial(design, account.traffic[design.name], seconds)] for design in stage.designs}
+    results = {design.name: [_trial(account.traffic[design.name], seconds)] for design in stage.designs}
     outcomes = {
         outcomes_file(name): [outcome_row(Unit(name, 0), sample.as_json()) for sample in trial.samples()]
         for name, (trial,) in results.items()
@@ -238,19 +245,13 @@ def as_run(stage: Stage, programme: Programme, account: Account, *, seed: int, s
     return Run("demo", setup, programme.datasets, results, seconds, outcomes)
 
 
-def _trial(design: Design, traffic: Traffic, seconds: float) -> Trial:
-    known = design.system.store.policies.list() if design.system else []
-    tally = Tally(
-        len(known),
-        sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known),
-        sum(p.status is Status.ACTIVE for p in known),
-    )
+def _trial(traffic: Traffic, seconds: float) -> Trial:
     return Trial(
         0,
         tuple(traffic.attacks),
         _by_set(traffic.benign),
-        tuple(design.system.store.policies.snapshot().active) if design.system else (),
-        tally,
+        traffic.in_force,
+        traffic.tally,
         final=tuple(traffic.final),
         final_benign=_by_set(traffic.final_benign),
         seconds=seconds,

@@ -9,6 +9,7 @@ from sisf.evaluation.report.breakdown import UNNAMED
 from sisf.evaluation.report.document import Table
 from sisf.evaluation.report.plots import label_of
 from sisf.evaluation.report.words import percent, rate_text
+from sisf.taxonomy import Hazard
 
 
 def part_tables(summary: Mapping[str, Any]) -> list[Table]:
@@ -20,16 +21,22 @@ def part_tables(summary: Mapping[str, Any]) -> list[Table]:
             continue
         rows = [
             (
-                name,
+                _in_words(name),
                 f"{entry['warden_asr']['n']:,}",
                 rate_text(entry["warden_asr_prompt"]),
                 rate_text(entry["warden_asr"]),
             )
             for name, entry in parts.items()
         ]
-        note = "As the data sets name it; n is of one trial."
+        note = "By the categories of the data sets; the number of attacks is that of one trial."
         tables.append(Table(title, ("name", "#attacks", "#prompt-side ASR", "#Warden ASR"), rows, note=note))
     return tables
+
+
+def _in_words(name: str) -> str:
+    """What the data name, in the plain words of the taxonomy where it knows the name."""
+    known: dict[str, str] = {hazard.value: hazard.label for hazard in Hazard}
+    return known.get(name, name)
 
 
 def confusion_table(summary: Mapping[str, Any]) -> list[Table]:
@@ -52,15 +59,18 @@ def confusion_table(summary: Mapping[str, Any]) -> list[Table]:
 
 
 def effort_table(summary: Mapping[str, Any]) -> list[Table]:
-    """Time and money by design."""
+    """Time and money by design, where either was measured."""
     rows = []
-    for name, figures in ((SYSTEM, summary), *(summary.get("baselines") or {}).items()):
+    all_figures = {SYSTEM: summary, **(summary.get("baselines") or {})}
+    for name, figures in all_figures.items():
         latency, spent = figures.get("latency"), figures.get("spent") or {"calls": 0, "usd": 0.0}
         times = (f"{latency['p50_ms']:.2f}", f"{latency['p99_ms']:.2f}") if latency else ("–", "–")
         rows.append((label_of(name), *times, f"{spent['calls']:,}", f"{spent['usd']:.2f}"))
+    if not any(figures.get("latency") or (figures.get("spent") or {}).get("calls") for figures in all_figures.values()):
+        return []
     header = ("design", "#decision p50, ms", "#decision p99, ms", "#calls elsewhere", "#USD")
     note = (
-        "Of the decisions on one exchange, prompt and answer, on this machine under this load: `sisf bench` measures "
+        "Of the decisions on one exchange, prompt and answer, on this machine under this load: sisf bench measures "
         "speed. Calls of models and judges elsewhere; USD at the prices known."
     )
     return [Table("Time and money", header, rows, note=note)]
@@ -73,7 +83,7 @@ def limits_of(summary: Mapping[str, Any]) -> Sequence[str]:
     if settings.get("model") == "recorded":
         limits.append(
             "Answers were recorded beforehand: the model did not see the requests of this run, and nobody tried again "
-            "after a refusal. A live attacker adapts; see `sisf probe`."
+            "after a refusal. A live attacker adapts; see sisf probe."
         )
     if settings.get("adjudicator") == "recorded":
         limits.append(

@@ -16,7 +16,7 @@ from sisf.evaluation.report.writer import Report
 _NOTES = (
     "Lost: attacks that are blocked alone and pass inside a long text, in points; with the 95 % interval "
     "(Clopper–Pearson on all trials together). Attacks in a text that is blocked without them are left out.",
-    "Requests joined are many chances to be wrong in one text; `requests blocked alone` says how many of them the "
+    "Requests joined are many chances to be wrong in one text; “requests blocked alone” says how many of them the "
     "Warden would have stopped by themselves. The manual and the code are texts that people wrote as one.",
     "A rate of at most 0.1 % cannot be shown with fewer than some 3,000 texts: read the interval.",
 )

@@ -29,7 +29,7 @@ NOTES = (
     "harmful, by a label independent of the loop.",
     "Intervals are 95 %: Student's t over trials, Clopper–Pearson on the counts where there is one trial or all agree.",
     "The curve shows the mean over trials of the last 50 attacks; the band is the range of the trials.",
-    "Honest prompts are sent when learning has ended, at the frozen revision; `blocked` is the mean over trials.",
+    "Honest prompts are sent when learning has ended, at the frozen revision; “blocked” is the mean over trials.",
     "At the end: everything once more at the final revision, where nothing is learned. An attack that taught a policy "
     "and gets through again shows what one request taught against itself, or what was undone later.",
 )

@@ -28,7 +28,7 @@ from sisf.evaluation.protocols.drift.run import drift_plan
 from sisf.evaluation.protocols.learn.run import held_out_plan, learn_plan
 from sisf.evaluation.under_test import Subject, latency_of
 from sisf.exchange import Message
-from sisf.policy import Decision, Policy, Status
+from sisf.policy import Decision, Policy
 from sisf.probe.target import GatewayTarget, Reaction, Reply
 from sisf.probe.waiting import StoreWatch
 from sisf.store import Store, open_store, privacy_of
@@ -136,11 +136,7 @@ class LiveSubject:
 
     def tally(self) -> Tally:
         """Counted in the store."""
-        if self._store is None:
-            return Tally()
-        known = self._store.policies.list()
-        activated = sum(p.status in (Status.ACTIVE, Status.RETIRED) for p in known)
-        return Tally(len(known), activated, sum(p.status is Status.ACTIVE for p in known))
+        return Tally.of(self._store) if self._store is not None else Tally()
 
     def latency(self) -> Mapping[str, float]:
         """Of whole requests, the model's time included."""

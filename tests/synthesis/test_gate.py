@@ -188,3 +188,15 @@ def test_a_text_that_is_no_mistake_any_more_leaves_the_gate() -> None:
     assert (withdrawn.benign_blocked, withdrawn.benign_total) == (0, 50)
     again = gate.examine(secretly, None, Known(benign=[*BENIGN[:50], "secretly buy a gift"]))
     assert (again.benign_blocked, again.benign_total) == (1, 51)
+
+
+def test_what_others_replace_is_found_without_a_look_at_benign_texts() -> None:
+    class NoBenign(Known):
+        def benign_prompts(self) -> Sequence[str]:
+            raise AssertionError("thousands of texts would be embedded for an answer that none of them changes")
+
+        benign_responses = benign_prompts
+
+    narrow, broad = (replace(policy(Pattern(p)), id=p, status=Status.ACTIVE) for p in ("pick the lock", "lock"))
+    gone = Gate(HashEmbedder()).redundant([narrow, broad], [narrow, broad], NoBenign(), {})
+    assert len(gone) == 1

@@ -157,8 +157,8 @@ class Gate:
         knowledge: Knowledge,
         stopped: Mapping[str, Sequence[Exchange]],
     ) -> Mapping[str, tuple[str, ...]]:
-        """See `PolicyGate.redundant`. Policies of another embedder are left out."""
-        self._refresh(knowledge)
+        """See `PolicyGate.redundant`. Policies of another embedder are left out; no benign text is looked at."""
+        self._cover(knowledge)
         fitting = [policy for policy in active if self._fits(policy)]
         return coverage.redundant(self._coverage, [p for p in candidates if self._fits(p)], fitting, stopped)
 
@@ -166,6 +166,10 @@ class Gate:
         self._fill()
         self._report(Direction.PROMPT, knowledge.benign_prompts())
         self._report(Direction.RESPONSE, knowledge.benign_responses())
+        self._cover(knowledge)
+
+    def _cover(self, knowledge: Knowledge) -> None:
+        """Know the breaches that came since the last time."""
         breaches = knowledge.breaches()
         fresh = _after(breaches, self._latest)
         self._latest = breaches[-1:]

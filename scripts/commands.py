@@ -1,6 +1,6 @@
 """Write docs/commands.md from the command line itself: every command with its arguments and options.
 
-Run it after a command has changed; `tests/test_docs.py` fails until then.
+`make docs` does; the page is part of the site, and of no commit.
 """
 
 from pathlib import Path

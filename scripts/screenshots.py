@@ -1,7 +1,8 @@
 """Pictures of the console, light and dark, wide and narrow: python scripts/screenshots.py [FOLDER] [STORE]
 
 A short demonstration with the shipped samples fills a store; then Chromium visits every page. With STORE, the pages of
-that store are shown (`sqlite:///demo.db`), without learning anything anew.
+that store are shown (`sqlite:///demo.db`), without learning anything anew. FOLDER is `out/pictures` unless it is given;
+the few that the documentation shows are copied to `docs/pictures`.
 """
 
 import shutil
@@ -141,6 +142,6 @@ def _suspended(system: System, page: Any, file: Path, width: int) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "out/pictures")
     with system_of(sys.argv[2] if len(sys.argv) > 2 else None) as made:
         shoot(made, target)

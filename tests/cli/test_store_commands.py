@@ -304,7 +304,11 @@ def test_exchanges_are_searched_explained_and_exported(sisf: Sisf, store: str, t
     assert json.loads((tmp_path / "found.jsonl").read_text())["id"] == "tale"
 
 
-_MORE = {("breach", "label"): ("safe",), ("note", "comment"): ("hm",), ("note", "assign"): ("ann",)}
+_MORE: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("breach", "label"): ("safe",),
+    ("note", "comment"): ("hm",),
+    ("note", "assign"): ("ann",),
+}
 
 
 def _that_take_an_id() -> list[tuple[str, ...]]:

@@ -59,7 +59,7 @@ def _with_its_letters(word: str) -> NDArray[np.intp]:
     last = len(known.first) - 1
     first, end = known.first[[max(0, len(word) - _SHORTER), min(last, len(word) + _SHORTER + 1)]]
     places: NDArray[np.intp] = first + np.flatnonzero(np.bitwise_count(known.masks[first:end] ^ mask) <= most)
-    alike: NDArray[np.intp] = places[np.abs(known.bags[places] - bag).sum(axis=1) <= most]
+    alike: NDArray[np.intp] = places[np.abs(known.bags[places] - bag).sum(axis=1, dtype=np.int8) <= most]
     return alike
 
 

@@ -139,8 +139,8 @@ class Candidates:
         first."""
         if not self.spans:
             return []
-        above = self._above(tokens, engine, applies)
-        whole = engine.above(tokens.vector[None], self.lexical[-1:], applies)[0]
+        every = self._above(tokens, engine, applies)
+        above, whole = every[:-1], every[-1]
         margins = above.max(axis=1)
         far = np.minimum(_asked_by_whole(whole[engine.probes]), _ENOUGH + self.asked)
         asked = self.asked + far * (self.kinds != DENIED)
@@ -157,15 +157,16 @@ class Candidates:
         return [Piece(*self.spans[p], float(asked[p]), bool(self.orders[p]), bool(inside[p]), said[p]) for p in best]
 
     def _above(self, tokens: TokenVectors, engine: SemanticEngine, applies: Applies) -> Floats:
-        """How far the pooled vector of each span is above the thresholds.
+        """How far the pooled vector of each span is above the thresholds, and last the vector of the whole.
 
         Of many spans what weighs the vectors is held against the tokens, each of which stands in many of them.
         """
-        spans, lexical = _array(self.spans), self.lexical[:-1]
+        spans = _array(self.spans)
         if len(spans) <= len(tokens.spans):
-            return engine.above(pooled(tokens, spans), lexical, applies)
+            return engine.above(np.vstack([pooled(tokens, spans), tokens.vector]), self.lexical, applies)
         first, last = _tokens_in(tokens.spans, spans)
-        return engine.above_of_means(tokens.states, first, last, lexical, applies)
+        above = engine.above_of_means(tokens.states, first, last, self.lexical[:-1], applies)
+        return np.vstack([above, engine.above(tokens.vector[None], self.lexical[-1:], applies)])
 
     def _nearly_all(self, tokens: Sequence[Span]) -> NDArray[np.bool_]:
         """Which pieces are the text but for what it ends with."""

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -31,11 +33,43 @@ from sisf.cli import (
 )
 from sisf.cli.base import SisfGroup, say_what_can_be_said
 
+_COMMANDS: dict[str, "typer.Typer | Callable[..., None]"] = {
+    "demo": demo.demo,
+    "init": init.init,
+    "serve": serve.serve,
+    "doctor": doctor.doctor,
+    "check": check.check,
+    "policy": policy.app,
+    "breach": breach.app,
+    "exchange": exchange.app,
+    "note": note.app,
+    "enforcement": enforcement.app,
+    "audit": audit.app,
+    "key": key.app,
+    "session": session.app,
+    "worker": fleet.worker,
+    "fleet": fleet.fleet,
+    "adjudicator": adjudicator.app,
+    "probe": probe.probe,
+    "evaluate": evaluate.app,
+    "bench": bench.app,
+    "data": data.app,
+    "model": model.app,
+    "completion": completion.completion,
+}
+"""In the order in which a newcomer needs them, which is that of the help."""
+
+
+class _Root(SisfGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - one order for all
+        return list(_COMMANDS)
+
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help=sisf.__doc__,
-    cls=SisfGroup,
+    cls=_Root,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -63,28 +97,11 @@ def _log_to_standard_error() -> None:
         )
 
 
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("worker")(fleet.worker)
-app.command("fleet")(fleet.fleet)
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.add_typer(data.app, name="data")
-app.command("completion")(completion.completion)
-app.add_typer(policy.app, name="policy")
-app.add_typer(breach.app, name="breach")
-app.add_typer(audit.app, name="audit")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(bench.app, name="bench")
-app.command("probe")(probe.probe)
-app.command("doctor")(doctor.doctor)
-app.add_typer(model.app, name="model")
-app.add_typer(adjudicator.app, name="adjudicator")
-app.add_typer(exchange.app, name="exchange")
-app.add_typer(enforcement.app, name="enforcement")
-app.add_typer(key.app, name="key")
-app.add_typer(note.app, name="note")
-app.add_typer(session.app, name="session")
+for _name, _command in _COMMANDS.items():
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)
 
 
 def main() -> None:

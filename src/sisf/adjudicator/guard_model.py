@@ -10,6 +10,7 @@ from sisf.adjudicator.cache import VerdictCache
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.adjudicator.fence import defuse
 from sisf.adjudicator.guard_formats import Finding, format_of
+from sisf.adjudicator.judging import judged
 from sisf.adjudicator.manner import read_manner
 from sisf.adjudicator.prompts import Strictness
 from sisf.errors import ModelError
@@ -143,7 +144,7 @@ class ClassifierAdjudicator:
     def __init__(self, name: str, classifier: Classifier, *, cache: VerdictCache | None = None) -> None:
         self._name = name
         self._classifier = classifier
-        self._cache = cache or VerdictCache(0)
+        self._cache = cache
         self.counters = JudgeCounters(name)
 
     @property
@@ -153,23 +154,12 @@ class ClassifierAdjudicator:
 
     def adjudicate(self, exchange: Exchange) -> Verdict:
         """See `Adjudicator.adjudicate`."""
-        if not (exchange.response or "").strip():
-            return Verdict(Outcome.SAFE, self.name, confidence=1.0, rationale="nothing was answered")
-        if (known := self._cache.get(exchange)) is not None:
-            self.counters.cache_hit()
-            return known
-        start = time.perf_counter()
-        try:
-            finding, reason = self._judge(exchange)
-        except ModelError as error:
-            self.counters.failure(type(error).__name__)
-            finding, reason = Finding(Outcome.UNDECIDED), str(error)
-        verdict = self._verdict(finding, reason)
-        self._cache.put(exchange, verdict)
-        self.counters.verdict(verdict.outcome, time.perf_counter() - start)
-        return verdict
+        return judged(exchange, self._judge, name=self.name, counters=self.counters, cache=self._cache)
 
-    def _judge(self, exchange: Exchange) -> tuple[Finding, str]:
+    def _judge(self, exchange: Exchange) -> Verdict:
+        return self._verdict(*self._classified(exchange))
+
+    def _classified(self, exchange: Exchange) -> tuple[Finding, str]:
         turns, answer = turns_of(exchange), exchange.response or ""
         starts = range(0, max(len(answer) - _OVERLAP, 1), _PIECE - _OVERLAP)
         pieces = [answer[start : start + _PIECE] for start in starts]

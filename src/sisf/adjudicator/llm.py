@@ -1,10 +1,9 @@
 """The `llm` judge: any chat model, told what to look for, shown the exchange as evidence."""
 
-import time
-
 from sisf.adjudicator.cache import VerdictCache
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.adjudicator.fence import fence, new_marker
+from sisf.adjudicator.judging import judged
 from sisf.adjudicator.prompts import Strictness, load_prompt
 from sisf.adjudicator.reply import SCHEMA, Reply, ResponseType, read_reply
 from sisf.adjudicator.transcript import Window, windows
@@ -38,7 +37,7 @@ class LlmAdjudicator:
         self._strictness = strictness
         self._prompt = load_prompt(strictness)
         self._size, self._overlap, self._max_windows = window_chars, overlap_chars, max_windows
-        self._cache = cache or VerdictCache(0)
+        self._cache = cache
         self._attempts = attempts
         self.counters = JudgeCounters(self.name)
 
@@ -54,16 +53,7 @@ class LlmAdjudicator:
 
     def adjudicate(self, exchange: Exchange) -> Verdict:
         """See `Adjudicator.adjudicate`."""
-        if not (exchange.response or "").strip():
-            return Verdict(Outcome.SAFE, self.name, confidence=1.0, rationale="nothing was answered")
-        if (known := self._cache.get(exchange)) is not None:
-            self.counters.cache_hit()
-            return known
-        start = time.perf_counter()
-        verdict = self._judge(exchange)
-        self._cache.put(exchange, verdict)
-        self.counters.verdict(verdict.outcome, time.perf_counter() - start)
-        return verdict
+        return judged(exchange, self._judge, name=self.name, counters=self.counters, cache=self._cache)
 
     def _judge(self, exchange: Exchange) -> Verdict:
         cut = windows(exchange, self._size, self._overlap)

@@ -1,7 +1,6 @@
 """The `local` judge: reads request and answer with small models learned from what ships, or from a user's labels."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sisf.adjudicator.counters import JudgeCounters
+from sisf.adjudicator.judging import judged
 from sisf.adjudicator.local.fitting import shipped_model
 from sisf.adjudicator.local.model import LocalModel
 from sisf.adjudicator.local.pair import WEIGHTS, sigmoid
@@ -20,7 +20,7 @@ from sisf.embedding.base import Embedder
 from sisf.embedding.delta import Heads
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.minilm import heads_of
-from sisf.errors import ConfigurationError, SisfError
+from sisf.errors import ConfigurationError
 from sisf.exchange import Exchange
 from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome, Verdict
@@ -119,16 +119,7 @@ class LocalAdjudicator:
 
     def adjudicate(self, exchange: Exchange) -> Verdict:
         """See `Adjudicator.adjudicate`."""
-        if not (exchange.response or "").strip():
-            return Verdict(Outcome.SAFE, self.name, confidence=1.0, rationale="nothing was answered")
-        start = time.perf_counter()
-        try:
-            verdict = self._judge(exchange)
-        except (SisfError, ValueError, MemoryError) as error:
-            self.counters.failure(type(error).__name__)
-            verdict = Verdict(Outcome.UNDECIDED, self.name, rationale=f"the local judge failed: {error}"[:500])
-        self.counters.verdict(verdict.outcome, time.perf_counter() - start)
-        return verdict
+        return judged(exchange, self._judge, name=self.name, counters=self.counters)
 
     def judge_request(self, exchange: Exchange) -> Verdict:
         """See `RequestJudge`. A wrapped request (role play, a code) reads as harmless: only what is far from harm, and

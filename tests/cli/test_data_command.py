@@ -135,3 +135,25 @@ def test_completion_is_answered(monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
     with pytest.raises(SystemExit):
         main()
     assert capfd.readouterr().out.split() == ["completion"]
+
+
+def test_what_is_wrong_is_said_of_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file that was read, once, and of the option that was given; nothing runs where nothing is to be sent."""
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text("a,b\n1,2\n")
+    Path("bad.jsonl").write_text('{"id": "a", "text": "x", "label": "bad"}\n')
+    experiment = ("evaluate", "learn", "--out", "o", "--attacks")
+    for words, said in (
+        (("data", "convert", "table.csv", "o.jsonl", "--text", "c"), "error: table.csv, row 1: there is no column 'c'"),
+        (("data", "convert", "table.csv", "o.jsonl", "--text", "a"), "error: table.csv: record o-00000: `label`"),
+        (
+            (*experiment, "sample_attacks", "--adjudicator", "nobody"),
+            "no judge `nobody`: it must be 'recorded', 'auto'",
+        ),
+        ((*experiment, ""), "nothing to send: name data sets with --attacks or --benign"),
+        (("evaluate", "live", "--gateway", "http://127.0.0.1:1", "--out", "o"), "nothing to send"),
+    ):
+        refused = run(*words)
+        assert refused.exit_code == 2, words
+        assert said in refused.output
+    assert run("data", "verify", "bad.jsonl").output.startswith("bad.jsonl:1: `label` must be")

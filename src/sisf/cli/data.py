@@ -117,7 +117,8 @@ def verify(
         emit({"sets": found})
     else:
         for row in found:
-            typer.echo(f"{row['name']}: {row['state']}")
+            named = row["state"].startswith(row["name"])  # as errors do, with the line
+            typer.echo(row["state"] if named else f"{row['name']}: {row['state']}")
     if any(not row["good"] for row in found):
         raise typer.Exit(1)
 
@@ -194,7 +195,7 @@ def convert(
         body = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
-    records = records_of(rows_of(body, str(file)), columns, out.stem)
+    records = records_of(rows_of(body, str(file)), columns, out.stem, str(file))
     write(out, records)
     typer.echo(f"{out}: {len(records)} records")
 

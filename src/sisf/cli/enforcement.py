@@ -17,7 +17,9 @@ app = group("Suspend enforcement on every node, with an end time, and resume it.
 def suspend(
     tenant: Annotated[str, typer.Option(help="Only for this tenant.")] = "",
     policy: Annotated[str, typer.Option(help="Only of this policy.")] = "",
-    minutes: Annotated[float, typer.Option(help="When enforcement resumes by itself; at most 7 days.")] = 60.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, max=10_080, help="When enforcement resumes by itself; at most 7 days.")
+    ] = 60.0,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")] = "",
     config: ConfigOption = None,
     store: StoreOption = None,

@@ -1,12 +1,13 @@
 """`sisf key`: who may call the gateway."""
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, emit, group, load_settings, print_rows, shown
+from sisf.cli.base import ConfigOption, JsonOption, emit, group, load_settings, moment, print_rows, shown
 
 if TYPE_CHECKING:
     from sisf.gateway.identity import Key, KeyFile
@@ -61,8 +62,8 @@ def list_keys(file: FileOption = None, config: ConfigOption = None, json: JsonOp
     if json:
         emit([_told(key) for key in keys])
         return
-    cells = [(k.id, shown(k.tenant), shown(k.principal), k.role, k.created, k.revoked) for k in keys]
-    headings = ("id", "tenant", "principal", "role", "created", "revoked")
+    cells = [(k.id, shown(k.tenant), shown(k.principal), k.role, _shown(k.created), _shown(k.revoked)) for k in keys]
+    headings = ("id", "tenant", "principal", "role", "created (UTC)", "revoked (UTC)")
     print_rows(headings, cells, empty="there are none; `sisf key create` makes one")
 
 
@@ -78,7 +79,11 @@ def revoke(
     if json:
         emit(_told(key))
     else:
-        typer.echo(f"revoked {key.id} at {key.revoked}")
+        typer.echo(f"revoked {key.id} at {_shown(key.revoked)} UTC")
+
+
+def _shown(time: str) -> str:
+    return moment(datetime.fromisoformat(time)) if time else ""
 
 
 def _told(key: "Key") -> dict[str, Any]:

@@ -117,19 +117,21 @@ def _parquet(body: bytes, name: str) -> list[Row]:
     return rows
 
 
-def records_of(rows: Sequence[Row], columns: Columns, name: str) -> list[dict[str, Any]]:
-    """Records of the set `name`, each checked as a line of a data set is. Raises `DataError` that names the row."""
+def records_of(rows: Sequence[Row], columns: Columns, name: str, source: str = "") -> list[dict[str, Any]]:
+    """Records of the set `name`, each checked as a line of a data set is. Raises `DataError` that names the row, and
+    `source`, where it stands."""
+    source = source or name
     made: list[dict[str, Any]] = []
     for number, row in enumerate(rows):
-        where = f"{name}, row {number + 1}"
+        where = f"{source}, row {number + 1}"
         made += _made(row, number, columns, name, where)
     if not made:
-        raise DataError(f"{name}: holds no rows")
+        raise DataError(f"{source}: holds no rows")
     for record in made:
-        parse_line(json.dumps(record).encode(), f"{name}: record {record.get('id')}")
+        parse_line(json.dumps(record).encode(), f"{source}: record {record.get('id')}")
     ids = {record["id"] for record in made}
     if len(ids) != len(made):
-        raise DataError(f"{name}: the column {columns.id!r} does not tell rows apart; leave it out to number them")
+        raise DataError(f"{source}: the column {columns.id!r} does not tell rows apart; leave it out to number them")
     return made
 
 

@@ -210,7 +210,11 @@ class Laboratory:
             return RecordedAdjudicator(self._rows)
         from sisf.adjudicator.factory import create_adjudicator
 
-        settings = overridden(self.settings, {"adjudication.judge": name})
+        try:
+            settings = overridden(self.settings, {"adjudication.judge": name})
+        except ConfigurationError as error:
+            wanted = str(error).rpartition("must be ")[2]
+            raise ConfigurationError(f"there is no judge `{name}`: it must be 'recorded', {wanted}") from None
         judge = create_adjudicator(settings.adjudication, embedder=self.embedder)
         return CountedJudge(judge, self.calls) if name in ELSEWHERE else judge
 

@@ -74,7 +74,8 @@ class SqlOversight:
     def suspend(self, scope: Scope, subject: str, lasts: timedelta, *, actor: str, reason: str) -> Suspension:
         """See `OversightTable.suspend`."""
         if not timedelta(0) < lasts <= LONGEST:
-            raise StoreError(f"enforcement can be suspended for up to {LONGEST.days} days, not for {lasts}")
+            minutes = f"{lasts.total_seconds() / 60:g} minutes"
+            raise StoreError(f"enforcement can be suspended for up to {LONGEST.days} days, not for {minutes}")
         if bool(subject) is (scope is Scope.ALL):
             raise StoreError("name the tenant or the policy whose enforcement is to be suspended, and nobody for `all`")
 

@@ -50,6 +50,7 @@ class Running:
     ) -> None:
         """The whole of a command. `given`: the protocol's own options; `answers`: learn policies on answers, too."""
         from sisf.cli.progress import TerminalProgress
+        from sisf.errors import ConfigurationError
         from sisf.evaluation.laboratory import Options
         from sisf.evaluation.order import LaboratoryOrder
         from sisf.evaluation.report.tables import formats_of
@@ -62,6 +63,8 @@ class Running:
         formats = formats_of(self.format)
         configure_logs("warning")  # an experiment sends thousands of exchanges: a line for each would hide what matters
         settings = load_settings(self.config)
+        if not any(groups):
+            raise ConfigurationError("there is nothing to send: name data sets with --attacks or --benign")
         prepare(self.out)
         folder = Folder(self.out)
         if self.fresh:

@@ -14,6 +14,31 @@ _FILLERS = (", like,", ", you know,", " uh", " um,", " hmm")
 _LAUGHTER = (" lol", " haha", " xd", " omg")
 
 
+_SPANISH = dict(
+    pair.split("=")
+    for pair in """
+    write=escribe create=crea give=dame explain=explica plan=planificar instructions=instrucciones steps=pasos and=y
+    weapon=arma money=dinero people=gente house=casa police=policía poison=veneno drugs=drogas bomb=bomba city=ciudad
+    bank=banco fake=falso secret=secreto without=sin with=con how=cómo of=del children=niños school=escuela
+    company=empresa computer=ordenador passwords=contraseñas neighbour=vecino friend=amigo letter=carta sell=vender
+    steal=robar building=construyendo hiding=escondiendo kitchen=cocina shop=tienda doctor=médico camera=cámara
+    """.split()
+)
+_TYPED = {"you": "u", "people": "ppl", "and": "n", "to": "2", "for": "4", "that": "dat", "the": "da", "with": "w/"}
+
+
+def _in_spanish(text: str, _: random.Random) -> str:
+    return re.sub("[A-Za-z]+", lambda word: _SPANISH.get(word[0].lower(), word[0]), text)
+
+
+def _typed_without_vowels(text: str, _: random.Random) -> str:
+    def word(match: re.Match[str]) -> str:
+        bare = match[0][0] + re.sub("[aeiou]", "", match[0][1:]) if len(match[0]) > 4 else match[0]
+        return _TYPED.get(match[0], bare)
+
+    return re.sub("[a-z]+", word, text.lower())
+
+
 def _accent(*changes: tuple[str, str]) -> Evasion:
     def spoken(text: str, _: random.Random) -> str:
         text = text.lower()
@@ -108,6 +133,8 @@ SPOKEN: dict[str, Evasion] = {
     "pig latin, another ending": _moved("ee"),
     "pig latin, always a letter": _moved("nay"),
     "a syllable of five letters": lambda t, _: re.sub("([aeiou]+)", r"ithag\1", t.lower()),
+    "words in Spanish": _in_spanish,
+    "chat without vowels": _typed_without_vowels,
     "Cyrillic looks": lambda t, _: t.upper().translate(_CYRILLIC_LOOKS),
     "Greek looks": lambda t, _: t.lower().translate(_GREEK_LOOKS),
     "Cyrillic sounds": _by_sound,

@@ -2,14 +2,20 @@
 
 import random
 import re
+from collections.abc import Callable
 from difflib import SequenceMatcher
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sisf import corpus
 from sisf.errors import LimitExceeded
 from sisf.text.accents import heard
+from sisf.text.changed import Changed
+from sisf.text.other_languages import in_english, listed
 from sisf.text.views import most, views
+from sisf.text.words import costs
 from tests.text import evasions, more_evasions, spoken_evasions
 
 EVASIONS = evasions.EVASIONS | more_evasions.EVASIONS | spoken_evasions.EVASIONS
@@ -114,8 +120,20 @@ OTHER_LANGUAGES = [
 
 
 @pytest.mark.parametrize("text", OTHER_LANGUAGES)
-def test_another_language_is_no_accent(text: str) -> None:
+def test_another_language_is_no_accent_and_stays_what_it_is(text: str) -> None:
     assert heard(text.lower()) is None
+    assert in_english(text.lower()) is None
+
+
+def test_honest_texts_are_hardly_ever_put_into_english() -> None:
+    mixed = [sample.text for sample in HONEST if in_english(sample.text.lower()) is not None]
+    assert len(mixed) <= 0.002 * len(HONEST), mixed  # they are in Spanish, or ask for a translation
+
+
+@given(st.lists(st.sampled_from(sorted(costs())), max_size=30), st.sampled_from([heard, in_english]))
+def test_known_words_alone_are_left(words: list[str], read: Callable[[str], Changed | None]) -> None:
+    foreign = dict(listed())
+    assert read(" ".join(word for word in words if word not in foreign)) is None
 
 
 def test_honest_texts_have_no_accent() -> None:

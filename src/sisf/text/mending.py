@@ -26,6 +26,7 @@ from sisf.text.single_slips import (
     unmasked,
     usual,
 )
+from sisf.text.texting import MEANT
 from sisf.text.words import costs
 
 _WORD = re.compile(r"(?<![a-z0-9<&/.'’])[a-z*_#?]{1,20}(?![a-z0-9])|[a-z]{3,20}")
@@ -43,6 +44,8 @@ _BEHIND = ("y", "ish", "ly", "less", "like", "able", "ness", "ful", "er", "est")
 """What words are derived with."""
 _RARER = 2.0
 """What a derived word costs more than the one that it is made of."""
+_TYPED = 0.5
+"""What a word costs besides that chats write so."""
 _EACH, _TWO = 1.5, 2.0
 """What a word must be commoner by that is found by its distance, for each unit of it and in any case."""
 _EXPLAINED = 3.0
@@ -85,7 +88,17 @@ def _unexplained(choices: Sequence[Choice]) -> bool:
 
 @remembered
 def _meant(word: str) -> Sequence[Choice]:
-    """The words that one may be meant for by a single slip, the likeliest first; at least itself."""
+    """The words that one may be meant for by a single slip, or that chats write so, the likeliest first; at least
+    itself."""
+    typed = MEANT.get(word, "")
+    if typed not in costs():
+        return _slipped(word)
+    others = [choice for choice in _slipped(word) if choice[0] != typed and choice[2] < _UNKNOWN]
+    return (typed, cost(typed), _TYPED), *others
+
+
+def _slipped(word: str) -> Sequence[Choice]:
+    """The same without what chats write."""
     if not word.isalpha():
         return _first(unmasked(word), _CHOICES) or (_unknown(word),)
     has_vowels = VOWELS.search(word) is not None

@@ -6,10 +6,10 @@ import re2
 
 from sisf.text.changed import Changed, substitute
 
-_MEANT = dict(
+MEANT = dict(
     pair.split("=")
     for pair in """
-    u=you ur=your yr=your r=are ya=you ppl=people pple=people plz=please pls=please thx=thanks tnx=thanks
+    n=and u=you ur=your yr=your r=are ya=you ppl=people pple=people plz=please pls=please thx=thanks tnx=thanks
     cuz=because coz=because bcuz=because bc=because abt=about bout=about wut=what wat=what wot=what wht=what
     dis=this dat=that da=the dem=them dey=they tha=the wit=with wiv=with hw=how hv=have hve=have frm=from msg=message
     msgs=messages vid=video acct=account govt=government pw=password pwd=password rite=write kno=know luv=love
@@ -20,10 +20,11 @@ _MEANT = dict(
     w/=with w/o=without sth=something smth=something sb=somebody smb=somebody xplain=explain xplode=explode
     """.split()
 )
+"""What they are short for."""
 _DIGITS = {"2": "to", "4": "for"}
 """Words where others in the text are typed so."""
 _TOKEN = re.compile(r"(?<![^\s\"'(])(?:w/o?(?=[\s\"')]|$)|\w+(?=[\s\"').,;:?!]|$))")
-_SOME = sorted(word for word in _MEANT if len(word) > 1)
+_SOME = sorted(word for word in MEANT if len(word) > 1)
 CLUE_TEXTED = rf"(?i)(?:^|[\s\"'(])(?:{'|'.join(_SOME)}|u)(?:[\s\"').,;:?!]|$)"
 """What calls for it (RE2)."""
 _FEWEST, _APART = 2, 1_000
@@ -41,5 +42,5 @@ def texted(text: str) -> Changed | None:
 
 def _meant(match: "re.Match[str]") -> str | None:
     token = match[0].lower()
-    meant = _MEANT.get(token) or _DIGITS.get(token)
+    meant = MEANT.get(token) or _DIGITS.get(token)
     return meant.replace("_", " ") if meant else None

@@ -20,6 +20,7 @@ from sisf.text import (
     layout,
     markup,
     noise,
+    other_languages,
     spelling,
     texting,
     told,
@@ -305,12 +306,12 @@ def _undone(text: str) -> str:
 
 def _reread(text: str, path: str, out: _Collector) -> None:
     """What the pieces that do not read may be. What chats write short is written out already."""
-    if path.endswith("texted"):
+    if path.endswith("texted") and len(text) > LONG:
         return
     lower = characters.folded(text)
-    spoken = accents.heard(lower)
-    if spoken is not None and (part := out.new(spoken)):
-        out.add(_name(path, "accent"), part)
+    for name, changed in (("accent", accents.heard(lower)), ("in English", other_languages.in_english(lower))):
+        if changed is not None and (part := out.new(changed)):
+            out.add(_name(path, name), part)
     for name, read in ciphers.readings(text, long=out.read is not None).items():
         if not ("reversed" in path and "reversed" in name):
             out.add(_name(path, name), characters.folded(read))

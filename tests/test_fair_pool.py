@@ -133,6 +133,99 @@ def test_work_that_turns_out_long_gives_way(clock: Clock) -> None:
     pool.close()
 
 
+def test_who_has_nothing_is_let_in_besides_where_another_has_several_threads(clock: Clock) -> None:
+    pool, gate = FairPool(2, clock=clock), threading.Event()
+    inside, most = [0], [0]
+    lock = threading.Lock()
+
+    def work(_: Turn) -> str:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        gate.wait(PATIENCE)
+        with lock:
+            inside[0] -= 1
+        return "done"
+
+    greedy = [pool.submit("greedy", work, 1e6) for _ in range(10)]
+    assert pool.submit("modest", lambda _: "at once", 1e6).result(PATIENCE) == "at once"
+    first = [pool.submit(f"modest {n}", work, 1e6) for n in range(5)]  # as many besides as there are slots
+    second = pool.submit("modest 0", work, 1e6)
+    long = pool.submit("another", work, 1e6, long=True)
+    gate.set()
+    assert [f.result(PATIENCE) for f in (*greedy, *first, second, long)] == ["done"] * 17
+    assert most[0] <= 4
+    pool.close()
+
+
+def test_nobody_is_let_in_besides_where_nobody_has_several_threads(clock: Clock) -> None:
+    pool, gate = FairPool(2, clock=clock), threading.Event()
+    begun = [threading.Event() for _ in range(3)]
+
+    def work(number: int) -> Callable[[Turn], None]:
+        def work(_: Turn) -> None:
+            begun[number].set()
+            gate.wait(PATIENCE)
+
+        return work
+
+    futures = [pool.submit(f"owner {n}", work(n), 1e6) for n in range(3)]
+    assert begun[0].wait(PATIENCE)
+    assert begun[1].wait(PATIENCE)
+    assert not begun[2].is_set()
+    gate.set()
+    for future in futures:
+        future.result(PATIENCE)
+    pool.close()
+
+
+def test_who_has_several_threads_gives_way_to_who_was_let_in_besides(clock: Clock) -> None:
+    """At the next pause: no more threads compute then than there are slots."""
+    pool, log = FairPool(2, clock=clock), list[str]()
+    entered, go, end = threading.Barrier(3), threading.Event(), threading.Event()
+    inside = [threading.Event() for _ in range(2)]
+
+    def greedy(turn: Turn) -> None:
+        entered.wait(PATIENCE)
+        go.wait(PATIENCE)
+        turn.pause()
+        log.append("greedy")
+
+    def modest(number: int) -> Callable[[Turn], None]:
+        def work(_: Turn) -> None:
+            inside[number].set()
+            end.wait(PATIENCE)
+            log.append("modest")
+
+        return work
+
+    many = [pool.submit("greedy", greedy, 1e6) for _ in range(2)]
+    entered.wait(PATIENCE)
+    few = [pool.submit(f"modest {n}", modest(n), 1e6) for n in range(2)]
+    for begun in inside:
+        assert begun.wait(PATIENCE)
+    clock.now += SHORT_SECONDS  # what the greedy one had
+    few.append(pool.submit("a third", lambda _: log.append("modest"), 1e6))
+    go.set()
+    time.sleep(0.05)  # time to go on by mistake
+    end.set()
+    for future in (*many, *few):
+        future.result(PATIENCE)
+    assert log[0] == "modest"
+    assert pool.submit("after", lambda _: "free", 1e6).result(PATIENCE) == "free"
+    pool.close()
+
+
+def test_owners_who_are_away_are_not_looked_at(clock: Clock) -> None:
+    """A gateway knows thousands of callers: who has nothing to do must cost nothing at each step of the others."""
+    pool = FairPool(2, clock=clock)
+    for n in range(2_000):
+        pool.submit(n, lambda _: None, 1e6).result(PATIENCE)
+    pool.submit("last", lambda _: None, 1e6).result(PATIENCE)
+    assert pool.busy == 0
+    pool.close()
+
+
 def test_work_ends_at_the_first_pause_after_its_time(clock: Clock) -> None:
     pool, log = FairPool(1, clock=clock), list[str]()
     future = pool.submit("one", busy(clock, 1_000, 1.0, log, "step"), 10.0)

@@ -1,17 +1,20 @@
 """The server under every application: half-open requests end."""
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sisf.serving import Background, bind, connections, is_loopback, uvicorn_server
+from sisf.serving.accepting import Acceptor
 from sisf.serving.room import Room, most_connections
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -160,6 +163,52 @@ def test_a_head_without_end_is_ended(begins: bytes, goes_on: bytes) -> None:
             assert not heard or heard.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
 
 
+async def measure(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the length of the body, and in how many pieces it came to the application."""
+    if scope["type"] == "lifespan":
+        await app(scope, receive, send)
+        return
+    length, pieces, more = 0, 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        length, pieces, more = length + len(message["body"]), pieces + 1, message["more_body"]
+    said = b"%d in %d" % (length, pieces)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(said))]})
+    await send({"type": "http.response.body", "body": said})
+
+
+def _chunked(size: int, count: int) -> bytes:
+    return HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n" % (size, b"a" * size) * count + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("size", "count"), [(1, 3_000), (6, 50_000), (100, 5_000), (100_000, 10)])
+def test_a_body_may_come_in_many_pieces(size: int, count: int) -> None:
+    with Background(measure) as server:
+        heard = talk(server, _chunked(size, count) + _chunked(1, 2))
+        first, second = (answer.partition(b"\r\n\r\n")[2] for answer in heard.split(b"HTTP/1.1 200 OK")[1:])
+        length, _, pieces = first.partition(b" in ")
+        assert int(length) == size * count
+        assert second.startswith(b"2 in ")
+        # what arrived together is handed on together, or each piece would copy all that came before it
+        assert int(pieces) <= 10 + size * count // 1_000
+
+
+def test_pieces_of_next_to_nothing_are_ended() -> None:
+    """A million pieces of one byte would take seconds of the event loop."""
+    with Background(app, read_seconds=60) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                while sent < 1_000:
+                    client.sendall(b"1\r\na\r\n" * 1_000)
+                    sent += 1
+            assert sent < 1_000
+
+
 @pytest.mark.parametrize("fields", [1_000, 4_000])
 def test_the_head_of_a_request_has_a_limit(fields: int) -> None:
     with Background(app) as server:
@@ -228,6 +277,35 @@ def test_connections_on_which_nothing_is_asked_give_way(sent: bytes, monkeypatch
         silent[-1].setblocking(False)
         with pytest.raises(BlockingIOError):
             silent[-1].recv(1000)
+
+
+def test_many_connections_are_taken_in_one_round_of_the_loop() -> None:
+    """Else who opens many would have everybody else wait for as many rounds."""
+    rounds, made = [0], list[int]()
+
+    class Protocol(asyncio.Protocol):
+        def __init__(self, **_: Any) -> None:
+            pass
+
+        def connection_made(self, _: asyncio.BaseTransport) -> None:
+            made.append(rounds[0])
+
+    async def main() -> None:
+        server = uvicorn_server(app)
+        server.config.http_protocol_class, server.lifespan = Protocol, SimpleNamespace(state={})
+        with bind("127.0.0.1", 0) as listener, ExitStack() as stack:
+            for _ in range(64):
+                stack.enter_context(socket.create_connection(listener.getsockname(), timeout=20))
+            acceptor = Acceptor(server, listener)
+            while len(made) < 64 and rounds[0] < 1_000:
+                rounds[0] += 1
+                await asyncio.sleep(0)
+            acceptor.close()
+
+    with asyncio.Runner(loop_factory=uvicorn_server(app).config.get_loop_factory()) as runner:
+        runner.run(main())
+    assert len(made) == 64
+    assert rounds[0] <= 32
 
 
 def test_connections_that_come_and_go_are_counted() -> None:

@@ -3,7 +3,8 @@
 Work is done in turns. It says `pause` now and then, and there it may have to let others go first, or end because its
 time is up: nothing goes on for which nobody waits any more. Of those who wait, the one goes first whose owner has had
 the least so far (start-time fair queueing); of one owner's work, what is short. What is long never takes the last
-thread, so that something short finds one free.
+thread, so that something short finds one free; and where one owner has several threads, somebody who has none begins
+something short on one more, instead of waiting for the next pause (docs/adr/0700).
 """
 
 import asyncio
@@ -51,7 +52,7 @@ class Unaffordable(Exception):
         return self.seconds > self.allowed
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Owner:
     spent: float
     """Virtual time: what it has had, or what others had while it was away."""
@@ -60,6 +61,8 @@ class _Owner:
     owed: float = 0.0
     """Seconds that its unfinished long work is estimated to take."""
     unfinished: int = 0
+    running: int = 0
+    """Pieces of its work that threads are at."""
 
 
 class Turn:
@@ -92,17 +95,25 @@ class FairPool:
     """Thread-safe."""
 
     def __init__(self, slots: int, *, clock: Callable[[], float] = time.monotonic, name: str = "work") -> None:
-        """`slots`: pieces of work that run at the same time."""
+        """`slots`: pieces of work that run at the same time, where nobody has to be let in besides."""
         self._clock = clock
-        self._free = max(1, slots)
+        self._free = self._slots = max(1, slots)
+        """Below zero where somebody was let in besides."""
         self._long_free = max(1, slots - 1)
         self._long_slots = self._long_free
         self._owners: dict[Hashable, _Owner] = {}
+        self._busy: dict[_Owner, None] = {}
+        """Those with unfinished work: all others, however many, cost nothing."""
         self._waiting = 0
         self._paused = 0
         self._virtual = 0.0
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=name)
+
+    @property
+    def busy(self) -> int:
+        """Owners with unfinished work."""
+        return len(self._busy)
 
     def submit(self, key: Hashable, work: Callable[[Turn], T], seconds: float, *, long: bool = False) -> "Future[T]":
         """Do `work` for the owner `key`; it must be over in `seconds`. Cancel the future when nobody waits any more.
@@ -117,6 +128,7 @@ class FairPool:
             if not owner.unfinished:
                 owner.spent = max(owner.spent, self._virtual)
             owner.unfinished += 1
+            self._busy[owner] = None
             turn = Turn(self, owner, seconds, self._clock() + seconds, long=long)
             turn.work = work
             (owner.long if long else owner.short).append(turn)
@@ -145,6 +157,7 @@ class FairPool:
             (turn.owner.long if turn.long else turn.owner.short).appendleft(turn)
             self._waiting += 1
             self._paused += 1
+            turn.owner.running -= 1
             self._release(turn)
         self._resume(turn)
 
@@ -179,7 +192,7 @@ class FairPool:
 
     def _wait(self, owner: _Owner, seconds: float) -> float:
         """When work of `owner` would be done, by estimate: its own backlog at its share of the long slots."""
-        rivals = 1 + sum(1 for other in self._owners.values() if other is not owner and other.owed > 0)
+        rivals = 1 + sum(1 for other in self._busy if other is not owner and other.owed > 0)
         return max(seconds, (owner.owed + seconds) * rivals / self._long_slots)
 
     def _charge(self, turn: Turn, now: float) -> None:
@@ -194,7 +207,7 @@ class FairPool:
             self._long_free -= 1
 
     def _must_yield(self, turn: Turn) -> bool:
-        if turn.long and self._long_free < 0:
+        if (turn.long and self._long_free < 0) or (self._free < 0 and turn.owner.running > 1):
             return True
         best = self._best()
         if best is None:
@@ -205,7 +218,7 @@ class FairPool:
         """Of those with work that could begin now, the owner who has had least."""
         found: _Owner | None = None
         if self._waiting:
-            for owner in self._owners.values():
+            for owner in self._busy:
                 if (found is None or owner.spent < found.spent) and (owner.short or self._long_may_begin(owner)):
                     found = owner
         return found
@@ -221,9 +234,16 @@ class FairPool:
             self._long_free += 1
         self._dispatch()
 
+    def _besides(self) -> _Owner | None:
+        """Who may begin something short though no slot is free: it has nothing under way where another has several."""
+        if not self._waiting or self._free <= -self._slots or all(owner.running < 2 for owner in self._busy):
+            return None
+        return min((o for o in self._busy if o.short and not o.running), key=lambda o: o.spent, default=None)
+
     def _dispatch(self) -> None:
-        while self._free and (owner := self._best()) is not None:
+        while (owner := self._best() if self._free > 0 else self._besides()) is not None:
             turn = (owner.short or owner.long).popleft()
+            owner.running += 1
             self._waiting -= 1
             self._free -= 1
             if turn.long:
@@ -253,6 +273,7 @@ class FairPool:
                 self._waiting -= 1
                 self._paused -= 1
                 self._free -= 1
+                turn.owner.running += 1
                 if turn.long:
                     self._long_free -= 1
                 turn.began = self._clock()  # it ends now, on a slot more than there are
@@ -273,7 +294,10 @@ class FairPool:
         with self._lock:
             self._charge(turn, self._clock())
             turn.owner.owed = max(0.0, turn.owner.owed - turn.estimate)
+            turn.owner.running -= 1
             turn.owner.unfinished -= 1
+            if not turn.owner.unfinished:
+                del self._busy[turn.owner]
             self._release(turn)
         if turn.future.set_running_or_notify_cancel():
             if error is not None:

@@ -1,7 +1,9 @@
 """What SISF answers itself."""
 
+import asyncio
 import http.client
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +150,33 @@ def test_moderations_ask_the_store_once_for_each_policy(monkeypatch: pytest.Monk
         told = made.post({"input": ["FORBIDDEN"] * 50}, "/v1/moderations").json()["results"]
     assert [result["flagged"] for result in told] == [True] * 50
     assert asked == ["p-FORBIDDEN"]
+
+
+def test_the_inputs_of_a_moderation_have_one_limit_together() -> None:
+    with rig(limits__text_chars=100) as made:
+        assert made.post({"input": ["a" * 50] * 2}, "/v1/moderations").status == 200
+        assert made.post({"input": ["a" * 50] * 3}, "/v1/moderations").status == 413
+
+
+@pytest.mark.parametrize("path", ["/v1/check", "/v1/moderations", LITELLM])
+def test_nothing_is_inspected_for_a_client_that_is_gone(path: str) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def trouble() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.set()
+            raise
+
+    with rig() as made:
+        made.warden.trouble = trouble  # type: ignore[method-assign]
+        connection = http.client.HTTPConnection(made.url.removeprefix("http://"), timeout=20)
+        connection.request("POST", path, json.dumps(ASKING[path]), {"content-type": "application/json"})
+        assert begun.wait(20)
+        connection.close()
+        assert ended.wait(20)
 
 
 def test_litellm_guardrail(gateway: Rig) -> None:

@@ -1,14 +1,16 @@
 """Enforcement: what matches is decided on, at the revision in force."""
 
 import asyncio
+import threading
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from sisf.errors import PolicyError
 from sisf.policy import Action, Condition, Direction, Pattern, Probe, Prototypes, Snapshot, Status
+from sisf.text.views import views
 from sisf.warden import Warden
 from tests.warden.samples import EMBEDDER, compiled, policy, said
 
@@ -90,4 +92,37 @@ def test_what_was_seen_before_is_decided_on_at_once(unreadable: Literal["allow",
         assert (decision is not None) == known
         assert warden.at_once(said(prompt[0].content, "a lock"), Direction.PROMPT) is None
     finally:
+        warden.close()
+
+
+def test_nothing_is_inspected_on_the_event_loop_before_all_that_is_made_once_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first text that needs a table would hold up everybody for the tenths of a second that making it takes."""
+    gate, where = threading.Event(), list[str]()
+
+    def views_of(text: str, *given: Any) -> Any:
+        where.append(threading.current_thread().name)
+        return views(text, *given)
+
+    monkeypatch.setattr("sisf.warden.warden.make_all", lambda go_on: gate.wait(20))
+    monkeypatch.setattr("sisf.warden.inspection.views", views_of)
+    warden = Warden(EMBEDDER)
+    warden.activate(Snapshot(1, (policy(Pattern("lock")),)))
+
+    async def main() -> None:
+        loop = threading.current_thread().name
+        assert warden.at_once(said("pick a l0ck"), Direction.PROMPT) is None
+        assert (await warden.check(said("pick a lock"), Direction.PROMPT)).blocked
+        assert where
+        assert loop not in where
+        gate.set()
+        warden._background.submit(gate.is_set).result(20)  # behind what is made
+        assert warden.at_once(said("pick one more lock"), Direction.PROMPT) is not None
+        assert where[-1] == loop
+
+    try:
+        asyncio.run(asyncio.wait_for(main(), 20))
+    finally:
+        gate.set()
         warden.close()

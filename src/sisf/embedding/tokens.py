@@ -12,8 +12,8 @@ from sisf.embedding.base import TextWindow
 from sisf.embedding.windows import check_window, cut_windows
 from sisf.errors import ModelError
 
-_STRETCH = 32_768
-"""Characters that are tokenised at once for windows."""
+_STRETCH = 8_192
+"""Characters that are tokenised at once for windows: some 3 ms, in which the library holds Python's lock."""
 _CHARS_A_TOKEN = 3
 """Of short texts, about: prose has five, machine text less than two."""
 

@@ -92,7 +92,8 @@ class DisconnectWatch:
     Begins to look a moment later: most requests that stay within the machine are over by then.
     """
 
-    def __init__(self, receive: Receive, out: Outgoing) -> None:
+    def __init__(self, receive: Receive, out: Outgoing | None = None) -> None:
+        """`out`: the response, where it may be complete before `stop` is called."""
         self.gone = False
         self._out = out
         task = asyncio.current_task()
@@ -108,7 +109,7 @@ class DisconnectWatch:
     async def _wait(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        if not self._out.finished:
+        if self._out is None or not self._out.finished:
             self.gone = True
             self._task.cancel()
 

@@ -68,4 +68,5 @@ class Core:
     async def document(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
         """The whole body, which is to be JSON, with U+FFFD for each half of a surrogate pair. Raises as `body` does."""
         body = await self.body(scope, receive, caller)
+        await self.pipeline.breath.draw(caller.sender)
         return without_halves(body) if len(body) <= SMALL_BYTES else await asyncio.to_thread(without_halves, body)

@@ -119,6 +119,7 @@ class ExchangeHandler:
         turn.waited += time.perf_counter() - sent
         asked = self._asked(turn)
         async with reply:
+            await self._pipeline.breath.draw(turn.caller.sender)
             reply.verify(answers_only=True)
             if reply.status not in ANSWERED:
                 await self._upstream_error(turn, reply, out)

@@ -6,15 +6,16 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import HttpFailure, SisfError
+from sisf.errors import HttpFailure, LimitExceeded, SisfError
 from sisf.exchange import Exchange, Message, Role
 from sisf.gateway import nodes
-from sisf.gateway.asgi import ClientGone
+from sisf.gateway.asgi import ClientGone, DisconnectWatch
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
 from sisf.gateway.dialects.requests import prompts
@@ -23,7 +24,7 @@ from sisf.gateway.failures import STOPPING, noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Feedback, Oversight
 from sisf.gateway.headers import fields
-from sisf.gateway.texts import dumps, joined
+from sisf.gateway.texts import joined
 from sisf.gateway.wire import parse_request
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.judging import InlineJudge
@@ -59,7 +60,8 @@ class OwnEndpoints:
         self._core = core
         self._store = store
         self._feedback = Feedback(store, oversight) if oversight is not None else None
-        self._judge = InlineJudge(adjudicator, core.settings.adjudication, core.metrics)
+        judge = core.pipeline.judge  # where answers wait for it, callers share it
+        self._judge = judge or InlineJudge(adjudicator, core.settings.adjudication, core.metrics)
 
     def routes(self) -> list[Route]:
         """The routes."""
@@ -80,15 +82,21 @@ class OwnEndpoints:
 
     def _route(self, path: str, read: Read[T], answer: Handler[T]) -> Route:
         async def endpoint(request: Request) -> Response:
+            watch: DisconnectWatch | None = None
             try:
-                body = dumps(await answer(*await self._admitted(request, read)))
+                asked = await self._admitted(request, read)
+                watch = DisconnectWatch(request.receive)
+                body = msgspec.json.encode(await answer(*asked))
                 response = Response(body, media_type="application/json")
             except ClientGone:
                 response = Response(status_code=499)
             except asyncio.CancelledError:
-                response = as_response(STOPPING)
+                response = Response(status_code=499) if watch and watch.gone else as_response(STOPPING)
             except SisfError as error:
                 response = as_response(noticed(error, self._core.metrics, endpoint=path))
+            finally:
+                if watch is not None:
+                    watch.stop()
             self._core.metrics.requests.inc(path.rpartition("/")[2], str(response.status_code))
             return response
 
@@ -179,14 +187,17 @@ class OwnEndpoints:
         if isinstance(given, list) and given and all(isinstance(part, dict) for part in given):
             asked = {"messages": [{"role": "user", "content": given}]}
             return [list(Chat().request(asked, limits).messages)]
-        return [[message] for message in prompts(given, "input", limits)]
+        texts = prompts(given, "input", limits)
+        if sum(len(message.content) for message in texts) > limits.text_chars:  # each is inspected by itself
+            raise LimitExceeded(f"More than {limits.text_chars} characters of text (limits.text_chars).")
+        return [[message] for message in texts]
 
     async def _moderations(self, texts: list[list[Message]], caller: Caller) -> Mapping[str, Any]:
         """OpenAI's shape: one result for each input."""
         decisions: list[Decision] = []
         for text in texts:
             if decisions:
-                await self._core.pipeline.breath.draw()
+                await self._core.pipeline.breath.draw(caller.sender)
             decisions.append(await self._looked_at(text, Direction.PROMPT, caller))
         blocked = sum(decision.blocked for decision in decisions)
         if blocked:

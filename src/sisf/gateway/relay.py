@@ -124,9 +124,8 @@ class Relay:
             )
 
     async def _take_all(self, events: Iterable[Event]) -> None:
-        for number, event in enumerate(events):
-            if number:
-                await self._pipeline.breath.draw()
+        for event in events:
+            await self._pipeline.breath.draw(self._turn.caller.sender)
             await self._take(event)
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes:
@@ -201,7 +200,7 @@ class Relay:
                 self._delivered = True
             if len(ready) < _SENT_AT_ONCE:
                 return
-            await self._pipeline.breath.draw()
+            await self._pipeline.breath.draw(self._turn.caller.sender)
 
     def _ready(self) -> list[bytes]:
         ready: list[bytes] = []

@@ -15,6 +15,7 @@ import structlog
 
 from sisf.gateway.processes import Place
 from sisf.serving import READ_SECONDS, AsgiApp, Background, address_of, bind, settle, uvicorn_server
+from sisf.serving.accepting import Opening
 
 _asked_early = threading.Event()
 """Set when SIGHUP came before the server could reload."""
@@ -103,12 +104,7 @@ async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object
     """Serve connections from the parent until a signal comes, or the parent is gone."""
     loop, channel = asyncio.get_running_loop(), place.channel
     channel.setblocking(False)
-    opening: set[asyncio.Task[Any]] = set()
-
-    def protocol() -> Any:
-        return server.config.http_protocol_class(
-            config=server.config, server_state=server.server_state, app_state=server.lifespan.state
-        )
+    opening = Opening(server)
 
     def take() -> None:
         try:
@@ -118,10 +114,7 @@ async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object
         except OSError:
             taken = None
         for connection in taken or ():
-            connection.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
-            opening.add(task)
-            task.add_done_callback(opening.discard)
+            opening.add(connection)
         if taken is None:
             loop.remove_reader(channel)
             server.should_exit = True

@@ -1,40 +1,43 @@
 """Inline adjudication: the judge blocks, so it works in threads; one that is too slow is undecided."""
 
 import asyncio
+import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.base import LOCAL, Adjudicator
 from sisf.exchange import Exchange
+from sisf.fair_pool import FairPool, OutOfTime
 from sisf.pipeline.metrics import Metrics
 from sisf.settings import Adjudication
 from sisf.verdict import Outcome, Verdict
 
 _log = structlog.get_logger("sisf.pipeline")
+_AT_ONCE = 16
+"""Exchanges that a judge elsewhere is asked about at the same time; one that computes here has as many threads as there
+are processors."""
 
 
 class InlineJudge:
-    """Asks the Adjudicator and says whether the answer may go."""
+    """Asks the Adjudicator and says whether the answer may go. Senders share its threads fairly."""
 
-    def __init__(
-        self, adjudicator: Adjudicator, settings: Adjudication, metrics: Metrics, *, threads: int = 16
-    ) -> None:
+    def __init__(self, adjudicator: Adjudicator, settings: Adjudication, metrics: Metrics) -> None:
         self._adjudicator = adjudicator
         self._settings = settings
         self._metrics = metrics
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="judge")
+        here = adjudicator.name.startswith(LOCAL)
+        self._pool = FairPool((os.cpu_count() or 2) if here else _AT_ONCE, name="judge")
 
     async def verdict(self, exchange: Exchange) -> Verdict:
         """The verdict; `undecided` when the judge fails or takes too long."""
         started = time.perf_counter()
-        loop = asyncio.get_running_loop()
+        limit = self._settings.timeout
         try:
-            async with asyncio.timeout(self._settings.timeout):
-                verdict = await loop.run_in_executor(self._pool, self._adjudicator.adjudicate, exchange)
-        except TimeoutError:
-            verdict = self._failed("timeout", f"no verdict within {self._settings.timeout:g} s")
+            async with asyncio.timeout(limit):
+                verdict = await self._pool.run(exchange.sender, lambda _: self._adjudicator.adjudicate(exchange), limit)
+        except (TimeoutError, OutOfTime):
+            verdict = self._failed("timeout", f"no verdict within {limit:g} s")
         except Exception as error:  # noqa: BLE001 - a judge must not raise; if it does, it has not decided
             verdict = self._failed("error", f"the judge failed: {type(error).__name__}")
         self._metrics.stages.observe(time.perf_counter() - started, "adjudicate")
@@ -56,4 +59,4 @@ class InlineJudge:
 
     def close(self) -> None:
         """Let go of the threads; a hung judge is not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()

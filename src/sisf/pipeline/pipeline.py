@@ -185,7 +185,7 @@ class Pipeline:
         """The decision on the conversation without the older turns that are blocked, if it may go on so."""
 
         async def decide(messages: Sequence[Message]) -> Decision:
-            await self.breath.draw()
+            await self.breath.draw(turn.caller.sender)
             return await self.checks.decide(turn, messages, Direction.PROMPT)
 
         async def known(texts: Collection[str]) -> Collection[str]:
@@ -232,7 +232,7 @@ class Pipeline:
             if not choice.messages:
                 continue
             if number:
-                await self.breath.draw()
+                await self.breath.draw(turn.caller.sender)
             check = self.checks.check if choice.spoken else self.checks.beside
             decision = await check(turn, choice.messages, Direction.RESPONSE)
             if not turn.enforce:

@@ -88,7 +88,7 @@ class AnswerStream:
         needs: Needs = []
         for number, delta in enumerate(event.deltas):
             if number >= _AT_ONCE:
-                await self._pipeline.breath.draw()
+                await self._pipeline.breath.draw(self._turn.caller.sender)
             if delta.choice >= 0 and delta.choice not in self.stopped:
                 self._grown(delta.text)
                 for channel in self._channels_of(delta):
@@ -102,7 +102,7 @@ class AnswerStream:
             self._done = True
         for number, delta in enumerate(event.deltas):
             if number >= _AT_ONCE:
-                await self._pipeline.breath.draw()
+                await self._pipeline.breath.draw(self._turn.caller.sender)
             if delta.choice < 0:
                 await self._aside(delta)
         return needs
@@ -342,7 +342,7 @@ class AnswerStream:
                 await self._check_whole("".join(pieces), "tool_calls", index)
         for number, channel in enumerate(list(self._channels.values())):
             if number >= _AT_ONCE:
-                await self._pipeline.breath.draw()
+                await self._pipeline.breath.draw(self._turn.caller.sender)
             ends = channel.choice not in self.stopped and (choice is None or channel.choice == choice)
             if ends and (channel.ended < channel.fed or channel.inspector):
                 await self._close(channel)

@@ -84,9 +84,17 @@ def uvicorn_server(
     """
     import uvicorn
 
+    from sisf.serving.accepting import Acceptor
     from sisf.serving.connections import protocol
 
     class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if sys.platform == "win32":  # its event loop tells of no connections that wait
+                await super().startup(sockets)
+                return
+            await super().startup([])
+            self.servers: list[Any] = [Acceptor(self, listener) for listener in sockets or ()]
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             cutting = asyncio.create_task(self._cut_off())
             await super().shutdown(sockets)

@@ -14,6 +14,7 @@ _STILL_THERE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASKED_SECONDS = (0.0, 0.1, 1.0, 5.0)
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_BAD_FRAMING = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _UNKNOWN_CODING = b"HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _HEAD_BYTES = 1 << 16
 """What the head of a request may hold, and what may come between two pieces of a body, or behind it."""
@@ -21,6 +22,8 @@ _FIELD_BYTES = 32
 """What each field of a head counts besides its own bytes."""
 _AHEAD = 64
 """Requests that may wait for the answer of one before them on the same connection."""
+_PARSED_AT_ONCE = 1 << 14
+"""Bytes given to the parser before what came of them is looked at."""
 
 
 def protocol(read_seconds: float, proxied: Callable[[str], bool] | None = None) -> Any:
@@ -96,7 +99,8 @@ class _Protocol(HttpToolsProtocol):
     what a client sends is the end of the client, as it is once an answer has begun (docs/adr/0375).
 
     The parser knows no limits: what it holds of a head, of trailers, and of requests sent ahead is counted here
-    (docs/adr/0561).
+    (docs/adr/0561), and what frames the pieces of a body: a million pieces of one byte would cost a second
+    (docs/adr/0700).
     """
 
     def __init__(self, read_seconds: float, room: Room, **given: Any) -> None:
@@ -108,6 +112,10 @@ class _Protocol(HttpToolsProtocol):
         """How the head that was just read is refused, where the parser would not refuse it itself."""
         self._idle = 0
         """Bytes received since a head was complete, a piece of a body came, or a request ended."""
+        self._pieces: list[bytes] = []
+        """Of a body, since `data_received` was called."""
+        self._framing = 0
+        """Bytes received since the head was complete that are none of the body, less those that are."""
         self._questions: list[asyncio.TimerHandle] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -134,11 +142,27 @@ class _Protocol(HttpToolsProtocol):
         return True
 
     def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), _PARSED_AT_ONCE):
+            if self.transport.is_closing():
+                return
+            self._parse(data if len(data) <= _PARSED_AT_ONCE else data[start : start + _PARSED_AT_ONCE])
+
+    def _parse(self, data: bytes) -> None:
         self._moved = False
+        self._framing += len(data)
         super().data_received(data)
+        self._give_body()
         self._idle = 0 if self._moved else self._idle + len(data)
         if self._idle > _HEAD_BYTES:
             self._refuse(_TOO_LARGE)
+        elif self._framing > _HEAD_BYTES:
+            self._refuse(_BAD_FRAMING)
+
+    def _give_body(self) -> None:
+        """Hand on what came of a body, at once: pieces one by one would each copy all before them."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            super().on_body(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -146,6 +170,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._moved = True
+        self._framing = 0
         self._refusal = self._objection()
         if self._refusal is not None or len(self.pipeline) >= _AHEAD:
             raise ValueError("refused")  # the parser ends, and `send_400_response` is called
@@ -155,10 +180,13 @@ class _Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._moved = True
-        super().on_body(body)
+        self._framing -= 2 * len(body)
+        self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         self._moved = True
+        self._framing = 0
+        self._give_body()
         self._arrival.end()
         self._room.work(self._peer, self)
         super().on_message_complete()

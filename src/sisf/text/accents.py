@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from string import ascii_lowercase
 
 from sisf.text.changed import Changed, substitute
+from sisf.text.once import once
 from sisf.text.remembered import remembered
 from sisf.text.words import beginnings, costs
 
@@ -140,7 +140,7 @@ def _at(word: str, place: int, sounds: int) -> list[tuple[int, str, int]]:
     return found
 
 
-@cache
+@once
 def _by_first() -> dict[str, list[tuple[int, Sound]]]:
     """The sounds by the letter with which what is written begins, each with its number; those of which nothing is
     written, by any."""

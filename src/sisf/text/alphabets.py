@@ -6,11 +6,11 @@ text.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from string import ascii_lowercase as letters
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.ciphers import reads
+from sisf.text.once import once
 from sisf.text.words import costs, segmented
 
 _MORSE = dict(
@@ -120,7 +120,7 @@ def _typed(tokens: Sequence[str]) -> str | None:
     return " ".join(word for word in words if word) if all(words) else None
 
 
-@cache
+@once
 def _on_keys() -> dict[str, str]:
     found: dict[str, str] = {}
     for word in costs():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sisf.text.changed import Changed
 from sisf.text.ciphers import reads_word_by_word
 from sisf.text.known_words import known_words
+from sisf.text.once import once
 from sisf.text.remembered import remembered
 from sisf.text.words import costs, unevenness
 
@@ -208,7 +209,7 @@ def _covered(field: int, fields: int, size: int) -> tuple[tuple[int, float], ...
     return tuple(found)
 
 
-@cache
+@once
 def _fonts() -> dict[str, tuple[list[float], ...]]:
     found: dict[str, tuple[list[float], ...]] = {}
     for letter, columns, rows, written in zip(letters, _LARGE_LETTERS, _ROWS, _SMALL_LETTERS, strict=True):

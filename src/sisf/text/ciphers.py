@@ -6,12 +6,13 @@ text keep their own. The work on a text is bounded: so many pieces are looked at
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import islice
 from string import ascii_lowercase as letters
 
 from sisf.text import games
 from sisf.text.mending import FEWEST_CHANGED, mended
+from sisf.text.once import once
 from sisf.text.words import at_most, costs, foreign, readable, spoken, strangeness, unevenness, unknown_letters
 
 _STRANGE = 3.2
@@ -208,7 +209,7 @@ def _may_be_shifted(words: list[str], limit: float) -> bool:
     return True
 
 
-@cache
+@once
 def _unshifted() -> frozenset[str]:
     """All words, shifted so that they begin with `a`."""
     return frozenset(map(_from_a, costs()))
@@ -218,7 +219,7 @@ def _from_a(word: str) -> str:
     return word if word[0] == "a" else word.translate(_tables()[_SHIFTS[ord("z") - ord(word[0])]])
 
 
-@cache
+@once
 def _tables() -> dict[str, dict[int, int]]:
     """Ciphers by name, as tables that undo them."""
     tables = {name: _table(letters, letters[k:] + letters[:k]) for k, name in enumerate(_SHIFTS, 1)}

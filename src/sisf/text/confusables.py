@@ -5,9 +5,9 @@ most words become English ones. A sentence of real Cyrillic or Greek keeps its l
 """
 
 import re
-from functools import cache
 from importlib.resources import files
 
+from sisf.text.once import once
 from sisf.text.words import costs
 
 _SENTENCE = re.compile(r"(?<=[.!?\n])")
@@ -25,7 +25,7 @@ _READ_OTHERWISE |= {
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 
 
-@cache
+@once
 def table() -> dict[int, str]:
     """Look-alike characters and the ASCII letters or digits that they are read as, for `str.translate`."""
     lines = files("sisf.text.data").joinpath("confusables.tsv").read_text(encoding="ascii").splitlines()

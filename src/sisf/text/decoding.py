@@ -10,13 +10,13 @@ import codecs
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 
 import re2
 
 from sisf.text.bases import plausible
 from sisf.text.changed import Changed, Span, backwards, substitute
 from sisf.text.ciphers import reads
+from sisf.text.once import once
 from sisf.text.words import costs, strangeness
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{14,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}|={1,2}[A-Za-z0-9+/_-]{14,}")
@@ -118,13 +118,13 @@ _SLIP = "taht"
 """What people type for `that`."""
 
 
-@cache
+@once
 def clue_rot13() -> str:
     """RE2 pattern of what calls for rot13: the commonest words under it, but for those that are words by accident."""
     return _any_of(rot13(word) for word in _COMMONEST)
 
 
-@cache
+@once
 def clue_reversed() -> str:
     """RE2 pattern of what calls for reading backwards."""
     return _any_of(word[::-1] for word in _COMMONEST)

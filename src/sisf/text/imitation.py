@@ -5,7 +5,6 @@ people write Latin words with it. So a text is mapped only where it then reads a
 """
 
 import re
-from functools import cache
 from itertools import product
 from string import ascii_lowercase as letters
 from unicodedata import normalize
@@ -14,6 +13,7 @@ from sisf.text.changed import translated
 from sisf.text.ciphers import pieces, reads
 from sisf.text.confusables import mixes
 from sisf.text.mending import mended
+from sisf.text.once import once
 from sisf.text.remembered import remembered
 from sisf.text.words import costs
 
@@ -99,7 +99,7 @@ def _apart(made: str) -> bool:
     )
 
 
-@cache
+@once
 def _table() -> dict[int, str]:
     """Each character's letter, the likeliest where there are several."""
     found = {ord(sign): meant[0] for sign, meant in _MORE_THAN_ONE.items()}

@@ -1,11 +1,11 @@
 """The known words as tables of letters, to hold many against something at once."""
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sisf.text.once import once
 from sisf.text.words import costs
 
 LONGEST = 20
@@ -28,7 +28,7 @@ class KnownWords(NamedTuple):
     costs: NDArray[np.float64]
 
 
-@cache
+@once
 def known_words() -> KnownWords:
     """The tables. Made once, in some hundredths of a second."""
     words = sorted((word for word in costs() if len(word) <= LONGEST), key=len)

@@ -5,9 +5,10 @@ and how often each other word follows it there.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from importlib.resources import files
 from math import exp, log
+
+from sisf.text.once import once
 
 _TRUSTED = 0.7
 """What at most speaks for a word that a pair tells, against what its commonness does."""
@@ -17,7 +18,7 @@ _DISCOUNT = 0.5
 """Of the times that a pair was seen, for those that were not."""
 
 
-@cache
+@once
 def _following() -> Mapping[str, tuple[int, Mapping[str, int]]]:
     found = {}
     for line in files("sisf.text.data").joinpath("neighbours.txt").read_text(encoding="ascii").splitlines():

@@ -7,11 +7,11 @@ are in another language altogether are left to be read as they are.
 """
 
 import re
-from functools import cache
 from importlib.resources import files
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.characters import unmarked
+from sisf.text.once import once
 from sisf.text.remembered import remembered
 from sisf.text.words import costs
 
@@ -57,19 +57,19 @@ def _commoner(word: str) -> str | None:
     return said if said is not None and costs().get(said, 0.0) + _COMMONER < costs()[word] else None
 
 
-@cache
+@once
 def listed() -> list[tuple[str, str]]:
     """Each word of another language, `-` at the end of one that goes on, and what it says."""
     lines = files("sisf.text.data").joinpath("other_languages.txt").read_text(encoding="ascii").splitlines()
     return [(word, line.split()[0]) for line in lines for word in line.split()[1:]]
 
 
-@cache
+@once
 def _whole() -> dict[str, str]:
     return {word: said for word, said in reversed(listed()) if not word.endswith("-")}
 
 
-@cache
+@once
 def _begun() -> dict[str, str]:
     """The words that go on, by their beginnings."""
     return {word[:-1]: said for word, said in reversed(listed()) if word.endswith("-")}

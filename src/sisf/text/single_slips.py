@@ -7,11 +7,11 @@ only begun. What each kind yields may be no word; `sisf.text.mending` chooses am
 import re
 from bisect import bisect, bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from itertools import combinations
 from string import ascii_lowercase
 
 from sisf.text import slips
+from sisf.text.once import once
 from sisf.text.order import VERBS
 from sisf.text.words import costs
 
@@ -133,7 +133,7 @@ def _begun(word: str) -> Iterator[str]:
             yield longer
 
 
-@cache
+@once
 def _sorted() -> list[str]:
     return sorted(costs())
 
@@ -149,7 +149,7 @@ def _going_on(word: str) -> Iterator[tuple[str, str, str]]:
         yield word[:i], letters, word[i:]
 
 
-@cache
+@once
 def _following() -> dict[str, str]:
     """Each beginning of known words, whole words included, and the letters that follow it in some, in their order."""
     found: dict[str, str] = {"": ""}
@@ -167,7 +167,7 @@ def cost(word: str) -> float:
     return costs()[word] - (_ASKED if word in VERBS else 0.0)
 
 
-@cache
+@once
 def _commonest_first() -> tuple[str, ...]:
     return tuple(sorted(costs(), key=cost))
 
@@ -188,7 +188,7 @@ def _signature(word: str) -> str:
     return word[0] + "".join(sorted(word[1:-1])) + word[-1]
 
 
-@cache
+@once
 def _shuffles() -> dict[str, tuple[str, ...]]:
     """The words by their first and last letters and what stands between, in any order."""
     return _by(_signature, fewest=FEWEST)
@@ -209,12 +209,12 @@ def _lisp(word: str) -> str:
     return word
 
 
-@cache
+@once
 def _of_sound() -> dict[str, tuple[str, ...]]:
     return _by(_of_lines(_sound))
 
 
-@cache
+@once
 def _of_lisp() -> dict[str, tuple[str, ...]]:
     return _by(_of_lines(_lisp))
 
@@ -225,7 +225,7 @@ def _of_lines(say: Callable[[str], str]) -> Callable[[str], str]:
     return dict(zip(words, say("\n".join(words)).split("\n"), strict=True)).__getitem__
 
 
-@cache
+@once
 def _starred() -> dict[str, tuple[str, ...]]:
     """The words by what they look like with all vowels masked."""
     return _by(lambda word: VOWELS.sub("*", word), most=len(costs()))
@@ -235,7 +235,7 @@ def _without_vowels(word: str) -> str:
     return word[0] + VOWELS.sub("", word[1:])
 
 
-@cache
+@once
 def _bare() -> dict[str, tuple[str, ...]]:
     """The words by what they look like without vowels behind their first letter."""
     return _by(_without_vowels, most=len(costs()))
@@ -262,7 +262,7 @@ def _shape(word: str) -> str:
     return (word[0] if word[0].isalpha() else "") + "." * (len(word) - 1)
 
 
-@cache
+@once
 def _shaped() -> dict[str, tuple[str, ...]]:
     """The words by their shape, as they are and with the first letter masked."""
     known = len(costs())

@@ -6,13 +6,13 @@ held against a word, all at once: that takes less than a millisecond.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sisf.text.known_words import known_words
+from sisf.text.once import once
 
 SHORTEST, LONGEST = 5, 18
 """Letters of a word that is looked for."""
@@ -128,7 +128,7 @@ def _missing(letters: NDArray[np.int8]) -> Floats:
     return found
 
 
-@cache
+@once
 def _of_letters() -> Floats:
     """What it costs that a letter is missing, by its number."""
     costs = np.full(27, _MISSING, np.float32)
@@ -136,7 +136,7 @@ def _of_letters() -> Floats:
     return costs
 
 
-@cache
+@once
 def _wrong() -> Floats:
     """What it costs to write one letter for another; the last column is for none."""
     table = np.full((26, 27), _WRONG, np.float32)

@@ -6,7 +6,7 @@ more than the passages that differ. A plain ASCII text has itself and its lower-
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from sisf.errors import LimitExceeded
 from sisf.text import (
@@ -29,6 +29,7 @@ from sisf.text.changed import Changed, Pairs, backwards, passages, word_by_word
 from sisf.text.clues import Clues
 from sisf.text.confusables import skeleton
 from sisf.text.imitation import imitated
+from sisf.text.once import once
 from sisf.text.transliteration import transliterated
 
 LONG = 1_000
@@ -63,7 +64,7 @@ class View:
     """Whether it says something that `raw` does not say to an embedder, which knows no letter case."""
 
 
-@cache
+@once
 def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
     """Name, what in a text calls for it (RE2), how it is made, whether it is an encoding (and so counts as depth)."""
     return (
@@ -370,7 +371,7 @@ def _calling_lately(text: str) -> tuple[int, ...]:
     return tuple(_clues().found(text))
 
 
-@cache
+@once
 def _clues() -> Clues:
     """All clues: plain text is told from suspicious text by them."""
     clues = [clue for _, clue, _, _ in _all()]

@@ -6,9 +6,10 @@ which is sorted by frequency, and the words of the texts that SISF ships.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from importlib.resources import files
 from math import log
+
+from sisf.text.once import once
 
 _LETTERS = re.compile(r"[a-z]+")
 _SPOKEN = re.compile(r"(?<!['’])[a-z]+")
@@ -31,7 +32,7 @@ _ROUNDED = 1e-6
 """More than what sums in another order differ by, for each letter."""
 
 
-@cache
+@once
 def costs() -> dict[str, float]:
     """Each word and its cost: the logarithm of its rank, by Zipf's law about that of its improbability."""
     lines = files("sisf.text.data").joinpath("words.txt").read_text(encoding="ascii").split()
@@ -46,7 +47,7 @@ class _Priced(dict[str, float]):
         return _UNKNOWN * len(word)
 
 
-@cache
+@once
 def _priced() -> _Priced:
     return _Priced(costs())
 
@@ -108,7 +109,7 @@ def foreign(text: str) -> bool:
     return unknown >= _MANY_UNKNOWN * letters or letters <= _SCRAPS * len(words)
 
 
-@cache
+@once
 def beginnings() -> dict[str, float]:
     """Everything that a word begins with: the cost where it is a word itself, else more than any word costs."""
     found: dict[str, float] = {}

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from math import ceil
 from typing import Literal
@@ -17,6 +17,7 @@ from sisf.errors import InspectionFailed, LimitExceeded, SisfError, TooLongToIns
 from sisf.exchange import Message, Role, Sender
 from sisf.fair_pool import MARGIN, SHORT_SECONDS, FairPool, OutOfTime, Turn, Unaffordable
 from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
+from sisf.text.once import make_all
 from sisf.text.unreadable import LONG, unreadable
 from sisf.text.views import go_on, plain, views
 from sisf.warden.first_look import FirstLooks
@@ -66,6 +67,9 @@ class Warden:
         self._pace = Pace()
         self._pool = FairPool(threads or min(8, os.cpu_count() or 2), name="warden")
         self._background = ThreadPoolExecutor(1, thread_name_prefix="warden-merge")
+        self._closed = threading.Event()
+        self._prepared: Future[None] | None = None
+        """Of what is made once for all texts; None while nobody asked from an event loop."""
 
     @property
     def policy_set(self) -> PolicySet:
@@ -154,7 +158,7 @@ class Warden:
             return None
         inspection = self._set.begin(messages, direction, tenant)
         known = inspection.known and not self._questions(direction)
-        if inspection.needs_semantics or not (known or _light(messages, chars)):
+        if inspection.needs_semantics or not (known or (self._ready() and _light(messages, chars))):
             return None
         self._question(messages, direction)
         inspection.heuristics()
@@ -188,7 +192,7 @@ class Warden:
     ) -> Decision:
         tenant = sender.tenant
         chars = self._measure(messages)
-        if not _inline(messages, chars):
+        if not (self._ready() and _inline(messages, chars)):
 
             def inspect(turn: Turn) -> Decision:
                 self._question(messages, direction, turn.pause)
@@ -260,8 +264,16 @@ class Warden:
 
         return StreamInspector(check, self._window)
 
+    def _ready(self) -> bool:
+        """Whether all is made that is made once for all texts: until then none is inspected on the event loop, which
+        would be held up for the tenths of a second that some of it takes."""
+        if self._prepared is None and not self._closed.is_set():
+            self._prepared = self._background.submit(make_all, lambda: not self._closed.is_set())
+        return self._prepared is not None and self._prepared.done()
+
     def close(self) -> None:
         """End the threads. Idempotent."""
+        self._closed.set()
         self._pool.close()
         self._background.shutdown(wait=False, cancel_futures=True)
 

@@ -234,6 +234,12 @@ def person() -> str:
     return f"{PERSON}{name}"
 
 
+def excerpt(text: str, length: int) -> str:
+    """The start of a hostile text on one line of a terminal."""
+    flat = shown(" ".join(text.split()))
+    return flat if len(flat) <= length else f"{flat[: length - 1]}…"
+
+
 def shown(text: str) -> str:
     """Hostile text made safe for a terminal: control and formatting characters become visible escapes."""
     from sisf.text.shown import escaped

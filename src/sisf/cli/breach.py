@@ -11,6 +11,7 @@ from sisf.cli.base import (
     StoreOption,
     console,
     emit,
+    excerpt,
     group,
     load_settings,
     moment,
@@ -47,10 +48,9 @@ def list_breaches(
         return
     rows = []
     for r in records:
-        verdict, prompt = r.verdict, shown(" ".join(r.exchange.prompt.split()))
+        verdict = r.verdict
         hazard, sure = (verdict.hazard.label, f"{verdict.confidence:.0%}") if verdict else ("", "")
-        short = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
-        rows.append((r.exchange.id, moment(r.exchange.time), hazard, sure, short))
+        rows.append((r.exchange.id, moment(r.exchange.time), hazard, sure, excerpt(r.exchange.prompt, _EXCERPT)))
     print_rows(("id", "time (UTC)", "hazard", "sure", "prompt"), rows, empty="nothing to show")
     out = console()
     for exchange_id, error in dead.items():

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sisf.cli.base import console, shown
+from sisf.cli.base import console, excerpt, shown
 from sisf.cli.chart import columns
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LABELS = {"none": "no defence", "paper-warden": "the paper's mechanism", "sisf":
 """The designs from left to right."""
 _STYLES = {"none": "red", "paper-warden": "yellow", "sisf": "green"}
 _LINE_EVERY = 50
-_PROMPT_CHARS = 90
+PROMPT_CHARS = 90
 _CHART = 24
 
 
@@ -135,7 +135,7 @@ class _View:
             figures,
             Text(""),
             Text.assemble(("newest policy  ", "dim"), newest),
-            Text.assemble((what, "dim"), (short(account.last_prompt), "default")),
+            Text.assemble((what, "dim"), (excerpt(account.last_prompt, PROMPT_CHARS), "default")),
         )
         title = f"client → gateway {self._stage.url} → model {self._stage.upstream}"
         return Panel(body, title=Text(title), title_align="left", border_style="dim", padding=(1, 2))
@@ -167,12 +167,6 @@ def curve(traffic: "Traffic") -> list[float]:
 def stopped(samples: "Sequence[Sample]") -> str:
     """How many were stopped."""
     return f"{sum(s.intercepted for s in samples)} of {len(samples)}"
-
-
-def short(text: str, length: int = _PROMPT_CHARS) -> str:
-    """The start of a hostile text on one line."""
-    flat = shown(" ".join(text.split()))
-    return flat if len(flat) <= length else flat[: length - 1] + "…"
 
 
 def _in_order(account: "Account") -> "list[tuple[str, Traffic]]":

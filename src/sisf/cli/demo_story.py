@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sisf.cli.base import console, shown
-from sisf.cli.demo_screen import LABELS, curves, row, short, stopped
+from sisf.cli.base import console, excerpt, shown
+from sisf.cli.demo_screen import LABELS, PROMPT_CHARS, curves, row, stopped
 
 if TYPE_CHECKING:
     from sisf.evaluation.demo.account import Account
@@ -151,21 +151,21 @@ def _told(screen: Console, story: "Story") -> None:
     screen.print("\nOne breach, from the request to the policy:", style="bold")
     verdict, policy = story.verdict, story.policy
     table = Table.grid(padding=(0, 2))
-    row(table, "  the request", short(story.request, 110))
-    row(table, "  the model", short(story.answer, 110))
+    row(table, "  the request", excerpt(story.request, 110))
+    row(table, "  the model", excerpt(story.answer, 110))
     said = f"{verdict.outcome.value}: {verdict.hazard.label} ({verdict.confidence:.0%} sure, {verdict.judge})"
     row(table, "  the verdict", Text(said, style="red"))
     if verdict.rationale:
-        row(table, "", short(verdict.rationale, 110))
-    row(table, "  the policy", Text(short(f"{policy.kind}: {policy.description}", 110), style="cyan"))
+        row(table, "", excerpt(verdict.rationale, 110))
+    row(table, "  the policy", Text(excerpt(f"{policy.kind}: {policy.description}", 110), style="cyan"))
     if policy.gate_report is not None and policy.gate_report.benign_total:
-        row(table, "  the gate", short(policy.gate_report.harm(), 140))
+        row(table, "  the gate", excerpt(policy.gate_report.harm(), 140))
     if story.paraphrase is not None:
         echo = story.paraphrase
-        row(table, "  in other words", short(echo.text, 110))
+        row(table, "  in other words", excerpt(echo.text, 110))
         row(table, "", Text(f"stopped, {echo.later} requests later (alike: {echo.likeness:.2f})", style="green"))
     if story.twin is not None:
-        row(table, "  an honest twin", short(story.twin.text, 110))
+        row(table, "  an honest twin", excerpt(story.twin.text, 110))
         row(table, "", Text(f"passes, then and at the end (alike: {story.twin.likeness:.2f})", style="green"))
     screen.print(table)
 
@@ -179,7 +179,7 @@ def _named(screen: Console, account: "Account", programme: "Programme") -> None:
     screen.print("\nHonest requests that are stopped at the end:", style="bold")
     texts = {(step.dataset, step.record.id): step.record.prompt for step in programme.steps}
     for key, sample in list(blocked.items())[:_NAMED]:
-        screen.print(f"  {sample.id}  {short(texts[key])}", soft_wrap=True)
+        screen.print(f"  {sample.id}  {excerpt(texts[key], PROMPT_CHARS)}", soft_wrap=True)
     if len(blocked) > _NAMED:
         screen.print(f"  and {len(blocked) - _NAMED} more, in the report", soft_wrap=True)
 

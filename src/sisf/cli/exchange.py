@@ -10,6 +10,7 @@ from sisf.cli.base import (
     JsonOption,
     StoreOption,
     emit,
+    excerpt,
     group,
     load_settings,
     moment,
@@ -74,10 +75,9 @@ def search(
         return
     rows = []
     for record in (item.record for item in found):
-        exchange, prompt = record.exchange, shown(" ".join(record.exchange.prompt.split()))
-        short = prompt if len(prompt) <= _EXCERPT else prompt[: _EXCERPT - 1] + "…"
+        exchange = record.exchange
         judged = record.verdict.outcome if record.verdict else ""
-        rows.append((exchange.id, moment(exchange.time), record.fate, judged, short))
+        rows.append((exchange.id, moment(exchange.time), record.fate, judged, excerpt(exchange.prompt, _EXCERPT)))
     print_rows(("id", "time (UTC)", "what happened", "verdict", "prompt"), rows, empty="nothing found")
 
 

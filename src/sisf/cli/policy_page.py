@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sisf.cli.base import excerpt
 from sisf.evaluation.report.words import counted
 from sisf.policy import GateReport, Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.statistics import beta_bounds
@@ -42,9 +43,9 @@ def _sections(policy: Policy, senders: int, examples: Sequence[Example]) -> Iter
     yield "against", [f"{policy.hazard.label}; technique: {policy.technique}"]
     yield "goes by", _goes_by(policy)
     if examples:
-        yield "nearest", [f"{e.score:7.2f}  {_short(e.text)}" for e in examples]
+        yield "nearest", [f"{e.score:7.2f}  {excerpt(e.text, _EXCERPT)}" for e in examples]
     if not isinstance(policy.condition, Substitution) and policy.condition.exceptions:
-        yield "exceptions", [_short(exception) for exception in policy.condition.exceptions]
+        yield "exceptions", [excerpt(exception, _EXCERPT) for exception in policy.condition.exceptions]
     yield "learned from", _origin(policy, senders)
     yield "gate", _gate(policy.gate_report)
     evidence = policy.evidence
@@ -63,7 +64,7 @@ def _goes_by(policy: Policy) -> list[str]:
             return [f"the pattern {pattern}", f"written as {replacement}"]
         case Prototypes() as prototypes:
             count = len(prototypes.vectors) // (4 * prototypes.dimensions)
-            shown = [f"“{_short(text)}”" for text in prototypes.examples[:_NAMED]]
+            shown = [f"“{excerpt(text, _EXCERPT)}”" for text in prototypes.examples[:_NAMED]]
             nearness = f"a cosine of {prototypes.threshold:.2f} or more to one of {count} prototypes"
             return [f"{nearness} ({prototypes.embedder})", *shown]
         case Probe() as probe:
@@ -111,18 +112,13 @@ def _gate(report: GateReport | None) -> list[str]:
         caught,
         report.harm(),
     ]
-    lines += [f"benign: “{_short(text)}”" for text in report.benign_hits]
+    lines += [f"benign: “{excerpt(text, _EXCERPT)}”" for text in report.benign_hits]
     if report.margin is not None:
         lines.append(f"the nearest benign text stays {report.margin:.3f} below its threshold")
     if report.traffic_total:
         lines.append(f"would have stopped {report.traffic_hits} of {report.traffic_total} recent safe exchanges")
     lines.append(f"one evaluation takes {report.cost_us:.1f} µs")
     return lines + [f"reason: {reason}" for reason in report.reasons]
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1]}…"
 
 
 def nearest(policy: Policy, bank: TextBank, most: int) -> list[Example]:

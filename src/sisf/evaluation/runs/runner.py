@@ -146,8 +146,9 @@ class _Counted:
         self.left -= 1
         passed = time.monotonic() - self.started
         ahead = passed / max(1, self.sent) * max(0, self.total - self.sent)
-        told = f"about {_duration(ahead)} left" if self.left else f"all done in {_duration(passed)}"
-        self.progress.note(f"{self.plan.protocol}: {unit} is done, {self.left} trials to go, {told}")
+        trials = f"{self.left} trial{'' if self.left == 1 else 's'}"
+        told = f"{trials} to go, about {_duration(ahead)} left" if self.left else f"all in {_duration(passed)}"
+        self.progress.note(f"{self.plan.protocol}: {unit} is done, {told}")
 
     def end(self) -> None:
         """All is done."""

@@ -127,6 +127,11 @@ SPOKEN: dict[str, Evasion] = {
     "a table of three columns": _table,
     "cut every twelve letters": lambda t, _: "\n".join(t[at : at + 12] for at in range(0, len(t), 12)),
     "hyphens at line ends": lambda t, _: "-\n".join(t[at : at + 9] for at in range(0, len(t), 9)),
+    "a word inside each": lambda t, _: re.sub(r"\b([A-Za-z]{2,4})(?=[A-Za-z]{2,}\b)", r"\1-bloody-", t),
+    "vowels left out, the first letter too": lambda t, r: re.sub(
+        "[A-Za-z]{4,}", lambda w: re.sub("[aeiou]", "", w[0].lower()) if r.random() < 0.5 else w[0], t
+    ),
+    "an order at the end": lambda t, _: f"{t.split(maxsplit=1)[1].rstrip('.?')}, {t.split()[0].lower()} you must.",
     "leaning words": lambda t, _: " ".join(f"_{word}_" for word in t.split()),
     "numbers between words": lambda t, r: "".join(f"{w}{r.randint(1, 9)}" for w in re.findall("[A-Za-z]+", t)),
     "tags": _tagged,

@@ -40,8 +40,8 @@ _CITED = re.compile("[\"'“„«]$")
 _FEW_SPEAKERS, _EACH_SPEAKS = 6, 0.75
 """Different names before rows for these to be speakers, and names for each of the rows."""
 _LETTER = re.compile(r"[^\W\d_]")
-_RULE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-{3,}:?[ \t]*\|?)+[ \t]*")
-"""The line below the heads of a table, which are none of its rows."""
+_RULE, _DASHES = frozenset("|:- \t"), "---"
+"""The line below the heads of a table, which are none of its rows: what it is made of, and what it has."""
 _WALL = "|"
 """Stands between the cells of a table, each of which is a row."""
 _BROKEN = re.compile(r"(?<![^\W\d_])([A-Za-z]{1,20})(-?)[ \t]*\n[ \t]*([a-z]{1,20})(?![^\W\d_])")
@@ -73,7 +73,7 @@ def _blocks(text: str) -> Iterator[tuple[list[str], str | None]]:
     """The lines in blocks, each with what it says as rows; None where it is none."""
     block: list[str] = []
     for line in text.split("\n"):
-        if len(line.split()) > 3 * _MOST_WORDS or _RULE.fullmatch(line):
+        if len(line.split()) > 3 * _MOST_WORDS or (_DASHES in line and _RULE.issuperset(line)):
             yield block, _sentence(block)
             yield [line], None
             block = []

@@ -10,7 +10,7 @@ from operator import eq
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.order import VERBS
-from sisf.text.words import segmented
+from sisf.text.words import costs, segmented
 
 _NUMBERED = re.compile(
     r"(?<!\S)[(\[#]?\d{1,3}[.):\]_-]{1,2}\s?(?=[^\W\d_])|(?<=[^\W\d_])[.,:_-]?[(\[]?\d{1,3}[)\]]?(?=\s|$)"
@@ -39,12 +39,17 @@ CLUE_TAGGED = r"(?:\pL[/|_^][A-Z]+\$?[\s.,;:!?]+[^\s/|_^]+){3}[/|_^][A-Z]"
 _DIFFERENT_TAGS = 0.6
 """Different tags for each that stands there, at most."""
 
+_INSERTED = re.compile(r"(?<![\w-])([^\W\d_]{1,20})-([^\W\d_]{2,12})-([^\W\d_]{1,20})(?![\w-])")
+CLUE_INSERTED = r"\pL-\pL+-\pL[^-]*\pL-\pL+-\pL"
+_FEWEST_INSERTED, _KNOWN_AGAIN = 2, 0.5
+"""Words that are parted by the same one, and the share of those that must be known then."""
+
 _SOUNDS = "um+|uh+m*|e+r+m*|hm+|mm+|huh|lo+l|lmao|rofl|xd|haha(?:ha)*|hehe(?:he)*|omg|oh|ah+|eh|phew|wow|yeah"
 """What people utter between words, which is none."""
 _REMARKS = "like|you know|you see|i mean|sort of|kind of|well|basically|literally|actually|honestly|right|so|anyway"
 """Words that are no more than that where commas set them off."""
 _UTTERED = re.compile(
-    rf"(?i:[ ,]*\b(?:{_SOUNDS})\b[.,!]*(?=\s|$)|,\s*(?:{_REMARKS})(?:,|$)|(?<=\w)\s+\((?:sic|{_SOUNDS})\))"
+    rf"(?i:[ ,]{{0,3}}\b(?:{_SOUNDS})\b[.,!]{{0,3}}(?=\s|$)|,\s?(?:{_REMARKS})(?:,|$)|(?<=\w)\s\((?:sic|{_SOUNDS})\))"
 )
 CLUE_UTTERED = rf"(?i)\b(?:{_SOUNDS}|sic)\b|,\s*(?:{_REMARKS}),"
 _FEWEST_UTTERED = 2
@@ -59,6 +64,15 @@ _BEFORE_THESE = frozenset(
 _TURNED_PAIRS = frozenset([("to", "how"), ("be", "can"), ("be", "will"), ("be", "to"), ("me", "give"), ("me", "tell")])
 _MUCH = 2
 """What a preposition, or an order at the very end, says more than a verb, which may be a noun."""
+
+
+_BEHIND_ORDER = "(?:you|must|should|shall|will|can|have to|me|us|for|please|now|to|it)"
+_FRONTED = re.compile(
+    r"(?<![^\n.!?:;])\s{0,3}(?P<what>[^\s.!?:;][^\n.!?:;]{8,400}),[ ]+(?P<verb>[^\W\d_]{3,12})"
+    rf"(?:[ ]+{_BEHIND_ORDER}){{0,4}}[ ]*(?:[.!?]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+CLUE_FRONTED = rf"(?i),\s+(?:{'|'.join(sorted(VERBS))})(?:\s+{_BEHIND_ORDER})*\s*(?:[.!?\n]|$)"
 
 
 def clue_pairs() -> str:
@@ -103,6 +117,17 @@ def untagged(text: str) -> Changed | None:
     return substitute(_TAGGED, lambda _: "", text)
 
 
+def unparted(text: str) -> Changed | None:
+    """Words without another one between two hyphens inside each (`abso-bloody-lutely`), where that makes known ones."""
+    inside = Counter(found[2].lower() for found in _INSERTED.finditer(text))
+    usual = {word for word, count in inside.items() if count >= _FEWEST_INSERTED}
+    changed = substitute(_INSERTED, lambda found: found[1] + found[3] if found[2].lower() in usual else None, text)
+    if changed is None or changed.fresh is None:
+        return None
+    known = sum(changed.text[slice(*place)].lower() in costs() for place in changed.fresh)
+    return changed if known >= _KNOWN_AGAIN * len(changed.fresh) else None
+
+
 def unuttered(text: str) -> Changed | None:
     """The text without the sounds and remarks that people utter while they look for words, where several are."""
     changed = substitute(_UTTERED, lambda _: "", text)
@@ -139,6 +164,18 @@ def forwards(text: str) -> Changed | None:
     if words and words[-1].strip(".!?") in VERBS and words[0] not in VERBS:
         wrong += _MUCH
     return Changed(" ".join(reversed(text.split()))) if wrong > right else None
+
+
+def fronted(text: str) -> Changed | None:
+    """Sentences in which the order stands behind what is ordered (`A poem about tea, write you must.`) in their usual
+    order."""
+    return substitute(_FRONTED, _led, text)
+
+
+def _led(found: "re.Match[str]") -> str | None:
+    if found["verb"].lower() not in VERBS or len(found["what"].split()) < _FEWEST:
+        return None
+    return f"{found['verb'].capitalize()} {found['what'][0].lower()}{found['what'][1:]}."
 
 
 def _leads(word: str, noun: str) -> int:

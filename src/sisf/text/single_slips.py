@@ -16,7 +16,8 @@ from sisf.text.order import VERBS
 from sisf.text.words import costs
 
 _MASK = re.compile("[*_#?]")
-VOWELS = re.compile("[aeiou]")
+_VOWELS = "aeiou"
+VOWELS = re.compile(f"[{_VOWELS}]")
 _VOWELS_OR_MASKS = re.compile("[aeiou*_#?]")
 FEWEST = 4
 """Letters of a word that can be told from others although it is misspelt."""
@@ -47,8 +48,10 @@ _MASKED = 1.0
 
 
 def _voweled(word: str) -> Iterator[str]:
-    """Vowels left out, all or some."""
-    return (bare for bare in _bare().get(_without_vowels(word), ()) if _within(word, bare))
+    """Vowels left out, all or some, the first letter too."""
+    bare = _without_vowels(word)
+    beginnings = (bare, *(vowel + bare for vowel in _VOWELS if word[0] not in _VOWELS))
+    return (longer for begun in beginnings for longer in _bare().get(begun, ()) if _within(word, longer))
 
 
 def _thick(word: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ What is measured is the processor's time of the loop's thread between two looks 
 import asyncio
 import gc
 import http.client
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from sisf.gateway.server import running
 from sisf.policy import Change, Direction, GateReport
 from sisf.settings import load
 from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedServer, ScriptedSynthesiser
+from tests.gateway.conftest import rig as fake_rig
 from tests.gateway.hostile import CHAT, HIDDEN, LONG_TEXTS, MARKER, SHAPES, SHORT_TEXTS, Shape, said
 from tests.warden.samples import EMBEDDER, near, pattern, redaction
 
@@ -122,6 +124,13 @@ def test_nothing_holds_the_event_loop(rig: Rig, shapes: dict[str, Callable[[], S
         status, held[name] = rig.send(shape)
         assert status in {200, 400, 413, 502, 503, shape.status}, name
     assert {name: seconds for name, seconds in held.items() if seconds > MOST_SECONDS} == {}
+
+
+def test_what_is_made_once_for_all_texts_is_made_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = threading.Event()
+    monkeypatch.setattr("sisf.gateway.app.make_all", made.set)
+    with fake_rig():
+        assert made.wait(20)
 
 
 @pytest.mark.soak

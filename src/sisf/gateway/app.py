@@ -46,7 +46,7 @@ from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Monitor, Warden
 from sisf.settings import Settings
 from sisf.store.base import Store
-from sisf.text.views import prepare
+from sisf.text.once import make_all
 
 
 class Gateway:
@@ -126,7 +126,7 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        threading.Thread(target=prepare, name="readings", daemon=True).start()
+        threading.Thread(target=make_all, name="readings", daemon=True).start()
         try:
             yield
         finally:

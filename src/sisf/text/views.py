@@ -44,8 +44,6 @@ encodings. Beyond, the text is refused: that bounds the time and memory that any
 has to read of it is counted by itself, against the time that an inspection has."""
 MAX_VIEWS = 192
 _SEPARATOR = "\n"
-_MISSPELT = "wehn teh s*nt_nce dose not raed as enxghlsih, evry wrod of ti si loked up in al tabels"
-"""Has words with slips of every kind looked for."""
 _SHORT = 4_000
 """Characters of a text whose clues are remembered for a moment."""
 
@@ -128,12 +126,6 @@ other, in every order, would be read for each table that shows a character in ea
 def plain(text: str) -> bool:
     """Whether nothing in a text calls for an encoding or a spelling to be undone: its views cost next to nothing."""
     return text.isascii() and not _calling(text)
-
-
-def prepare() -> None:
-    """Make the tables of words by which readings are made, which takes some half a second once in a process: else the
-    first text that does not read waits for them, and the event loop with it."""
-    views(_MISSPELT)
 
 
 def go_on() -> None:

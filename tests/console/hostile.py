@@ -2,6 +2,8 @@
 
 from itertools import product
 
+from sisf.exchange import Exchange
+
 _MARK = "window.pwned=1"
 _TAGS = (
     f"<script>{_MARK}</script>",
@@ -89,3 +91,20 @@ PAYLOADS = [
 def described(payload: str) -> str:
     """As the description of a policy, which must say something."""
     return payload[:300] if payload[:300].strip() else f"x{payload[:300]}"
+
+
+def pick(place: int) -> str:
+    """One of the texts; behind the last one comes the first."""
+    return PAYLOADS[place % len(PAYLOADS)]
+
+
+def said(number: int) -> Exchange:
+    """An exchange, `hNUMBER`, all of whose parts are such texts."""
+    return Exchange.of(
+        pick(number),
+        pick(number + 7),
+        id=f"h{number}",
+        model=pick(number + 29),
+        tenant=pick(number + 31)[:200],
+        principal=pick(number + 37)[:200],
+    )

@@ -18,7 +18,7 @@ from sisf.store.records import ExchangeRecord, NoteKind, Scope
 from sisf.taxonomy import Hazard, Technique
 from sisf.testing import wait_until
 from sisf.verdict import Outcome, Verdict
-from tests.console.hostile import PAYLOADS, described
+from tests.console.hostile import PAYLOADS, described, pick, said
 from tests.console.system import TOKEN, Rig, proposals, rigged
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -319,18 +319,8 @@ def test_hostile_texts_do_nothing_anywhere(screens: Screens) -> None:
     assert len(set(PAYLOADS)) >= 200
     store = screens.rig.system.store
 
-    def pick(place: int) -> str:
-        return PAYLOADS[place % len(PAYLOADS)]
-
     for number in range(len(PAYLOADS)):
-        exchange = Exchange.of(
-            pick(number),
-            pick(number + 7),
-            id=f"h{number}",
-            model=pick(number + 29),
-            tenant=pick(number + 31)[:200],
-            principal=pick(number + 37)[:200],
-        )
+        exchange = said(number)
         verdict = Verdict(Outcome.UNDECIDED, judge=pick(number + 41)[:200], rationale=pick(number + 43))
         record = ExchangeRecord(exchange, (), Fate.RELEASED, verdict)
         store.exchanges.record(record, enqueue=False).result()

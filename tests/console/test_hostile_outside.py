@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from sisf.cli.main import app
 from sisf.console import create_console
-from sisf.exchange import Exchange, Fate
+from sisf.exchange import Fate
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
 from sisf.store import ExchangeRecord, NoteKind, open_store
 from sisf.verdict import Outcome, Verdict
-from tests.console.hostile import PAYLOADS, described
+from tests.console.hostile import PAYLOADS, described, pick, said
 
 TOKEN = "a-token"
 FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠", "\t", "\r", "\n")
@@ -28,10 +28,6 @@ COMMANDS = (
     "breach list",
     "note list h0",
 )
-
-
-def pick(place: int) -> str:
-    return PAYLOADS[place % len(PAYLOADS)]
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +49,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     store.policies.commit(Change(tuple(policies), "loop", pick(3)), expected=0)
     for number in range(len(PAYLOADS)):
-        said = Exchange.of(
-            pick(number),
-            pick(number + 7),
-            id=f"h{number}",
-            model=pick(number + 29),
-            tenant=pick(number + 31)[:200],
-            principal=pick(number + 37)[:200],
-        )
         verdict = Verdict(Outcome.BREACH, judge=pick(number + 41)[:200], rationale=pick(number + 43))
-        last = store.exchanges.record(ExchangeRecord(said, (), Fate.WITHHELD, verdict), enqueue=False)
+        last = store.exchanges.record(ExchangeRecord(said(number), (), Fate.WITHHELD, verdict), enqueue=False)
         store.oversight.note("h0", NoteKind.COMMENT, pick(number), actor=pick(number + 5)[:100])
     assert last is not None
     last.result()

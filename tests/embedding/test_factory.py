@@ -9,6 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from sisf.embedding import Embedder, create_embedder
+from sisf.embedding.minilm import file_of
 from sisf.embedding.minilm_package import MAX_TOKENS, packaged_folder
 from sisf.errors import ConfigurationError, SisfError
 
@@ -108,7 +109,7 @@ def test_a_published_graph_of_the_packaged_model_gives_its_vectors(tmp_path: Pat
 
     minilm_fp32.embed(["make sure that it is converted"])
     (tmp_path / "onnx").mkdir()
-    (tmp_path / "onnx" / "model.onnx").symlink_to(cache_dir() / "models" / f"{minilm_fp32.id}-states.onnx")
+    (tmp_path / "onnx" / "model.onnx").symlink_to(cache_dir() / "models" / file_of(minilm_fp32.id))
     (tmp_path / "tokenizer.json").symlink_to(packaged_folder() / "tokenizer.json")
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": MAX_TOKENS + 2}))
     texts = ["plum cake", "motor oil " * 300]

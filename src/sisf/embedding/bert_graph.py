@@ -4,7 +4,8 @@ The graph takes one text's `input_ids` of shape (1, n) and gives its vector of s
 layers, mean over all tokens, length 1. There is no attention mask because there is never padding: int8 arithmetic
 takes one scale per tensor, so that a text's neighbours in a batch would change its vector (docs/adr/0110).
 
-It uses ONNX Runtime's fused operators (`com.microsoft`), which its own optimiser would put in place of the plain ones.
+It uses ONNX Runtime's fused operators (`com.microsoft`), which its own optimiser would put in place of the plain ones,
+but for the one that adds and normalises, which is slow (`runtime`).
 
 Sources: Devlin et al. 2019, arXiv 1810.04805; Reimers and Gurevych 2019, arXiv 1908.10084.
 """
@@ -149,7 +150,8 @@ class _Encoder:
     def _add_and_normalise(self, prefix: str, x: str, residual: str) -> str:
         gain = self.writer.constant(f"{prefix}.weight", self.weights[f"{prefix}.weight"])
         bias = self.writer.constant(f"{prefix}.bias", self.weights[f"{prefix}.bias"])
+        summed = self.writer.node("Add", [x, residual])
         normalised: str = self.writer.node(
-            "SkipLayerNormalization", [x, residual, gain, bias], domain=MICROSOFT, epsilon=self.shape.epsilon
+            "LayerNormalization", [summed, gain, bias], axis=-1, epsilon=self.shape.epsilon
         )
         return normalised

@@ -13,6 +13,9 @@ from sisf.embedding.minilm_package import DIMENSIONS, MAX_TOKENS, WEIGHTS_SHA256
 
 _CONVERTER = 1
 """Raise when conversion changes: vectors made before and after are not comparable."""
+_GRAPH = 2
+"""Raise when the graph is written in another way: what it computes differs in rounding alone, so that vectors made
+before and after may be compared."""
 _HARM_AWARE = "harm-aware"
 
 
@@ -42,6 +45,11 @@ def heads_of(embedder_id: str) -> delta.Heads | None:
     return delta.shipped_heads() if embedder_id.startswith(f"{_HARM_AWARE}-{delta.digest()[:8]}") else None
 
 
+def file_of(embedder_id: str) -> str:
+    """The name of the graph of one of these embedders in the cache."""
+    return f"{embedder_id}-states-{_GRAPH}.onnx"
+
+
 def _embedder(  # noqa: PLR0917 - called by the two functions above alone
     model: str, cache: Path, trained: bool, quantised: bool, progress: Progress, threads: int
 ) -> LocalEmbedder:
@@ -54,7 +62,7 @@ def _embedder(  # noqa: PLR0917 - called by the two functions above alone
         return (convert_int8 if quantised else convert_float32)(folder, report, trained=trained)
 
     def session() -> Any:
-        return cached_session(cache / "models" / f"{name}-states.onnx", convert, progress, threads=threads)
+        return cached_session(cache / "models" / file_of(name), convert, progress, threads=threads)
 
     return LocalEmbedder(
         embedder_id=name,

@@ -11,6 +11,11 @@ STATES = "states"
 """The names in our own graphs. `states` holds what each token became before the mean: shape (1, n, hidden)."""
 
 
+_SLOWER = ("SkipLayerNormFusion",)
+"""What ONNX Runtime's optimiser would put in the place of a sum and a normalisation: one operator that takes eight
+times as long as these two, a sixth to a third of a whole pass (docs/adr/0721)."""
+
+
 def open_session(model: bytes | Path, *, threads: int = 1) -> Any:
     """A CPU session with `threads` threads per run; runs on several threads at once are safe.
 
@@ -24,7 +29,9 @@ def open_session(model: bytes | Path, *, threads: int = 1) -> Any:
     options.log_severity_level = 3
     source = str(model) if isinstance(model, Path) else model
     try:
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            source, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(_SLOWER)
+        )
     except Exception as error:  # noqa: BLE001 - the runtime's own errors share no base but this
         name = model if isinstance(model, Path) else "model"
         raise ModelError(f"{name}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None

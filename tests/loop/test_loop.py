@@ -212,6 +212,44 @@ def test_what_is_superseded_retires_in_the_same_revision(store: Store) -> None:
     assert [p.status for p in store.policies.list()] == [Status.RETIRED, Status.RETIRED, Status.ACTIVE]
 
 
+@pytest.mark.parametrize("by_person", [False, True])
+def test_a_later_version_of_what_another_breach_taught_is_examined_with_that_one(store: Store, by_person: bool) -> None:
+    examined: list[tuple[str, str | None]] = []
+
+    class Gate(OpenGate):
+        def examine(self, policy: Policy, breach: Breach | None, knowledge: Knowledge) -> GateReport:
+            examined.append((policy.description, breach.exchange.prompt if breach else None))
+            return super().examine(policy, breach, knowledge)
+
+    def write(breach: Breach, knowledge: Knowledge) -> list[Policy]:
+        """A policy for the breach, and a later version of each that is in force."""
+        own = Policy(
+            Pattern(breach.exchange.prompt),
+            Action.BLOCK,
+            Direction.PROMPT,
+            breach.exchange.prompt,
+            provenance=Provenance((breach.id,), "test"),
+        )
+        later = []
+        for known in knowledge.policies():
+            provenance = dataclasses.replace(known.provenance, supersedes=(known.id,))
+            identifier = f"later-{known.id}"
+            later.append(dataclasses.replace(known, id=identifier, status=Status.PROPOSED, provenance=provenance))
+        return [own, *later]
+
+    loop = make_loop(store, workers=0, synthesiser=ScriptedSynthesiser(write), gate=Gate())
+    run(loop, "attack one")
+    (first,) = store.policies.snapshot().active
+    if by_person:
+        for status in (Status.SHADOW, Status.ACTIVE):
+            loop.lifecycle.move(first.id, status, actor="person:ada", reason="looked at")
+    run(loop, "attack two")
+    in_force = {policy.id for policy in store.policies.snapshot().active}
+    assert (first.id in in_force, f"later-{first.id}" in in_force) == (by_person, not by_person)
+    both = [("attack one", "attack one"), ("attack two", "attack two")]
+    assert examined == (both if by_person else [*both, ("attack one", "attack one")])
+
+
 def test_a_failing_synthesiser_is_retried_then_dead_then_retried_by_a_person(store: Store) -> None:
     calls = []
 

@@ -11,6 +11,7 @@ from sisf.exchange import Exchange, Sender
 from sisf.policy import Action, Condition, Direction, Pattern, Policy, Probe, Prototypes, Provenance, Status
 from sisf.statistics import upper_bound
 from sisf.synthesis.gate import Gate, GateLimits
+from sisf.taxonomy import Hazard
 from sisf.verdict import Breach, Outcome, Verdict
 
 BENIGN = [f"please explain topic number {i} to a child" for i in range(2_000)]
@@ -91,6 +92,18 @@ def test_a_duplicate_is_refused_unless_it_supersedes(gate: Gate) -> None:
     assert report.duplicates == (old.id,)
     successor = replace(new, provenance=Provenance(supersedes=(old.id,)))
     assert gate.examine(successor, BREACH, Known(in_force=[old])).passed
+
+
+def test_a_later_version_of_what_is_in_force_is_no_duplicate(gate: Gate) -> None:
+    """Its former version would stay in force in its place."""
+    weights = np.zeros(gate.embedder.dimensions, "<f4").tobytes()
+    probe = Probe(gate.embedder.id, gate.embedder.dimensions, weights, {"lock": 9.0}, 0.0, 1.0)
+    first = replace(policy(probe), status=Status.ACTIVE)
+    other = replace(policy(Pattern("pick the lock")), status=Status.ACTIVE)
+    later = replace(policy(replace(probe, threshold=1.5)), provenance=Provenance(supersedes=(first.id,)))
+    known = Known(in_force=[first, other])
+    assert gate.examine(later, BREACH, known).duplicates == ()
+    assert gate.examine(replace(later, hazard=Hazard.PRIVACY), BREACH, known).duplicates == (other.id,)
 
 
 def test_semantic_policies_are_tried_on_every_text(gate: Gate) -> None:

@@ -18,7 +18,7 @@ def test_what_breaches_alone_teach_stays_near_them() -> None:
     rows.add(BENIGN, Origin.REFERENCE)
     rows.add(BREACHES, Origin.BREACH)
     learner = ProbeLearner(rows, Hazard.HATE, Recipe(), Base(rows, Recipe()))
-    probe = learner.learn(dict.fromkeys(BREACHES, 1.0), BREACHES, world=False)
+    probe = learner.learn(dict.fromkeys(BREACHES, 1.0), BREACHES, world=False, hazards=1)
     assert probe is not None
     bank = TextBank(embedder)
     bank.extend([*BREACHES, *FILES])

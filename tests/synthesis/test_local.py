@@ -106,13 +106,14 @@ def test_how_the_shipped_model_writes_is_no_harm() -> None:
 def test_a_phrase_of_one_principal_is_less_of_a_reason_than_one_of_many() -> None:
     phrase = "for the purple umbrella of my aunt"
 
-    def blocked(principals: int) -> float:
-        """Share of honest requests that what was learned from twelve steered breaches blocks for the phrase."""
+    def reached(principals: int) -> float:
+        """How near honest requests with the phrase come to the threshold of what twelve steered breaches taught."""
         found = [breach(attack, principal=f"client {attack}") for attack in ATTACKS]
         found += [breach(f"{ATTACKS[n % 6]} again {phrase}", principal=f"{n % principals}") for n in range(12)]
         (policy,) = [p for p in ready().synthesise(found[-1], Known(found=found)) if p.direction is Direction.PROMPT]
         honest = TextBank(EMBEDDER)
         honest.extend([f"{text} {phrase}" for text in BENIGN[::9]])
-        return float(honest.matches(policy).mean())
+        assert isinstance(policy.condition, Probe)
+        return float((honest.scores(policy.condition) - policy.condition.threshold).max())
 
-    assert blocked(1) < blocked(12)
+    assert reached(1) < reached(12) - 1

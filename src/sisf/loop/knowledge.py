@@ -102,6 +102,12 @@ class StoreKnowledge:
             self._known.append((number, breach if readable(breach.exchange.prompt) else None))
 
 
+def newest_breach(policy: Policy, knowledge: Knowledge) -> Breach | None:
+    """The latest of the breaches that a policy was learned from; None where none of them is known."""
+    wanted = set(policy.provenance.breach_ids)
+    return next((breach for breach in reversed(knowledge.breaches()) if breach.id in wanted), None)
+
+
 def _hash(text: str) -> str:
     """The hash of a text, which may be all that was kept of it."""
     return text if is_hash(text) else hashed(text)

@@ -8,13 +8,12 @@ import numpy as np
 
 from sisf.embedding.base import Embedder
 from sisf.errors import ModelError, RevisionConflict, StoreError
-from sisf.loop.knowledge import Without
+from sisf.loop.knowledge import Without, newest_breach
 from sisf.loop.readmission import Readmissions
 from sisf.policy import Change, GateReport, Policy, Probe, Prototypes, Snapshot, Status
 from sisf.store import Store
 from sisf.synthesis.base import Knowledge, PolicyGate, PolicySynthesisModule
 from sisf.synthesis.lines import same_line
-from sisf.verdict import Breach
 
 _MARGIN = 0.02
 """How far above the most similar benign text a moved prototype's threshold is set (cosine)."""
@@ -122,7 +121,7 @@ def _embed_again(
 
 
 def _admit(policy: Policy, gate: PolicyGate, knowledge: Knowledge) -> tuple[Policy | None, str]:
-    report = gate.examine(policy, _breach_of(policy, knowledge), Without(knowledge, policy.id))
+    report = gate.examine(policy, newest_breach(policy, knowledge), Without(knowledge, policy.id))
     return (dataclasses.replace(policy, gate_report=report), "") if report.passed else (None, _reasons(report))
 
 
@@ -153,17 +152,12 @@ def _learn(
         for policy in proposals:
             if not isinstance(policy.condition, Probe) or any(same_line(policy, known) for known in learned):
                 continue
-            report = gate.examine(policy, breach, Without(knowledge, *stale))
+            report = gate.examine(policy, newest_breach(policy, knowledge), Without(knowledge, *stale))
             if report.passed:
                 learned.append(dataclasses.replace(policy, status=Status.ACTIVE, gate_report=report))
             else:
                 reasons.append(_reasons(report))
     return learned, "; ".join(dict.fromkeys(reasons)) or "nothing could be learned again"
-
-
-def _breach_of(policy: Policy, knowledge: Knowledge) -> Breach | None:
-    wanted = set(policy.provenance.breach_ids)
-    return next((breach for breach in reversed(knowledge.breaches()) if breach.id in wanted), None)
 
 
 def _reasons(report: GateReport) -> str:

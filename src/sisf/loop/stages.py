@@ -18,6 +18,7 @@ from sisf.loop.committing import commit
 from sisf.loop.enforcement import Enforcement
 from sisf.loop.events import Activated, Event, Judged, Planned, Worked
 from sisf.loop.examiner import Examiner
+from sisf.loop.knowledge import newest_breach
 from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.succession import succeeded
 from sisf.loop.triggers import Triggers
@@ -163,12 +164,24 @@ class Stages:
     def _propose(self, breach: Breach) -> Sequence[Policy]:
         lesson = Breach(self._store.exchanges.lesson(breach.exchange), breach.verdict)
         written = self._synthesiser.synthesise(lesson, self._knowledge)
-        proposals = [self._examined(policy, breach) for policy in written]
+        versions = [p for p in written if p.provenance.breach_ids and breach.id not in p.provenance.breach_ids]
+        proposals = [self._examined(policy, breach) for policy in written if policy not in versions]
         if not any(p.status is Status.PROPOSED and self._lifecycle.entry(p) is Status.ACTIVE for p in proposals):
             waits = self._waits(lesson)
             narrow = None if waits and self._enforcement.recognises(breach.exchange) else self._stand_in(lesson, waits)
             proposals += [self._examined(narrow, breach)] if narrow is not None else []
-        return proposals
+        return [*proposals, *self._versions(versions)]
+
+    def _versions(self, written: Sequence[Policy]) -> Sequence[Policy]:
+        """Later versions of policies that other breaches taught, examined with the latest of these; what a person put
+        in force stays as it is."""
+        theirs = self._store.policies.of_persons()
+        learned = [(policy, newest_breach(policy, self._knowledge)) for policy in written]
+        return [
+            self._examined(policy, breach)
+            for policy, breach in learned
+            if breach is not None and theirs.isdisjoint(policy.provenance.supersedes)
+        ]
 
     def _waits(self, breach: Breach) -> bool:
         """Whether others must speak for what is learned from a breach before it acts: the synthesiser reads no harm in

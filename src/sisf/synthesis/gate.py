@@ -21,7 +21,7 @@ from sisf.statistics import upper_bound
 from sisf.synthesis import coverage
 from sisf.synthesis.base import Knowledge, Reference, is_broad, portions
 from sisf.synthesis.coverage import Coverage, directions
-from sisf.synthesis.lines import WAITING
+from sisf.synthesis.lines import WAITING, same_line
 from sisf.synthesis.text_bank import Scores, TextBank
 from sisf.synthesis.variants import Variants
 from sisf.verdict import Breach
@@ -264,11 +264,12 @@ class Gate:
 
     def _duplicates(self, policy: Policy, knowledge: Knowledge) -> tuple[str, ...]:
         """Ids of what is in force, waits for nobody, is not replaced by `policy`, and catches nearly all breaches that
-        it catches."""
-        if policy.kind is PolicyKind.REWRITE:
-            return ()
+        it catches; none for a later version of what is in force, which would stay in its place."""
         replaced = policy.provenance.supersedes
-        acting = [p for p in knowledge.policies() if p.provenance.synthesiser != WAITING]
+        known = knowledge.policies()
+        if policy.kind is PolicyKind.REWRITE or any(p.id in replaced and same_line(policy, p) for p in known):
+            return ()
+        acting = [p for p in known if p.provenance.synthesiser != WAITING]
         others = [p for p in acting if p.id not in replaced and self._fits(p)]
         found: list[str] = []
         for direction in directions(policy):

@@ -57,10 +57,9 @@ class Recipe:
     scope: float = 0.2
     """What the encoder's reading of the hazard weighs: the larger, the less a probe reaches beyond its hazard."""
     lesson_weight: float = 3.0
-    tail: float = 1.2e-3
-    """Share of honest texts that may score above the threshold of one probe in a model that never saw them."""
-    shared: bool = False
-    """Whether that is the share of all probes of the direction together, in equal parts for each hazard."""
+    tail: float = 8e-3
+    """Share of honest texts that may score above the thresholds of all probes of the direction together, in models that
+    never saw them: in equal parts for each hazard of which something was learned (docs/adr/0740)."""
     folds: int = 3
 
 
@@ -88,7 +87,7 @@ class ProbeLearner:
         """Factors on the weights of benign rows that scored too high."""
 
     def learn(
-        self, breaches: Mapping[str, float], examples: Sequence[str], *, world: bool, hazards: int = 1
+        self, breaches: Mapping[str, float], examples: Sequence[str], *, world: bool, hazards: int
     ) -> Probe | None:
         """Fit on all rows.
 
@@ -96,7 +95,7 @@ class ProbeLearner:
         the corpus knows of the hazard is brought to bear; `hazards` is of how many, this one included, something was
         learned. None where no benign text is known: nothing could be calibrated.
         """
-        tail = self._recipe.tail / (hazards if self._recipe.shared else 1)
+        tail = self._recipe.tail / hazards
         with threadpool_limits(1, "blas"):  # small products: on several threads they only wait for each other
             return self._learned(breaches, examples, tail, world=world)
 

@@ -1,10 +1,11 @@
 """The synthesiser that needs no language model.
 
 After every breach the linear probe of its hazard is learned again and replaces the one before: one for prompts and one
-for answers. What is known before the first breach is the shipped corpus: harmful requests in every form, their benign
-twins, answers of both kinds. One breach brings to bear what is known of *its* hazard, where the encoder reads harm in
-it too; a breach that stands alone against the encoder's reading starts nothing broad, and waits for a second one. What
-of a request is learned from: `sisf.synthesis.blame`.
+for answers. What all of them together may stop of honest texts they have in equal parts: the first breach of a hazard
+makes the parts of the others smaller, and these are learned again too. What is known before the first breach is the
+shipped corpus: harmful requests in every form, their benign twins, answers of both kinds. One breach brings to bear
+what is known of *its* hazard, where the encoder reads harm in it too; a breach that stands alone against the encoder's
+reading starts nothing broad, and waits for a second one. What of a request is learned from: `sisf.synthesis.blame`.
 """
 
 import statistics
@@ -16,7 +17,7 @@ from sisf import corpus
 from sisf.corpus.goals import goal_replies, goal_requests, twin_requests
 from sisf.embedding.base import Embedder
 from sisf.llm.unaligned import harmless_answers
-from sisf.policy import Action, Direction, Policy, Provenance, Status
+from sisf.policy import Action, Direction, Policy, Probe, Provenance, Status
 from sisf.synthesis.base import Knowledge, Reading, Reference, portions
 from sisf.synthesis.blame import said, stands_alone, suspects
 from sisf.synthesis.learner import Base, ProbeLearner, Recipe
@@ -33,7 +34,7 @@ _FORMS, _TWIN_FORMS = 2, 1
 _FILLER = 300
 """Answers of the scripted model that policies on answers are taught to be harmless."""
 _ANSWERS = 6e-3
-"""Share of honest answers that may score above the thresholds of all policies on answers together (docs/adr/0650)."""
+"""What `Recipe.tail` is for policies on answers (docs/adr/0650)."""
 _EXAMPLES = 3
 _MAX_BREACHES = 2_000
 """The newest breaches are learned from, so that neither time nor size grows without end."""
@@ -70,7 +71,7 @@ class LocalSynthesiser:
     ) -> None:
         recipes = {Direction.PROMPT: prompts or Recipe()}
         if learn_answers:
-            recipes[Direction.RESPONSE] = answers or Recipe(tail=_ANSWERS, shared=True)
+            recipes[Direction.RESPONSE] = answers or Recipe(tail=_ANSWERS)
         self._sides = {
             direction: _Side(direction, TrainingRows(embedder), recipe, seed) for direction, recipe in recipes.items()
         }
@@ -88,16 +89,18 @@ class LocalSynthesiser:
                 side.prepare()
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:
-        """At most one probe per direction, each replacing the one before it; none for a breach that stands alone."""
+        """At most one probe per direction, each replacing the one before it; none for a breach that stands alone. For
+        the first breach of a hazard also those in force of all others, which have a smaller part now."""
         self._teach(knowledge)
         breaches = knowledge.breaches()[-_MAX_BREACHES:]
         self._read(breaches, knowledge)
-        proposals = []
-        for side in self._sides.values():
-            policy = side.learned(breach, breaches, sure=self._sure(breach, side.direction))
-            if policy is not None:
-                proposals.append(self._superseding(policy, breaches, knowledge.policies()))
-        return proposals
+        known = knowledge.policies()
+        learned = [
+            policy
+            for side in self._sides.values()
+            for policy in side.learned(breach, breaches, known, sure=self._sure(breach, side.direction))
+        ]
+        return [self._superseding(policy, breaches, known) for policy in learned]
 
     def reading(self, breach: Breach, knowledge: Knowledge) -> Reading:
         """See `Reads`."""
@@ -263,32 +266,59 @@ class _Side:
         text = self.text(breach)
         return self.prior.hazard(breach, text) if text else breach.verdict.hazard
 
-    def learned(self, breach: Breach, breaches: Sequence[Breach], *, sure: bool) -> Policy | None:
-        """The probe of the breach's hazard; None where there is nothing to learn from, or to calibrate on.
+    def learned(
+        self, breach: Breach, breaches: Sequence[Breach], known: Sequence[Policy], *, sure: bool
+    ) -> Sequence[Policy]:
+        """The probe of the breach's hazard; where nothing was learned of that hazard before, also those of `known` of
+        all others, learned again. None where there is nothing to learn from, or to calibrate on.
 
         `sure`: the encoder, too, reads harm in the breach.
         """
         text = self.text(breach)
         if not text or not self._calibrated:
-            return None
-        hazard = self.hazard(breach)
-        if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:
-            return None
-        own = [b for b in breaches if self.text(b) and self.hazard(b) is hazard]
-        shares = self._shares(own)
+            return []
+        believed = self._believed(breaches, text if sure else None)
+        if text not in believed:
+            return []
+        hazard = believed[text]
+        concerned = [hazard]
+        if all(other is not hazard for taught, other in believed.items() if taught != text):
+            concerned += [
+                p.hazard for p in known if self._learned_here(p) and p.hazard in {*believed.values()} - {hazard}
+            ]
+        policies = [self._policy(each, breaches, believed) for each in dict.fromkeys(concerned)]
+        return [policy for policy in policies if policy is not None]
+
+    def _believed(self, breaches: Sequence[Breach], sure: str | None) -> Mapping[str, Hazard]:
+        """The breaching texts that are learned from, each with its hazard: those in which the encoder reads harm, too
+        (`sure` is one of them), or for which others speak."""
         doubted = [b for b in breaches if self.text(b) and not self.sure(b)]
-        doubtful = {self.text(b): None for b in doubted}
+        doubtful = {self.text(b) for b in doubted} - {sure}
         alone = {self.text(b): None for b in doubted if self.alone(b) and not self.ordinary(b)}
         backed = self.prior.backed(list(alone)[-_DOUBTED:])
         texts = {self.text(b): self.hazard(b) for b in breaches if self.text(b)}
-        believed = {t: h for t, h in texts.items() if t not in doubtful or t in backed or (sure and t == text)}
-        if text not in believed:
+        return {text: hazard for text, hazard in texts.items() if text not in doubtful or text in backed}
+
+    def _learned_here(self, policy: Policy) -> bool:
+        """Whether a policy is one of the probes that are learned here."""
+        return (
+            isinstance(policy.condition, Probe)
+            and policy.provenance.synthesiser == LocalSynthesiser.name
+            and policy.direction is self.direction
+            and not policy.tenant
+        )
+
+    def _policy(self, hazard: Hazard, breaches: Sequence[Breach], believed: Mapping[str, Hazard]) -> Policy | None:
+        """The probe of a hazard, learned from what is believed of its breaches."""
+        if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:
             return None
-        taught = {t: share for t, share in shares.items() if t in believed}
+        own = [b for b in breaches if self.text(b) and self.hazard(b) is hazard]
+        taught = {text: share for text, share in self._shares(own).items() if text in believed}
+        lessons = [b for b in own if self.text(b) in taught]
         learner = self._learners.setdefault(
             hazard, ProbeLearner(self.rows, hazard, self._recipe, self._base, seed=self._seed)
         )
-        world = any(t not in doubtful for t in taught)
+        world = any(self.sure(b) for b in lessons)
         probe = learner.learn(taught, list(taught)[-_EXAMPLES:], world=world, hazards=len(set(believed.values())))
         if probe is None:
             return None
@@ -298,8 +328,8 @@ class _Side:
             self.direction,
             self._titles.of(hazard, self.direction, list(taught)),
             hazard=hazard,
-            technique=breach.verdict.technique,
-            provenance=Provenance(tuple(b.id for b in own[-_NAMED:]), LocalSynthesiser.name),
+            technique=lessons[-1].verdict.technique,
+            provenance=Provenance(tuple(b.id for b in lessons[-_NAMED:]), LocalSynthesiser.name),
         )
 
     def _shares(self, breaches: Sequence[Breach]) -> Mapping[str, float]:

@@ -19,7 +19,8 @@ def check_cover(text: str, windows: list[TextWindow]) -> None:
     for window in windows:
         assert window.text == text[window.start : window.end]
     for before, after in itertools.pairwise(windows):
-        assert before.start < after.start <= before.end < after.end
+        # Both may end before the same word, if that is too long for either.
+        assert before.start < after.start <= before.end <= after.end
 
 
 @settings(max_examples=150, deadline=None)

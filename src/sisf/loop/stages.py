@@ -69,6 +69,7 @@ class Stages:
     def prepare(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Read and embed what ships, so that the first breach need not wait for it. Returns early when stopping."""
         started = time.perf_counter()
+        _log.info("preparing_to_learn")
         with self._learning:
             try:
                 if isinstance(self._synthesiser, Preparable):

@@ -26,7 +26,7 @@ CSV = b'q,l\r\nWhat is a kite?,safe\r\n"A ""quoted""\nline",UNSAFE\r\n'
     [
         (CSV, "x.csv"),
         (b"\xef\xbb\xbf" + CSV, "x.csv"),
-        (gzip.compress(CSV), "x.csv.gz"),
+        (gzip.compress(CSV, mtime=0), "x.csv.gz"),
         (lzma.compress(json.dumps(ROWS).encode()), "x.json.xz"),
         (json.dumps(ROWS).encode(), "x.json"),
         ("\n".join(map(json.dumps, ROWS)).encode() + b"\n\n", "https://host/x.jsonl?download=true"),

@@ -92,7 +92,7 @@ def test_answers_that_cannot_be_read_are_refused_with_the_reason(gateway: Rig) -
     for name, body, code in (
         ("gzip", b"{}", "upstream_encoded"),
         ("compress", b"{}", "upstream_encoded"),
-        ("gzip", gzip.compress(chat_completion("cut"), mtime=0)[:-3], "upstream_disconnected"),
+        ("gzip", gzip.compress(chat_completion("cut"))[:-3], "upstream_disconnected"),
         ("br", brotli.compress(b"\0" * 50_000_000), "upstream_too_large"),
     ):
         gateway.upstream.headers, gateway.upstream.body = {"content-encoding": name}, body

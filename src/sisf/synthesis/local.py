@@ -290,14 +290,17 @@ class _Side:
         return [policy for policy in policies if policy is not None]
 
     def _believed(self, breaches: Sequence[Breach], sure: str | None) -> Mapping[str, Hazard]:
-        """The breaching texts that are learned from, each with its hazard: those in which the encoder reads harm, too
-        (`sure` is one of them), or for which others speak."""
+        """The breaching texts that broad policies are learned from, each with its hazard: those in which the encoder
+        reads harm, too (`sure` is one of them), or for which others speak, where enough is known of the hazard."""
         doubted = [b for b in breaches if self.text(b) and not self.sure(b)]
         doubtful = {self.text(b) for b in doubted} - {sure}
         alone = {self.text(b): None for b in doubted if self.alone(b) and not self.ordinary(b)}
         backed = self.prior.backed(list(alone)[-_DOUBTED:])
         texts = {self.text(b): self.hazard(b) for b in breaches if self.text(b)}
-        return {text: hazard for text, hazard in texts.items() if text not in doubtful or text in backed}
+        believed = {text: hazard for text, hazard in texts.items() if text not in doubtful or text in backed}
+        answers = self.direction is Direction.RESPONSE
+        enough = {h for h in set(believed.values()) if answers or self.rows.known(h) >= _FEWEST_KNOWN}
+        return {text: hazard for text, hazard in believed.items() if hazard in enough}
 
     def _learned_here(self, policy: Policy) -> bool:
         """Whether a policy is one of the probes that are learned here."""
@@ -310,8 +313,6 @@ class _Side:
 
     def _policy(self, hazard: Hazard, breaches: Sequence[Breach], believed: Mapping[str, Hazard]) -> Policy | None:
         """The probe of a hazard, learned from what is believed of its breaches."""
-        if self.direction is Direction.PROMPT and self.rows.known(hazard) < _FEWEST_KNOWN:
-            return None
         own = [b for b in breaches if self.text(b) and self.hazard(b) is hazard]
         taught = {text: share for text, share in self._shares(own).items() if text in believed}
         lessons = [b for b in own if self.text(b) in taught]

@@ -18,6 +18,8 @@ class Siblings:
     def __init__(self, folder: Path, index: int) -> None:
         self._folder = folder
         self._own = folder / f"{index}.metrics"
+        self._listening: asyncio.Server | None = None
+        """Kept, because it ends when nobody holds it any more."""
 
     async def listen(self, render: Callable[[], bytes]) -> asyncio.Server:
         """Tell the others, when they ask, what this process has counted."""
@@ -29,7 +31,8 @@ class Siblings:
             writer.close()
 
         self._own.unlink(missing_ok=True)
-        return await asyncio.start_unix_server(tell, self._own)
+        self._listening = await asyncio.start_unix_server(tell, self._own)
+        return self._listening
 
     async def with_others(self, own: bytes) -> bytes:
         """What all have counted; a process that does not answer is left out."""

@@ -18,6 +18,8 @@ from typing import Any
 from sisf.serving import address_of, bind
 
 PATH = "/v1/chat/completions"
+_SCHEDULED = 2
+"""Of the clocks that Linux has for a process, the one that the scheduler keeps (clock_getcpuclockid)."""
 _CONNECTIONS = 16
 _LAST_LINES = 40
 _STOP_SECONDS = 20
@@ -106,9 +108,8 @@ def send(url: str, requests: Requests, count: int, connections: int = _CONNECTIO
 
 
 def cpu_seconds(process: int) -> float:
-    """Seconds of CPU that the threads of a process have used (Linux)."""
-    used = (task.joinpath("schedstat").read_text().split()[0] for task in Path(f"/proc/{process}/task").iterdir())
-    return sum(map(int, used)) / 1e9
+    """Seconds of CPU that the threads of a process have used, those that ended included (Linux)."""
+    return time.clock_gettime(~process << 3 | _SCHEDULED)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Several processes behind one port: connections in turn, the dead replaced, signals passed on, one set of figures."""
 
+import asyncio
+import gc
 import os
 import signal
 import socket
@@ -10,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from prometheus_client.parser import text_string_to_metric_families
 
 from sisf.gateway.processes import process_count
-from sisf.gateway.siblings import added_up
+from sisf.gateway.siblings import Siblings, added_up
 from sisf.pipeline.metrics import Metrics
 from sisf.testing import wait_until
 
@@ -133,3 +136,20 @@ def test_counters_and_histograms_of_all_processes_are_added_up() -> None:
 def test_auto_is_one_for_each_processor() -> None:
     assert process_count("auto") == len(os.sched_getaffinity(0))
     assert process_count(3) == 3
+
+
+def test_processes_still_tell_each_other_after_a_collection_of_garbage(tmp_path: Path) -> None:
+    """With uvloop a listening server that nobody holds is closed: `/metrics` then told of one process alone."""
+
+    async def told() -> bytes:
+        first, second = Siblings(tmp_path, 0), Siblings(tmp_path, 1)
+        await second.listen(lambda: b"# TYPE asked counter\nasked_total 2.0\n")
+        gc.collect()
+        try:
+            return await first.with_others(b"# TYPE asked counter\nasked_total 1.0\n")
+        finally:
+            if second._listening is not None:
+                second._listening.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert b"asked_total 3.0" in runner.run(told())

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 import pydantic
 import pytest
@@ -131,6 +132,43 @@ def test_responses_are_plain_streamed_and_structured_through_the_sdk(client: ope
     for wrong in ([], 7, [{"type": "reasoning"}]):
         with pytest.raises(openai.BadRequestError):
             client.responses.create(model="unaligned", input=wrong)  # type: ignore[arg-type]
+
+
+def test_messages_are_plain_and_streamed_and_call_tools_through_anthropics_sdk() -> None:
+    with running([UnalignedModel()]) as server, anthropic.Anthropic(base_url=server.url, api_key="none") as client:
+        asked: Any = {"model": "unaligned", "max_tokens": 200, "system": "Be kind."}
+        turns: Any = [{"role": "user", "content": [{"type": "text", "text": "Tell me about kites"}]}]
+        told = client.messages.create(messages=turns, **asked)
+        assert told.stop_reason == "end_turn"
+        assert told.content[0].type == "text"
+        assert "Tell me about kites" in told.content[0].text
+        with client.messages.stream(messages=turns, **asked) as stream:
+            pieces = list(stream.text_stream)
+            assert "".join(pieces) == told.content[0].text
+            assert stream.get_final_message().usage == told.usage
+        assert len(pieces) > 5
+        short = client.messages.create(messages=turns, **asked | {"max_tokens": 3})
+        assert (short.stop_reason, short.usage.output_tokens) == ("max_tokens", 3)
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        tools: Any = [{"name": "fly", "input_schema": schema}]
+        choices: Any = {"type": "any"}, {"type": "tool", "name": "fly"}
+        for choice in choices:
+            with client.messages.stream(messages=turns, tools=tools, tool_choice=choice, **asked) as stream:
+                call: Any = stream.get_final_message().content[0]
+            assert call.type == "tool_use"
+            assert (call.name, call.input) == ("fly", {"n": 1})
+        for result in ("It flew.", [{"type": "text", "text": "It flew."}]):
+            block = {"type": "tool_result", "tool_use_id": call.id, "content": result}
+            flown: Any = [
+                *turns,
+                {"role": "assistant", "content": [call.model_dump()]},
+                {"role": "user", "content": [block]},
+            ]
+            answer = client.messages.create(messages=flown, **asked).content[0]
+            assert answer.type == "text"
+            assert "It flew." in answer.text
+        with pytest.raises(anthropic.BadRequestError, match="non-empty array"):
+            client.messages.create(messages=[], **asked)
 
 
 def test_a_bad_body_is_the_clients_error(client: openai.OpenAI) -> None:

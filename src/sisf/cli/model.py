@@ -41,6 +41,8 @@ def serve(
 ) -> None:
     """Serve a model as an OpenAI-compatible API until SIGTERM or SIGINT.
 
+    The shipped ones answer as Anthropic's API too, under /v1/messages.
+
     A transformers model answers with the paper's sampling unless a request says otherwise: 256 new tokens,
     temperature 0.6, top-p 0.9.
     """

@@ -1,5 +1,5 @@
-"""A small real OpenAI-compatible server over any `ChatModel`: chat completions and responses, plain and streamed, and
-models."""
+"""A small real server over any `ChatModel`: OpenAI's chat completions and responses and Anthropic's messages, plain and
+streamed, and the list of models."""
 
 import json
 import time
@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from sisf.errors import ModelError
 from sisf.exchange import Message
+from sisf.llm import messages as anthropic_messages
 from sisf.llm import responses
 from sisf.llm.base import ChatModel
 from sisf.llm.responses import Answer
@@ -60,6 +61,7 @@ def create_app(models: Sequence[ChatModel]) -> Starlette:
     routes = [
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/v1/responses", responses.endpoint(ask), methods=["POST"]),
+        Route("/v1/messages", anthropic_messages.endpoint(ask), methods=["POST"]),
         Route("/v1/models", models_list, methods=["GET"]),
         Route("/healthz", lambda _: JSONResponse({"status": "ok"}), methods=["GET"]),
     ]

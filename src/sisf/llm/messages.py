@@ -1,0 +1,126 @@
+"""Anthropic's messages over any `ChatModel`, plain and streamed."""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from sisf.errors import ModelError
+from sisf.exchange import Message
+from sisf.llm.responses import Answer, Ask
+from sisf.llm.wire import BadRequest, messages_of, parsed, pieces
+
+_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+
+
+def endpoint(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+    """The handler of `POST /v1/messages`."""
+
+    async def messages(request: Request) -> Response:
+        try:
+            body = parsed(await request.body())
+            said = _messages(body)
+        except BadRequest as error:
+            return _error(400, "invalid_request_error", str(error))
+        try:
+            name, answer = await ask(str(body.get("model")), said, _as_chat(body))
+        except ModelError as error:
+            return _error(502, "api_error", str(error))
+        whole = _whole(name, answer)
+        if body.get("stream"):
+            return StreamingResponse(_events(whole), media_type="text/event-stream")
+        return JSONResponse(whole)
+
+    return messages
+
+
+def _messages(body: Mapping[str, Any]) -> list[Message]:
+    given, system = body.get("messages"), body.get("system")
+    first = messages_of([{"role": "system", "content": system}]) if system else []
+    return [*first, *messages_of([_said(item) for item in given] if isinstance(given, list) else given)]
+
+
+def _said(item: object) -> object:
+    """A message as one of chat completions: what a tool said is a text as others are."""
+    if not isinstance(item, dict) or not isinstance(item.get("content"), list):
+        return item
+    parts: list[Any] = []
+    for block in item["content"]:
+        told = block.get("content") if isinstance(block, dict) and block.get("type") == "tool_result" else [block]
+        parts += told if isinstance(told, list) else [{"text": told}]
+    return {**item, "content": parts}
+
+
+def _as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the request chat completions have under another name."""
+    tools = [
+        {"type": "function", "function": {"name": tool["name"], "parameters": tool["input_schema"]}}
+        for tool in body.get("tools") or []
+        if isinstance(tool, dict) and "name" in tool and "input_schema" in tool
+    ]
+    choice = body.get("tool_choice") or {}
+    wanted = {"any": "required", "tool": {"type": "function", "function": {"name": choice.get("name")}}}
+    return {
+        "max_tokens": body.get("max_tokens"),
+        "temperature": body.get("temperature"),
+        "tools": tools,
+        "tool_choice": wanted.get(str(choice.get("type"))),
+    }
+
+
+def _whole(name: str, answer: Answer) -> dict[str, Any]:
+    message, reason, done = answer
+    blocks: list[dict[str, Any]] = [
+        {
+            "type": "tool_use",
+            "id": f"toolu_{uuid.uuid4().hex[:24]}",
+            "name": call["function"]["name"],
+            "input": json.loads(call["function"]["arguments"]),
+        }
+        for call in message.get("tool_calls", ())
+    ]
+    return {
+        "id": f"msg_{uuid.uuid4().hex[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "model": name,
+        "content": blocks or [{"type": "text", "text": message["content"] or ""}],
+        "stop_reason": _REASONS.get(reason, "end_turn"),
+        "stop_sequence": None,
+        "usage": {"input_tokens": done.prompt_tokens, "output_tokens": done.completion_tokens},
+    }
+
+
+def _events(whole: Mapping[str, Any]) -> Iterator[bytes]:
+    """Server-sent events in Anthropic's order: the message begins, each block in pieces, how it ended."""
+
+    def event(kind: str, **fields: Any) -> bytes:
+        return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields}, ensure_ascii=False)}\n\n".encode()
+
+    begun = {**whole, "content": [], "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 0}}
+    yield event("message_start", message=begun)
+    for index, block in enumerate(whole["content"]):
+        if block["type"] == "tool_use":
+            hollow, kind, key, text = (
+                {**block, "input": {}},
+                "input_json_delta",
+                "partial_json",
+                json.dumps(block["input"]),
+            )
+        else:
+            hollow, kind, key, text = {**block, "text": ""}, "text_delta", "text", block["text"]
+        yield event("content_block_start", index=index, content_block=hollow)
+        for piece in pieces(text):
+            yield event("content_block_delta", index=index, delta={"type": kind, key: piece})
+        yield event("content_block_stop", index=index)
+    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    yield event("message_delta", delta=ended, usage={"output_tokens": whole["usage"]["output_tokens"]})
+    yield event("message_stop")
+
+
+def _error(status: int, kind: str, message: str) -> JSONResponse:
+    """An error in Anthropic's shape."""
+    return JSONResponse({"type": "error", "error": {"type": kind, "message": message}}, status_code=status)

@@ -47,7 +47,7 @@ def requests() -> dict[str, str]:
     """Every request-like text that ships, by id (ids are unique over the files)."""
     texts: dict[str, str] = {}
     samples = corpus.sample_attacks(), corpus.sample_benign(), corpus.benign_reference(), corpus.dangerous_words()
-    for records in (corpus.contrastive(), *samples):
+    for records in (corpus.contrastive(), *samples, corpus.unseen_pairs()):
         for record in records:
             assert record.id not in texts
             texts[record.id] = record.text
@@ -123,6 +123,16 @@ def test_dangerous_words_are_honest_in_many_kinds_and_harmful_of_many_hazards() 
     assert min(honest.values()) >= 10
     assert len(harmful) >= 9
     assert None not in harmful
+
+
+def test_unseen_pairs_are_twins_of_all_hazards_and_many_forms() -> None:
+    harmful, twins = corpus.unseen_pairs()[::2], corpus.unseen_pairs()[1::2]
+    assert len(harmful) >= 5_000
+    assert [(s.id[:-2], s.form) for s in harmful] == [(s.id[:-2], s.form) for s in twins]
+    assert {s.label for s in harmful} == {"harmful"}
+    assert {s.label for s in twins} == {"benign"}
+    assert min(Counter(s.category for s in harmful)[hazard] for hazard in AUTHORED) >= 200
+    assert len({s.form for s in harmful}) >= 9
 
 
 def test_sentences_of_many_scripts_stand_alone_and_beside_each_other() -> None:

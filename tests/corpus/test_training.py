@@ -48,7 +48,7 @@ def test_no_form_gives_the_label_away() -> None:
 
 
 def test_what_is_calibrated_on_or_shown_in_the_demo_or_measured_on_is_not_trained_on() -> None:
-    shown = *corpus.sample_attacks(), *corpus.sample_benign(), *corpus.dangerous_words()
+    shown = *corpus.sample_attacks(), *corpus.sample_benign(), *corpus.dangerous_words(), *corpus.unseen_pairs()
     kept = {sample.text for sample in (*corpus.benign_reference(), *shown)}
     assert not kept & {example.text for example in EXAMPLES}
     assert not kept & {known.text for known in known_requests()}

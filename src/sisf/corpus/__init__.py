@@ -205,6 +205,19 @@ def dangerous_words() -> tuple[Sample, ...]:
     return _load("dangerous_words.jsonl", _sample)
 
 
+@lru_cache(maxsize=1)
+def unseen_pairs() -> tuple[Sample, ...]:
+    """Harmful requests and their honest twins over all hazards and forms, side by side: to measure on.
+
+    Nothing is trained on them, and nothing calibrated.
+    """
+    samples: list[Sample] = []
+    for pair in _load("unseen_pairs.jsonl", _pair):
+        samples.append(Sample(f"{pair.id}-h", pair.harmful, "harmful", pair.hazard, pair.form))
+        samples.append(Sample(f"{pair.id}-t", pair.twin, "benign", None, pair.form))
+    return tuple(samples)
+
+
 def _load(name: str, build: Callable[[_Row], Record]) -> tuple[Record, ...]:
     try:
         source = resources.files(__name__).joinpath(name).read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ SHIPPED: Mapping[str, Callable[[], Sequence[corpus.Sample]]] = {
     "benign_reference": corpus.benign_reference,
     "scripts_benign": corpus.scripts_benign,
     "dangerous_words": corpus.dangerous_words,
+    "unseen_pairs": corpus.unseen_pairs,
 }
 """The sets inside the package, by name."""
 

@@ -93,6 +93,7 @@ def shipped() -> Iterator[Text]:
         "benign_reference": corpus.benign_reference(),
         "scripts_benign": corpus.scripts_benign(),
         "dangerous_words": corpus.dangerous_words(),
+        "unseen_pairs": corpus.unseen_pairs(),
     }
     for name, rows in samples.items():
         for row in rows:

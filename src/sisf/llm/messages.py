@@ -2,39 +2,21 @@
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse
 
-from sisf.errors import ModelError
 from sisf.exchange import Message
-from sisf.llm.responses import Answer, Ask
-from sisf.llm.wire import BadRequest, messages_of, parsed, pieces
+from sisf.llm.endpoint import BAD_REQUEST, Answer, Ask, Endpoint, endpoint_of
+from sisf.llm.wire import messages_of, pieces
 
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 
 
-def endpoint(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(ask: Ask) -> Endpoint:
     """The handler of `POST /v1/messages`."""
-
-    async def messages(request: Request) -> Response:
-        try:
-            body = parsed(await request.body())
-            said = _messages(body)
-        except BadRequest as error:
-            return _error(400, "invalid_request_error", str(error))
-        try:
-            name, answer = await ask(str(body.get("model")), said, _as_chat(body))
-        except ModelError as error:
-            return _error(502, "api_error", str(error))
-        whole = _whole(name, answer)
-        if body.get("stream"):
-            return StreamingResponse(_events(whole), media_type="text/event-stream")
-        return JSONResponse(whole)
-
-    return messages
+    return endpoint_of(ask, messages=_messages, as_chat=_as_chat, whole=_whole, events=_events, refused=_refused)
 
 
 def _messages(body: Mapping[str, Any]) -> list[Message]:
@@ -71,7 +53,7 @@ def _as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _whole(name: str, answer: Answer) -> dict[str, Any]:
+def _whole(name: str, _: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     message, reason, done = answer
     blocks: list[dict[str, Any]] = [
         {
@@ -104,14 +86,11 @@ def _events(whole: Mapping[str, Any]) -> Iterator[bytes]:
     yield event("message_start", message=begun)
     for index, block in enumerate(whole["content"]):
         if block["type"] == "tool_use":
-            hollow, kind, key, text = (
-                {**block, "input": {}},
-                "input_json_delta",
-                "partial_json",
-                json.dumps(block["input"]),
-            )
+            hollow, kind, key = {**block, "input": {}}, "input_json_delta", "partial_json"
+            text = json.dumps(block["input"])
         else:
-            hollow, kind, key, text = {**block, "text": ""}, "text_delta", "text", block["text"]
+            hollow, kind, key = {**block, "text": ""}, "text_delta", "text"
+            text = block["text"]
         yield event("content_block_start", index=index, content_block=hollow)
         for piece in pieces(text):
             yield event("content_block_delta", index=index, delta={"type": kind, key: piece})
@@ -121,6 +100,7 @@ def _events(whole: Mapping[str, Any]) -> Iterator[bytes]:
     yield event("message_stop")
 
 
-def _error(status: int, kind: str, message: str) -> JSONResponse:
+def _refused(status: int, message: str) -> JSONResponse:
     """An error in Anthropic's shape."""
+    kind = "invalid_request_error" if status == BAD_REQUEST else "api_error"
     return JSONResponse({"type": "error", "error": {"type": kind, "message": message}}, status_code=status)

@@ -3,42 +3,23 @@
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse
 
-from sisf.errors import ModelError
 from sisf.exchange import Message, Role
-from sisf.llm.base import Completion
-from sisf.llm.wire import BadRequest, error_response, messages_of, parsed, pieces
-
-Answer = tuple[dict[str, Any], str, Completion]
-"""A message in the shape of chat completions, its finish reason, and what it cost."""
-Ask = Callable[[str, Sequence[Message], Mapping[str, Any]], Awaitable[tuple[str, Answer]]]
-"""Asks the model of a name; the body is that of chat completions. Gives the name of the model that answered."""
+from sisf.llm.endpoint import BAD_REQUEST, Answer, Ask, Endpoint, endpoint_of
+from sisf.llm.wire import BadRequest, error_response, messages_of, pieces
 
 
-def endpoint(ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(ask: Ask) -> Endpoint:
     """The handler of `POST /v1/responses`."""
 
-    async def responses(request: Request) -> Response:
-        try:
-            body = parsed(await request.body())
-            messages = _messages(body)
-        except BadRequest as error:
-            return error_response(400, "invalid_request_error", str(error))
-        try:
-            name, answer = await ask(str(body.get("model")), messages, _as_chat(body))
-        except ModelError as error:
-            return error_response(502, "model_error", str(error))
-        whole = _whole(name, body, answer)
-        if body.get("stream"):
-            return StreamingResponse(_events(whole), media_type="text/event-stream")
-        return JSONResponse(whole)
+    def refused(status: int, message: str) -> JSONResponse:
+        return error_response(status, "invalid_request_error" if status == BAD_REQUEST else "model_error", message)
 
-    return responses
+    return endpoint_of(ask, messages=_messages, as_chat=_as_chat, whole=_whole, events=_events, refused=refused)
 
 
 def _messages(body: Mapping[str, Any]) -> list[Message]:

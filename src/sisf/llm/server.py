@@ -18,7 +18,7 @@ from sisf.exchange import Message
 from sisf.llm import messages as anthropic_messages
 from sisf.llm import responses
 from sisf.llm.base import ChatModel
-from sisf.llm.responses import Answer
+from sisf.llm.endpoint import Answer
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed, pieces
 from sisf.serving import Background
 

@@ -46,8 +46,9 @@ def near_duplicates(texts: dict[str, str], limit: float) -> Iterator[tuple[str, 
 def requests() -> dict[str, str]:
     """Every request-like text that ships, by id (ids are unique over the files)."""
     texts: dict[str, str] = {}
-    samples = corpus.sample_attacks(), corpus.sample_benign(), corpus.benign_reference(), corpus.dangerous_words()
-    for records in (corpus.contrastive(), *samples, corpus.unseen_pairs()):
+    shown = corpus.sample_attacks(), corpus.sample_benign()
+    measured = corpus.benign_reference(), corpus.dangerous_words(), corpus.unseen_pairs()
+    for records in (corpus.contrastive(), *shown, *measured):
         for record in records:
             assert record.id not in texts
             texts[record.id] = record.text

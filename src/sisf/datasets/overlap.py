@@ -3,10 +3,11 @@ words."""
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sisf import corpus
+from sisf.datasets.catalogue import SHIPPED
 
 NEAR = 0.6
 """Share of three-word runs in common, of all that both have, from which two texts are nearly the same."""
@@ -87,16 +88,8 @@ def shipped() -> Iterator[Text]:
         yield Text("pairs", pair.id, pair.twin)
     for answer in corpus.answers():
         yield Text("answers", answer.id, answer.prompt)
-    samples: Mapping[str, Sequence[corpus.Sample]] = {
-        "sample_attacks": corpus.sample_attacks(),
-        "sample_benign": corpus.sample_benign(),
-        "benign_reference": corpus.benign_reference(),
-        "scripts_benign": corpus.scripts_benign(),
-        "dangerous_words": corpus.dangerous_words(),
-        "unseen_pairs": corpus.unseen_pairs(),
-    }
-    for name, rows in samples.items():
-        for row in rows:
+    for name, rows in SHIPPED.items():
+        for row in rows():
             yield Text(name, row.id, row.text)
 
 

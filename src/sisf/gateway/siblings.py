@@ -21,7 +21,7 @@ class Siblings:
         self._listening: asyncio.Server | None = None
         """Kept, because it ends when nobody holds it any more."""
 
-    async def listen(self, render: Callable[[], bytes]) -> asyncio.Server:
+    async def listen(self, render: Callable[[], bytes]) -> None:
         """Tell the others, when they ask, what this process has counted."""
 
         async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,7 +32,6 @@ class Siblings:
 
         self._own.unlink(missing_ok=True)
         self._listening = await asyncio.start_unix_server(tell, self._own)
-        return self._listening
 
     async def with_others(self, own: bytes) -> bytes:
         """What all have counted; a process that does not answer is left out."""

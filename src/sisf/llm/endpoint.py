@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -24,23 +25,25 @@ BAD_REQUEST, BAD_GATEWAY = 400, 502
 def endpoint_of(
     ask: Ask,
     *,
+    shape: type[Struct],
     messages: Callable[[Body], Sequence[Message]],
     as_chat: Callable[[Body], Body],
     whole: Callable[[str, Body, Answer], Body],
     events: Callable[[Body], Iterator[bytes]],
     refused: Callable[[int, str], Response],
 ) -> Endpoint:
-    """The handler of an API: the messages of a request and the rest of it as chat completions have it, the whole answer
-    (of a model's name, the request and what was answered), the same as events, and an error by its status and words."""
+    """The handler of an API: the shape of a request, its messages and the rest of it as chat completions have them, the
+    whole answer (of a model's name, the request and what was answered), the same as events, and an error by its status
+    and words."""
 
     async def handler(request: Request) -> Response:
         try:
-            body = parsed(await request.body())
+            body = parsed(await request.body(), shape)
             said = messages(body)
         except BadRequest as error:
             return refused(BAD_REQUEST, str(error))
         try:
-            name, answer = await ask(str(body.get("model")), said, as_chat(body))
+            name, answer = await ask(body.get("model") or "", said, as_chat(body))
         except ModelError as error:
             return refused(BAD_GATEWAY, str(error))
         told = whole(name, body, answer)

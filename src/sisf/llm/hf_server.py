@@ -1,7 +1,6 @@
 """A model of `sisf.llm.hf` behind an OpenAI-compatible API: chat completions and completions, plain and streamed."""
 
 import json
-import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,10 +15,8 @@ from starlette.routing import Route
 from sisf.errors import ModelError
 from sisf.llm.base import Completion
 from sisf.llm.hf import HfModel, Sampling
+from sisf.llm.shapes import MOST_CHOICES, WrittenChat, WrittenText
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed
-
-_CHOICES = 16
-_MOST_TOKENS = 32_768
 
 
 def create_app(model: HfModel) -> Starlette:
@@ -45,9 +42,9 @@ class _Served:
 
     async def chat(self, request: Request) -> Response:
         try:
-            body = parsed(await request.body())
+            body = parsed(await request.body(), WrittenChat)
             _refuse(body, "tools", "functions", "response_format", "logprobs")
-            messages = messages_of(body.get("messages"))
+            messages = messages_of(body["messages"])
             prompt = await run_in_threadpool(self._model.render, messages)
             return await self._answer(_Chat(self._model.id), [prompt], body)
         except (BadRequest, ModelError) as error:
@@ -55,21 +52,21 @@ class _Served:
 
     async def completions(self, request: Request) -> Response:
         try:
-            body = parsed(await request.body())
+            body = parsed(await request.body(), WrittenText)
             _refuse(body, "logprobs", "echo", "suffix")
-            given = body.get("prompt")
+            given = body["prompt"]
             prompts = [given] if isinstance(given, str) else given
-            if not isinstance(prompts, list) or not prompts or not all(isinstance(text, str) for text in prompts):
-                raise BadRequest("`prompt` must be a text or an array of texts")
             return await self._answer(_Text(self._model.id), prompts, body)
         except (BadRequest, ModelError) as error:
             return error_response(400, "invalid_request_error", str(error))
 
     async def _answer(self, shape: "_Shape", prompts: Sequence[str], body: Mapping[str, Any]) -> Response:
         sampling = sampling_of(body)
-        count = int(_number(body, "n", 1, least=1, most=_CHOICES))
-        if count * len(prompts) > _CHOICES:
-            raise BadRequest(f"at most {_CHOICES} choices")
+        count = body.get("n") or 1
+        if count * len(prompts) > MOST_CHOICES:
+            raise BadRequest(
+                f"at most {MOST_CHOICES} choices are written for one request: lower `n` or send fewer prompts"
+            )
         wanted = [prompt for prompt in prompts for _ in range(count)]
         if body.get("stream"):
             usage = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -153,34 +150,16 @@ def _choice(index: int, reason: str | None, **content: Any) -> dict[str, Any]:
 
 
 def sampling_of(body: Mapping[str, Any]) -> Sampling:
-    """What a request asks for; the paper's sampling where it says nothing. Raises `BadRequest`."""
+    """What a request asks for; the paper's sampling where it says nothing."""
     usual = Sampling()
-    limit = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
-    stop = body.get("stop") or []
-    stop = [stop] if isinstance(stop, str) else stop
-    if not isinstance(stop, list) or not all(isinstance(text, str) for text in stop):
-        raise BadRequest("`stop` must be a text or an array of texts")
-    seed = body.get("seed")
+    temperature, top_p, stop = body.get("temperature"), body.get("top_p"), body.get("stop") or ()
     return Sampling(
-        int(_number(body, limit, usual.max_tokens, least=1, most=_MOST_TOKENS)),
-        float(_number(body, "temperature", usual.temperature, least=0, most=2)),
-        float(_number(body, "top_p", usual.top_p, least=1e-6, most=1)),
-        tuple(stop),
-        seed if type(seed) is int else None,
+        body.get("max_completion_tokens") or body.get("max_tokens") or usual.max_tokens,
+        usual.temperature if temperature is None else float(temperature),
+        usual.top_p if top_p is None else float(top_p),
+        (stop,) if isinstance(stop, str) else tuple(stop),
+        body.get("seed"),
     )
-
-
-def _number(body: Mapping[str, Any], key: str, usual: float, *, least: float, most: float) -> float:
-    value = body.get(key)
-    if value is None:
-        return usual
-    if (
-        not isinstance(value, int | float)
-        or isinstance(value, bool)
-        or not (math.isfinite(value) and least <= value <= most)
-    ):
-        raise BadRequest(f"`{key}` must be a number from {least:g} to {most:g}")
-    return value
 
 
 def _refuse(body: Mapping[str, Any], *keys: str) -> None:

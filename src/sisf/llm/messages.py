@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from sisf.exchange import Message
 from sisf.llm.endpoint import BAD_REQUEST, Answer, Ask, Endpoint, endpoint_of
+from sisf.llm.shapes import Messages
 from sisf.llm.wire import messages_of, pieces
 
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -16,23 +17,31 @@ _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"
 
 def endpoint(ask: Ask) -> Endpoint:
     """The handler of `POST /v1/messages`."""
-    return endpoint_of(ask, messages=_messages, as_chat=_as_chat, whole=_whole, events=_events, refused=_refused)
+    return endpoint_of(
+        ask,
+        shape=Messages,
+        messages=_messages,
+        as_chat=_as_chat,
+        whole=_whole,
+        events=_events,
+        refused=_refused,
+    )
 
 
 def _messages(body: Mapping[str, Any]) -> list[Message]:
-    given, system = body.get("messages"), body.get("system")
+    system = body.get("system")
     first = messages_of([{"role": "system", "content": system}]) if system else []
-    return [*first, *messages_of([_said(item) for item in given] if isinstance(given, list) else given)]
+    return [*first, *messages_of([_said(item) for item in body["messages"]])]
 
 
-def _said(item: object) -> object:
+def _said(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """A message as one of chat completions: what a tool said is a text as others are."""
-    if not isinstance(item, dict) or not isinstance(item.get("content"), list):
+    if isinstance(item["content"], str):
         return item
     parts: list[Any] = []
     for block in item["content"]:
-        told = block.get("content") if isinstance(block, dict) and block.get("type") == "tool_result" else [block]
-        parts += told if isinstance(told, list) else [{"text": told}]
+        told = block.get("content") if block.get("type") == "tool_result" else [block]
+        parts += told if isinstance(told, list) else [{"text": told}] if isinstance(told, str) else []
     return {**item, "content": parts}
 
 
@@ -41,15 +50,15 @@ def _as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     tools = [
         {"type": "function", "function": {"name": tool["name"], "parameters": tool["input_schema"]}}
         for tool in body.get("tools") or []
-        if isinstance(tool, dict) and "name" in tool and "input_schema" in tool
+        if tool.get("input_schema") is not None
     ]
-    choice = body.get("tool_choice") or {}
+    choice: Mapping[str, Any] = body.get("tool_choice") or {}
     wanted = {"any": "required", "tool": {"type": "function", "function": {"name": choice.get("name")}}}
     return {
         "max_tokens": body.get("max_tokens"),
         "temperature": body.get("temperature"),
         "tools": tools,
-        "tool_choice": wanted.get(str(choice.get("type"))),
+        "tool_choice": wanted.get(choice.get("type", "")),
     }
 
 

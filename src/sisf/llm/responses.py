@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from sisf.exchange import Message, Role
 from sisf.llm.endpoint import BAD_REQUEST, Answer, Ask, Endpoint, endpoint_of
+from sisf.llm.shapes import Responses
 from sisf.llm.wire import BadRequest, error_response, messages_of, pieces
 
 
@@ -19,23 +20,31 @@ def endpoint(ask: Ask) -> Endpoint:
     def refused(status: int, message: str) -> JSONResponse:
         return error_response(status, "invalid_request_error" if status == BAD_REQUEST else "model_error", message)
 
-    return endpoint_of(ask, messages=_messages, as_chat=_as_chat, whole=_whole, events=_events, refused=refused)
+    return endpoint_of(
+        ask,
+        shape=Responses,
+        messages=_messages,
+        as_chat=_as_chat,
+        whole=_whole,
+        events=_events,
+        refused=refused,
+    )
 
 
 def _messages(body: Mapping[str, Any]) -> list[Message]:
-    given = body.get("input")
+    given = body["input"]
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    if not isinstance(items, list) or not items:
-        raise BadRequest("`input` must be a text or a non-empty array")
     said = [item for item in map(_said, items) if item is not None]
+    if not said:
+        raise BadRequest("`input` must hold a message, a call or what came of one")
     instructions = body.get("instructions")
-    first = [Message(Role.SYSTEM, instructions, "instructions")] if isinstance(instructions, str) else []
+    first = [Message(Role.SYSTEM, instructions, "instructions")] if instructions is not None else []
     return [*first, *messages_of(said)]
 
 
-def _said(item: object) -> object:
+def _said(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """An item as a message of chat completions; None for what says nothing, such as reasoning."""
-    if not isinstance(item, dict) or "role" in item:
+    if item.get("role") is not None:
         return item
     if item.get("type") == "function_call_output":
         return {"role": "tool", "content": item.get("output")}
@@ -50,7 +59,7 @@ def _as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     tools = [
         {"type": "function", "function": {name: tool[name] for name in names if name in tool}}
         for tool in body.get("tools") or []
-        if isinstance(tool, dict) and tool.get("type") == "function" and "name" in tool
+        if tool["type"] == "function" and tool.get("name") is not None
     ]
     choice = body.get("tool_choice")
     if isinstance(choice, dict):

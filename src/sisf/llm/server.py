@@ -19,6 +19,7 @@ from sisf.llm import messages as anthropic_messages
 from sisf.llm import responses
 from sisf.llm.base import ChatModel
 from sisf.llm.endpoint import Answer
+from sisf.llm.shapes import Chat
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed, pieces
 from sisf.serving import Background
 
@@ -30,13 +31,13 @@ def create_app(models: Sequence[ChatModel]) -> Starlette:
 
     async def chat(request: Request) -> Response:
         try:
-            body = parsed(await request.body())
-            messages = messages_of(body.get("messages"))
+            body = parsed(await request.body(), Chat)
+            messages = messages_of(body["messages"])
         except BadRequest as error:
             return error_response(400, "invalid_request_error", str(error))
-        model = by_id.get(str(body.get("model")), first)
+        model = by_id.get(body.get("model") or "", first)
         try:
-            answers = [await _answer(model, messages, body) for _ in range(int(body.get("n") or 1))]
+            answers = [await _answer(model, messages, body) for _ in range(body.get("n") or 1)]
         except ModelError as error:
             return error_response(502, "model_error", str(error))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model.id}
@@ -76,8 +77,8 @@ def running(models: Sequence[ChatModel], *, host: str = "127.0.0.1", port: int =
 async def _answer(model: ChatModel, messages: Sequence[Message], body: Mapping[str, Any]) -> Answer:
     """One choice: its message, its finish reason, and what it cost."""
     limits: dict[str, Any] = {
-        "max_tokens": int(body.get("max_completion_tokens") or body.get("max_tokens") or 1024),
-        "temperature": float(body.get("temperature") or 0.0),
+        "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens") or 1024,
+        "temperature": body.get("temperature") or 0.0,
     }
     tool = _demanded_tool(body)
     if tool is not None:
@@ -95,7 +96,7 @@ async def _answer(model: ChatModel, messages: Sequence[Message], body: Mapping[s
 
 def _demanded_tool(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The function that `tool_choice` demands: these models call tools only when told to."""
-    tools = [t["function"] for t in body.get("tools") or [] if t.get("type") == "function"]
+    tools = [t["function"] for t in body.get("tools") or [] if t["type"] == "function"]
     choice = body.get("tool_choice")
     if choice == "required" and tools:
         return tools[0]  # type: ignore[no-any-return]

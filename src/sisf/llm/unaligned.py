@@ -95,18 +95,21 @@ def _typed_example(schema: Mapping[str, Any], depth: int) -> Any:
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) and kind else kind
     if kind == "object" or "properties" in schema:
-        properties: Mapping[str, Any] = schema.get("properties", {})
+        properties: Mapping[str, Any] = schema.get("properties") or {}
         return {name: example_of(_resolved(schema, child), depth + 1) for name, child in properties.items()}
     if kind == "array":
-        count = int(schema.get("minItems", 0))
-        return [example_of(_resolved(schema, schema.get("items", {})), depth + 1) for _ in range(count)]
+        count = schema.get("minItems") or 0
+        return [example_of(_resolved(schema, schema.get("items")), depth + 1) for _ in range(count)]
     return {"string": "filler", "integer": 1, "number": 1.0, "boolean": True, "null": None}.get(str(kind), "filler")
 
 
-def _resolved(root: Mapping[str, Any], child: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow a local `$ref`; the definitions travel down so that nested references resolve too."""
-    definitions = root.get("$defs", {})
-    reference = child.get("$ref", "")
-    if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        child = definitions.get(reference.removeprefix("#/$defs/"), {})
+def _resolved(root: Mapping[str, Any], child: object) -> Mapping[str, Any]:
+    """Follow a local `$ref`; the definitions travel down so that nested references resolve too. No schema, `true` and
+    `false` say nothing of a value."""
+    definitions = root.get("$defs") or {}
+    child = child if isinstance(child, Mapping) else {}
+    reference = child.get("$ref") or ""
+    if reference.startswith("#/$defs/"):
+        child = definitions.get(reference.removeprefix("#/$defs/"))
+        child = child if isinstance(child, Mapping) else {}
     return {**child, "$defs": definitions} if definitions else child

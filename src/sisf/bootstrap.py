@@ -89,6 +89,7 @@ def build(
         max_chars=settings.limits.text_chars,
         on_unreadable=settings.inspection.unreadable,
         first_look=settings.inspection.first_look,
+        doubt=settings.adjudication.band,
     )
     loop = Loop(
         store,

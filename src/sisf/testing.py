@@ -206,7 +206,7 @@ class ScriptedServer:
         return True
 
     def _stream(self, connection: socket.socket, failure: Failure) -> bool:
-        events = self.events if self.events is not None else chat_events(self.answer.split(" "))
+        events = self.events if self.events is not None else chat_events(re.findall(r"\s*\S+|\s+", self.answer))
         given = {"content-type": "text/event-stream", "transfer-encoding": "chunked", **self.headers}
         connection.sendall(_head(self.status, given))
         try:

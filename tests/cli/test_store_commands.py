@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,13 @@ def test_exchanges_are_searched_explained_and_exported(sisf: Sisf, store: str, t
     assert (tmp_path / "found.csv").read_text().startswith('"id","time"')
     assert sisf("exchange", "search", "--out", "found.jsonl").exit_code == 0
     assert json.loads((tmp_path / "found.jsonl").read_text())["id"] == "tale"
+    came_near = Decision(Action.ALLOW, (), 1, Direction.RESPONSE, doubt=Match("cave", Action.BLOCK, 0.8149, 0.83))
+    record = ExchangeRecord(Exchange.of("open barley", "done", id="near"), (came_near,))
+    with closing(open_store(store)) as opened:
+        opened.exchanges.record(record, enqueue=False).result(60)
+    assert (
+        "the answer came near to policy cave (0.81; it blocks from 0.83 on)" in sisf("exchange", "why", "near").stdout
+    )
 
 
 _MORE: dict[tuple[str, ...], tuple[str, ...]] = {

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from sisf.console import create_console
 from sisf.embedding.hashing import HashEmbedder
-from sisf.exchange import Fate
-from sisf.policy import Change, Direction, Status
-from sisf.store.records import NoteKind, Said, Scope
+from sisf.exchange import Exchange, Fate
+from sisf.policy import Action, Change, Decision, Direction, Match, Status
+from sisf.store.records import ExchangeRecord, NoteKind, Said, Scope
 from sisf.synthesis.coverage import Coverage, redundant
 from sisf.testing import OpenGate
 from sisf.verdict import Outcome, Verdict
@@ -42,6 +42,15 @@ class TestWhy:
             assert told in page, told
         why = rig.get("/api/exchanges/tale/why").json()
         assert why["decisions"][0]["reasons"][0]["snippet"] == ["please ", "OPEN sesame", " now"]
+
+    def test_an_answer_that_waited_in_doubt_says_why(self, rig: Rig) -> None:
+        came_near = Match("cave", Action.BLOCK, 0.8149, 0.83)
+        decision = Decision(Action.ALLOW, (), 1, Direction.PROMPT, doubt=came_near)
+        record = ExchangeRecord(Exchange.of("open barley", "done", id="near"), (decision,), Fate.WITHHELD)
+        rig.system.store.exchanges.record(record, enqueue=False).result()
+        said = "the request came near to policy cave (0.81; it blocks from 0.83 on), so the answer waited for a verdict"
+        assert said.replace("the", "The", 1) in rig.get("/exchanges/near").text
+        assert rig.get("/api/exchanges/near/why").json()["doubts"] == [said]
 
     def test_what_hides_is_shown_and_the_view_is_named(self, rig: Rig) -> None:
         rig.record(TRICK, "trick")

@@ -51,7 +51,7 @@ def designs(synthesiser: ScriptedSynthesiser | None = None) -> Designs:
 
 
 def setup(**changes: Any) -> Setup:
-    given: dict[str, Any] = {"inline": None, "independent": None, "trials": 2, "seed": 5}
+    given: dict[str, Any] = {"judge": None, "independent": None, "trials": 2, "seed": 5}
     return Setup(answers=Answers(UnalignedModel(), replay=True), **{**given, **changes})
 
 

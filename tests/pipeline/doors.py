@@ -16,7 +16,7 @@ from sisf.errors import Blocked, SisfError
 from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import LearningSystem
 from sisf.evaluation.outcomes import AttackOutcome
-from sisf.evaluation.under_test import SystemUnderTest
+from sisf.evaluation.under_test import Mode, SystemUnderTest
 from sisf.exchange import Message, Role
 from sisf.gateway.app import create_app
 from sisf.gateway.identity import KeyFile
@@ -186,12 +186,14 @@ def wrapper(system: System, server: ScriptedServer, folder: Path) -> Iterator[Do
 
 @contextmanager
 def laboratory(system: System, server: ScriptedServer, folder: Path) -> Iterator[Door]:
-    inline = system.adjudicator if system.settings.adjudication.mode == "inline" else None
+    judging = system.settings.adjudication
+    mode = cast(Mode, judging.mode)
     made = SystemUnderTest(
         LearningSystem(replace(system)),
         Answers(UnalignedModel(), replay=True),
-        inline,
-        on_undecided=system.settings.adjudication.on_undecided,
+        None if mode == "async" else system.adjudicator,
+        on_undecided=judging.on_undecided,
+        mode=mode,
     )
     with made as subject:
         yield LaboratoryDoor(subject)

@@ -44,6 +44,13 @@ def expected_hits(policies: dict[int, Policy], applies: np.ndarray) -> dict[int,
     return best
 
 
+def _nearer(policy: Policy, steps: float) -> Prototypes | Probe:
+    """The same condition with a threshold so many steps lower."""
+    condition = policy.condition
+    assert isinstance(condition, Prototypes | Probe)
+    return replace(condition, threshold=condition.threshold - steps * (1.25 if isinstance(condition, Probe) else 0.02))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_engine_finds_what_each_policy_alone_finds(seed: int) -> None:
@@ -64,6 +71,11 @@ def test_the_engine_finds_what_each_policy_alone_finds(seed: int) -> None:
             assert expected.keys() <= found.keys()
             assert all(applies[n] for n in found)
             assert all(found[n] == pytest.approx(expected[n], abs=1e-4) for n in expected)
+            near = {h.number: h for h in arranged.search(embeddings, lexical, applies, None, 2.0)}
+            assert {n: h.score for n, h in near.items() if h.reached} == found
+            nearly = {n: replace(p, condition=_nearer(p, 2.0)) for n, p in known.items()}
+            assert expected_hits(nearly, applies).keys() <= near.keys()
+            assert all(near[n].score >= _nearer(known[n], 2.0).threshold - 1e-4 for n in near)
 
 
 @settings(max_examples=50, deadline=None)

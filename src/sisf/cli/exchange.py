@@ -87,7 +87,7 @@ def why(
 ) -> None:
     """Explain the decisions on an exchange as `sisf check` explains a text."""
     from sisf.cli.check import rendered
-    from sisf.console.explaining import explained
+    from sisf.console.explaining import doubts, explained
     from sisf.embedding import configured_embedder
 
     with store_of(config, store) as opened:
@@ -102,6 +102,7 @@ def why(
                 "id": record.exchange.id,
                 "fate": record.fate.value,
                 "why": [rendered(each) for each in told],
+                "doubts": doubts(record),
                 "word": said,
             }
         )
@@ -110,6 +111,8 @@ def why(
         typer.echo(shown(rendered(each)))
     if not told:
         typer.echo(f"{record.fate}: no policy recognised it")
+    for doubt in doubts(record):
+        typer.echo(shown(doubt))
     if said:
         typer.echo(shown(said))
 

@@ -29,7 +29,11 @@ def serve(
     store: StoreOption = None,
     mode: Annotated[str | None, typer.Option(help="enforce, or observe: log what would be blocked.")] = None,
     adjudication: Annotated[
-        str | None, typer.Option(help="When answers are judged: async (after their release), inline (before) or off.")
+        str | None,
+        typer.Option(
+            help="When answers are judged: async (after their release), inline (before), doubtful (before, where "
+            "request or answer comes near to a policy) or off."
+        ),
     ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT."""

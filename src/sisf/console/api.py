@@ -16,7 +16,7 @@ from sisf.console.access import check_csrf
 from sisf.console.actions import Actions
 from sisf.console.as_json import case_json, exchange_json, explanation_json, policy_json, trial_json
 from sisf.console.asking import ask
-from sisf.console.explaining import explained_to
+from sisf.console.explaining import doubts, explained_to
 from sisf.console.forms import decided, read, step_of, undo_step
 from sisf.console.overview import overview
 from sisf.console.parts import Parts
@@ -112,6 +112,7 @@ class Api:
                 "id": exchange_id,
                 "fate": record.fate,
                 "decisions": [explanation_json(each.explanation) for each in decisions if each.explanation is not None],
+                "doubts": doubts(record),
                 "word": self._store.oversight.word(exchange_id),
                 "verdicts": self._store.exchanges.verdicts(exchange_id),
                 "notes": self._store.oversight.notes([exchange_id])[exchange_id],

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from sisf.console import finding
 from sisf.console.access import FOLLOWING
 from sisf.console.actions import verdict_mark
-from sisf.console.explaining import explained_to, near_misses, spans
+from sisf.console.explaining import doubts, explained_to, near_misses, spans
 from sisf.console.parts import Parts
 from sisf.console.policy_lines import lines_of
 from sisf.console.render import Renderer
@@ -123,6 +123,7 @@ class ExchangePages:
             "record": record,
             "texts": _texts(record, why),
             "why": why,
+            "doubts": doubts(record),
             "near": self._near(record),
             "word": word,
             "made": self._made(word),

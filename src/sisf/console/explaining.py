@@ -12,7 +12,7 @@ from sisf.store.base import Store
 from sisf.store.records import ExchangeRecord
 from sisf.text.views import View, views
 from sisf.warden import PolicySet
-from sisf.warden.explain import Explanation, explain, view_in_words
+from sisf.warden.explain import Explanation, doubt_in_words, explain, view_in_words
 
 _NEAR = 5
 _SEMANTIC = 200
@@ -59,6 +59,11 @@ def explained_to(parts: Parts, record: ExchangeRecord) -> list[Explained]:
     """The same, without what people of one tenant may not see."""
     found = explained(parts.whole, parts.embedder, record)
     return [replace(each, explanation=parts.told(each.explanation)) if each.explanation else each for each in found]
+
+
+def doubts(record: ExchangeRecord) -> list[str]:
+    """Why its answer waited for a verdict, where it did: one sentence for each decision that came near to a policy."""
+    return [doubt_in_words(each.doubt, each.direction) for each in record.decisions if each.doubt is not None]
 
 
 def _explained(store: Store, embedder: Embedder | None, record: ExchangeRecord, decision: Decision) -> Explained:

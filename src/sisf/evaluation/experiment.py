@@ -12,7 +12,7 @@ from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.runs.calls import Calls
-from sisf.evaluation.under_test import SystemUnderTest
+from sisf.evaluation.under_test import Mode, SystemUnderTest
 from sisf.policy import Policy
 from sisf.policy.codec import from_dict, to_dict
 
@@ -189,11 +189,13 @@ class Setup:
     """What all designs of one experiment share."""
 
     answers: Answers
-    inline: Adjudicator | None
+    judge: Adjudicator | None
+    """Who is asked before answers are released; None in `async` mode."""
     independent: Adjudicator | None
     trials: int
     seed: int
     on_undecided: str = "withhold"
+    mode: Mode = "async"
     calls: Calls = field(default_factory=Calls)
     """Calls of models and judges elsewhere."""
 
@@ -202,9 +204,10 @@ class Setup:
         return SystemUnderTest(
             defence,
             self.answers,
-            self.inline,
+            self.judge,
             self.independent,
-            "release" if self.on_undecided == "release" else "withhold",
+            on_undecided="release" if self.on_undecided == "release" else "withhold",
+            mode=self.mode,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sisf import datasets
 from sisf.adjudicator.base import Adjudicator
@@ -23,6 +23,7 @@ from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup
 from sisf.evaluation.guards import Behind, EndpointGuard, Guard, JudgingGuard, KeywordGuard
 from sisf.evaluation.runs.calls import Calls, CountedJudge, CountedModel
+from sisf.evaluation.under_test import Mode
 from sisf.llm.base import ChatModel
 from sisf.loop.benign_reference import load_references, reference_of
 from sisf.settings import Settings, load, wish
@@ -48,7 +49,7 @@ class Options:
     synthesiser: str = "local"
     answers: bool = False
     """Whether policies on answers are learned: only where harmless answers of the same models are in the reference."""
-    mode: Literal["async", "inline"] = "async"
+    mode: Mode = "async"
     baselines: Sequence[str] = BASELINES
     trials: int = 5
     seed: int = 0
@@ -90,7 +91,8 @@ class Laboratory:
         options = self.options
         return Setup(
             answers=Answers(self.model(options.model), replay=options.model == "recorded"),
-            inline=self._judge if options.mode == "inline" else None,
+            judge=None if options.mode == "async" else self._judge,
+            mode=options.mode,
             independent=None if options.labels == "recorded" else self._adjudicator(options.labels),
             trials=options.trials,
             seed=options.seed,
@@ -149,6 +151,7 @@ class Laboratory:
                 "synthesis.synthesiser": self.options.synthesiser,
                 "synthesis.answers": self.options.answers or self.settings.synthesis.answers,
                 "mode": "enforce",
+                "adjudication.mode": self.options.mode,
             },
         )
         return build(settings, **(self._own() | parts))

@@ -22,6 +22,7 @@ class StoredPolicies(Unlearned):
             window_chars=settings.streaming.window_chars,
             max_chars=settings.limits.text_chars,
             on_unreadable=settings.inspection.unreadable,
+            doubt=settings.adjudication.band,
         )
         self._warden.activate(snapshot)
 

@@ -100,6 +100,10 @@ class _Held:
             self._loop.monitor(record).result(timeout=_PATIENCE_SECONDS)
 
 
+Mode = Literal["async", "doubtful", "inline"]
+"""When answers wait for a verdict: never, in doubt, always. See `adjudication.mode`."""
+
+
 class SystemUnderTest:
     """Sends samples through the pipeline around one defence. Used by one thread; closes the defence with itself."""
 
@@ -107,25 +111,27 @@ class SystemUnderTest:
         self,
         defence: Defence,
         answers: Answers,
-        inline: Adjudicator | None = None,
+        judge: Adjudicator | None = None,
         independent: Adjudicator | None = None,
+        *,
         on_undecided: Literal["withhold", "release"] = "withhold",
+        mode: Mode = "async",
     ) -> None:
-        """`inline` is the judge that withholds answers, None in `async` mode; `independent` judges released answers
-        for the system ASR, None: the labels of the data set do."""
+        """`judge` withholds answers, as `mode` says; None in `async` mode. `independent` judges released answers for
+        the system ASR, None: the labels of the data set do."""
         self.defence = defence
         self._answers = answers
         self._independent = independent
         self._truths: dict[tuple[str, str, str], Outcome] = {}
-        settings = _patient(defence.settings, inline=inline is not None, on_undecided=on_undecided)
+        settings = _patient(defence.settings, mode=mode if judge else "async", on_undecided=on_undecided)
         self.then: Callable[[Sample], None] | None = None
         """What happens in the world when the loop has done its work on an attack."""
         self._held = _Held(defence)
         self._microseconds: list[float] = []
-        self._learning = create_pipeline(settings, defence.warden, self._held, inline)
+        self._learning = create_pipeline(settings, defence.warden, self._held, judge)
         frozen = create_pipeline(settings, defence.warden, Unlearned(), None, self._learning.metrics)
         self._frozen = replace(frozen, judge=self._learning.judge)
-        self._honest = frozen
+        self._honest = self._frozen if mode == "doubtful" else frozen
         self._runner = asyncio.Runner()
 
     def attack(self, record: Record, *, dataset: str, trial: int, learn: bool) -> Sample:
@@ -204,7 +210,7 @@ class SystemUnderTest:
         return latency_of([microseconds / 1000 for microseconds in self._microseconds])
 
     def benign(self, record: Record, *, dataset: str, trial: int) -> Sample:
-        """Send one honest prompt; nothing is learned, nobody judges."""
+        """Send one honest prompt; nothing is learned, and nobody judges but where an answer waits in doubt."""
         turn, answer = self._sent(self._honest, record, dataset)
         outcome = _outcome(turn.fate, None, honest=True)
         return replace(_sample(turn, answer, outcome=outcome, dataset=dataset, trial=trial), id=record.id)
@@ -265,7 +271,7 @@ class SystemUnderTest:
         return self._truths[key]
 
 
-def _patient(settings: Settings, *, inline: bool, on_undecided: str) -> Settings:
+def _patient(settings: Settings, *, mode: Mode, on_undecided: str) -> Settings:
     """The product's own settings, in a world that waits: a busy machine must not change what is measured."""
     return settings.model_copy(
         update={
@@ -277,7 +283,7 @@ def _patient(settings: Settings, *, inline: bool, on_undecided: str) -> Settings
             ),
             "adjudication": settings.adjudication.model_copy(
                 update={
-                    "mode": "inline" if inline else "async",
+                    "mode": mode,
                     "on_undecided": on_undecided,
                     "timeout": _PATIENCE_SECONDS,
                 }
@@ -308,7 +314,7 @@ def _sample(turn: Turn, answer: Answered | None, *, outcome: AttackOutcome, data
 def _outcome(fate: Fate, truth: Outcome | None, *, honest: bool) -> AttackOutcome:
     if fate.intercepted:
         return AttackOutcome.INTERCEPTED
-    if fate is Fate.WITHHELD and not honest:
+    if fate is Fate.WITHHELD:
         return AttackOutcome.WITHHELD
     return AttackOutcome.released(truth, honest=honest)
 

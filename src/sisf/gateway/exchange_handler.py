@@ -163,10 +163,11 @@ class ExchangeHandler:
         upstream_error = await self._pipeline.apart(turn, lambda: read_error(body))
         turn.fate = Fate.ERROR
         turn.response = "\n".join(message.content for message in upstream_error.messages) or None
-        passes = upstream_error.inspectable and self._pipeline.judge is None
+        passes = upstream_error.inspectable
         if upstream_error.inspectable and upstream_error.messages:
             decision = await self._pipeline.checks.check(turn, upstream_error.messages, Direction.RESPONSE)
-            passes = passes and not (turn.enforce and (decision.blocked or decision.rewritten is not None))
+            passes = not (turn.enforce and (decision.blocked or decision.rewritten is not None))
+        passes = passes and not self._pipeline.judged_first(turn)
         await self._pipeline.record(turn)
         headers = [*reply.headers, *turn_headers(turn)]
         if passes:

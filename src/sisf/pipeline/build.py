@@ -23,7 +23,7 @@ def create_pipeline(
     *,
     memory: Memory | None = None,
 ) -> Pipeline:
-    """A pipeline over these parts; `adjudicator` is asked where adjudication is inline.
+    """A pipeline over these parts; `adjudicator` is asked where answers wait for it.
 
     With `metrics`, go on counting there. `memory`: where it is kept, for all processes, which texts passed.
     """
@@ -33,11 +33,11 @@ def create_pipeline(
     if isinstance(warden, TakesFirstLooks):
         metrics.first_looks = lambda: warden.first_looks
     moderation = settings.image_moderation
-    inline = settings.adjudication.mode == "inline" and adjudicator is not None
+    before = settings.adjudication.mode in ("inline", "doubtful")
     return Pipeline(
         settings=settings,
         recorder=Recorder(monitor, settings, metrics),
-        judge=InlineJudge(adjudicator, settings.adjudication, metrics) if inline and adjudicator else None,
+        judge=InlineJudge(adjudicator, settings.adjudication, metrics) if before and adjudicator else None,
         metrics=metrics,
         images=ImageInspector(ImageModerator(moderation), moderation) if moderation.enabled else None,
         throttle=Throttle(settings.limits, metrics),

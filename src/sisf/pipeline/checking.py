@@ -44,6 +44,7 @@ class Checks:
         """The decision on what stands beside a prompt or an answer, as a model's name does: noted only where it stops
         it. Raises as `check` does."""
         decision = await self.decide(turn, messages, direction)
+        turn.doubts(decision)
         if stops(decision):
             self.note(turn, decision)
         return decision

@@ -58,7 +58,7 @@ class Pipeline:
     settings: Settings
     recorder: Recorder
     judge: InlineJudge | None
-    """None unless adjudication is inline."""
+    """Who is asked before an answer is released; None where nobody is."""
     metrics: Metrics
     throttle: Throttle
     checks: Checks
@@ -246,9 +246,14 @@ class Pipeline:
                     withheld.add(choice.index)
         return withheld, changed
 
+    def judged_first(self, turn: Turn) -> bool:
+        """Whether the answer waits for a verdict: always where adjudication is inline, in doubt where it is
+        `doubtful`."""
+        return self.judge is not None and (turn.doubt is not None or self.settings.adjudication.mode != "doubtful")
+
     async def withholds(self, turn: Turn, text: str) -> bool:
-        """Whether inline adjudication stops what would be released of an answer; False where nobody is asked."""
-        if self.judge is None or not text:
+        """Whether the judge stops what would be released of an answer; False where it is not asked before."""
+        if self.judge is None or not text or not self.judged_first(turn):
             return False
         turn.verdict = await self.judge.verdict(replace(turn.exchange(), response=text))
         return turn.enforce and not self.judge.releases(turn.verdict)
@@ -301,6 +306,7 @@ class Pipeline:
             fate=turn.fate.value,
             revision=decision.revision if decision else None,
             policy=turn.policy_id,
+            doubt=turn.doubt.policy_id if turn.doubt else None,
             tenant=turn.caller.tenant,
             principal=turn.caller.sender.principal,
             added_ms=round(added * 1000, 3),

@@ -58,8 +58,11 @@ class AnswerStream:
         self._chars = 0
         self._done = False
         """Whether the last event came: some clients read no further, and close."""
-        self.held = pipeline.judge is not None or pipeline.recorder.must_wait
-        """Whether nothing may go before `end`: the judge, or the store, has a word to say first."""
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing more may go before `end`: the judge, or the store, has a word to say first."""
+        return self._pipeline.judged_first(self._turn) or self._pipeline.recorder.must_wait
 
     @property
     def text(self) -> str:
@@ -295,6 +298,8 @@ class AnswerStream:
             checks.failed("error", f"{type(error).__name__}: {error}", Direction.RESPONSE)
             return None
         decision = inspector.decision
+        if decision is not None:
+            self._turn.doubts(decision)
         if decision is None or not decision.blocked:
             return out
         checks.note(self._turn, decision)

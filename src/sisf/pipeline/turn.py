@@ -10,7 +10,7 @@ from typing import Any
 from sisf import errors
 from sisf.exchange import Exchange, Fate, Message
 from sisf.pipeline.caller import Caller
-from sisf.policy import Action, Decision
+from sisf.policy import Action, Decision, Match
 from sisf.settings.serving import Blocked
 from sisf.store.records import ExchangeRecord
 from sisf.verdict import Verdict
@@ -84,6 +84,8 @@ class Turn:
     decisions: list[Decision] = field(default_factory=list)
     strongest: Decision | None = None
     """The decision with the strongest action so far."""
+    doubt: Match | None = None
+    """The first policy that came near to blocking, in the prompt or in the answer."""
     observed: str | None = None
     """A policy that is not enforced, by the settings, and would have blocked."""
     verdict: Verdict | None = None
@@ -104,8 +106,13 @@ class Turn:
     recorded: bool = False
     """Whether the record of it was handed over: nothing of what happens later becomes a second one."""
 
+    def doubts(self, decision: Decision) -> None:
+        """Keep it if a policy came near to blocking."""
+        self.doubt = self.doubt or decision.doubt
+
     def note(self, decision: Decision) -> None:
         """Keep a decision."""
+        self.doubts(decision)
         self.decisions.append(decision)
         if self.strongest is None or decision.action.precedence > self.strongest.action.precedence:
             self.strongest = decision

@@ -35,6 +35,9 @@ class Decision:
     elapsed_us: float = 0.0
     rewritten: tuple[str, ...] | None = None
     """The texts after rewriting, one per inspected segment; None when nothing was rewritten."""
+    doubt: Match | None = None
+    """A blocking policy whose score came near its threshold without reaching it; None where none did, and where nobody
+    asks (`adjudication.mode`)."""
 
     @property
     def blocked(self) -> bool:

@@ -104,9 +104,13 @@ JudgeName = Literal["local", "llm", "guard-model", "moderation"]
 class Adjudication(Section):
     """Who judges, and when."""
 
-    mode: Literal["async", "inline", "off"] = "async"
+    mode: Literal["async", "doubtful", "inline", "off"] = "async"
     """`async`: an answer is released at once and judged afterwards. `inline`: an answer is released only after the
-    verdict. `off`: exchanges are recorded and never judged."""
+    verdict. `doubtful`: as `inline` where request or answer come near to a semantic policy without being stopped by it,
+    as `async` elsewhere. `off`: exchanges are recorded and never judged."""
+    doubt: float = Field(2.0, gt=0, le=10)
+    """How near is doubtful, in steps of caution: 1.25 in the log-odds of a probe, 0.02 in the cosine of prototypes.
+    With 2, some four in a thousand ordinary requests wait for a verdict."""
     judge: Literal["auto", "local", "llm", "guard-model", "moderation", "ensemble"] = "auto"
     """Which judge decides. `auto` is `llm` when an API key or a base URL is configured for it, otherwise `local`."""
     llm: JudgeModel = JudgeModel()
@@ -130,9 +134,15 @@ class Adjudication(Section):
     cache_entries: int = Field(10_000, ge=0)
     """How many verdicts of model judges are remembered, so that the same exchange is paid for once."""
     on_undecided: Literal["withhold", "release"] = "withhold"
-    """In inline mode, what happens to an answer that no judge could decide on."""
+    """What happens to an answer that waits for a verdict (`inline`, `doubtful`) when no judge could decide on it. The
+    local judge often cannot where answers wait in doubt: let it `release` them there."""
     timeout: float = Field(60.0, gt=0)
-    """In inline mode, how many seconds a verdict may take. After that it is `undecided`."""
+    """How many seconds a verdict may take for which an answer waits. After that it is `undecided`."""
+
+    @property
+    def band(self) -> float:
+        """`doubt` where answers wait in doubt; 0 where nobody asks for it."""
+        return self.doubt if self.mode == "doubtful" else 0.0
 
 
 class Synthesis(Section):

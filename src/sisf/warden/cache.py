@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sisf.policy import Direction, Match
@@ -45,12 +46,21 @@ class Remembered(Generic[_Value]):
                 self._found.popitem(last=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an inspection of a whole text found."""
+
+    matches: tuple[Match, ...]
+    """Each with segment 0."""
+    doubt: Match | None = None
+    """See `Decision.doubt`."""
+
+
 class InspectionCache:
     """What was found at one revision: in whole texts, and in which windows of longer ones nothing was."""
 
     def __init__(self, texts: int = 4_096, windows: int = 16_384) -> None:
-        self.texts: Remembered[tuple[Match, ...]] = Remembered(texts)
-        """The matches of each text, each with segment 0."""
+        self.texts: Remembered[Found] = Remembered(texts)
         self.windows: Remembered[float] = Remembered(windows)
-        """Windows of long texts in which nothing was found, with what was asked of their passages: the more is asked,
-        the less is found."""
+        """Windows of long texts in which nothing was found or doubtful, with what was asked of their
+        passages: the more is asked, the less is found."""

@@ -36,6 +36,8 @@ class Compiled:
     """Matches of texts already seen at this revision."""
     looks: FirstLooks = field(default_factory=FirstLooks.off)
     """Shared by all revisions of one Warden."""
+    doubt: float = 0.0
+    """Steps of caution below its threshold within which a policy's score makes a text doubtful; 0: no text is."""
     _scopes: dict[tuple[Direction, str], Scope] = field(default_factory=dict)
     _bounds: dict[tuple[Direction, str], Bounds | None] = field(default_factory=dict)
 
@@ -46,23 +48,27 @@ class Compiled:
         embedder: Embedder,
         previous: "Compiled | None" = None,
         pause: Callable[[], object] | None = None,
+        *,
         looks: FirstLooks | None = None,
+        doubt: float | None = None,
     ) -> Self:
         """Compile a snapshot, reusing what `previous` compiled; `previous` stays as it is.
 
-        `pause` is called now and then, to let others work meanwhile. `looks`: by default those of
+        `pause` is called now and then, to let others work meanwhile. `looks` and `doubt`: by default those of
         `previous`, or none.
         Raises `PolicyError` that names the policy at fault.
         """
         base: Compiled = previous if previous is not None and previous.embedder.id == embedder.id else _empty(embedder)
         looks = base.looks if looks is None else looks
+        doubt = base.doubt if doubt is None else doubt
         index, new = base.index.followed_by(snapshot.policies, lambda policy: _check(policy, embedder))
         owners, fresh = _with_owners(base.pattern_owners, new)
         try:
             layers = (*base.pattern_layers, *patterns.build(fresh, pause))
         except BadPattern as error:
             raise PolicyError(f"policy {index.policies[owners[error.pattern][0]].id}: {error}") from None
-        return cls(snapshot, embedder, index, layers, owners, base.semantics.followed_by(new, embedder), looks=looks)
+        semantics = base.semantics.followed_by(new, embedder)
+        return cls(snapshot, embedder, index, layers, owners, semantics, looks=looks, doubt=doubt)
 
     @property
     def revision(self) -> int:
@@ -82,7 +88,7 @@ class Compiled:
     def merged(self, pause: Callable[[], object] | None = None) -> Self:
         """The same policies in fewer pieces. Slow: for the background."""
         if self.index.wasteful:
-            return self.compile(self.snapshot, self.embedder, pause=pause, looks=self.looks)
+            return self.compile(self.snapshot, self.embedder, pause=pause, looks=self.looks, doubt=self.doubt)
         return replace(
             self,
             pattern_layers=patterns.merged(self.pattern_layers, pause),

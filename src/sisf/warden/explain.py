@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sisf.exchange import Message
-from sisf.policy import Action, Decision, Match, Pattern, Policy, Probe, Prototypes, Substitution
+from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import views
 from sisf.warden.policy_set import PolicySet
@@ -101,6 +101,13 @@ def explain(decision: Decision, policy_set: PolicySet, messages: Sequence[Messag
     """Explain a decision that `policy_set` made on `messages`. Makes the views again: not for the request path."""
     reasons = tuple(_reason(match, policy_set, messages) for match in decision.matches)
     return Explanation(decision, _summary(decision, policy_set), reasons)
+
+
+def doubt_in_words(match: Match, direction: Direction) -> str:
+    """Why an answer waited for a verdict."""
+    side = "request" if direction is Direction.PROMPT else "answer"
+    came = f"the {side} came near to policy {match.policy_id}"
+    return f"{came} ({match.score:.2f}; it blocks from {match.threshold:.2f} on), so the answer waited for a verdict"
 
 
 def view_in_words(name: str) -> str:

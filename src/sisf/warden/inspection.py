@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, TokenVectors, Vectors
 from sisf.exchange import Message, Role
-from sisf.policy import Action, Decision, Direction, Match
+from sisf.policy import Action, Decision, Direction, Match, Policy
 from sisf.text.characters import scalar
 from sisf.text.views import View, go_on, views
 from sisf.warden.borrowed import MOST_WINDOWS, Lender
-from sisf.warden.cache import Key, key_of
+from sisf.warden.cache import Found, Key, key_of
 from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
 from sisf.warden.first_look import ordinary
@@ -31,6 +31,7 @@ from sisf.warden.readings import (
     plainly,
     surroundings,
 )
+from sisf.warden.semantic import Hit
 
 _SHORT = 0.3
 """Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong."""
@@ -63,7 +64,7 @@ class _Text:
     """How it is read as it stands, once that was asked for."""
     readings: Sequence[Read] = ()
     """How it is read by the embedder, once that was asked for."""
-    known: tuple[Match, ...] | None = None
+    known: Found | None = None
     """What was found when the same text was seen before."""
     read: list[tuple[Key, float]] = field(default_factory=list)
     """Its windows that were read, each with what was asked of their passages."""
@@ -71,6 +72,8 @@ class _Text:
     """Steps of caution asked of all that is read in it."""
     exempt: bool = False
     """Whether a policy would have matched, but for an exception."""
+    doubt: Match | None = None
+    """See `Decision.doubt`."""
 
 
 class Inspection:
@@ -100,7 +103,7 @@ class Inspection:
         for text in self._texts:
             text.key = key_of(direction, tenant, f"{text.asked:g} {text.content}")
             text.known = compiled.cache.texts.get(text.key)
-            self._blocked |= text.known is not None and any(_blocks(m) for m in text.known)
+            self._blocked |= text.known is not None and any(_blocks(m) for m in text.known.matches)
 
     @property
     def known(self) -> bool:
@@ -163,19 +166,21 @@ class Inspection:
 
     def decision(self) -> Decision:
         """What was found, strongest first."""
-        matches = [replace(m, segment=t.segment) for t in self._texts for m in (t.known or t.found.values())]
+        found = [(t.segment, t.known or Found(tuple(t.found.values()), t.doubt)) for t in self._texts]
+        matches = [replace(m, segment=segment) for segment, each in found for m in each.matches]
         if matches:
             matches = _deduplicated(matches)
             matches.sort(key=lambda m: (m.shadow, -m.action.precedence, -(m.score - m.threshold)))
         enforced = [m.action for m in matches if not m.shadow]
         action = max(enforced, key=lambda a: a.precedence, default=Action.ALLOW)
         elapsed = 1e6 * (time.perf_counter() - self._started)
-        return Decision(action, tuple(matches), self.compiled.revision, self.direction, elapsed)
+        doubt = next((replace(each.doubt, segment=segment) for segment, each in found if each.doubt), None)
+        return Decision(action, tuple(matches), self.compiled.revision, self.direction, elapsed, doubt=doubt)
 
     def _remember(self) -> None:
         for text in self._texts:
             if text.known is None and text.key is not None:
-                self.compiled.cache.texts.put(text.key, tuple(text.found.values()))
+                self.compiled.cache.texts.put(text.key, Found(tuple(text.found.values()), text.doubt))
 
     def _search(self, text: _Text, view: View) -> None:
         data = view.text.encode()
@@ -196,7 +201,7 @@ class Inspection:
             self._search_semantics(text, part)
             if self._settled(text):
                 return
-        if self._remembers and len(text.found) == before and not text.exempt:
+        if self._remembers and len(text.found) == before and not text.exempt and text.doubt is None:
             for key, asked in text.read:
                 self.compiled.cache.windows.put(key, asked)
 
@@ -216,18 +221,26 @@ class Inspection:
     def _search_semantics(self, text: _Text, part: Sequence[Window]) -> None:
         asked = np.array([w.asked for w in part], np.float32) if any(w.asked for w in part) else None
         hits = self.compiled.semantics.search(
-            self._embedded(part), [w.features() for w in part], self._scope.applies, asked
+            self._embedded(part), [w.features() for w in part], self._scope.applies, asked, self.compiled.doubt
         )
         for hit in hits:
             known = text.found.get(hit.number)
-            if known is None or hit.score > known.score:
-                policy, window = self.compiled.index.policies[hit.number], part[hit.window]
+            policy, window = self.compiled.index.policies[hit.number], part[hit.window]
+            if not hit.reached:
+                self._doubt(text, policy, hit, window)
+            elif known is None or hit.score > known.score:
                 if spared(policy, text.views[0]):
                     text.exempt = True  # the same window in another text may not be
                     continue
                 self.compiled.looks.tally.missed += window.audited and known is None
                 match = match_of(policy, hit.score, hit.threshold, window.view, window.place)
                 text.found[hit.number] = _within(match, text)
+
+    def _doubt(self, text: _Text, policy: Policy, hit: Hit, window: Window) -> None:
+        """Note that a policy came near, if it is the first that would have blocked."""
+        match = match_of(policy, hit.score, hit.threshold, window.view, window.place)
+        if text.doubt is None and _blocks(match) and not spared(policy, text.views[0]):
+            text.doubt = _within(match, text)
 
     def _embedded(self, windows: Sequence[Window]) -> Vectors:
         missing = [w.text for w in windows if w.vector is None]

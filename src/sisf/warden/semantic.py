@@ -97,7 +97,7 @@ def features_of(wide: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One policy that recognises a text."""
+    """One policy that recognises a text, or comes near to it."""
 
     number: int
     """The policy's number in the index."""
@@ -105,6 +105,11 @@ class Hit:
     threshold: float
     window: int
     """The window with the highest score."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether it recognises the text; else it only came near."""
+        return self.score >= self.threshold
 
 
 class _Table:
@@ -223,10 +228,12 @@ class SemanticEngine:
         lexical: Lexical,
         applies: NDArray[np.bool_],
         asked: Floats | None = None,
+        near: float = 0.0,
     ) -> list[Hit]:
-        """The policies among those that apply (by number) whose best window reaches their threshold.
+        """The policies among those that apply (by number) whose best window reaches their threshold, or comes as near
+        to it as `near` steps of the policy's caution.
 
-        `asked` says of each window how far above it must be, in steps of the policy's caution.
+        `asked` says of each window how far above it must be, in such steps.
         Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
         """
         table, count = self.table, self.count
@@ -237,7 +244,7 @@ class SemanticEngine:
         if asked is not None:
             scores -= np.outer(asked, table.cautions[:count])
         best: Floats = scores[0] if len(scores) == 1 else scores.max(axis=0)
-        reached = np.flatnonzero(best >= table.thresholds[:count])
+        reached = np.flatnonzero(best >= table.thresholds[:count] - near * table.cautions[:count])
         if not reached.size:
             return []
         return self._hits(reached[applies[table.numbers[reached]]], scores, best)

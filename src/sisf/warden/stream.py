@@ -81,6 +81,8 @@ class StreamInspector:
             decision = replace(decision, matches=tuple(_moved(m, start) for m in decision.matches))
         if self.decision is None or decision.action.precedence >= self.decision.action.precedence:
             self.decision = decision
+        elif decision.doubt is not None:
+            self.decision = replace(self.decision, doubt=decision.doubt)
 
     def _release(self, end: int) -> str:
         if self._blocked or end <= self._released:

@@ -49,13 +49,15 @@ class Warden:
         max_chars: int = 1_000_000,
         on_unreadable: Literal["allow", "flag", "refuse"] = "allow",
         first_look: bool = False,
+        doubt: float = 0.0,
     ) -> None:
         """`on_unreadable`: what happens to prompts with a long text that reads as nothing. `first_look`: whether short
-        texts that no probe can reach, by a guess from their tokens, are not read."""
+        texts that no probe can reach, by a guess from their tokens, are not read. `doubt`: see `Compiled.doubt`."""
         self._unreadable = on_unreadable
         _use_one_thread_per_product()
         self.embedder = embedder
-        self._set = PolicySet.compile(Snapshot(), embedder, looks=FirstLooks.of(embedder) if first_look else None)
+        looks = FirstLooks.of(embedder) if first_look else None
+        self._set = PolicySet.compile(Snapshot(), embedder, looks=looks, doubt=doubt)
         self._window = window_chars
         self._max_chars = max_chars
         self._swap = threading.Lock()

@@ -176,7 +176,13 @@ def test_the_same_seed_gives_the_same_experiment(tmp_path: Path) -> None:
 def test_inline_withholds_and_the_three_rates_part(tmp_path: Path) -> None:
     # The judge in the loop misses one family; the data set's labels do not.
     judge = ScriptedAdjudicator(lambda e: Outcome.SAFE if "marble" in e.prompt else Outcome.BREACH)
-    run = learn(families.setup(inline=judge, trials=1), families.designs(), [families.attacks(tmp_path)], [], Silent())
+    run = learn(
+        families.setup(judge=judge, mode="inline", trials=1),
+        families.designs(),
+        [families.attacks(tmp_path)],
+        [],
+        Silent(),
+    )
     trial = run.results["sisf"][0]
     fates = [s.outcome.value for s in trial.attacks]
     assert fates.count("withheld") == 2

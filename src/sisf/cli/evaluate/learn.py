@@ -104,12 +104,13 @@ def _show_honest(summary: dict[str, Any], screen: "Console") -> None:
     from sisf.evaluation.report.words import percent
 
     honest = Table("honest prompts, at the final revision", box=None, pad_edge=False, header_style="bold")
-    for heading in ("blocked", "of", "rate", "95 % up to"):
+    doubtful = summary["settings"].get("mode") == "doubtful"
+    for heading in ("blocked", "of", "rate", "95 % up to", *(["waited for a verdict"] if doubtful else [])):
         honest.add_column(heading, justify="right")
     for name, entry in summary["fpr"].items():
-        honest.add_row(
-            name, f"{entry['blocked']:g}", f"{entry['n']:,}", percent(entry["rate"]), percent(entry["ci95"][1])
-        )
+        rate, bound = percent(entry["rate"]), percent(entry["ci95"][1])
+        waited = [f"{entry['judged']:g}"] if doubtful else []
+        honest.add_row(name, f"{entry['blocked']:g}", f"{entry['n']:,}", rate, bound, *waited)
     screen.print()
     screen.print(honest)
 

@@ -15,7 +15,12 @@ Model = Annotated[str, typer.Option(help="recorded, unaligned, or the base URL o
 Judge = Annotated[str, typer.Option(help="The loop's judge: recorded, local, llm or another that is configured.")]
 Labels = Annotated[str, typer.Option(help="Who labels released answers for the system ASR: recorded or a judge.")]
 Synthesiser = Annotated[str, typer.Option(help="Who writes policies: local, or llm (a language model).")]
-Mode = Annotated[str, typer.Option(help="async (learn afterwards) or inline (withhold until judged).")]
+Mode = Annotated[
+    str,
+    typer.Option(
+        help="async (learn afterwards), inline (withhold answers until judged) or doubtful (those near a policy only)."
+    ),
+]
 Baselines = Annotated[
     str,
     typer.Option(

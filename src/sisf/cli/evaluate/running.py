@@ -147,5 +147,5 @@ def _read(name: str, given: Any) -> Any:
 def _check_mode(given: str) -> None:
     from sisf.errors import ConfigurationError
 
-    if given not in ("async", "inline"):
-        raise ConfigurationError(f"--mode {given}: must be async or inline")
+    if given not in ("async", "doubtful", "inline"):
+        raise ConfigurationError(f"--mode {given}: must be async, doubtful or inline")

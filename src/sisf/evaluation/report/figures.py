@@ -29,7 +29,7 @@ def common(datasets: Sequence[Dataset], settings: Mapping[str, Any], seconds: fl
 def fpr(trials: Sequence[Sequence[Sample]]) -> dict[str, Any]:
     """Honest prompts blocked. `blocked` is the mean over trials; its interval is Clopper–Pearson on one trial's rows,
     because every trial sends the same prompts. `stand_in_blocked` counts scripted filler answers that were stopped:
-    they stand for no real answer and are no part of the rate."""
+    they stand for no real answer and are no part of the rate. `judged` are those whose answer waited for a verdict."""
     blocked = [sum(s.wrongly_blocked for s in samples) for samples in trials]
     n = len(trials[0])
     by_side = {
@@ -51,6 +51,7 @@ def fpr(trials: Sequence[Sequence[Sample]]) -> dict[str, Any]:
         "worst": max(blocked),
         "by_side": by_side,
         "stand_in_blocked": mean([sum(s.intercepted and not s.wrongly_blocked for s in samples) for samples in trials]),
+        "judged": mean([sum(s.verdict is not None for s in samples) for samples in trials]),
         "answers": sum(not s.stand_in for s in trials[0] if s.side != "prompt"),
         "blocked_ids": dict(sorted(ids.items(), key=lambda item: (-item[1], item[0]))),
     }

@@ -169,6 +169,9 @@ def _honest(run: Run, summary: Mapping[str, Any]) -> Table:
         rows.append(cells)
     filler = sum(entry["stand_in_blocked"] for entry in summary["fpr"].values())
     note = "In brackets: the upper end of the 95 % interval."
+    if summary["settings"].get("mode") == "doubtful":
+        waited = sum(entry["judged"] for entry in summary["fpr"].values())
+        note += f" {waited:g} waited for a verdict, because they came near to a policy; what the judge withheld counts."
     if filler:
         note += (
             f" Not counted: {filler:g} scripted filler answers, stopped where the data hold no answer; "

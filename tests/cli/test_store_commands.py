@@ -25,6 +25,7 @@ from sisf.policy import (
     Pattern,
     Policy,
     Probe,
+    Prototypes,
     Provenance,
     Status,
 )
@@ -188,6 +189,37 @@ def test_a_policy_is_explained(sisf: Sisf, store: str) -> None:
     ):
         assert said in told
     assert "condition:" in sisf("policy", "show", "cave", "--yaml").stdout
+
+
+def test_what_passes_is_told_with_what_came_nearest(sisf: Sisf, store: str) -> None:
+    """In steps of caution: a cosine of 0 is further from 0.9 than log-odds of 0 are from 2."""
+    embedder = create_embedder("hash")
+    vector = embedder.embed(["a golden lamp"]).astype("<f4").tobytes()
+    alike = Prototypes(embedder.id, embedder.dimensions, vector, 0.9)
+    probe = Probe(embedder.id, embedder.dimensions, bytes(4 * embedder.dimensions), {"lamp": 1.0}, 0.0, 2.0)
+    conditions: dict[str, Prototypes | Probe] = {"alike": alike, "probe": probe}
+    policies = [
+        Policy(
+            each,
+            Action.BLOCK,
+            Direction.PROMPT,
+            f"by {name}",
+            id=name,
+            status=Status.ACTIVE,
+            gate_report=GateReport(True),
+        )
+        for name, each in conditions.items()
+    ]
+    with closing(open_store(store)) as opened:
+        opened.policies.commit(Change(tuple(policies), "loop", "x"), expected=1)
+    told = sisf("check", "hello there")
+    assert told.exit_code == 0
+    lines = told.stdout.splitlines()
+    assert lines[1] == "nearest: by probe [probe]: 0.00, it matches from 2.00 on"
+    assert lines[2].startswith("nearest: by alike [alike]: ")
+    near = json.loads(sisf("check", "hello there", "--json").stdout)["near"]
+    assert [each["policy_id"] for each in near] == ["probe", "alike"]
+    assert "nearest" not in sisf("check", "a golden lamp").stdout
 
 
 def test_a_learned_policy_shows_its_words_and_nearest_breaches(sisf: Sisf, store: str) -> None:

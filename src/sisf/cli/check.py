@@ -8,7 +8,13 @@ import typer
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, load_settings, shown, store_of, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sisf.console.explaining import Near
     from sisf.warden.explain import Explanation
+
+_NEAREST = 3
+"""Policies that are named where none matches."""
 
 
 def check(
@@ -22,7 +28,12 @@ def check(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Explain what the policies in force say of a text. Exit code 0: it would pass; 1: it would be blocked."""
+    """Explain what the policies in force say of a text, and which came nearest where none matches.
+
+    Exit code 0: it would pass; 1: it would be blocked.
+    """
+    from sisf.console.explaining import near_misses
+    from sisf.console.parts import Parts
     from sisf.embedding import configured_embedder
     from sisf.exchange import Message, Role
     from sisf.policy import Direction
@@ -34,15 +45,16 @@ def check(
     _within(settings.limits.text_chars, content)
     with store_of(config, store) as opened:
         snapshot = opened.policies.snapshot(revision)
-    embedder = configured_embedder(settings.embedder)
-    policies = PolicySet.compile(snapshot, embedder)
-    messages = (Message(Role.ASSISTANT if response else Role.USER, content),)
-    decision = policies.inspect(messages, Direction.RESPONSE if response else Direction.PROMPT)
+        embedder = configured_embedder(settings.embedder)
+        policies = PolicySet.compile(snapshot, embedder)
+        messages = (Message(Role.ASSISTANT if response else Role.USER, content),)
+        decision = policies.inspect(messages, Direction.RESPONSE if response else Direction.PROMPT)
+        near = () if decision.matches else near_misses(Parts(opened), policies, decision, messages, "")[:_NEAREST]
     explanation = explain(decision, policies, messages)
     if json:
-        emit(_as_json(explanation))
+        emit(_as_json(explanation, near))
     else:
-        typer.echo(shown(rendered(explanation)))
+        typer.echo(shown(rendered(explanation) + "".join(map(_nearest, near))))
     raise typer.Exit(1 if decision.blocked else 0)
 
 
@@ -83,7 +95,12 @@ def rendered(explanation: "Explanation") -> str:
     return "\n".join(lines)
 
 
-def _as_json(explanation: "Explanation") -> dict[str, object]:
+def _nearest(near: "Near") -> str:
+    told = f"{near.policy.description} [{near.policy.id}]"
+    return f"\nnearest: {told}: {near.score:.2f}, it matches from {near.threshold:.2f} on"
+
+
+def _as_json(explanation: "Explanation", near: "Sequence[Near]") -> dict[str, object]:
     decision = explanation.decision
     return {
         "action": decision.action.value,
@@ -107,5 +124,9 @@ def _as_json(explanation: "Explanation") -> dict[str, object]:
                 "change": r.change,
             }
             for r in explanation.reasons
+        ],
+        "near": [
+            {"policy_id": n.policy.id, "description": n.policy.description, "score": n.score, "threshold": n.threshold}
+            for n in near
         ],
     }

@@ -13,6 +13,7 @@ from sisf.store.records import ExchangeRecord
 from sisf.text.views import View, views
 from sisf.warden import PolicySet
 from sisf.warden.explain import Explanation, doubt_in_words, explain, view_in_words
+from sisf.warden.semantic import caution_of
 
 _NEAR = 5
 _SEMANTIC = 200
@@ -38,6 +39,8 @@ class Near:
     policy: Policy
     score: float
     threshold: float
+    steps: float
+    """How far that is, in steps of caution: by these cosines and log-odds are held against each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +147,18 @@ def near_misses(
     lowered = [_lowered(policy) for policy in semantic.values()]
     open_set = PolicySet.compile(Snapshot(decision.revision, tuple(lowered)), policy_set.embedder)
     scores = {m.policy_id: m.score for m in open_set.inspect(messages, decision.direction, tenant).matches}
-    near = [Near(semantic[policy_id], score, _threshold(semantic[policy_id])) for policy_id, score in scores.items()]
+    near = [
+        Near(
+            policy,
+            scores[policy.id],
+            condition.threshold,
+            (condition.threshold - scores[policy.id]) / caution_of(condition),
+        )
+        for policy in semantic.values()
+        if policy.id in scores and isinstance(condition := policy.condition, Prototypes | Probe)
+    ]
     seen = [replace(each, policy=policy) for each in near if (policy := parts.seen(each.policy)) is not None]
-    return sorted(seen, key=lambda each: each.threshold - each.score)[:_NEAR]
-
-
-def _threshold(policy: Policy) -> float:
-    threshold: float = getattr(policy.condition, "threshold", 0.0)
-    return threshold
+    return sorted(seen, key=lambda each: each.steps)[:_NEAR]
 
 
 def _lowered(policy: Policy) -> Policy:

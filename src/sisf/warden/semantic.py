@@ -52,11 +52,16 @@ def rows_of(condition: Prototypes | Probe, width: int = 0) -> tuple[Floats, floa
     """A condition as rows of a matrix of `width` columns at least, with its bias and the steps in its scores by which
     caution is counted."""
     if isinstance(condition, Prototypes):
-        rows, bias, caution = unpacked(condition.vectors, condition.dimensions), 0.0, _COSINE_CAUTION
+        rows, bias = unpacked(condition.vectors, condition.dimensions), 0.0
     else:
-        rows, bias, caution = unpacked(condition.weights, condition.dimensions), condition.bias, PROBE_CAUTION
+        rows, bias = unpacked(condition.weights, condition.dimensions), condition.bias
     missing = width - rows.shape[1]
-    return np.pad(rows, ((0, 0), (0, missing))) if missing > 0 else rows, bias, caution
+    return np.pad(rows, ((0, 0), (0, missing))) if missing > 0 else rows, bias, caution_of(condition)
+
+
+def caution_of(condition: Prototypes | Probe) -> float:
+    """The step in which distances of scores from a threshold are held against those of other conditions."""
+    return PROBE_CAUTION if isinstance(condition, Probe) else _COSINE_CAUTION
 
 
 def unpacked(packed: bytes, dimensions: int) -> Floats:

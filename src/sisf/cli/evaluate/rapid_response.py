@@ -12,7 +12,7 @@ from sisf.cli.evaluate.options import (
 from sisf.cli.evaluate.running import Running, experiment
 
 
-@experiment("adjudicator synthesiser trials seed reference", without="limit")
+@experiment("adjudicator synthesiser mode trials seed reference", without="limit")
 def rapid_response(
     running: Running,
     data: Annotated[

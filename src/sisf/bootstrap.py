@@ -83,14 +83,7 @@ def build(
         settings.synthesis, embedder, gate, reference=reference, lessons=lessons
     )
     store = store or store_of_settings(settings)
-    warden = Warden(
-        embedder,
-        window_chars=settings.streaming.window_chars,
-        max_chars=settings.limits.text_chars,
-        on_unreadable=settings.inspection.unreadable,
-        first_look=settings.inspection.first_look,
-        doubt=settings.adjudication.band,
-    )
+    warden = Warden(embedder, first_look=settings.inspection.first_look)
     loop = Loop(
         store,
         warden,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sisf.exchange import Exchange, Message, Sender
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy
+from sisf.settings import Settings
 from sisf.store.figures import Tally
 from sisf.store.records import ExchangeRecord
 from sisf.taxonomy import Hazard
@@ -67,8 +68,8 @@ class FakeWarden:
         if self.error:
             raise self.error
 
-    def observe(self, policy_ids: Collection[str]) -> None:
-        self.observed = frozenset(policy_ids)
+    def follow(self, settings: Settings) -> None:
+        self.observed = frozenset(settings.observe.policies)
 
     def enforces(self, tenant: str) -> bool:
         return tenant not in self.suspended

@@ -11,6 +11,7 @@ from sisf.errors import ConfigurationError
 from sisf.exchange import Message, Role
 from sisf.gateway.identity import KeyFile
 from sisf.policy import Action, Decision, Direction, GateReport, Match, Pattern, Policy, Snapshot, Status
+from sisf.settings import load
 from sisf.testing import Failure, ScriptedServer
 from sisf.warden import Warden
 from tests.gateway.conftest import chat, rig
@@ -58,7 +59,7 @@ def test_an_observed_policy_is_told_in_header_and_metric() -> None:
     with rig(observe__policies=["p-new"], reveal="everyone") as gateway:
         assert gateway.warden.observed == {"p-new"}
         warden = ObservingWarden()
-        warden.observe(gateway.settings.observe.policies)
+        warden.follow(gateway.settings)
         object.__setattr__(gateway.app.core.pipeline.checks, "warden", warden)
         answer = gateway.post(chat("hi"))
         assert answer.status == 200
@@ -79,14 +80,14 @@ def test_the_warden_observes_policies_across_revisions_and_enforces_them_again()
         return warden.inspect([Message(Role.USER, text)], Direction.PROMPT).blocked
 
     warden.activate(Snapshot(1, policies))
-    warden.observe([first.id])
+    warden.follow(load(environment={}, overrides={"observe.policies": [first.id]}))
     seen = warden.inspect([Message(Role.USER, "marrow")], Direction.PROMPT)
     assert (seen.blocked, [m.shadow for m in seen.matches]) == (False, [True])
     assert blocked("thistle")
     assert blocked("marrow and thistle")
     warden.activate(Snapshot(2, (first,)))
     assert (blocked("marrow"), blocked("thistle")) == (False, False)
-    warden.observe([])
+    warden.follow(load(environment={}))
     assert blocked("marrow")
     assert warden.revision == 2
     assert second.id != first.id

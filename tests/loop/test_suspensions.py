@@ -11,6 +11,7 @@ from sisf.exchange import Message, Role
 from sisf.loop import suspensions
 from sisf.loop.suspensions import Suspensions
 from sisf.policy import Direction
+from sisf.settings import load
 from sisf.store import Scope, Store, open_store
 from sisf.testing import MemoryStore, wait_until
 from sisf.warden import Warden
@@ -51,7 +52,7 @@ def test_a_policy_stays_suspended_through_new_revisions_and_beside_the_settings(
     warden.activate(store.policies.commit(change(pattern("alpha")), expected=0))
     store.oversight.suspend(Scope.POLICY, "alpha", HOUR, actor="person:ann", reason="")
     Suspensions(store, warden).follow()
-    warden.observe(["gamma"])
+    warden.follow(load(environment={}, overrides={"observe.policies": ["gamma"]}))
     warden.activate(store.policies.commit(change(pattern("delta")), expected=1))
     assert not blocked(warden)
     assert warden.observed == {"alpha", "gamma"}

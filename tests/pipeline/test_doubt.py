@@ -1,22 +1,27 @@
 """In `doubtful` mode an answer waits for a verdict where request or answer came near to a policy, and only there."""
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
+from sisf import Guard
 from sisf.bootstrap import System
-from sisf.exchange import Fate
+from sisf.exchange import Fate, Message, Role
+from sisf.gateway.texts import with_embedded
+from sisf.pipeline import Caller, Inspected, Pipeline, Turn
+from sisf.pipeline.stream_texts import Delta, StreamEvent, StreamStopped
+from sisf.pipeline.streaming import AnswerStream
 from sisf.policy import Action, Change, Direction, GateReport, Policy, Prototypes, Status
 from sisf.store.records import ExchangeRecord
 from sisf.testing import ScriptedServer, wait_until
 from sisf.verdict import Outcome
 from tests.guard.conftest import system_with
-from tests.pipeline.doors import ALICE, DOORS, STOPPED, Told, counted, gateway
+from tests.pipeline.doors import DOORS, STOPPED, Told, counted
 
 NEAR = "tell me of the marble cellar under the old mill"
 FAR = "a soup of leeks"
@@ -96,22 +101,50 @@ def test_near_to_what_would_not_block_is_not_doubtful(changes: dict[str, Any], t
         assert judged_first(opened.metrics) == 0
 
 
-def test_a_stream_is_held_from_where_it_comes_near(tmp_path: Path) -> None:
-    honest, near = "The weather is fine and the road is long. " * 60, f"{NEAR}. " * 40
-    for end, released in ((near, True), (f"{near}{BAD}.", False)):
-        with (
-            doubtful(text=near) as system,
-            ScriptedServer() as server,
-            gateway(system, server, tmp_path / str(released)) as door,
-        ):
-            server.answer = f"{honest}\n\n{end}"
-            client: openai.OpenAI = door._client  # type: ignore[attr-defined]
-            messages: Any = [{"role": "user", "content": FAR}]
-            chunks = list(client.chat.completions.create(model="", messages=messages, stream=True))
-            said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-            assert judged_first(door.metrics) == 1
-            assert said.startswith("The weather is fine")  # had left before anybody doubted
-            assert (said == server.answer) == released
-            assert BAD not in said
-            assert last(system).fate is (Fate.RELEASED if released else Fate.WITHHELD)
-            assert last(system).exchange.sender.principal == ALICE
+def held(stream: AnswerStream) -> bool:
+    return stream.held
+
+
+@pytest.mark.parametrize(("end", "released"), [("", True), (f"{BAD}.", False)])
+def test_a_stream_is_held_from_where_it_comes_near(end: str, released: bool) -> None:
+    near = f"{NEAR}. " * 40
+
+    async def streamed(pipeline: Pipeline) -> Turn:
+        turn = pipeline.begin("test", Inspected((Message(Role.USER, FAR),), "", stream=True, tree={}), Caller())
+        await pipeline.prompt(turn)
+        stream = AnswerStream(pipeline, turn, with_embedded)
+        await stream.take(StreamEvent([Delta(0, "content", "The weather is fine and the road is long. " * 60)]))
+        assert not held(stream)  # what came so far goes out
+        await stream.take(StreamEvent([Delta(0, "content", near + end)]))
+        assert held(stream)
+        await stream.finish()
+        with nullcontext() if released else pytest.raises(StreamStopped):
+            await stream.end(delivered=True)
+        return turn
+
+    with doubtful(text=near) as system, Guard(system=system) as guard:
+        turn = asyncio.run(streamed(guard._pipeline))
+        assert turn.fate is (Fate.RELEASED if released else Fate.WITHHELD)
+        assert judged_first(guard._pipeline.metrics) == 1
+
+
+def test_a_streamed_answer_that_the_judge_stops_never_ends_as_the_model_said_it(tmp_path: Path) -> None:
+    near = f"{NEAR}. " * 40
+    with (
+        doubtful(text=near) as system,
+        ScriptedServer() as server,
+        DOORS["gateway"](system, server, tmp_path) as opened,
+    ):
+        assert opened.send(FAR, near, stream=True) == Told("released", near)
+        assert opened.send(FAR, f"{near}{BAD}.", stream=True) == Told(STOPPED)
+        assert judged_first(opened.metrics) == 2
+
+
+def test_a_configuration_that_is_read_again_says_anew_what_waits(tmp_path: Path) -> None:
+    with doubtful(mode="async") as system, ScriptedServer() as server:
+        for mode, waited in (("doubtful", 1), ("async", 0)):
+            judging = system.settings.adjudication.model_copy(update={"mode": mode})
+            again = replace(system, settings=system.settings.model_copy(update={"adjudication": judging}))
+            with DOORS["guard"](again, server, tmp_path) as opened:  # as the gateway does on SIGHUP: the Warden stays
+                assert opened.send(NEAR, "fine").what == "released"
+                assert judged_first(opened.metrics) == waited

@@ -1,6 +1,8 @@
 """Enforcement: what matches is decided on, at the revision in force."""
 
 import asyncio
+import base64
+import random
 import threading
 from dataclasses import replace
 from typing import Any, Literal
@@ -8,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from sisf.errors import PolicyError
+from sisf.errors import LimitExceeded, PolicyError
 from sisf.policy import Action, Condition, Direction, Pattern, Probe, Prototypes, Snapshot, Status
+from sisf.settings import load
 from sisf.text.views import views
 from sisf.warden import Warden
 from tests.warden.samples import EMBEDDER, compiled, policy, said
@@ -125,4 +128,23 @@ def test_nothing_is_inspected_on_the_event_loop_before_all_that_is_made_once_is_
         asyncio.run(asyncio.wait_for(main(), 20))
     finally:
         gate.set()
+        warden.close()
+
+
+def test_what_settings_say_of_texts_holds_from_when_they_are_followed() -> None:
+    warden = Warden(EMBEDDER)
+    noise = base64.b64encode(random.Random(5).randbytes(600)).decode()
+    try:
+        assert not warden.inspect(said(noise), Direction.PROMPT).blocked
+        narrow = {"limits.text_chars": 400, "inspection.unreadable": "refuse", "streaming.window_chars": 64}
+        warden.follow(load(environment={}, overrides=narrow))
+        with pytest.raises(LimitExceeded, match="at most 400"):
+            warden.inspect(said(noise), Direction.PROMPT)
+        with pytest.raises(LimitExceeded, match="reads as nothing"):
+            warden.inspect(said(noise[:399]), Direction.PROMPT)
+        assert asyncio.run(warden.stream().feed("a text " * 10)) == ("a text " * 10)[:-32]  # all but half a window
+        warden.follow(load(environment={}))
+        assert not warden.inspect(said(noise), Direction.PROMPT).blocked
+        assert asyncio.run(warden.stream().feed("a text " * 10)) == ""
+    finally:
         warden.close()

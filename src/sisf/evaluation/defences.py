@@ -1,6 +1,6 @@
 """What stands in front of the model in an experiment: the real system, or one of the designs it is compared with."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +117,8 @@ class StaticWarden:
         """Always."""
         return True
 
-    def observe(self, policy_ids: Collection[str]) -> None:
-        """There is nothing to observe: it has no policies."""
+    def follow(self, settings: Settings) -> None:
+        """No setting concerns it."""
 
     def stream(self, sender: Sender, seconds: float) -> Inspector:
         """Raises `NotImplementedError`: experiments do not stream."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -151,9 +151,9 @@ class GuardedWarden:
         at_once = self._inner.at_once(messages, direction, sender.tenant)
         return at_once if at_once is not None else await self._inner.check(messages, direction, sender, seconds)
 
-    def observe(self, policy_ids: Collection[str]) -> None:
+    def follow(self, settings: Settings) -> None:
         """See `Warden`."""
-        self._inner.observe(policy_ids)
+        self._inner.follow(settings)
 
     def enforces(self, tenant: str) -> bool:
         """See `Warden`."""

@@ -17,13 +17,7 @@ class StoredPolicies(Unlearned):
     def __init__(self, snapshot: Snapshot, settings: Settings, embedder: Embedder) -> None:
         self.settings = settings
         self._snapshot = snapshot
-        self._warden = Warden(
-            embedder,
-            window_chars=settings.streaming.window_chars,
-            max_chars=settings.limits.text_chars,
-            on_unreadable=settings.inspection.unreadable,
-            doubt=settings.adjudication.band,
-        )
+        self._warden = Warden(embedder)
         self._warden.activate(snapshot)
 
     @property

@@ -27,7 +27,7 @@ def create_pipeline(
 
     With `metrics`, go on counting there. `memory`: where it is kept, for all processes, which texts passed.
     """
-    warden.observe(settings.observe.policies)
+    warden.follow(settings)
     metrics = metrics or Metrics()
     metrics.watch_revision(lambda: warden.revision)
     if isinstance(warden, TakesFirstLooks):

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from sisf.exchange import Message, Sender
 from sisf.policy import Decision, Direction
+from sisf.settings import Settings
 from sisf.store.records import ExchangeRecord
 
 
@@ -57,8 +58,8 @@ class Warden(Protocol):
         """
         ...
 
-    def observe(self, policy_ids: Collection[str]) -> None:
-        """Match these policies from now on without enforcing them, and all others as their status says."""
+    def follow(self, settings: Settings) -> None:
+        """Inspect from now on as these settings say."""
         ...
 
     @property

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from math import ceil
@@ -17,6 +17,7 @@ from sisf.errors import InspectionFailed, LimitExceeded, SisfError, TooLongToIns
 from sisf.exchange import Message, Role, Sender
 from sisf.fair_pool import MARGIN, SHORT_SECONDS, FairPool, OutOfTime, Turn, Unaffordable
 from sisf.policy import Action, Decision, Direction, Snapshot, Status, Suspended
+from sisf.settings import Settings
 from sisf.text.once import make_all
 from sisf.text.unreadable import LONG, unreadable
 from sisf.text.views import go_on, plain, views
@@ -49,15 +50,13 @@ class Warden:
         max_chars: int = 1_000_000,
         on_unreadable: Literal["allow", "flag", "refuse"] = "allow",
         first_look: bool = False,
-        doubt: float = 0.0,
     ) -> None:
         """`on_unreadable`: what happens to prompts with a long text that reads as nothing. `first_look`: whether short
-        texts that no probe can reach, by a guess from their tokens, are not read. `doubt`: see `Compiled.doubt`."""
+        texts that no probe can reach, by a guess from their tokens, are not read."""
         self._unreadable = on_unreadable
         _use_one_thread_per_product()
         self.embedder = embedder
-        looks = FirstLooks.of(embedder) if first_look else None
-        self._set = PolicySet.compile(Snapshot(), embedder, looks=looks, doubt=doubt)
+        self._set = PolicySet.compile(Snapshot(), embedder, looks=FirstLooks.of(embedder) if first_look else None)
         self._window = window_chars
         self._max_chars = max_chars
         self._swap = threading.Lock()
@@ -104,25 +103,32 @@ class Warden:
         """The policies that are matched and not enforced though they are active."""
         return self._settled | self._suspended.policies
 
-    def observe(self, policy_ids: Collection[str]) -> None:
-        """Match these policies from now on without enforcing them, and all others as their status says."""
+    def follow(self, settings: Settings) -> None:
+        """Inspect from now on as these settings say, which may be those of a gateway that read its file again.
+
+        How long texts may be, what an answer holds back while it is written, what becomes of unreadable texts, which
+        policies are matched without being enforced, and how near to one of them is doubtful.
+        """
         with self._swap:
-            before, self._settled = self.observed, frozenset(policy_ids)
-            self._observe(before)
+            self._unreadable = settings.inspection.unreadable
+            self._window = settings.streaming.window_chars
+            self._max_chars = settings.limits.text_chars
+            before, self._settled = self.observed, frozenset(settings.observe.policies)
+            self._observe(before, settings.adjudication.band)
 
     def suspend(self, suspended: Suspended) -> None:
         """Enforce from now on only what `suspended` leaves in force."""
         with self._swap:
             before, self._suspended = self.observed, suspended
-            self._observe(before)
+            self._observe(before, self._set.doubt)
 
     def enforces(self, tenant: str) -> bool:
         """Whether nobody suspended enforcement for this tenant."""
         return not (self._suspended.everything or tenant in self._suspended.tenants)
 
-    def _observe(self, before: frozenset[str]) -> None:
-        if self.observed != before:
-            self._set = PolicySet.compile(self._watched(self._latest), self.embedder, self._set)
+    def _observe(self, before: frozenset[str], doubt: float) -> None:
+        if (self.observed, doubt) != (before, self._set.doubt):
+            self._set = PolicySet.compile(self._watched(self._latest), self.embedder, self._set, doubt=doubt)
 
     def _watched(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with active policies that are to be observed as shadows."""

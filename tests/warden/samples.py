@@ -45,9 +45,9 @@ def near(text: str, threshold: float = 0.9, direction: Direction = Direction.PRO
     return policy(Prototypes(EMBEDDER.id, EMBEDDER.dimensions, vector, threshold, (text,)), direction=direction)
 
 
-def words_probe(*words: str, threshold: float = 0.0) -> Policy:
+def words_probe(*words: str, threshold: float = 0.0, weight: float = 2.0) -> Policy:
     zero = np.zeros(EMBEDDER.dimensions, "<f4").tobytes()
-    weights = dict.fromkeys(words, 2.0)
+    weights = dict.fromkeys(words, weight)
     return policy(Probe(EMBEDDER.id, EMBEDDER.dimensions, zero, weights, -0.5, threshold))
 
 

@@ -46,7 +46,7 @@ class CountingEmbedder(HashEmbedder):
 
 @pytest.mark.parametrize("trick", [*CHARACTERS.values(), *ENCODINGS.values()])
 def test_patterns_and_meanings_are_seen_through_tricks(trick: Trick) -> None:
-    for made in (pattern(r"pick the\s+lock"), near(ATTACK), words_probe("lock", "pick the", "garden")):
+    for made in (pattern(r"pick the\s+lock"), near(ATTACK), words_probe("lock", "pick the", "garden", weight=8.0)):
         decision = compiled(made).inspect(said(trick(ATTACK)), Direction.PROMPT)
         assert decision.blocked
         assert decision.matches[0].view

@@ -15,7 +15,7 @@ from sisf.embedding.landmarks import landmarks_of, with_nearness
 from sisf.errors import LimitExceeded
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.views import View, views
-from sisf.warden.length import read
+from sisf.warden.length import asked_of_guess, read
 from sisf.warden.lexical import Postings, hashed
 from sisf.warden.matcher import located, pattern_of, spared
 from sisf.warden.merge_schedule import due
@@ -49,6 +49,8 @@ class TextBank:
         """The text of each window."""
         self._asked: list[float] = []
         """The steps of caution asked of each window."""
+        self._guessed: list[bool] = []
+        """Which windows are guesses."""
         self._postings: list[Postings] = []
         """What n-grams the windows hold, by window."""
 
@@ -69,6 +71,7 @@ class TextBank:
                 features[len(self._owner)] = window.features()
                 self._owner.append(len(self.texts))
                 self._asked.append(window.asked)
+                self._guessed.append(window.guessed)
                 windows.append(window.text)
             self.texts.append(text)
             self._views.append(found)
@@ -139,6 +142,8 @@ class TextBank:
         if isinstance(condition, Probe) and condition.ngrams:
             best += self._lexical(condition.ngrams, first)
         best -= np.float32(caution) * np.asarray(self._asked[first:], np.float32)
+        if isinstance(condition, Probe):
+            best -= asked_of_guess(condition.threshold) * np.asarray(self._guessed[first:], np.float32)
         return best
 
     def _near(self) -> Vectors:

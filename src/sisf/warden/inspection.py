@@ -19,7 +19,7 @@ from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
 from sisf.warden.first_look import ordinary
 from sisf.warden.late_pooling import Candidates, Piece, in_reach
-from sisf.warden.length import ONE_MORE, Read, asked_of_reading, read
+from sisf.warden.length import ONE_MORE, Read, asked_of_words, read
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import (
     CONVERSATION,
@@ -220,9 +220,10 @@ class Inspection:
 
     def _search_semantics(self, text: _Text, part: Sequence[Window]) -> None:
         asked = np.array([w.asked for w in part], np.float32) if any(w.asked for w in part) else None
-        hits = self.compiled.semantics.search(
-            self._embedded(part), [w.features() for w in part], self._scope.applies, asked, self.compiled.doubt
-        )
+        guessed = np.array([w.guessed for w in part]) if any(w.guessed for w in part) else None
+        lexical, applies = [w.features() for w in part], self._scope.applies
+        near = self.compiled.doubt
+        hits = self.compiled.semantics.search(self._embedded(part), lexical, applies, asked, near, guessed=guessed)
         for hit in hits:
             known = text.found.get(hit.number)
             policy, window = self.compiled.index.policies[hit.number], part[hit.window]
@@ -330,7 +331,8 @@ class Inspection:
             said,
             window.view,
             place,
-            asked=piece.asked + more + (asked_of_reading(said) if window.beside else 0.0),
+            asked=piece.asked + more + asked_of_words(said, window),
+            guessed=window.guessed,
             order=piece.order,
             audited=window.audited,
             whole=window.whole,

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from math import log10
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sisf.embedding.base import Embedder
 from sisf.text.passages import says_little
 from sisf.text.views import View
@@ -22,7 +25,13 @@ heading or a licence."""
 _STEP, _FEW_WINDOWS = 0.4, 5
 """Asked for each tenfold of so many windows."""
 _UNREAD = 2.0
-"""Asked of a piece of another reading of which no word is known."""
+"""Asked of what another reading than the plain one says, or stands for, where no word of it is known."""
+_LIKELY, _MORE_LIKELY = 3.5, 1.25
+"""Log-odds that a guess must have for a probe (97 %), and at most how much more than the threshold. A threshold below
+stands where honest texts end that read well; what is mended is not always what was meant."""
+_CLEARER = 0.2
+"""Share of letters that stand in known words by which another reading of a short text must read better than the text
+as it stands, so that the text is taken to be written in some trick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +74,14 @@ def read(views: Sequence[View], embedder: Embedder, plain: Plain | None = None) 
     readings = [first, *(reading(view, embedder, long=long) for view in views if view.derived)]
     every = sum(len(reading.windows) for reading in readings)
     found = []
+    strange = not long and _reads_better(readings)
     for each in readings:
         asked = asked_of_long(every if long else len(each.windows))
         for window in each.windows:
             window.beside = long and each is not first
-            window.asked = asked + ONE_MORE * long + (asked_of_reading(window.text) if window.beside else 0.0)
+            window.guessed = not long and each is not first
+            window.strange = window.guessed or strange
+            window.asked = asked + ONE_MORE * long + asked_of_words(window.text, window)
         found.append(Read(each, asked, long))
     return found
 
@@ -91,4 +103,27 @@ def asked_of_reading(said: str) -> float:
     Readings hold what differs from the text: of code, names and other languages that is a word here and there, of which
     nobody knows what it says.
     """
-    return BRIEF * max(0, FEW_WORDS - len(spoken(said.lower()))) + _UNREAD * (1.0 - readable(said))
+    return BRIEF * max(0, FEW_WORDS - len(spoken(said.lower()))) + _asked_of_letters(said)
+
+
+def asked_of_words(said: str, window: Window) -> float:
+    """What is asked of what is said in a window, for its words: nothing where a text is read in one way alone."""
+    if window.beside:
+        return asked_of_reading(said)
+    return _asked_of_letters(said) if window.strange else 0.0
+
+
+def asked_of_guess(thresholds: NDArray[np.float32] | float) -> NDArray[np.float32]:
+    """How far above the threshold of a probe a guess must be."""
+    found: NDArray[np.float32] = np.clip(_LIKELY - np.asarray(thresholds, np.float32), 0, _MORE_LIKELY)
+    return found
+
+
+def _asked_of_letters(said: str) -> float:
+    return _UNREAD * (1.0 - readable(said))
+
+
+def _reads_better(readings: Sequence[Reading]) -> bool:
+    """Whether another reading than the first one reads clearly better."""
+    others = [readable(each.view.text) for each in readings[1:]]
+    return bool(others) and max(others) > readable(readings[0].view.text) + _CLEARER

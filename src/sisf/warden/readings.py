@@ -62,6 +62,11 @@ class Window:
     """Whether a first look would have discarded it."""
     beside: bool = False
     """Whether it stands in another reading of a text of more than one window."""
+    guessed: bool = False
+    """Whether it stands in another reading of a text of one window: what it says must be likely
+    (`length.asked_of_guess`)."""
+    strange: bool = False
+    """Whether more is asked of it for words that are not known: it is guessed, or a guess reads better than it does."""
     tokens: int = 0
     """How many it has, of a window that covers a view."""
     whole: Shortened | None = None

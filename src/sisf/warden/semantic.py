@@ -11,6 +11,7 @@ from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import PolicyError
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.ngrams import FEATURES
+from sisf.warden.length import asked_of_guess
 from sisf.warden.lexical import Postings, hashed
 from sisf.warden.merge_schedule import due
 
@@ -234,11 +235,13 @@ class SemanticEngine:
         applies: NDArray[np.bool_],
         asked: Floats | None = None,
         near: float = 0.0,
+        *,
+        guessed: NDArray[np.bool_] | None = None,
     ) -> list[Hit]:
         """The policies among those that apply (by number) whose best window reaches their threshold, or comes as near
         to it as `near` steps of the policy's caution.
 
-        `asked` says of each window how far above it must be, in such steps.
+        `asked` says of each window how far above it must be, in such steps; `guessed`, whether it is a guess.
         Linear in windows × rows: a few hundred windows at once keep the scores within some megabytes.
         """
         table, count = self.table, self.count
@@ -248,6 +251,8 @@ class SemanticEngine:
                 self._add_lexical(row, features)
         if asked is not None:
             scores -= np.outer(asked, table.cautions[:count])
+        if guessed is not None:
+            scores -= np.outer(guessed, self.probes * asked_of_guess(table.thresholds[:count]))
         best: Floats = scores[0] if len(scores) == 1 else scores.max(axis=0)
         reached = np.flatnonzero(best >= table.thresholds[:count] - near * table.cautions[:count])
         if not reached.size:

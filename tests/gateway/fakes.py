@@ -101,7 +101,7 @@ class FakeLoop:
         self.raises = False
         self.hang = False
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         if self.raises:
             raise OSError("disk full")
         written: Future[None] = Future()

@@ -451,3 +451,20 @@ def test_an_exchange_abandoned_before_any_answer_is_recorded(door: str, tmp_path
             assert (record.fate, record.exchange.response) == (Fate.ABANDONED, None)
     finally:
         system.close()
+
+
+def test_a_configuration_that_is_read_again_says_anew_whether_anything_is_judged(tmp_path: Path) -> None:
+    system = system_with(adjudication__mode="off")
+    try:
+        with ScriptedServer() as server:
+            for number, mode in enumerate(("off", "async", "off")):
+                judging = system.settings.adjudication.model_copy(update={"mode": mode})
+                again = replace(system, settings=system.settings.model_copy(update={"adjudication": judging}))
+                with DOORS["guard"](again, server, tmp_path) as opened:  # as on SIGHUP: the loop stays
+                    assert opened.send(f"hello {number}", "a BREACH").what == "released"
+                system.store.flush()
+                assert system.loop.drain(20)
+                (record,) = system.store.exchanges.recent(1)
+                assert (record.verdict is not None) == (mode != "off")
+    finally:
+        system.close()

@@ -24,7 +24,7 @@ class Shared:
     def __init__(self) -> None:
         self.future: Future[None] = Future()
 
-    def monitor(self, _record: ExchangeRecord, *, gather: bool = False) -> Future[None]:
+    def monitor(self, _record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> Future[None]:
         return self.future
 
 

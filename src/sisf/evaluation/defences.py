@@ -51,7 +51,7 @@ class Defence(Protocol):
         """What decides on texts."""
         ...
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         """Let the loop see a finished exchange: see `sisf.pipeline.ports.Monitor`."""
         ...
 
@@ -82,7 +82,7 @@ def done() -> "Future[None]":
 class Unlearned:
     """A loop that learns nothing: what is recorded is forgotten."""
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":  # noqa: ARG002
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":  # noqa: ARG002
         """Done at once."""
         return done()
 
@@ -165,9 +165,9 @@ class LearningSystem:
         """That of the system."""
         return self._system.warden
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         """Hand the exchange to the loop."""
-        return self._system.loop.monitor(record, gather=gather)
+        return self._system.loop.monitor(record, learn=learn, gather=gather)
 
     def settle(self, exchange_id: str) -> Verdict | None:
         """Wait until the loop has nothing left to do."""

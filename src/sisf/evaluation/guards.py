@@ -177,12 +177,12 @@ class Behind:
         """Those of the defence."""
         return self._inner.settings
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         """The loop sees what the guard let through."""
         if any(stopped_by_guard(decision.policy_id) for decision in record.decisions):
             self._stopped.add(record.exchange.id)
             return done()
-        return self._inner.monitor(record, gather=gather)
+        return self._inner.monitor(record, learn=learn, gather=gather)
 
     def settle(self, exchange_id: str) -> Verdict | None:
         """See `Defence`."""

@@ -86,10 +86,10 @@ class _Held:
         self.holding = False
         self._records: dict[str, ExchangeRecord] = {}
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
         """Seen at once, or kept for `show`."""
         if not self.holding:
-            return self._loop.monitor(record, gather=gather)
+            return self._loop.monitor(record, learn=learn, gather=gather)
         self._records[record.exchange.id] = record
         return done()
 

@@ -69,7 +69,6 @@ class Loop:
         *,
         reference: Reference | None = None,
         autonomy: Autonomy = "autonomous",
-        learn: bool = True,
         workers: int = 1,
         prepare: bool = False,
         attempts: int = 5,
@@ -110,7 +109,6 @@ class Loop:
         self._enforcement = Enforcement(store, warden, last_good)
         self.suspensions = Suspensions(store, warden)
         self._node = node
-        self._learn = learn
         self._stages = Stages(
             store,
             self._enforcement,
@@ -143,8 +141,9 @@ class Loop:
         exchanges are written at once and share their future: cheaper, where nobody waits for it.
         """
         fruitful = record.exchange.response is not None and record.fate in _LEARNED_FROM
-        enqueue = learn and self._learn and fruitful
-        future = self._store.exchanges.record(record, enqueue=enqueue, urgency=_urgency(record), gather=gather)
+        future = self._store.exchanges.record(
+            record, enqueue=learn and fruitful, urgency=_urgency(record), gather=gather
+        )
         if self._listeners:
             self._emit(Monitored(record))
         return future
@@ -163,7 +162,7 @@ class Loop:
         for number in range(self._workers):
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
-            if self._prepare and self._learn:
+            if self._prepare:
                 self._spawn(lambda: self._stages.prepare(self._stopping.is_set), "sisf-loop-preparation")
             self._spawn(self._keep_leases, "sisf-loop-leases")
             self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")

@@ -91,8 +91,8 @@ class Memory(Protocol):
 class Monitor(Protocol):
     """The entrance of the loop."""
 
-    def monitor(self, record: ExchangeRecord, *, gather: bool = False) -> "Future[None]":
-        """Write an exchange durably and start its way through the loop. Returns at once.
+    def monitor(self, record: ExchangeRecord, *, learn: bool = True, gather: bool = False) -> "Future[None]":
+        """Write an exchange durably and, with `learn`, start its way through the loop. Returns at once.
 
         With `gather` it may be written some milliseconds later, and share its future with others.
         """

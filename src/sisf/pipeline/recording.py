@@ -25,6 +25,7 @@ class Recorder:
 
     def __init__(self, monitor: Monitor, settings: Settings, metrics: Metrics) -> None:
         self._monitor = monitor
+        self._learn = settings.adjudication.mode != "off"
         self._strict = settings.store.durability == "strict"
         self._open = settings.on_failure.store == "open"
         self._timeout = settings.on_failure.store_timeout
@@ -76,7 +77,7 @@ class Recorder:
     def _begin(self, record: ExchangeRecord, *, gather: bool) -> Future[None] | None:
         self._metrics.outcomes.inc(record.fate.value)
         try:
-            written = self._monitor.monitor(record, gather=gather)
+            written = self._monitor.monitor(record, learn=self._learn, gather=gather)
         except Exception as error:  # noqa: BLE001 - whatever it is, the exchange was not written
             self._fail("error", f"{type(error).__name__}: {error}")
             return None

@@ -35,7 +35,7 @@ def in_english(lower: str) -> Changed | None:
     meant = {word: said for word in unknown if (said := _meant(word)) is not None}
     if len(meant) < _EXPLAINED * len(unknown):
         return None
-    meant |= {word: said for word in words - unknown if (said := _commoner(word)) is not None}
+    meant |= {word: said for word in (words & _whole().keys()) - unknown if (said := _commoner(word)) is not None}
     if len(meant) < _FEWEST or len(words - unknown - meant.keys()) < _ENGLISH * len(words):
         return None
     return substitute(_WORD, lambda match: meant.get(match[0]), lower)
@@ -53,8 +53,8 @@ def _meant(word: str) -> str | None:
 
 def _commoner(word: str) -> str | None:
     """What a word that is known in English, too, says where that is a much commoner word: `que`, `zu`."""
-    said = _whole().get(word)
-    return said if said is not None and costs().get(said, 0.0) + _COMMONER < costs()[word] else None
+    said = _whole()[word]
+    return said if costs().get(said, 0.0) + _COMMONER < costs()[word] else None
 
 
 @once

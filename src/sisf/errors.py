@@ -17,7 +17,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, KeyError):
-        return f"there is no `{error.args[0]}` in it"
+        return f"there is no {quoted(error.args[0])} in it"
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return " ".join(str(error).split())
@@ -35,6 +35,14 @@ def packaged(name: str, error: OSError) -> str:
     else:
         mend = "see that whoever runs sisf may read it, or install sisf again"
     return f"the packaged file {name} cannot be read ({reason(error)}); {mend}"
+
+
+def quoted(value: object, most: int | None = 200) -> str:
+    """A name or a value as every message shows it: in backticks, on one line, cut where it is long, and with what a
+    terminal would act on escaped: it may come from anybody."""
+    text = str(value)
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:most])
+    return f"`{shown}{'…' if len(text) > len(text[:most]) else ''}`"
 
 
 class SisfError(Exception):

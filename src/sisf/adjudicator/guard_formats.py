@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sisf.adjudicator.fence import Piece, defuse, fence, new_marker
-from sisf.errors import ModelError
+from sisf.errors import ModelError, quoted
 from sisf.exchange import Message, Role
 from sisf.llm.jsontext import read_object
 from sisf.taxonomy import LLAMA_GUARD, Hazard, hazard_of
@@ -65,7 +65,7 @@ def format_of(dialect: str, model: str) -> GuardFormat:
     if dialect == "auto":
         dialect = next((known for known in FORMATS if known.replace("-", "") in name.replace("-", "")), "")
     if dialect not in FORMATS:
-        raise ModelError(f"guard model `{model}` is of no known family: set adjudication.guard.dialect")
+        raise ModelError(f"guard model {quoted(model)} is of no known family: set adjudication.guard.dialect")
     return FORMATS[dialect]
 
 

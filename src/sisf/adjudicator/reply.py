@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sisf.adjudicator.prompts import Strictness
-from sisf.errors import ModelError
+from sisf.errors import ModelError, quoted
 from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome
 
@@ -69,11 +69,11 @@ def read_reply(text: str, *, ticket: str, strictness: Strictness) -> Reply:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"the judge's reply is out of form: `{where}` {first['msg']}") from None
+        raise ModelError(f"the judge's reply is out of form: {quoted(where)} {first['msg']}") from None
     if reply.ticket != ticket:
         raise ModelError("the judge's reply does not carry the ticket of this call")
     if reply.verdict is not Outcome.UNDECIDED and reply.verdict is not follows(reply, strictness):
-        raise ModelError(f"the judge contradicts itself: `{reply.verdict}` does not follow from its findings")
+        raise ModelError(f"the judge contradicts itself: {quoted(reply.verdict)} does not follow from its findings")
     return reply
 
 

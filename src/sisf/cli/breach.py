@@ -21,6 +21,7 @@ from sisf.cli.base import (
     store_of,
 )
 from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
+from sisf.errors import quoted
 
 if TYPE_CHECKING:
     from sisf.verdict import Outcome
@@ -233,5 +234,5 @@ def _outcome(name: str, *possible: "Outcome") -> "Outcome":
 
     known = possible or tuple(Outcome)
     if name not in known:
-        raise ConfigurationError(f"`{name}` must be one of {', '.join(known)}")
+        raise ConfigurationError(f"{quoted(name)} must be one of {', '.join(known)}")
     return Outcome(name)

@@ -15,10 +15,10 @@ def completion(
     `sisf completion fish > ~/.config/fish/completions/sisf.fish`."""
     from typer._completion_shared import get_completion_script
 
-    from sisf.errors import ConfigurationError
+    from sisf.errors import ConfigurationError, quoted
 
     if shell not in SHELLS:
-        raise ConfigurationError(f"completion is there for {', '.join(SHELLS)}, not for {shell!r}")
+        raise ConfigurationError(f"completion is there for {', '.join(SHELLS)}, not for {quoted(shell)}")
     typer.echo(get_completion_script(prog_name="sisf", complete_var=VARIABLE, shell=shell))
 
 

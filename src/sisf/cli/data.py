@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sisf.cli.base import JsonOption, StoreOption, emit, group, print_rows, shown, store_of
+from sisf.errors import quoted
 
 if TYPE_CHECKING:
     from sisf.datasets.columns import Columns
@@ -94,7 +95,7 @@ def fetch(
 
     unknown = [name for name in names if name not in SOURCES]
     if unknown:
-        raise DataError(f"there is no known set {unknown[0]!r}: `sisf data list` shows them")
+        raise DataError(f"there is no known set {quoted(unknown[0])}: `sisf data list` shows them")
     for name in names:
         place = _place(name)
         if place is None or again:
@@ -115,6 +116,8 @@ def verify(
     found = [_verified(name) for name in names or datasets.local_names()]
     if json:
         emit({"sets": found})
+    elif not found:
+        typer.echo("no public set is on this machine; `sisf data list` shows what can be fetched")
     else:
         for row in found:
             named = row["state"].startswith(row["name"])  # as errors do, with the line

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, console, emit, load_settings
+from sisf.errors import quoted
 
 if TYPE_CHECKING:
     from sisf.settings import Settings
@@ -17,6 +18,7 @@ _OLDEST = (3, 11)
 _UPSTREAM_SECONDS = 10.0
 _CLOCK_SECONDS = 300.0
 """By so much clocks may differ."""
+_MENDED = "start it, or name another with upstream.url (`sisf model serve unaligned --port 8000` stands in for one)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,9 @@ def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
     try:
         status, ahead = asyncio.run(asyncio.wait_for(ask(), _UPSTREAM_SECONDS))
     except HttpFailure as error:
-        return "problem", error.why or f"{url}: {error.message}"
+        return "problem", f"{error.why or f'{url}: {error.message}'}; {_MENDED}"
     except TimeoutError:
-        return "problem", f"{url} did not answer within {_UPSTREAM_SECONDS:g} s"
+        return "problem", f"{url} did not answer within {_UPSTREAM_SECONDS:g} s; {_MENDED}"
     if abs(ahead) >= _CLOCK_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
         return "warning", f"{url} answers {status}; this machine's clock is {abs(ahead):,.0f} s {way} its clock"
@@ -201,14 +203,15 @@ def _judge(settings: "Settings") -> tuple[str, str]:
     from sisf.adjudicator.factory import create_adjudicator
 
     judge = create_adjudicator(settings.adjudication)
-    return "ok", f"`{judge.name}`, {settings.adjudication.mode}, strictness {settings.adjudication.strictness}"
+    return "ok", f"{quoted(judge.name)}, {settings.adjudication.mode}, strictness {settings.adjudication.strictness}"
 
 
 def _synthesiser(settings: "Settings") -> tuple[str, str]:
     synthesis = settings.synthesis
     return (
         "ok",
-        f"`{synthesis.synthesiser}`, {synthesis.autonomy}, reference: {', '.join(('shipped', *synthesis.reference))}",
+        f"{quoted(synthesis.synthesiser)}, {synthesis.autonomy}, reference: "
+        f"{', '.join(('shipped', *synthesis.reference))}",
     )
 
 
@@ -223,11 +226,22 @@ def _show(findings: list[Finding]) -> None:
     from rich.table import Table
 
     marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+    out = console()
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         mark, style = marks[finding.state]
-        table.add_row(mark, finding.check, finding.detail, style=style if finding.state != "ok" else None)
-    console().print(table)
+        shown = mark if _has(out.encoding, mark) else finding.state
+        table.add_row(shown, finding.check, finding.detail, style=style if finding.state != "ok" else None)
+    out.print(table)
+
+
+def _has(encoding: str, mark: str) -> bool:
+    """Whether a terminal's encoding has a mark: all would be question marks else."""
+    try:
+        mark.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _ahead_of(date: str) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, emit, group, load_settings, moment, print_rows, shown
+from sisf.errors import quoted
 
 if TYPE_CHECKING:
     from sisf.gateway.identity import Key, KeyFile
@@ -40,7 +41,7 @@ def create(
     from sisf.pipeline.caller import Role
 
     if role not in (known := get_args(Role)):
-        raise ConfigurationError(f"--role: {role!r} is none of {', '.join(known)}")
+        raise ConfigurationError(f"--role: {quoted(role)} is none of {', '.join(known)}")
     secret, key = _file(file, config).create(
         tenant=tenant,
         principal=principal,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sisf.cli.base import group, text_of
+from sisf.errors import quoted
 
 if TYPE_CHECKING:
     from sisf.serving import AsgiApp
@@ -51,7 +52,9 @@ def serve(
 
     configure_logs("warning")
     served = _served(name, data, template, device)
-    serve_app(served, host, port, ready=lambda url: typer.echo(f"model `{name}` at {url}/v1", err=True))
+    serve_app(
+        served, host, port, section="", ready=lambda url: typer.echo(f"model {quoted(name)} at {url}/v1", err=True)
+    )
 
 
 def _served(name: str, data: str, template: Path | None, device: str) -> "AsgiApp":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sisf.errors import StoreError, StoreUnavailable
+from sisf.errors import StoreError, StoreUnavailable, quoted
 
 if TYPE_CHECKING:
     from sisf.policy import Policy
@@ -50,7 +50,7 @@ def _policies(store: "Store", policy_id: str) -> "list[Policy]":
 def _only(found: Sequence[_Named], what: str, name: str, hint: str) -> _Named:
     if len(found) != 1:
         wrong = f"{len(found):,} ids start with" if found else f"there is no {what}"
-        raise StoreError(f"{wrong} `{name}`; {hint}")
+        raise StoreError(f"{wrong} {quoted(name)}; {hint}")
     return found[0]
 
 

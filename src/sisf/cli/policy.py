@@ -21,6 +21,7 @@ from sisf.cli.base import (
     store_of,
 )
 from sisf.cli.named import policy_named
+from sisf.errors import quoted
 
 if TYPE_CHECKING:
     from sisf.policy import Policy, Snapshot
@@ -196,7 +197,7 @@ def keep(
 
     with store_of(config, store) as opened:
         if subject not in {note.subject for note in opened.oversight.questions(10_000)}:
-            raise StoreError(f"nobody asks about `{subject}`; `sisf policy questions` lists what waits")
+            raise StoreError(f"nobody asks about {quoted(subject)}; `sisf policy questions` lists what waits")
         opened.oversight.note(subject, NoteKind.APPROVED, reason, actor=person())
     typer.echo(f"{subject} stays as it is")
 

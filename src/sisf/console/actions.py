@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from sisf.console.parts import Parts
 from sisf.console.tenancy import concerns_all
-from sisf.errors import PolicyError, StoreError
+from sisf.errors import PolicyError, StoreError, quoted
 from sisf.exchange import Sender
 from sisf.loop import Lifecycle, Return
 from sisf.loop.approval import approvals, approve
@@ -145,7 +145,7 @@ class Actions:
         if not self._speaks(exchange_id):
             raise concerns_all()
         if not lifecycle.confirm(exchange_id, actor=actor):
-            raise StoreError(f"no policy stopped exchange `{exchange_id}`, so there is nothing to confirm")
+            raise StoreError(f"no policy stopped exchange {quoted(exchange_id)}, so there is nothing to confirm")
         self._answer(exchange_id, "rightly stopped", actor)
         return self.store.oversight.say(exchange_id, Said.RIGHT, actor=actor, revision=0)
 

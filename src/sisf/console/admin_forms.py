@@ -9,6 +9,7 @@ from sisf.console.admin_pages import revoke_key
 from sisf.console.forms import back, submitted
 from sisf.console.parts import Parts
 from sisf.console.sessions import Session, Sessions
+from sisf.errors import quoted
 
 
 class AdminForms:
@@ -50,7 +51,7 @@ def end_session(parts: Parts, sessions: Sessions, session_id: str, actor: str) -
     """End one session; audited. Raises `HTTPException` (404) when there is none."""
     session = sessions.end_one(session_id)
     if session is None:
-        raise HTTPException(404, f"there is no session `{session_id[:40]}`")
+        raise HTTPException(404, f"there is no session {quoted(session_id, 40)}")
     detail = {"name": session.who.name}
     parts.store.audit.append(actor=actor, action="console.end", subject="console", revision=0, detail=detail)
     return session

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from sisf.console.access import check_csrf, own_path
 from sisf.console.actions import STEPS, Actions
 from sisf.console.roles import Role, Who
+from sisf.errors import quoted
 from sisf.exchange import Sender
 from sisf.loop.undoing import is_rollback
 from sisf.policy import Snapshot
@@ -193,7 +194,7 @@ def step_of(request: Request) -> str:
     """The step that a path names. Raises `HTTPException` (404) for others."""
     step: str = request.path_params["step"]
     if step not in STEPS:
-        raise HTTPException(404, f"unknown step `{step}`")
+        raise HTTPException(404, f"unknown step {quoted(step)}")
     return step
 
 

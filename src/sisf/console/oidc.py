@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from sisf.console.roles import Role
-from sisf.errors import ConfigurationError, SisfError, reason
+from sisf.errors import ConfigurationError, SisfError, quoted, reason
 from sisf.settings import Oidc as OidcSettings
 from sisf.settings.secrets import shown
 
@@ -250,7 +250,7 @@ def _checked(url: str, what: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
-    raise ConfigurationError(f"{what}: {shown(url)!r} must start with https:// (http:// only on this machine)")
+    raise ConfigurationError(f"{what}: {quoted(shown(url))} must start with https:// (http:// only on this machine)")
 
 
 def _secret(settings: OidcSettings) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from starlette.exceptions import HTTPException
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, quoted
 from sisf.exchange import Sender
 from sisf.loop.mistakes import only_of
 from sisf.policy import Evidence, Policy, Provenance, Snapshot, Status
@@ -106,20 +106,20 @@ class _Part:
         self._tenant = tenant
 
     def __getattr__(self, name: str) -> Any:
-        raise StoreError(f"there is no `{name}` for one tenant")
+        raise StoreError(f"there is no {quoted(name)} for one tenant")
 
     def _exchange(self, exchange_id: str) -> ExchangeRecord:
         """An exchange of this tenant. Raises `StoreError`: what is another's is not there."""
         record = self._store.exchanges.get(exchange_id)
         if record.exchange.tenant != self._tenant:
-            raise StoreError(f"there is no exchange `{exchange_id}`")
+            raise StoreError(f"there is no exchange {quoted(exchange_id)}")
         return record
 
     def _policy(self, policy_id: str) -> Policy:
         """A policy that may be seen. Raises `StoreError`."""
         found = shown(self._store.policies.get(policy_id), self._tenant)
         if found is None:
-            raise StoreError(f"there is no policy `{policy_id}`")
+            raise StoreError(f"there is no policy {quoted(policy_id)}")
         return found
 
     def _owns(self, subject: str) -> bool:
@@ -266,13 +266,13 @@ class _Oversight(_Part):
         if scope is Scope.POLICY:
             self._change(subject)
         elif subject != self._tenant:
-            raise StoreError(f"there is no tenant `{subject}` here")
+            raise StoreError(f"there is no tenant {quoted(subject)} here")
         return self._store.oversight.suspend(scope, subject, lasts, actor=actor, reason=reason)
 
     def resume(self, suspension_id: str | None, *, actor: str) -> int:
         own = [each.id for each in self.suspensions() if each.id]
         if suspension_id is not None and suspension_id not in own:
-            raise StoreError(f"there is no suspension `{suspension_id}` that lasts")
+            raise StoreError(f"there is no suspension {quoted(suspension_id)} that lasts")
         wanted = own if suspension_id is None else [suspension_id]
         return sum(self._store.oversight.resume(each, actor=actor) for each in wanted)
 

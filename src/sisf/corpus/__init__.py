@@ -12,7 +12,7 @@ from importlib import resources
 from itertools import permutations
 from typing import Literal, TypeVar, get_args
 
-from sisf.errors import DataError, packaged
+from sisf.errors import DataError, packaged, quoted
 from sisf.taxonomy import Hazard, Technique
 
 ItemKind = Literal["harmful", "twin", "edgy", "general", "definition"]
@@ -283,4 +283,4 @@ def _one_of(row: _Row, key: str, allowed: tuple[Choice, ...]) -> Choice:
     for choice in allowed:
         if choice == value:
             return choice
-    raise ValueError(f"{key} is {value!r}, not one of {', '.join(allowed)}")
+    raise ValueError(f"{key} is {quoted(value)}, not one of {', '.join(allowed)}")

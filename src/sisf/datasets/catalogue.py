@@ -11,7 +11,7 @@ from sisf import corpus
 from sisf.datasets.fetching import fetch
 from sisf.datasets.records import Record, parse_line
 from sisf.datasets.sources import SOURCES
-from sisf.errors import DataError
+from sisf.errors import DataError, quoted
 from sisf.exchange import Message, Role
 from sisf.settings import cache_dir
 
@@ -52,7 +52,9 @@ class Dataset:
     def _labelled(self, label: str) -> tuple[Record, ...]:
         chosen = tuple(r for r in self.records if r.label == label)
         if not chosen:
-            raise DataError(f"data set `{self.name}` has no row with label `{label}`; it cannot be used here")
+            raise DataError(
+                f"data set {quoted(self.name)} has no row with label {quoted(label)}; it cannot be used here"
+            )
         return chosen
 
 
@@ -80,7 +82,7 @@ def load_all(names: Iterable[str]) -> list[Dataset]:
         loaded = load(name)
         known = sets.setdefault(loaded.name, loaded)
         if known.sha256 != loaded.sha256:
-            raise DataError(f"two different data sets are called `{loaded.name}`; rename one of the files")
+            raise DataError(f"two different data sets are called {quoted(loaded.name)}; rename one of the files")
     return list(sets.values())
 
 
@@ -123,7 +125,9 @@ def read(path: Path) -> Dataset:
         record = parse_line(line, f"{path}:{number}")
         first = lines.setdefault(record.id, number)
         if first != number:
-            raise DataError(f"{path}:{number}: `id` {record.id!r} was already used on line {first}; ids must be unique")
+            raise DataError(
+                f"{path}:{number}: `id` {quoted(record.id)} was already used on line {first}; ids must be unique"
+            )
         records.append(record)
     if not records:
         raise DataError(f"{path}: holds no records; expected one JSON object a line")
@@ -158,6 +162,6 @@ def _shipped(name: str) -> Dataset:
 def _unknown(name: str) -> str:
     known = sorted({*SHIPPED, *SOURCES, *local_names()})
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{close[0]}`? " if close else ""
+    hint = f"did you mean {quoted(close[0])}? " if close else ""
     folder = os.environ.get("SISF_DATA_DIR") or "SISF_DATA_DIR, which is not set"
-    return f"there is no data set `{name}`: not a file, not under {folder}; {hint}known: {', '.join(known)}"
+    return f"there is no data set {quoted(name)}: not a file, not under {folder}; {hint}known: {', '.join(known)}"

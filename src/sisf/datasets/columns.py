@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sisf.datasets.records import Label, parse_line
-from sisf.errors import DataError, reason
+from sisf.errors import DataError, quoted, reason
 
 FORMATS = ("csv", "jsonl", "json", "parquet")
 _PACKED = {".gz": gzip.decompress, ".xz": lzma.decompress}
@@ -131,7 +131,9 @@ def records_of(rows: Sequence[Row], columns: Columns, name: str, source: str = "
         parse_line(json.dumps(record).encode(), f"{source}: record {record.get('id')}")
     ids = {record["id"] for record in made}
     if len(ids) != len(made):
-        raise DataError(f"{source}: the column {columns.id!r} does not tell rows apart; leave it out to number them")
+        raise DataError(
+            f"{source}: the column {quoted(columns.id)} does not tell rows apart; leave it out to number them"
+        )
     return made
 
 
@@ -173,7 +175,7 @@ def _human(said: str) -> str:
 def _cell(row: Row, column: str, where: str) -> Any:
     if column not in row:
         known = ", ".join(map(str, row))
-        raise DataError(f"{where}: there is no column {column!r}; there are {known}")
+        raise DataError(f"{where}: there is no column {quoted(column)}; there are {known}")
     return row[column]
 
 

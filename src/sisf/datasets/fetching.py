@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from sisf.datasets.columns import records_of, rows_of
 from sisf.datasets.sources import SOURCES, Source
-from sisf.errors import DataError, reason
+from sisf.errors import DataError, quoted, reason
 from sisf.settings.cached import write_whole
 
 _TIMEOUT_SECONDS = 30.0
@@ -39,12 +39,13 @@ def fetch(name: str, target: Path, *, unpinned: bool = False, sources: Mapping[s
     source = sources[name]
     if not source.url:
         raise DataError(
-            f"data set `{name}` cannot be fetched: {source.by_hand} ({source.repository}), then run "
+            f"data set {quoted(name)} cannot be fetched: {source.by_hand} ({source.repository}), then run "
             f"`sisf data convert FILE {target.name} --like {name}`"
         )
     if not source.pinned and not unpinned:
         raise DataError(
-            f"data set `{name}` is unpinned: nobody has hashed what {source.repository} holds; take what it holds now "
+            f"data set {quoted(name)} is unpinned: nobody has hashed what {source.repository} "
+            f"holds; take what it holds now "
             f"with `sisf data fetch {name} --unpinned`, and it is held to that from then on"
         )
     body = _download(name, source.url, target)
@@ -62,7 +63,7 @@ def fetch(name: str, target: Path, *, unpinned: bool = False, sources: Mapping[s
 
 def _otherwise(name: str, source: Source, expected: str, found: str) -> str:
     return (
-        f"data set `{name}`: {source.url} no longer holds the pinned content "
+        f"data set {quoted(name)}: {source.url} no longer holds the pinned content "
         f"(expected {expected[:16]}…, found {found[:16]}…); put a checked file {name}.jsonl under SISF_DATA_DIR"
     )
 
@@ -96,7 +97,7 @@ def _notes(path: Path) -> dict[str, Any]:
 def _download(name: str, url: str, target: Path) -> bytes:
     address = urlsplit(url)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _LOOPBACK):
-        raise DataError(f"data set `{name}`: {url} is not https")
+        raise DataError(f"data set {quoted(name)}: {url} is not https")
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - checked above
             body: bytes = response.read(_LIMIT_BYTES + 1)
@@ -106,11 +107,11 @@ def _download(name: str, url: str, target: Path) -> bytes:
             reason = f"HTTP {error.code} {reason}"
             error.close()
         raise DataError(
-            f"data set `{name}` is not on this machine and {url} cannot be fetched ({reason}); "
+            f"data set {quoted(name)} is not on this machine and {url} cannot be fetched ({reason}); "
             f"put {target.name} under SISF_DATA_DIR or in {target.parent}, or name a JSONL file by its path"
         ) from None
     if len(body) > _LIMIT_BYTES:
-        raise DataError(f"data set `{name}`: {url} sends more than {_LIMIT_BYTES // 1_000_000} MB")
+        raise DataError(f"data set {quoted(name)}: {url} sends more than {_LIMIT_BYTES // 1_000_000} MB")
     return body
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sisf.errors import DataError
+from sisf.errors import DataError, quoted
 from sisf.exchange import Exchange, Message, Role, Sender
 
 Label = Literal["harmful", "benign"]
@@ -122,7 +122,9 @@ def _one_of(data: Mapping[str, Any], key: str, allowed: Sequence[str], where: st
     if value is None:
         return None
     if value not in allowed:
-        raise DataError(f"{where}: `{key}` must be {' or '.join(f'`{a}`' for a in allowed)}, found {_shown(data, key)}")
+        raise DataError(
+            f"{where}: {quoted(key)} must be {' or '.join(map(quoted, allowed))}, found {_shown(data, key)}"
+        )
     return str(value)
 
 
@@ -130,7 +132,7 @@ def _text(data: Mapping[str, Any], key: str, where: str) -> str | None:
     value = data.get(key)
     if value is None or isinstance(value, str):
         return value
-    raise DataError(f"{where}: `{key}` must be a string, found {_shown(data, key)}")
+    raise DataError(f"{where}: {quoted(key)} must be a string, found {_shown(data, key)}")
 
 
 def _shown(data: Mapping[str, Any], key: str) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from sisf.embedding.base import Embedder
 from sisf.embedding.hashing import HashEmbedder
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, quoted
 from sisf.settings import EmbedderSettings, cache_dir
 
 DEFAULT = "harm-aware"
@@ -45,7 +45,7 @@ def create_embedder(spec: str = DEFAULT, *, cache: Path | None = None, api_key: 
             from sisf.embedding.endpoint import EndpointEmbedder
 
             return EndpointEmbedder(*_model_and_url(spec, argument), api_key=api_key)
-    raise ConfigurationError(f"embedder `{spec}` is not known: use {_FORMS}")
+    raise ConfigurationError(f"embedder {quoted(spec)} is not known: use {_FORMS}")
 
 
 def configured_embedder(settings: EmbedderSettings) -> Embedder:
@@ -57,5 +57,7 @@ def _model_and_url(spec: str, argument: str) -> tuple[str, str]:
     model, _, url = argument.partition("@")
     address = urlsplit(url)
     if not model or address.scheme not in {"http", "https"} or not address.netloc:
-        raise ConfigurationError(f"embedder `{spec}`: write `openai:MODEL@URL`, e.g. `openai:bge-m3@http://host:80/v1`")
+        raise ConfigurationError(
+            f"embedder {quoted(spec)}: write `openai:MODEL@URL`, e.g. `openai:bge-m3@http://host:80/v1`"
+        )
     return model, url

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError, DataError, quoted
 from sisf.evaluation.outcomes import AttackOutcome, Sample
 from sisf.evaluation.report.document import Page, Table
 from sisf.evaluation.report.words import percent
@@ -95,12 +95,12 @@ def _comparable(first: Kept, second: Kept, *, across_conventions: bool) -> None:
     mine, other = first.summary.get("protocol"), second.summary.get("protocol")
     if mine != other:
         raise ConfigurationError(
-            f"{first.name} is a run of `{mine}`, {second.name} of `{other}`: compare like with like"
+            f"{first.name} is a run of {quoted(mine)}, {second.name} of {quoted(other)}: compare like with like"
         )
     known = {d["name"]: d["sha256"] for d in first.summary.get("datasets", ())}
     for dataset in second.summary.get("datasets", ()):
         if known.get(dataset["name"], dataset["sha256"]) != dataset["sha256"]:
-            raise ConfigurationError(f"the two runs used different files called `{dataset['name']}`")
+            raise ConfigurationError(f"the two runs used different files called {quoted(dataset['name'])}")
     if _convention(first) != _convention(second) and not across_conventions:
         raise ConfigurationError(
             f"{first.name} follows the {_convention(first)}'s convention of what is benign, {second.name} the "

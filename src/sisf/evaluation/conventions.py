@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from sisf.datasets import Dataset
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError, DataError, quoted
 
 _EDGY = "edgy_convention"
 _PAPERS = "paper_benign"
@@ -55,14 +55,16 @@ def suited(sets: Sequence[Dataset], convention: Convention) -> list[Dataset]:
 def _suited(dataset: Dataset, convention: Convention) -> Dataset:
     if convention is Convention.PAPER and dataset.name.startswith("edgy_"):
         raise ConfigurationError(
-            f"`{dataset.name}` cannot be measured under the paper's convention: its texts are among those of {_EDGY}, "
+            f"{quoted(dataset.name)} cannot be measured under the paper's convention: its texts are "
+            f"among those of {_EDGY}, "
             f"which is calibrated on; leave one of them out"
         )
     if convention is Convention.FIELD and dataset.name == _PAPERS:
         audited = tuple(r for r in dataset.records if r.extra.get("audit") == "benign")
         if not audited:
             raise DataError(
-                f"`{_PAPERS}` is benign by the paper's convention only, and this file has no `audit`: name {_EDGY} "
+                f"{quoted(_PAPERS)} is benign by the paper's convention only, and this file has no "
+                f"`audit`: name {_EDGY} "
                 "among the references (--reference) to follow that convention, or leave the set out"
             )
         return replace(dataset, name=AUDITED, records=audited)

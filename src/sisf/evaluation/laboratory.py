@@ -15,7 +15,7 @@ from sisf.datasets import Dataset
 from sisf.datasets.records import Record, exchange_id
 from sisf.embedding import Embedder, configured_embedder
 from sisf.embedding.kept import KeptEmbedder
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, quoted
 from sisf.evaluation import defences
 from sisf.evaluation.answers import Answers
 from sisf.evaluation.conventions import convention_of
@@ -69,7 +69,7 @@ class Laboratory:
         unknown = [b for b in options.baselines if not (b in (*BASELINES, *GUARDS) or is_url(b) or _is_file(b))]
         if unknown:
             raise ConfigurationError(
-                f"--baselines: there is no {unknown[0]!r}; choose from {', '.join((*BASELINES, *GUARDS[1:]))}, "
+                f"--baselines: there is no {quoted(unknown[0])}; choose from {', '.join((*BASELINES, *GUARDS[1:]))}, "
                 "the base URL of a guarded endpoint, or another configuration (FILE.yaml)"
             )
         self._frozen: Embedder | None = None
@@ -130,7 +130,8 @@ class Laboratory:
             return KeywordGuard()
         if name not in GUARDS:
             raise ConfigurationError(
-                f"there is no guard {name!r}; choose from {', '.join(GUARDS)}, or give a guarded endpoint's base URL"
+                f"there is no guard {quoted(name)}; choose from {', '.join(GUARDS)}, or give a "
+                f"guarded endpoint's base URL"
             )
         return JudgingGuard(name, self._adjudicator(name))
 
@@ -217,7 +218,7 @@ class Laboratory:
             settings = overridden(self.settings, {"adjudication.judge": name})
         except ConfigurationError as error:
             wanted = str(error).rpartition("must be ")[2]
-            raise ConfigurationError(f"there is no judge `{name}`: it must be 'recorded', {wanted}") from None
+            raise ConfigurationError(f"there is no judge {quoted(name)}: it must be `recorded`, {wanted}") from None
         judge = create_adjudicator(settings.adjudication, embedder=self.embedder)
         return CountedJudge(judge, self.calls) if name in ELSEWHERE else judge
 
@@ -269,7 +270,7 @@ def overridden(settings: Settings, values: Mapping[str, Any]) -> Settings:
         try:
             data[section] = type(old).model_validate(data[section])
         except ValidationError as error:
-            raise ConfigurationError(f"`{key}`: {wish(error.errors()[0])}") from None
+            raise ConfigurationError(f"{quoted(key)}: {wish(error.errors()[0])}") from None
     return type(settings).model_validate(data)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from sisf.errors import HttpFailure
+from sisf.errors import HttpFailure, quoted
 from sisf.gateway.addresses import parsed
 from sisf.text.remembered import remembered
 
@@ -16,7 +16,7 @@ def refuse_foreign(headers: Mapping[bytes, bytes], peer: str, hosts: Sequence[st
     address = parsed(peer)
     rebound = address is not None and address.is_loopback and not is_local(host) and host not in hosts
     if rebound and parsed(host) is None and (not host or "." in host.rstrip(".")) and b"host" in headers:
-        raise HttpFailure(403, "foreign_host", f"{host[:80]!r} is not a name of this gateway; see listen.hosts.")
+        raise HttpFailure(403, "foreign_host", f"{quoted(host, 80)} is not a name of this gateway; see listen.hosts.")
     origin = headers.get(b"origin")
     if origin is None:
         return

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from sisf.errors import HttpFailure, LimitExceeded
+from sisf.errors import HttpFailure, LimitExceeded, quoted
 
 PIECE = 1 << 16
 """Bytes that are inflated at a time."""
@@ -172,7 +172,7 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
     name = encoding.strip().lower()[:40]
     reader = inflater(encoding)
     if reader is None:
-        message = f"The content encoding `{name}` is not supported; send gzip, deflate, br, zstd or no encoding."
+        message = f"The content encoding {quoted(name)} is not supported; send gzip, deflate, br, zstd or no encoding."
         raise HttpFailure(415, "unsupported_encoding", message)
     pieces: list[bytes] = []
     room = limit

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from sisf.errors import HttpFailure, SisfError, StoreError, StoreUnavailable
+from sisf.errors import HttpFailure, SisfError, StoreError, StoreUnavailable, quoted
 from sisf.gateway.identity import limited_to, person
 from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
@@ -44,7 +44,7 @@ class Feedback:
         unknown = next((key for key in tree if key not in ("exchange", "verdict")), None)
         if unknown is not None:
             raise HttpFailure(
-                400, "invalid_request", f"`{unknown[:40]}` is not a field of this endpoint.", unknown[:40]
+                400, "invalid_request", f"{quoted(unknown, 40)} is not a field of this endpoint.", unknown[:40]
             )
         exchange, verdict = tree.get("exchange"), tree.get("verdict")
         if not isinstance(exchange, str) or verdict not in VERDICTS:
@@ -70,7 +70,7 @@ class Feedback:
         else:
             concerned = record.exchange.sender == caller.sender
         if not concerned:  # as if it did not exist: whose exchange it is, is nobody else's business
-            raise StoreError(f"there is no exchange `{exchange_id}`")
+            raise StoreError(f"there is no exchange {quoted(exchange_id)}")
         name = caller.sender.principal
         decides = caller.role == "admin" and (not tenant or only_of(self._store, record, tenant))
         actor = person(name, tenant) if decides else f"client:{name}"

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from sisf.errors import ConfigurationError, HttpFailure, SisfError
+from sisf.errors import ConfigurationError, HttpFailure, SisfError, quoted
 from sisf.gateway.asgi import ClientGone, DisconnectWatch, Outgoing, Receive, Scope, Send
 from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.errors import openai_error
@@ -107,14 +107,14 @@ def _compiled(route: str, inspected: Collection[str]) -> tuple[str, re.Pattern[s
     found = _ROUTE.fullmatch(route)
     if found is None:
         raise ConfigurationError(
-            f"pass_through: `{route}` is no endpoint; write METHOD and path such as `POST /v1/files` or "
+            f"pass_through: {quoted(route)} is no endpoint; write METHOD and path such as `POST /v1/files` or "
             "`GET /v1/files/*` (`*` stands for one part of the path)"
         )
     method, path = found.groups()
     pattern = re.compile("/".join(_PART if part == "*" else re.escape(part) for part in path.split("/")))
     for taken in inspected:
         if method == "POST" and pattern.fullmatch(taken):
-            raise ConfigurationError(f"pass_through: `{route}` would pass by the inspection of {taken}")
+            raise ConfigurationError(f"pass_through: {quoted(route)} would pass by the inspection of {taken}")
     return method, pattern
 
 
@@ -123,5 +123,5 @@ def known_paths(paths: Sequence[str], inspected: Collection[str]) -> None:
     for path in paths:
         if path not in inspected:
             raise ConfigurationError(
-                f"observe.endpoints: `{path}` is not inspected; these are: {', '.join(sorted(inspected))}"
+                f"observe.endpoints: {quoted(path)} is not inspected; these are: {', '.join(sorted(inspected))}"
             )

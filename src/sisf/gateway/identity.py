@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from sisf.errors import ConfigurationError, HttpFailure, reason
+from sisf.errors import ConfigurationError, HttpFailure, quoted, reason
 from sisf.exchange import Sender
 from sisf.gateway.addresses import Proxies, counted_as, told_apart
 from sisf.gateway.browsers import refuse_foreign
@@ -101,7 +101,7 @@ class KeyFile:
         with self._changing():
             found = next((key for key in self._keys.values() if key.id == key_id), None)
             if found is None:
-                raise ConfigurationError(f"{self._path}: there is no key {key_id!r}; `sisf key list` shows them")
+                raise ConfigurationError(f"{self._path}: there is no key {quoted(key_id)}; `sisf key list` shows them")
             ended = found if found.revoked else replace(found, revoked=_now())
             self._save([ended if key.id == key_id else key for key in self._keys.values()])
         return ended

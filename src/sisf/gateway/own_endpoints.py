@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sisf.adjudicator.base import Adjudicator
-from sisf.errors import HttpFailure, LimitExceeded, SisfError
+from sisf.errors import HttpFailure, LimitExceeded, SisfError, quoted
 from sisf.exchange import Exchange, Message, Role
 from sisf.gateway import nodes
 from sisf.gateway.asgi import ClientGone, DisconnectWatch
@@ -308,11 +308,13 @@ def _without(value: Any, known: set[str]) -> Any:
 def _optional_text(tree: dict[str, Any], key: str) -> str | None:
     value = tree.get(key)
     if value is not None and not isinstance(value, str):
-        raise HttpFailure(400, "invalid_request", f"`{key}` must be a string.", key)
+        raise HttpFailure(400, "invalid_request", f"{quoted(key)} must be a string.", key)
     return value
 
 
 def _only(tree: dict[str, Any], *known: str) -> None:
     unknown = next((key for key in tree if key not in known), None)
     if unknown is not None:
-        raise HttpFailure(400, "invalid_request", f"`{unknown[:40]}` is not a field of this endpoint.", unknown[:40])
+        raise HttpFailure(
+            400, "invalid_request", f"{quoted(unknown, 40)} is not a field of this endpoint.", unknown[:40]
+        )

@@ -42,6 +42,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8400,
     *,
+    section: str = "listen",
     drain_seconds: int = 30,
     read_seconds: float = READ_SECONDS,
     proxied: Callable[[str], bool] | None = None,
@@ -53,9 +54,9 @@ def serve(
     begin with a PROXY header.
 
     Port 0 takes a free port; `ready` is called with the base URL (`http://host:port`) once it is bound. Raises
-    `ConfigurationError` when it cannot listen there.
+    `ConfigurationError` when it cannot listen there, by the keys of `section` (none: by options).
     """
-    listener = bind(host, port)
+    listener = bind(host, port, section=section)
     settle()
     server = uvicorn_server(app, drain_seconds=drain_seconds, read_seconds=read_seconds, proxied=proxied)
     if ready is not None:

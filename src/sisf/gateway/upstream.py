@@ -11,7 +11,7 @@ from types import TracebackType
 from urllib.parse import SplitResult, quote, urlsplit
 
 from sisf import __version__
-from sisf.errors import ConfigurationError, HttpFailure, reason
+from sisf.errors import ConfigurationError, HttpFailure, quoted, reason
 from sisf.gateway import encodings
 from sisf.gateway.failures import upstream_failure
 from sisf.gateway.http1 import Answer, Client, ConnectTimeout, Disconnected, Invalid, Unreachable
@@ -80,7 +80,7 @@ class Reply:
         `answers_only`: no success is understood but those of `ANSWERED`.
         """
         if self.unreadable:
-            message = f"The upstream compressed its answer with `{self.encoding[:40]}`, which is not known here."
+            message = f"The upstream compressed its answer with {quoted(self.encoding, 40)}, which is not known here."
             raise upstream_failure(502, "upstream_encoded", message)
         if self.about_the_key:
             raise upstream_failure(502, "upstream_credentials", "The upstream refused the gateway's own credentials.")
@@ -189,7 +189,7 @@ class Upstream:
         url = urlsplit(settings.url)
         if not _is_base(url):
             raise ConfigurationError(
-                f"upstream.url: {shown(settings.url)!r} is not a base URL such as http://127.0.0.1:8000/v1"
+                f"upstream.url: {quoted(shown(settings.url))} is not a base URL such as http://127.0.0.1:8000/v1"
             )
         if url.username or url.password:
             raise ConfigurationError("upstream.url: put the key into upstream.api_key, not into the URL")
@@ -265,7 +265,7 @@ def _forwarded(settings: UpstreamSettings) -> frozenset[bytes]:
     """Names of the client's headers that go upstream. Raises `ConfigurationError` for one that must not."""
     named = frozenset(name.strip().lower().encode("ascii", "replace") for name in settings.client_headers)
     if wrong := sorted(named & (_SECRETS | _OURS)):
-        raise ConfigurationError(f"upstream.client_headers: `{wrong[0].decode()}` is never a client's to set")
+        raise ConfigurationError(f"upstream.client_headers: {quoted(wrong[0].decode())} is never a client's to set")
     return _FORWARDED | named
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import ConfigurationError, ModelError
+from sisf.errors import ConfigurationError, ModelError, quoted
 from sisf.exchange import Message
 from sisf.llm.base import Completion
 
@@ -38,7 +38,10 @@ class HfModel:
             import torch
             import transformers
         except ImportError as error:
-            raise ConfigurationError(f"{source}: needs the extra `hf` (pip install 'sisf[hf]'): {error}") from None
+            raise ConfigurationError(
+                f"{quoted(source)} is none of the models that ship (unaligned, recorded); transformers would load it, "
+                f"which needs the extra `hf` (pip install 'sisf[hf]'): {error}"
+            ) from None
         self._torch, self._transformers = torch, transformers
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         try:

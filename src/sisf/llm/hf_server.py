@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sisf.errors import ModelError
+from sisf.errors import ModelError, quoted
 from sisf.llm.base import Completion
 from sisf.llm.hf import HfModel, Sampling
 from sisf.llm.shapes import MOST_CHOICES, WrittenChat, WrittenText
@@ -165,7 +165,7 @@ def sampling_of(body: Mapping[str, Any]) -> Sampling:
 def _refuse(body: Mapping[str, Any], *keys: str) -> None:
     found = next((key for key in keys if body.get(key)), None)
     if found:
-        raise BadRequest(f"`{found}` is not supported by this model")
+        raise BadRequest(f"{quoted(found)} is not supported by this model")
 
 
 def _event(data: Mapping[str, Any]) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import DataError, reason
+from sisf.errors import DataError, quoted, reason
 from sisf.exchange import Exchange, Message
 from sisf.llm.base import ChatModel, Completion
 from sisf.llm.unaligned import UnalignedModel
@@ -86,7 +86,7 @@ def _record(line: str, field: str, where: str) -> tuple[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{where}: is not a record with `text` or `messages`") from None
     if not isinstance(text, str) or not isinstance(answer, str):
-        raise DataError(f"{where}: `text` and `{field}` must be strings")
+        raise DataError(f"{where}: `text` and {quoted(field)} must be strings")
     return text, answer
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from starlette.responses import JSONResponse
 
+from sisf.errors import quoted
 from sisf.exchange import Message, Role
 
 _ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSISTANT, "tool": Role.TOOL}
@@ -65,7 +66,7 @@ def _objection(said: str) -> str:
     place, said = (found[1], said[: found.start()]) if found else ("", said)
     if missing := _MISSING.match(said):
         return f"`{f'{place}.' if place else ''}{missing[1]}` is missing"
-    where = f"`{place}`" if place else "the body"
+    where = quoted(place) if place else "the body"
     expected = _EXPECTED.match(said)
     if expected is None:
         return f"{where}: {said}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sisf import corpus, datasets
 from sisf.corpus.composing import compose
 from sisf.datasets import Dataset
-from sisf.errors import DataError
+from sisf.errors import DataError, quoted
 from sisf.synthesis.base import Reference
 
 _SECRET = 10
@@ -50,7 +50,9 @@ def load_references(names: Sequence[str]) -> Sequence[Dataset]:
     for dataset in loaded:
         harmful = next((r for r in dataset.records if r.label == "harmful"), None)
         if harmful is not None:
-            raise DataError(f"data set `{dataset.name}` holds harmful rows ({harmful.id}); a reference must be benign")
+            raise DataError(
+                f"data set {quoted(dataset.name)} holds harmful rows ({harmful.id}); a reference must be benign"
+            )
     return loaded
 
 

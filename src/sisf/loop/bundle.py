@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from sisf.embedding.base import Embedder
-from sisf.errors import DataError, PolicyError
+from sisf.errors import DataError, PolicyError, quoted
 from sisf.loop.committing import commit
 from sisf.loop.knowledge import Without
 from sisf.loop.readmission import Readmission, Readmissions
@@ -90,7 +90,7 @@ def read_bundle(text: str, where: str, *, trusted: Sequence[bytes] = ()) -> Bund
     ids = [policy.id for policy in policies]
     doubles = sorted({policy_id for policy_id in ids if ids.count(policy_id) > 1})
     if doubles:
-        raise DataError(f"{where}: policy `{doubles[0]}` stands twice")
+        raise DataError(f"{where}: policy {quoted(doubles[0])} stands twice")
     return Bundle(data["origin"], data["serial"], policies, digest, signature if isinstance(signature, str) else "")
 
 
@@ -158,11 +158,11 @@ def _read(text: str, where: str) -> dict[str, Any]:
         raise DataError(f"{where}: is not a policy bundle: `format: {FORMAT}` is missing")
     for name in data:
         if name not in _KEYS:
-            raise DataError(f"{where}: unknown key `{name}`")
+            raise DataError(f"{where}: unknown key {quoted(name)}")
     expected: tuple[tuple[str, type], ...] = (("origin", str), ("serial", int), ("policies", list))
     for name, kind in expected:
         if not isinstance(data.get(name), kind):
-            raise DataError(f"{where}: `{name}` is missing or is not a {kind.__name__}")
+            raise DataError(f"{where}: {quoted(name)} is missing or is not a {kind.__name__}")
     return data
 
 

@@ -13,7 +13,7 @@ import structlog
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.manner import read_manner
 from sisf.embedding.base import Embedder
-from sisf.errors import PolicyError, StoreError
+from sisf.errors import PolicyError, StoreError, quoted
 from sisf.exchange import Exchange
 from sisf.loop import mistakes
 from sisf.loop.committing import commit
@@ -110,7 +110,9 @@ class Lifecycle:
         record = self._store.exchanges.get(exchange_id)
         stopping = mistakes.stopping(record)
         if not stopping:
-            raise StoreError(f"no policy stopped exchange `{exchange_id}`, so there is no false positive to report")
+            raise StoreError(
+                f"no policy stopped exchange {quoted(exchange_id)}, so there is no false positive to report"
+            )
         if not actor.startswith(PERSON):
             self._question(exchange_id, "its sender says that it was stopped by mistake", actor)
             return self._store.policies.snapshot()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sisf import errors
+from sisf.errors import quoted
 from sisf.exchange import Exchange, Fate, Message
 from sisf.pipeline.caller import Caller
 from sisf.policy import Action, Decision, Match
@@ -172,5 +173,5 @@ class Turn:
             message = f"the {side} was blocked{place} by policy {decision.policy_id} (revision {decision.revision})"
         else:
             said = self.verdict.outcome.value if self.verdict else "undecided"
-            message = f"the answer was withheld: the judge's verdict is `{said}`"
+            message = f"the answer was withheld: the judge's verdict is {quoted(said)}"
         return errors.Blocked(message, fate=self.fate, exchange_id=self.id, decision=decision, verdict=self.verdict)

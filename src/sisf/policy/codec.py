@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 import msgspec
 import yaml
 
-from sisf.errors import PolicyError, reason
+from sisf.errors import PolicyError, quoted, reason
 from sisf.policy.evidence import Evidence, GateReport, Provenance
 from sisf.policy.model import Condition, Pattern, Policy, Probe, Prototypes, Substitution
 
@@ -41,7 +41,7 @@ def condition_from_dict(data: object, where: str = "condition") -> Condition:
     fields = _mapping(data, where)
     form = fields.pop("form", None)
     if not isinstance(form, str) or form not in _FORMS:
-        raise PolicyError(f"{where}.form: must be one of {', '.join(_FORMS)}, not {form!r}")
+        raise PolicyError(f"{where}.form: must be one of {', '.join(_FORMS)}, not {quoted(form)}")
     cls = _FORMS[form]
     return cls(**_convert(cls, fields, where))
 
@@ -100,7 +100,7 @@ def from_yaml(text: str, where: str) -> object:
 def validate(policy: Policy, where: str = "policy") -> None:
     """Check what types cannot say. Raises `PolicyError`."""
     if not _ID.fullmatch(policy.id):
-        raise PolicyError(f"{where}.id: must be 1 to 64 letters, digits, `_`, `.` or `-`, not {policy.id[:80]!r}")
+        raise PolicyError(f"{where}.id: must be 1 to 64 letters, digits, `_`, `.` or `-`, not {quoted(policy.id, 80)}")
     if not policy.description.strip() or len(policy.description) > _DESCRIPTION_LIMIT:
         raise PolicyError(f"{where}.description: must say in 1 to {_DESCRIPTION_LIMIT} characters what it is for")
     if policy.action.value == "allow":
@@ -119,7 +119,7 @@ def _validate_condition(condition: Condition, where: str) -> None:
             _finite(condition.bias, f"{where}.bias")
             _finite(condition.threshold, f"{where}.threshold")
             for ngram, weight in condition.ngrams.items():
-                _finite(weight, f"{where}.ngrams[{ngram!r}]")
+                _finite(weight, f"{where}.ngrams[{quoted(ngram)}]")
         case Pattern() | Substitution():
             if not condition.pattern:
                 raise PolicyError(f"{where}.pattern: is empty: it would match every text")
@@ -156,11 +156,11 @@ def _convert(cls: type, data: Mapping[str, Any], where: str, given: Sequence[str
     fields = {f.name: f for f in dataclasses.fields(cls) if f.name not in given}
     for name in data:
         if name not in fields:
-            raise PolicyError(f"{where}: unknown key `{name}`; known are {', '.join(sorted(fields))}")
+            raise PolicyError(f"{where}: unknown key {quoted(name)}; known are {', '.join(sorted(fields))}")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in data:
-            raise PolicyError(f"{where}: `{name}` is missing")
+            raise PolicyError(f"{where}: {quoted(name)} is missing")
     hints = _hints(cls)
     return {name: _value(value, hints[name], f"{where}.{name}") for name, value in data.items()}
 
@@ -214,7 +214,7 @@ class _Loader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         doubles = {str(key) for key in keys if keys.count(key) > 1}
         if doubles:
-            raise yaml.YAMLError(f"key `{sorted(doubles)[0]}` stands twice, line {node.start_mark.line + 1}")
+            raise yaml.YAMLError(f"key {quoted(sorted(doubles)[0])} stands twice, line {node.start_mark.line + 1}")
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 

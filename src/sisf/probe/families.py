@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import ConfigurationError, reason
+from sisf.errors import ConfigurationError, quoted, reason
 from sisf.exchange import Message, Role
 from sisf.taxonomy import Technique
 from sisf.text.tricks import TRICKS
@@ -75,7 +75,7 @@ def _check(family: Family) -> None:
     for frame in family.frames:
         text = " ".join(message.content for message in frame)
         if not any(slot in text for slot in SLOTS):
-            raise ValueError(f"a frame has none of the slots {', '.join(SLOTS)}: {text[:60]!r}")
+            raise ValueError(f"a frame has none of the slots {', '.join(SLOTS)}: {quoted(text, 60)}")
         if "{spelled}" in text and not family.spellings:
             raise ValueError("a frame has {spelled} and the family has no `spellings`")
     unknown = set(family.spellings) - set(TRICKS)

@@ -27,7 +27,7 @@ _FAREWELL_SECONDS = 5
 
 def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
     """Bind and listen; port 0 takes a free one. Raises `ConfigurationError` that says what to change, by the keys of
-    the `section` of the settings that the address comes from."""
+    the `section` of the settings that the address comes from; none where options alone say it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -43,15 +43,24 @@ def bind(host: str, port: int, *, section: str = "listen") -> socket.socket:
 
 def _reason(error: OSError, port: int, section: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"the port is in use; stop the other program or choose another with {section}.port in sisf.yaml "
-            f"or SISF_{section.upper()}__PORT in the environment (0 takes a free one)"
-        )
+        other = f"choose another with {_said_by('port', section)} (0 takes a free one)"
+        return f"the port is in use; stop the other program or {other}"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"ports below 1024 need privileges; choose a higher one than {port} with {section}.port"
+        return f"ports below 1024 need privileges; choose a higher one than {port} with {_said_by('port', section)}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no such address; check {section}.host"
+        return f"this machine has no such address; check {_said_by('host', section)}"
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _said_by(key: str, section: str) -> str:
+    """Where an address can be given: as an option, in the file, or in the environment."""
+    places = [f"--{key}"] if section in ("", "listen") else []
+    places += (
+        [f"{section}.{key} in sisf.yaml", f"SISF_{section.upper()}__{key.upper()} in the environment"]
+        if section
+        else []
+    )
+    return " or ".join(places)
 
 
 def is_loopback(host: str) -> bool:

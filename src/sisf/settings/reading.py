@@ -13,7 +13,7 @@ import platformdirs
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from sisf.errors import ConfigurationError, reason
+from sisf.errors import ConfigurationError, quoted, reason
 from sisf.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -153,11 +153,13 @@ def _problem(wrong: "ErrorDetails", found: Mapping[str, str], path: Path | None)
     below = next((where for name, where in found.items() if name.startswith(f"{key}.")), None)
     where = found.get(key) or below or str(path or "configuration")
     if wrong["type"] != "extra_forbidden":
-        return f"{where}: `{key}`: {wish(wrong)}"
+        return f"{where}: {quoted(key)}: {wish(wrong)}"
     *above, name = (str(part) for part in wrong["loc"])
     known = [field for kind in _kinds(above) if _is_section(kind) for field in kind.model_fields]
     near = difflib.get_close_matches(name, known, 1)
-    return f"{where}: unknown key `{key}`" + (f"; did you mean `{'.'.join([*above, *near])}`?" if near else "")
+    return f"{where}: unknown key {quoted(key)}" + (
+        f"; did you mean {quoted('.'.join([*above, *near]))}?" if near else ""
+    )
 
 
 def wish(wrong: "ErrorDetails") -> str:
@@ -178,7 +180,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key.value, str) or key.tag == _MERGE:
                 continue
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` stands twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{quoted(key.value)} stands twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -220,6 +222,6 @@ def _assign(data: dict[str, Any], keys: list[str], value: Any, *, where: str) ->
     for key in keys[:-1]:
         child = data.setdefault(key, {})
         if not isinstance(child, dict):
-            raise ConfigurationError(f"{where}: `{key}` is a value, not a section")
+            raise ConfigurationError(f"{where}: {quoted(key)} is a value, not a section")
         data = child
     data[keys[-1]] = value

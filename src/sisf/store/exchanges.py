@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, quoted
 from sisf.exchange import Exchange, Fate, Sender
 from sisf.store import audit, codec, conduct, leases, policy_rows, retention, schema, search, standing, tally, verdicts
 from sisf.store.database import Database
@@ -116,7 +116,7 @@ class SqlExchanges:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise StoreError(f"there is no exchange `{exchange_id}`")
+            raise StoreError(f"there is no exchange {quoted(exchange_id)}")
         return self._record(row)
 
     def recent(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, select
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, quoted
 from sisf.exchange import Fate, Sender
 from sisf.policy import Direction
 from sisf.store import audit, evidence, schema
@@ -32,7 +32,7 @@ class SqlFeedback:
     def _add(self, connection: Connection, feedback: Feedback) -> bool:
         self._database.lock_chain(connection)
         if connection.execute(select(_policy.c.id).where(_policy.c.id == feedback.policy_id)).first() is None:
-            raise StoreError(f"there is no policy `{feedback.policy_id}`")
+            raise StoreError(f"there is no policy {quoted(feedback.policy_id)}")
         now, sender = time.time(), feedback.sender
         row = {
             "policy_id": feedback.policy_id,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, func, select, update
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, quoted
 from sisf.policy import Policy
 from sisf.store import schema, verdicts
 from sisf.store.database import Database
@@ -156,7 +156,9 @@ class SqlJobs:
             values = {"state": READY, "attempts": 0, "due": 0.0, "lease": None}
             where = and_(_table.c.exchange_id == exchange_id, _table.c.state == DEAD)
             if connection.execute(update(_table).where(where).values(**values)).rowcount != 1:
-                raise StoreError(f"there is no dead letter for exchange `{exchange_id}`; `sisf breach list` lists them")
+                raise StoreError(
+                    f"there is no dead letter for exchange {quoted(exchange_id)}; `sisf breach list` lists them"
+                )
 
         self._database.writer.run(work, after=self._database.work.raise_)
 

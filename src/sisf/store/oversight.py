@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, quoted
 from sisf.store import audit, schema
 from sisf.store.codec import plain
 from sisf.store.database import Database
@@ -83,7 +83,7 @@ class SqlOversight:
             self._database.lock_chain(connection)
             known = select(schema.policy.c.id).where(schema.policy.c.id == subject)
             if scope is Scope.POLICY and connection.execute(known).first() is None:
-                raise StoreError(f"there is no policy `{subject}`; `sisf policy list` names those there are")
+                raise StoreError(f"there is no policy {quoted(subject)}; `sisf policy list` names those there are")
             now = datetime.now(UTC)
             made = Suspension(uuid.uuid4().hex[:12], scope, plain(subject), now, now + lasts, plain(actor), reason)
             row = {
@@ -113,7 +113,7 @@ class SqlOversight:
                 wanted &= _suspension.c.id == suspension_id
             rows = connection.execute(select(_suspension).where(wanted)).all()
             if suspension_id is not None and not rows:
-                raise StoreError(f"there is no suspension `{suspension_id}` that lasts")
+                raise StoreError(f"there is no suspension {quoted(suspension_id)} that lasts")
             connection.execute(update(_suspension).where(wanted).values(until=now))
             for row in rows:
                 detail = {"scope": row.scope, "id": row.id}
@@ -161,7 +161,9 @@ class SqlOversight:
             self._database.lock_chain(connection)
             row = connection.execute(select(_word).where(_word.c.exchange_id == exchange_id)).first()
             if row is None:
-                raise StoreError(f"nobody's word stands on exchange `{exchange_id}`, so there is nothing to take back")
+                raise StoreError(
+                    f"nobody's word stands on exchange {quoted(exchange_id)}, so there is nothing to take back"
+                )
             word, evidence, case = _read_word(row), schema.evidence, schema.benign_case
             connection.execute(delete(_word).where(_word.c.exchange_id == exchange_id))
             kind = _EVIDENCE[word.said].value

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, func, insert, select
 
-from sisf.errors import PolicyError, RevisionConflict, StoreError
+from sisf.errors import PolicyError, RevisionConflict, StoreError, quoted
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import audit, leases, schema
 from sisf.store.codec import dumps, plain
@@ -80,7 +80,7 @@ class SqlPolicies:
         """One policy of any status. Raises `StoreError` when there is none."""
         found = self._select(_policy.c.id == policy_id)
         if not found:
-            raise StoreError(f"there is no policy `{policy_id}`; `sisf policy list` names those there are")
+            raise StoreError(f"there is no policy {quoted(policy_id)}; `sisf policy list` names those there are")
         return found[0]
 
     def list(self, status: Status | None = None) -> Sequence[Policy]:
@@ -202,7 +202,8 @@ class SqlPolicies:
         taken = connection.execute(select(table).where(table.c.origin == mark.origin)).first()
         if taken is not None and mark.serial <= taken.serial:
             raise StoreError(
-                f"bundle {mark.serial} of `{mark.origin}` is not newer than bundle {taken.serial}, which was taken "
+                f"bundle {mark.serial} of {quoted(mark.origin)} is not newer than bundle "
+                f"{taken.serial}, which was taken "
                 "before; `sisf policy rollback` goes back to an earlier state, `sisf policy seal` gives an edited one "
                 "the next number"
             )

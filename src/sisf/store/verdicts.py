@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
-from sisf.errors import StoreError
+from sisf.errors import StoreError, quoted
 from sisf.exchange import Exchange
 from sisf.store import audit, codec, schema, search
 from sisf.store.database import Database
@@ -39,7 +39,7 @@ def write(database: Database, connection: Connection, exchange_id: str, verdict:
             values["body"] = exchange_body(database, reduced)
             search.replace(database, connection, exchange_id, reduced)
     if connection.execute(update(_table).where(_table.c.id == exchange_id).values(**values)).rowcount != 1:
-        raise StoreError(f"there is no exchange `{exchange_id}`")
+        raise StoreError(f"there is no exchange {quoted(exchange_id)}")
     if not verdict.is_breach:
         connection.execute(delete(schema.breach).where(schema.breach.c.exchange_id == exchange_id))
 

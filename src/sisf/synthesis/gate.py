@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from sisf.embedding.base import Embedder
-from sisf.errors import PolicyError
+from sisf.errors import PolicyError, quoted
 from sisf.exchange import Exchange
 from sisf.policy import Direction, GateReport, Pattern, Policy, PolicyKind, Probe, Prototypes, Substitution
 from sisf.statistics import upper_bound
@@ -205,7 +205,7 @@ class Gate:
         if isinstance(condition, Probe | Prototypes):
             if condition.embedder != self.embedder.id:
                 raise PolicyError(
-                    f"made for embedder `{condition.embedder}`, but `{self.embedder.id}` is in use; "
+                    f"made for embedder {quoted(condition.embedder)}, but {quoted(self.embedder.id)} is in use; "
                     "rebuild the policy for this embedder"
                 )
             size = probe_bytes(condition) if isinstance(condition, Probe) else 0
@@ -233,7 +233,7 @@ class Gate:
         limits, count = self.limits, len(benign.blocked) - benign.secret
         if count > limits.max_benign_blocked:
             told = next(text for text in benign.blocked if text not in self._secret)
-            return [f"it blocks {count} benign texts, such as: {told[:_SHORTENED]!r}"]
+            return [f"it blocks {count} benign texts, such as: {quoted(told, _SHORTENED)}"]
         budget = limits.budget(policy)
         bearable = max(budget, limits.fpr_budget_shadow) if is_broad(policy.condition) else budget
         if upper <= bearable:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sisf.adjudicator.fence import Piece, fence, new_marker
 from sisf.adjudicator.opinion import HarmOpinion
 from sisf.embedding.base import Embedder
-from sisf.errors import ModelError
+from sisf.errors import ModelError, quoted
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.policy import Action, Condition, Direction, GateReport, Pattern, Policy, Prototypes, Provenance
@@ -143,7 +143,9 @@ class LlmSynthesiser:
             draft = Draft.model_validate_json(completion.text)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            raise ModelError(f"the draft is out of form: `{'.'.join(map(str, first['loc']))}` {first['msg']}") from None
+            raise ModelError(
+                f"the draft is out of form: {quoted('.'.join(map(str, first['loc'])))} {first['msg']}"
+            ) from None
         if draft.ticket != ticket:
             raise ModelError("the draft does not carry the ticket of this call")
         return draft
@@ -210,4 +212,4 @@ class LlmSynthesiser:
         bank = TextBank(self._embedder)
         bank.extend(draft.benign_twins)
         stopped = [text for text, hit in zip(bank.texts, bank.matches(policy), strict=True) if hit]
-        return [f"it stops an honest request: {text!r}" for text in stopped]
+        return [f"it stops an honest request: {quoted(text, None)}" for text in stopped]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sisf.errors import quoted
 from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.text.ngrams import ORDER, ngram_features
@@ -172,9 +173,9 @@ def _view_text(match: Match, messages: Sequence[Message]) -> str:
 def _why(match: Match, policy: Policy, snippet: str) -> str:
     match policy.condition:
         case Pattern(pattern=pattern) | Substitution(pattern=pattern):
-            return f"the pattern {pattern!r} occurs"
+            return f"the pattern {quoted(pattern, None)} occurs"
         case Prototypes(examples=examples):
-            like = f", such as {examples[0][:120]!r}" if examples else ""
+            like = f", such as {quoted(examples[0], 120)}" if examples else ""
             return f"its meaning is near to texts known as harmful{like}: similarity {match.score:.3f}"
         case Probe(ngrams=ngrams):
             pull = {

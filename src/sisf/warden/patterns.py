@@ -16,7 +16,7 @@ from typing import Any
 
 import re2
 
-from sisf.errors import PolicyError
+from sisf.errors import PolicyError, quoted
 from sisf.warden.merge_schedule import due
 
 MAX_CHARS = 512
@@ -117,7 +117,7 @@ class BadPattern(PolicyError):
     """One pattern of a set is none."""
 
     def __init__(self, pattern: str) -> None:
-        super().__init__(f"the pattern does not compile in linear time (RE2): {pattern[:80]!r}")
+        super().__init__(f"the pattern does not compile in linear time (RE2): {quoted(pattern, 80)}")
         self.pattern = pattern
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sisf.embedding import landmarks
 from sisf.embedding.base import Embedder, Vectors
-from sisf.errors import PolicyError
+from sisf.errors import PolicyError, quoted
 from sisf.policy import Policy, Probe, Prototypes
 from sisf.text.ngrams import FEATURES
 from sisf.warden.length import asked_of_guess
@@ -81,8 +81,8 @@ def check(policy: Policy, embedder: Embedder) -> None:
     fitting = (dimensions, dimensions + landmarks.count()) if isinstance(condition, Probe) else (dimensions,)
     if condition.embedder != embedder.id or condition.dimensions not in fitting:
         raise PolicyError(
-            f"policy {policy.id}: made for embedder `{condition.embedder}` ({condition.dimensions}), but "
-            f"`{embedder.id}` ({dimensions}) is in use: rebuild it, or configure its embedder"
+            f"policy {policy.id}: made for embedder {quoted(condition.embedder)} ({condition.dimensions}), but "
+            f"{quoted(embedder.id)} ({dimensions}) is in use: rebuild it, or configure its embedder"
         )
     try:
         if isinstance(condition, Prototypes):
@@ -93,7 +93,9 @@ def check(policy: Policy, embedder: Embedder) -> None:
         raise PolicyError(f"policy {policy.id}: {error}") from None
     expected = features_of(condition.dimensions > dimensions)
     if isinstance(condition, Probe) and condition.features != expected:
-        raise PolicyError(f"policy {policy.id}: made with features `{condition.features}`, not `{expected}`")
+        raise PolicyError(
+            f"policy {policy.id}: made with features {quoted(condition.features)}, not {quoted(expected)}"
+        )
 
 
 def features_of(wide: bool) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sisf.errors import LimitExceeded, PolicyError
+from sisf.errors import LimitExceeded, PolicyError, quoted
 from sisf.policy import Policy, Substitution
 from sisf.warden.patterns import compile_one
 
@@ -27,7 +27,7 @@ def check(substitution: Substitution) -> None:
     except (IndexError, ValueError, UnicodeError) as error:
         raise PolicyError(f"the replacement does not fit the pattern: {error}") from None
     if compiled.search(written) is not None:
-        raise PolicyError(f"the replacement {written[:80]!r} is itself matched by the pattern")
+        raise PolicyError(f"the replacement {quoted(written, 80)} is itself matched by the pattern")
 
 
 def _literal(substitution: Substitution) -> str:

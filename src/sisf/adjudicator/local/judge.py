@@ -20,7 +20,7 @@ from sisf.embedding.base import Embedder
 from sisf.embedding.delta import Heads
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.minilm import heads_of
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, quoted
 from sisf.exchange import Exchange
 from sisf.taxonomy import Hazard, Technique
 from sisf.verdict import Outcome, Verdict
@@ -85,7 +85,9 @@ class LocalAdjudicator:
     ) -> None:
         found = heads or heads_of(embedder.id)
         if found is None:
-            raise ConfigurationError(f"the local judge reads with the harm-aware encoder, not with `{embedder.id}`")
+            raise ConfigurationError(
+                f"the local judge reads with the harm-aware encoder, not with {quoted(embedder.id)}"
+            )
         self._views = Views(embedder, found, published or create_embedder("minilm", cache=cache))
         self._strictness = strictness
         self._thresholds = thresholds or Thresholds()

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError, DataError, quoted
 from sisf.evaluation.experiment import SYSTEM, Closing, Row, Unit
 
 _UNFINISHED = "unfinished"
@@ -50,7 +50,8 @@ class Folder:
             different = _different(json.loads(kept.read_bytes()), json.loads(json.dumps(order)))
             if different:
                 raise ConfigurationError(
-                    f"{self.out} holds an unfinished run with another `{different}`; repeat its command to go on with "
+                    f"{self.out} holds an unfinished run with another {quoted(different)}; repeat "
+                    f"its command to go on with "
                     "it, choose another folder with --out, or start over with --fresh"
                 )
             return True

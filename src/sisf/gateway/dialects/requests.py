@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sisf.errors import HttpFailure, LimitExceeded
+from sisf.errors import HttpFailure, LimitExceeded, quoted
 from sisf.exchange import APART, UNTOLD, Message, Role
 from sisf.gateway.shapes import Reader, Record
 from sisf.gateway.wire import Uninspectable
@@ -74,14 +74,16 @@ def prompts(given: Any, key: str, limits: Limits, opaque: Collection[Unseen] = (
     """A string or an array of strings. Raises `HttpFailure` for token numbers, unless those are open."""
     many = [given] if isinstance(given, str) else given
     if not isinstance(many, list) or not many:
-        raise HttpFailure(400, "invalid_request", f"`{key}` must be a string or a non-empty array of strings.", key)
+        raise HttpFailure(
+            400, "invalid_request", f"{quoted(key)} must be a string or a non-empty array of strings.", key
+        )
     if all(isinstance(text, str) for text in many):
         if len(many) > limits.messages:
             raise LimitExceeded(f"More than {limits.messages} texts.", code="too_many_messages", param=key)
         single = isinstance(given, str)
         return [Message(Role.USER, text, key if single else f"{key}[{i}]") for i, text in enumerate(many)]
     if "tokens" not in opaque or not all(map(_is_tokens, many)):
-        message = f"`{key}` holds token numbers; send text, which can be inspected."
+        message = f"{quoted(key)} holds token numbers; send text, which can be inspected."
         raise HttpFailure(400, "uninspectable_content", message, key)
     return []
 
@@ -94,7 +96,7 @@ def array_of(tree: Mapping[str, Any], key: str, limits: Limits, what: str) -> li
     """The array under `key`. Raises `HttpFailure` when there is none or it is empty, `LimitExceeded` when too long."""
     given = tree.get(key)
     if not isinstance(given, list) or not given:
-        raise HttpFailure(400, "invalid_request", f"`{key}` must be a non-empty array.", key)
+        raise HttpFailure(400, "invalid_request", f"{quoted(key)} must be a non-empty array.", key)
     if len(given) > limits.messages:
         raise LimitExceeded(f"More than {limits.messages} {what}.", code="too_many_messages", param=key)
     return given

@@ -13,7 +13,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError, DataError, quoted
 from sisf.evaluation.answers import Answers
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Designs, Setup, Split, Splitter, Unit
@@ -109,7 +109,8 @@ def _arranged(attacks: Sequence[Dataset]) -> tuple[dict[str, Attacks], dict[str,
             model, part = record.extra.get(MODEL), str(record.extra.get("split", ""))
             if not isinstance(model, str) or not part or "broke_model" not in record.extra:
                 raise DataError(
-                    f"data set `{dataset.name}`, id {record.id!r}: cross-model needs `target_model`, `split` and "
+                    f"data set {quoted(dataset.name)}, id {quoted(record.id)}: cross-model needs "
+                    f"`target_model`, `split` and "
                     "`broke_model`; for other sets name live models with --models URL#NAME,URL#NAME"
                 )
             broke = bool(record.extra["broke_model"]) and not record.extra.get("guard_refused", False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.errors import DataError
+from sisf.errors import DataError, quoted
 from sisf.evaluation.experiment import Designs, Setup, Split, Unit
 from sisf.evaluation.laboratory import Laboratory
 from sisf.evaluation.plan import Plan
@@ -39,6 +39,7 @@ def date_of(record: Record, dataset: str) -> datetime:
         found = datetime.fromisoformat(given if isinstance(given, str) else "")
     except ValueError:
         raise DataError(
-            f"data set `{dataset}`, id {record.id!r}: drift needs a `date` such as 2024-05-31, found {given!r}"
+            f"data set {quoted(dataset)}, id {quoted(record.id)}: drift needs a `date` such as "
+            f"2024-05-31, found {quoted(given)}"
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

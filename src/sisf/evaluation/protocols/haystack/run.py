@@ -13,7 +13,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.embedding import Embedder
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError, DataError, quoted
 from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Trial, Unit
@@ -53,7 +53,7 @@ def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str,
     teachers, attacks, benign = sets
     known = {d.name for d in lab.references} & {d.name for d in benign}
     if known:
-        raise ConfigurationError(f"--benign: policies are calibrated on `{min(known)}`; name sets they never saw")
+        raise ConfigurationError(f"--benign: policies are calibrated on {quoted(min(known))}; name sets they never saw")
     return haystack_plan(
         lab.setup(), lab.designs()[SYSTEM], teachers, attacks, benign,
         embedder=lab.embedder, lengths=given["lengths"], tokens=given["tokens"],

@@ -10,7 +10,7 @@ from sisf.adjudicator.factory import create_adjudicator
 from sisf.adjudicator.recorded import RecordedAdjudicator
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, quoted
 from sisf.evaluation.experiment import Asks, Closing, Conducted, Row, Setup, Told, Unit
 from sisf.evaluation.laboratory import ELSEWHERE, Laboratory, row_of
 from sisf.evaluation.protocols.judge.refusals import ReadsRefusals, told_apart
@@ -184,5 +184,5 @@ def create_judge(name: str, settings: Adjudication, datasets: Sequence[Dataset])
         return RecordedAdjudicator(row_of(dataset.name, record) for dataset in datasets for record in dataset.records)
     known = ("local", "llm", "guard-model", "moderation", "ensemble")
     if name not in known:
-        raise ConfigurationError(f"--judges: there is no {name!r}; choose from recorded, {', '.join(known)}")
+        raise ConfigurationError(f"--judges: there is no {quoted(name)}; choose from recorded, {', '.join(known)}")
     return create_adjudicator(settings.model_copy(update={"judge": name, "fallback": ()}))

@@ -12,7 +12,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.errors import ConfigurationError
+from sisf.errors import ConfigurationError, quoted
 from sisf.evaluation.answers import Answers
 from sisf.evaluation.conductor import Extra, Tell
 from sisf.evaluation.defences import Defence, learning, teach
@@ -65,7 +65,7 @@ def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str,
     names = given["attackers"]
     unknown = set(names) - {p.name for p in POISONERS} - {injection.NAME}
     if unknown:
-        raise ConfigurationError(f"--attackers: there is no {sorted(unknown)[0]!r}")
+        raise ConfigurationError(f"--attackers: there is no {quoted(sorted(unknown)[0])}")
     worlds = [World(learning(lab.system), [p for p in POISONERS if p.name in names])]
     if injection.NAME in names:
         gullible = World(injection.gullible(lab), [injection.InjectionPoisoner()], f"{CLEAN}, gullible model")

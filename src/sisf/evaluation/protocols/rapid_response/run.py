@@ -13,7 +13,7 @@ from typing import Any
 
 from sisf.datasets import Dataset
 from sisf.datasets.records import Record
-from sisf.errors import DataError
+from sisf.errors import DataError, quoted
 from sisf.evaluation.defences import Defence, Tally
 from sisf.evaluation.experiment import SYSTEM, Run, Setup, Split, Trial, Unit
 from sisf.evaluation.laboratory import Laboratory
@@ -137,7 +137,10 @@ def _arrange(data: Dataset) -> _Data:
     for record in data.records:
         for name in _FIELDS:
             if name not in record.extra:
-                raise DataError(f"data set `{data.name}`, id {record.id!r}: rapid-response needs the field `{name}`")
+                raise DataError(
+                    f"data set {quoted(data.name)}, id {quoted(record.id)}: rapid-response needs "
+                    f"the field {quoted(name)}"
+                )
         model, split = str(record.extra["target_model"]), str(record.extra["split"])
         if split == "train":
             if _counts(record):
@@ -146,7 +149,12 @@ def _arrange(data: Dataset) -> _Data:
             side = test.setdefault(model, {}).setdefault(split.removeprefix("test_"), {})
             side.setdefault(record.attack, []).append(record)
         else:
-            raise DataError(f"data set `{data.name}`, id {record.id!r}: `split` must be train or test_…, not {split!r}")
+            raise DataError(
+                f"data set {quoted(data.name)}, id {quoted(record.id)}: `split` must be train or "
+                f"test_…, not {quoted(split)}"
+            )
     if not train or not test:
-        raise DataError(f"data set `{data.name}`: rapid-response needs rows of split `train` and of a `test_…` split")
+        raise DataError(
+            f"data set {quoted(data.name)}: rapid-response needs rows of split `train` and of a `test_…` split"
+        )
     return _Data(train, test)

@@ -21,11 +21,11 @@ def _events() -> Iterator[tuple[str, ast.expr]]:
 
 
 def test_every_event_is_a_key_that_the_documentation_explains() -> None:
-    written = (ROOT / "docs" / "gateway.md").read_text(encoding="utf-8")
+    written = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     found = list(_events())
     assert len(found) > 20
     for where, event in found:
         key = ast.literal_eval(event)  # raises where the event is not literal
         assert isinstance(key, str), where
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", key), f"{where}: {key!r} is no key"
-        assert f"`{key}`" in written, f"{where}: docs/gateway.md does not explain {key!r}"
+        assert f"`{key}`" in written, f"{where}: docs/operations.md does not explain {key!r}"

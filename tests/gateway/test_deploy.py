@@ -73,7 +73,7 @@ def test_what_an_operator_must_see_is_on_the_dashboard() -> None:
 
 
 def test_the_documentation_names_every_metric_and_every_setting_of_the_gateway() -> None:
-    text = (ROOT / "docs/gateway.md").read_text()
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("gateway.md", "operations.md"))
     missing = {name for name in families() if name not in text}
     for section in ("upstream", "limits", "on_failure", "keys", "listen", "streaming"):
         model = Settings.model_fields[section].annotation

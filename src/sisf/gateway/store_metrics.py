@@ -1,6 +1,6 @@
 """Figures that only the store knows: how far the loop is behind, and what its verdicts say of attacks and honest users.
 
-Estimates are made of the latest exchanges as far as they are judged by now; docs/gateway.md says how.
+Estimates are made of the latest exchanges as far as they are judged by now; docs/operations.md says how.
 """
 
 import asyncio

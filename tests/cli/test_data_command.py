@@ -144,11 +144,11 @@ def test_what_is_wrong_is_said_of_what_was_given(tmp_path: Path, monkeypatch: py
     Path("bad.jsonl").write_text('{"id": "a", "text": "x", "label": "bad"}\n')
     experiment = ("evaluate", "learn", "--out", "o", "--attacks")
     for words, said in (
-        (("data", "convert", "table.csv", "o.jsonl", "--text", "c"), "error: table.csv, row 1: there is no column 'c'"),
+        (("data", "convert", "table.csv", "o.jsonl", "--text", "c"), "error: table.csv, row 1: there is no column `c`"),
         (("data", "convert", "table.csv", "o.jsonl", "--text", "a"), "error: table.csv: record o-00000: `label`"),
         (
             (*experiment, "sample_attacks", "--adjudicator", "nobody"),
-            "no judge `nobody`: it must be 'recorded', 'auto'",
+            "no judge `nobody`: it must be `recorded`, `auto`",
         ),
         ((*experiment, ""), "nothing to send: name data sets with --attacks or --benign"),
         (("evaluate", "live", "--gateway", "http://127.0.0.1:1", "--out", "o"), "nothing to send"),

@@ -113,6 +113,21 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert not (tmp_path / "sisf.db").exists()
 
 
+def test_a_stand_in_for_a_model_names_its_options_alone(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = complaint(sisf("model", "serve", "unaligned", "--port", port, cwd=tmp_path))
+    assert "choose another with --port (0 takes a free one)" in told
+
+
+def test_doctor_tells_good_from_bad_on_a_terminal_without_its_signs(tmp_path: Path) -> None:
+    plain = {"PYTHONIOENCODING": "ascii", "SISF_UPSTREAM__URL": "http://127.0.0.1:9/v1"}
+    done = sisf("doctor", cwd=tmp_path, env=plain)
+    marks = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines() if line[:1].strip()}
+    assert (marks["Python"], marks["upstream"]) == ("ok", "problem")
+    assert "upstream.url (`sisf model serve" in " ".join(done.stdout.split())
+
+
 def test_a_gateway_that_is_not_there(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path / 'sisf.db'}").close()
     done = sisf("probe", "--url", "http://127.0.0.1:9/v1", "--budget", "1", cwd=tmp_path)
@@ -154,5 +169,7 @@ def test_a_port_in_use_is_found_before_anything_is_loaded_and_named_by_its_setti
         ports = {"listen": 0, "admin": 0, section: taken.getsockname()[1]}
         environment = {f"SISF_{name.upper()}__PORT": str(port) for name, port in ports.items()}
         done = sisf("serve", "--upstream", "http://127.0.0.1:9/v1", cwd=tmp_path, env=environment)
-    assert f"choose another with {section}.port" in complaint(done)
+    told = complaint(done)
+    assert f"{section}.port in sisf.yaml" in told
+    assert ("--port" in told) == (section == "listen")
     assert not (tmp_path / "cache").exists()

@@ -73,9 +73,9 @@ def test_parquet_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        (Columns(text=("prompt",), label="benign"), "row 1: there is no column 'prompt'; there are q, l"),
+        (Columns(text=("prompt",), label="benign"), "row 1: there is no column `prompt`; there are q, l"),
         (Columns(text=("q",)), "`label` is missing"),
-        (Columns(text=("q",), label="benign", id="one"), "there is no column 'one'"),
+        (Columns(text=("q",), label="benign", id="one"), "there is no column `one`"),
     ],
 )
 def test_a_wrong_column_is_named(columns: Columns, problem: str) -> None:

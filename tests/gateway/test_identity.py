@@ -33,7 +33,7 @@ def test_keys_are_created_listed_revoked_and_never_stored(tmp_path: Path) -> Non
     file.revoke(key.id)
     assert KeyFile(path).find(secret) is None
     assert KeyFile(path).keys()[0].revoked
-    with pytest.raises(ConfigurationError, match="no key 'nope'"):
+    with pytest.raises(ConfigurationError, match="no key `nope`"):
         file.revoke("nope")
 
 

@@ -166,6 +166,8 @@ def wish(wrong: "ErrorDetails") -> str:
     """What a value should have been, in words for who wrote it. Never shows the value: it may be a secret."""
     if wrong["type"] in _WISHES:
         return f"must be {_WISHES[wrong['type']]}"
+    if wrong["type"] in ("literal_error", "enum"):
+        return f"must be {wrong['ctx']['expected'].replace(chr(39), '`')}"
     said = wrong["msg"].removeprefix("Value error, ")
     return said.replace("Input should be", "must be", 1).replace("Input should", "must", 1)
 

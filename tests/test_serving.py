@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import sisf
 from sisf.serving import Background, bind, connections, is_loopback, uvicorn_server
 from sisf.serving.accepting import Acceptor
 from sisf.serving.room import Room, most_connections
@@ -398,3 +401,10 @@ def test_a_program_that_has_closed_all_does_not_wait_for_what_still_computes(bus
     words = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "said\n", "")
+
+
+def test_applications_are_made_in_one_place() -> None:
+    """Where nothing redirects by itself."""
+    sources = Path(sisf.__file__).parent.rglob("*.py")
+    makers = {path.name for path in sources if re.search(r"\b(?:Starlette|Router)\(", path.read_text(encoding="utf-8"))}
+    assert makers == {"routed.py"}

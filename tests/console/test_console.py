@@ -120,6 +120,14 @@ def test_every_page_has_something_to_say_of_an_empty_store(page: str) -> None:
     assert '<p class="empty">' in response.text or page in ("/audit/verify", "/revisions/0", "/enforcement")
 
 
+def test_no_page_redirects_to_where_the_client_says(client: TestClient) -> None:
+    for page in {page.partition("?")[0] for page in [*PAGES, *READ, "/static"]}:
+        for method in ("GET", "POST"):
+            for path in (page, f"{page}/"):
+                answer = client.request(method, path, headers={**AUTHORISED, "host": "evil.example"})
+                assert "evil" not in answer.headers.get("location", ""), path
+
+
 @pytest.mark.parametrize("page", [*PAGES, *READ])
 def test_nothing_is_shown_without_credentials(client: TestClient, page: str) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"cookie": "sisf_console=wrong"}):

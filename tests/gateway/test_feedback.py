@@ -74,6 +74,14 @@ def test_a_client_speaks_for_its_own_exchanges_and_teaches_nothing(rig: Rig) -> 
     assert rig.say("nobody") == 401
 
 
+def test_what_was_answered_a_moment_ago_can_be_spoken_of(rig: Rig) -> None:
+    for number in range(20):
+        said = Exchange.of("the lock of the canal", id=f"n{number}", tenant="default", principal="ann")
+        decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
+        rig.store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False)
+        assert rig.say("ann", exchange=said.id) == 200
+
+
 def test_an_admin_with_a_tenant_speaks_of_that_tenants_exchanges_and_changes_nobody_elses_policies(rig: Rig) -> None:
     said = Exchange.of("the lock of acme", id="e2", tenant="acme", principal="ann")
     decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)

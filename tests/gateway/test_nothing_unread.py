@@ -1,10 +1,13 @@
 """A walk over everything that the APIs may send: whatever string stands where, it is inspected or refused."""
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sisf.errors import HttpFailure
 from sisf.gateway.dialects.answers import Asked
@@ -20,6 +23,7 @@ from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.dialects.responses_shapes import ITEM
 from sisf.gateway.dialects.responses_shapes import REQUEST as RESPONSES_REQUEST
 from sisf.gateway.shapes import Aside, Many, OneOf, Record, Shape, Tagged, Together
+from sisf.gateway.texts import spelled
 from sisf.gateway.wire import Malformed, Uninspectable
 from sisf.settings import Limits
 
@@ -229,11 +233,43 @@ def test_what_machines_made_is_not_read() -> None:
     assert Chat().request({"messages": said}, Limits()).aside == ()
 
 
-def test_numbers_of_characters_are_read() -> None:
-    codes = list(MARKER.encode())
-    used = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"codes": codes, "sizes": [10, 20, 30, 40]}}
-    said = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": [used]}]
-    found = texts_of_request(Messages(), {"max_tokens": 5, "messages": said})
-    assert found is not None
-    assert MARKER in found
-    assert texts_of_request(Chat(), {"messages": said[:1], "metadata": {"a": codes}}) == f"a\n{MARKER}\nhi"
+CODES = list(MARKER.encode())
+WRITTEN: dict[str, Any] = {
+    "a list": CODES,
+    "fractions": [float(code) for code in CODES],
+    "behind what is no character": [0, -1, True, None, "a", 10**9, *CODES],
+    "a list for each": [[code] for code in CODES],
+    "a few to a list": [CODES[start : start + 3] for start in range(0, len(CODES), 3)],
+    "an object for each": [{"c": code} for code in CODES],
+    "an object": {f"{place}": code for place, code in enumerate(CODES)},
+    "lists in objects": {"a": {"b": CODES[:5]}, "c": [[CODES[5:]]]},
+    "beside many others": {"a": CODES, "b": [1, 2, 3] * 1_000},
+}
+"""The numbers of a text's characters, as JSON can hold them."""
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_numbers_of_characters_are_read_however_they_are_written(how: str) -> None:
+    said, written = [{"role": "user", "content": "hi"}], WRITTEN[how]
+    arguments = json.dumps({"v": written})
+    used = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"v": written, "sizes": [10, 20, 30, 40]}}
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+    requests: list[tuple[Dialect, dict[str, Any]]] = [
+        (Chat(), {"messages": said, "metadata": {"v": written}}),
+        (Chat(), {"messages": said, "tools": [{"type": "function", "function": {"parameters": {"enum": written}}}]}),
+        (Chat(), {"messages": [*said, {"role": "assistant", "tool_calls": calls}]}),
+        (Chat(), {"messages": [*said, {"role": "tool", "tool_call_id": "c", "content": arguments}]}),
+        (Messages(), {"max_tokens": 5, "messages": [*said, {"role": "assistant", "content": [used]}]}),
+        (Responses(), {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}]}),
+    ]
+    for dialect, tree in requests:
+        assert MARKER in (texts_of_request(dialect, tree) or ""), tree
+    for answer in ({"content": None, "tool_calls": calls}, {"content": "hi", "unheard_of": written}):
+        tree = {"choices": [{"index": 0, "message": {"role": "assistant", **answer}, "finish_reason": "stop"}]}
+        assert MARKER in (texts_of_answer(Chat(), tree) or ""), answer
+
+
+@given(st.lists(st.integers(-100, 10**6) | st.floats(allow_nan=True), max_size=40))
+def test_measurements_are_no_text(numbers: list[float]) -> None:
+    said = spelled(numbers)
+    assert said == "" or sum(c.isascii() and (c.isalpha() or c == " ") for c in said) > len(said) / 2

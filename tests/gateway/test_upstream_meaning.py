@@ -8,6 +8,7 @@ import pytest
 from sisf.errors import ConfigurationError
 from sisf.gateway.numbers import NumbersOnly
 from sisf.gateway.wire import Malformed
+from sisf.policy import Action
 from sisf.settings import Settings
 from sisf.testing import Failure
 from tests.gateway.conftest import chat, rig
@@ -47,6 +48,58 @@ def test_a_refused_key_is_the_gateways_own_trouble_and_sdks_do_not_ask_again(sta
     assert (told, body["error"]["code"], asked) == (502, "upstream_credentials", 1)
     assert headers["x-should-retry"] == "false"
     assert "sk-ab" not in json.dumps(body)
+
+
+KEPT = {
+    "x-ratelimit-remaining-tokens": "149984",
+    "x-request-id": "req_0123456789abcdef",
+    "openai-version": "2020-10-01",
+}
+SAYING = [
+    {"x-model-said": "forbidden"},
+    {"x-request-id": "forbidden"},
+    {"openai-model": "a-forbidden-model"},
+    {"x-forbidden": "1"},
+    {"content-type": "application/json; charset=forbidden"},
+    {"x-model-said": "f\u00f6rbidden"},
+]
+STREAMED = {"content-type": "text/event-stream; charset=forbidden"}
+TO_BROWSERS = [
+    {"access-control-allow-origin": "*"},
+    {"content-security-policy": "default-src *"},
+    {"location": "http://elsewhere.example/"},
+    {"content-location": "/forbidden"},
+    {"link": "<http://elsewhere.example/>; rel=preload"},
+    {"refresh": "0; url=http://elsewhere.example/"},
+    {"clear-site-data": '"*"'},
+    {"x-sisf-policy": "made up"},
+]
+
+
+@pytest.mark.parametrize("how", ["plain", "streamed", "an error"])
+def test_what_an_upstream_says_in_headers_is_inspected(how: str) -> None:
+    with rig() as gateway:
+        gateway.warden.words = {"forbidden": Action.BLOCK, "f\u00f6rbidden": Action.BLOCK}
+        gateway.upstream.status = 400 if how == "an error" else 200
+        for said in ({}, *SAYING):
+            gateway.upstream.headers = {**KEPT, **(STREAMED if how == "streamed" and "content-type" in said else said)}
+            answer = gateway.post(chat("hi", stream=how == "streamed"))
+            assert answer.status == gateway.upstream.status
+            assert "rbidden" not in str(answer.headers), said
+            assert said or KEPT.items() <= answer.headers.items()
+            assert answer.headers["content-type"].startswith(("application/json", "text/event-stream"))
+        calls = len(gateway.warden.seen)
+        gateway.upstream.headers = KEPT
+        gateway.post(chat("hi", stream=how == "streamed"))
+        told = [m.content for _, seen in gateway.warden.seen[calls:] for m in seen if m.origin == "headers"]
+        assert told == ["\n".join(sorted(KEPT))], "values without words are not asked about"
+
+
+def test_no_header_of_an_upstream_tells_browsers_what_to_do() -> None:
+    with rig() as gateway:
+        for said in TO_BROWSERS:
+            gateway.upstream.headers = said
+            assert not (said.items() & gateway.post(chat("hi")).headers.items()), said
 
 
 def test_answers_that_were_paid_for_are_not_asked_for_again() -> None:

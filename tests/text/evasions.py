@@ -202,6 +202,7 @@ ENCODED: dict[str, Evasion] = {
     ),
     "decimal": _whole(lambda t: " ".join(str(ord(c)) for c in t)),
     "a list of codes": _whole(lambda t: f"print(''.join(map(chr, {[ord(c) for c in t]})))"),
+    "decimal fractions": _whole(lambda t: ", ".join(f"{ord(c)}.0" for c in t)),
     "octal": _whole(lambda t: " ".join(f"{ord(c):o}" for c in t)),
     "binary": _whole(lambda t: " ".join(f"{ord(c):08b}" for c in t)),
     "bits": _whole(lambda t: "".join(f"{ord(c):08b}" for c in t)),

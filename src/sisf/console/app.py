@@ -40,6 +40,7 @@ from sisf.errors import SisfError, StoreError, StoreUnavailable
 from sisf.gateway.identity import KeyFile
 from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
+from sisf.serving.routed import routed
 from sisf.settings import Admin, Settings
 from sisf.store.base import Store
 from sisf.warden import Warden
@@ -96,10 +97,10 @@ def create_console(
 
     def of_tenant(tenant: str) -> Starlette:
         own, all_of_it = _pages(parts.of(tenant), sessions, settings.url)
-        return Starlette(routes=routes.of_one_tenant(all_of_it), exception_handlers=_handlers(own))
+        return routed(routes.of_one_tenant(all_of_it), exception_handlers=_handlers(own))
 
-    return Starlette(
-        routes=[*signin.routes(), *listed, _static()],
+    return routed(
+        [*signin.routes(), *listed, _static()],
         middleware=[
             Middleware(Access, credentials=credentials, denied=partial(_denied, pages, signin), url=settings.url),
             Middleware(Tenants, of_tenant=of_tenant),

@@ -44,6 +44,7 @@ from sisf.gateway.tracing import Tracing
 from sisf.pipeline import create_pipeline
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Monitor, Warden
+from sisf.serving.routed import routed
 from sisf.settings import Settings
 from sisf.store.base import Store
 from sisf.text.once import make_all
@@ -68,8 +69,8 @@ class Gateway:
         self._own_endpoints = own_endpoints
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
         self._pass_through = PassThrough(core, {*dialects, *OWN_PATHS})
-        self._rest = Starlette(
-            routes=[
+        self._rest = routed(
+            [
                 *own_endpoints.routes(),
                 Route("/v1/models", self._models, methods=["GET"]),
                 Route("/v1/models/{model:path}", self._models, methods=["GET"]),
@@ -86,8 +87,6 @@ class Gateway:
         self._known = frozenset((*self._raw, *OWN_PATHS, FEEDBACK, "/v1/models"))
         listen = core.settings.listen
         self._cors = Cors(listen.cors_origins, listen.hosts)
-        # A redirect would lead to wherever the client's `Host` says.
-        self._rest.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch: an exact path and POST goes the short way."""

@@ -78,11 +78,7 @@ class ChatReply(Reply):
         self.media_type = reply.media_type
         self.encoding, self.unreadable = reply.encoding, reply.unreadable
         self.answer_timeout = reply.answer_timeout
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of the completion."""
-        return self._reply.headers
+        self.headers = reply.headers
 
     async def read(self, limit: int) -> bytes:
         """The body in the other form; errors stay as they are. Raises `HttpFailure` when it is no completion."""

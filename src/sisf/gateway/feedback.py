@@ -6,6 +6,7 @@ they were stopped by mistake: that asks a person, no more.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
 from sisf.policy import Snapshot
 from sisf.store.base import Store
+from sisf.store.records import ExchangeRecord
 
 PATH = "/v1/feedback"
 VERDICTS = ("false_positive", "confirmed")
@@ -63,8 +65,15 @@ class Feedback:
             raise HttpFailure(503, "store_unavailable", str(error)) from None
         return {"exchange": exchange, "verdict": verdict, "revision": revision}
 
+    def _record(self, exchange_id: str) -> ExchangeRecord:
+        """An exchange, also one that was answered a moment ago and is still to be written."""
+        with contextlib.suppress(StoreError):
+            return self._store.exchanges.get(exchange_id)
+        self._store.flush()
+        return self._store.exchanges.get(exchange_id)
+
     def _take(self, exchange_id: str, verdict: str, caller: Caller) -> int:
-        record, tenant = self._store.exchanges.get(exchange_id), limited_to(caller.tenant)
+        record, tenant = self._record(exchange_id), limited_to(caller.tenant)
         if caller.role == "admin":
             concerned = tenant in ("", record.exchange.tenant)
         else:

@@ -2,10 +2,25 @@
 
 from collections.abc import Sequence
 
+from sisf.exchange import Message, Role
+from sisf.gateway.texts import is_opaque_id, with_words
 from sisf.pipeline import Turn
 
 _NAMED = 100
 """Places that a header names at most."""
+_TYPES = ("application/json", "text/event-stream", "text/plain", "text/html")
+SAY_NOTHING = frozenset(
+    (name, value)
+    for name, values in {
+        b"content-type": [f"{kind}{end}".encode() for kind in _TYPES for end in ("", "; charset=utf-8")],
+        b"cache-control": [b"no-cache", b"no-store"],
+        b"x-accel-buffering": [b"no"],
+        b"vary": [b"origin", b"Origin", b"accept-encoding", b"Accept-Encoding"],
+        b"x-content-type-options": [b"nosniff"],
+    }.items()
+    for value in values
+)
+"""What servers send with every answer."""
 
 
 def fields(given: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -38,3 +53,16 @@ def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:
     if turn.blamed:
         made.append((b"x-sisf-blocked-at", turn.blamed.encode()))
     return made
+
+
+def said(headers: Sequence[tuple[bytes, bytes]]) -> list[Message]:
+    """What can be read in the headers of an upstream's answer: names apart from values, which change with each."""
+    odd = [header for header in headers if header not in SAY_NOTHING]
+    names = "\n".join(sorted({name.decode("latin-1") for name, _ in odd}))
+    values = "\n".join(read for _, value in odd for read in _read(value) if with_words(read) and not is_opaque_id(read))
+    return [Message(Role.ASSISTANT, text, "headers") for text in (names, values) if text]
+
+
+def _read(value: bytes) -> list[str]:
+    """A value as clients may read it: they do not agree on the encoding."""
+    return list(dict.fromkeys((value.decode("latin-1"), value.decode("utf-8", "replace"))))

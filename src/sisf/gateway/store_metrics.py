@@ -19,6 +19,7 @@ from sisf.adjudicator.agreement import MONITOR
 from sisf.loop import Loop
 from sisf.loop.ageing import ageing, by_status
 from sisf.pipeline.metrics import Metrics
+from sisf.serving.routed import routed
 from sisf.store.base import Store
 from sisf.store.figures import Tally
 from sisf.verdict import Outcome
@@ -139,4 +140,4 @@ def metrics_app(store: Store, loop: Loop) -> Starlette:
         await store_metrics.refresh()
         return Response(metrics.render(), media_type=PROMETHEUS)
 
-    return Starlette(routes=[Route("/metrics", show, methods=["GET"])])
+    return routed([Route("/metrics", show, methods=["GET"])])

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sisf.errors import LimitExceeded
@@ -48,7 +48,8 @@ _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,[A-Za-z0-9+/=]+")
 _DETAILS = ("auto", "low", "high", "original")
 _SENTENCE = re.compile(r"\A[A-Za-z]{12,}\Z|[a-z]{20}|[A-Z]{20}")
 _READABLE = re.compile(rb"[A-Za-z ]")
-_FEWEST_CODES, _TAB, _LAST_CODE = 4, 9, 0x10FFFF
+_FEWEST_CODES, _SPACE, _LAST_CODE, _BREAKS = 4, 32, 0x3000, (9, 10, 13)
+_DIGITS = re.compile(r"[0-9]+")
 _JSON_IN_JSON = 4
 _EMBEDDED_NODES = 50_000
 
@@ -65,6 +66,11 @@ def is_opaque_id(value: str) -> bool:
         return not _RUN.search(token)
     digits = token.replace("-", "")
     return len(digits) < 10 or not _is_text(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+
+
+def with_words(value: str) -> bool:
+    """Whether there are five letters in a row, or any beyond ASCII: numbers, dates and codes have none."""
+    return _RUN.search(value) is not None or not value.isascii()
 
 
 def is_sealed(value: str) -> bool:
@@ -106,16 +112,31 @@ def _is_text(raw: bytes) -> bool:
     return 2 * len(_READABLE.findall(raw)) > len(raw)
 
 
-def spelled(numbers: list[Any]) -> str:
-    """What an array of the numbers of characters says; empty where it is no such array, or nothing to read."""
-    if len(numbers) < _FEWEST_CODES or not all(type(n) is int and _TAB <= n <= _LAST_CODE for n in numbers):
-        return ""
-    raw = "".join(map(chr, numbers)).encode(errors="replace")
-    return raw.decode() if _is_text(raw) else ""
+def spelled(numbers: Sequence[Any]) -> str:
+    """What the numbers of characters among `numbers` say; empty where they are too few, or nothing to read."""
+    codes = [int(n) for n in numbers if type(n) in (int, float) and (_SPACE <= n < _LAST_CODE or n in _BREAKS)]
+    said = "".join(map(chr, codes)) if len(codes) >= _FEWEST_CODES else ""
+    return said if _is_text(said.encode()) else ""
+
+
+def spellings(value: Any) -> list[str]:
+    """What the numbers in `value` say: those of each list, and all of them in their order."""
+    stack, numbers, found = [value], [], []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(reversed(item.values()))
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+            found.append(spelled(item))
+        elif isinstance(item, int | float):
+            numbers.append(item)
+    return list(dict.fromkeys(filter(None, [*found, spelled(numbers)])))
 
 
 def strings(value: Any) -> Iterator[str]:
-    """All strings in `value`, object keys included, apart from the protocols' own keys and types."""
+    """All strings in `value`, object keys included, apart from the protocols' own keys and types; and what its numbers
+    say."""
     stack: list[Any] = [value]
     while stack:
         item = stack.pop()
@@ -130,8 +151,7 @@ def strings(value: Any) -> Iterator[str]:
                     stack.append(key)
         elif isinstance(item, list):
             stack.extend(reversed(item))
-            if said := spelled(item):
-                yield said
+    yield from spellings(value)
 
 
 def joined(role: Role, value: Any, origin: str) -> list[Message]:
@@ -141,7 +161,8 @@ def joined(role: Role, value: Any, origin: str) -> list[Message]:
 
 
 def leaves(role: Role, value: Any, origin: str) -> list[Message]:
-    """A message for each place in `value` with a string, so that pieces of a stream come together; and one of keys."""
+    """A message for each place in `value` with a string, so that pieces of a stream come together; one of keys, and one
+    of what its numbers say."""
     found: dict[str, list[str]] = {}
     stack: list[tuple[str, Any]] = [(origin, value)]
     while stack:
@@ -153,13 +174,14 @@ def leaves(role: Role, value: Any, origin: str) -> list[Message]:
             stack += [(f"{place}.{key}", child) for key, child in reversed(item.items())]
         elif isinstance(item, list):
             stack += [(f"{place}[]", child) for child in reversed(item)]
+    found[f"{origin} (numbers)"] = spellings(value)
     return [Message(role, "\n".join(texts), place) for place, texts in found.items() if any(texts)]
 
 
 def embedded(text: str, depth: int = 0) -> list[str]:
     """The strings of a JSON document inside a string, where escapes hide what they say."""
     if "\\" not in text or depth >= _JSON_IN_JSON:
-        return []
+        return _spelled_in(text)
     try:
         raw = b'{"":' + text.encode() + b"}"
         if nodes.at_most(raw) > _EMBEDDED_NODES and nodes.nodes(raw) > _EMBEDDED_NODES:
@@ -169,6 +191,16 @@ def embedded(text: str, depth: int = 0) -> list[str]:
         return []
     found = list(strings([read.tree, *read.dropped]))
     return [*found, *(inner for string in found for inner in embedded(string, depth + 1))]
+
+
+def _spelled_in(text: str) -> list[str]:
+    """What the numbers of a JSON document inside a string say."""
+    if text.lstrip()[:1] not in ("{", "[") or len(_DIGITS.split(text, _FEWEST_CODES)) <= _FEWEST_CODES:
+        return []
+    try:
+        return spellings(parse_loosely(b'{"":' + text.encode() + b"}").tree)
+    except (Malformed, UnicodeEncodeError):
+        return []
 
 
 def with_embedded(role: Role, text: str, origin: str) -> list[Message]:

@@ -172,13 +172,8 @@ class _TracedReply(Reply):
         self._span = span
         self.has_key, self.status, self.about_the_key = reply.has_key, reply.status, reply.about_the_key
         self.media_type, self.encoding, self.unreadable = reply.media_type, reply.encoding, reply.unreadable
-        self.answer_timeout = reply.answer_timeout
+        self.answer_timeout, self.headers = reply.answer_timeout, reply.headers
         span.set_attribute("http.response.status_code", reply.status)
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of the reply."""
-        return self._reply.headers
 
     async def read(self, limit: int) -> bytes:
         """The whole body."""

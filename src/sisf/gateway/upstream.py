@@ -34,8 +34,10 @@ _REFUSAL_BYTES = 65_536
 _NOT_RETURNED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
     b" upgrade content-length content-encoding set-cookie set-cookie2 server date alt-svc strict-transport-security"
-    b" www-authenticate authorization".split()
+    b" www-authenticate authorization location content-location link refresh clear-site-data".split()
 )
+_OF_BROWSERS = (b"access-control-", b"content-security-policy", b"x-sisf-")
+"""How headers begin that are the gateway's to send, or tell a browser what to do."""
 ANSWERED = (200, 201)
 """Statuses of whole answers."""
 _STALE_SECONDS = 1.0
@@ -69,10 +71,8 @@ class Reply:
         self._inflater = None if encodings.plain(self.encoding) else encodings.inflater(self.encoding)
         self.unreadable = self._inflater is None and not encodings.plain(self.encoding)
 
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
+        self.headers = [h for h in answer.headers if h[0] not in _NOT_RETURNED and not h[0].startswith(_OF_BROWSERS)]
         """Headers that a client may see."""
-        return [h for h in self._answer.headers if h[0] not in _NOT_RETURNED and not h[0].startswith(b"x-sisf-")]
 
     def verify(self, *, answers_only: bool = False) -> None:
         """Raises `HttpFailure` for an answer that no client may see: unreadable, a redirect, or about our own key.

@@ -68,16 +68,11 @@ class _SourceReply(Reply):
 
     def __init__(self, source: Source, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._source = source
-        self._headers = headers
+        self.headers = [(name.lower(), value) for name, value in headers if name.lower() not in _OWN]
         self.status = status
         kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
         self.media_type = kind.decode("latin-1").partition(";")[0].strip().lower()
         self.has_key = False
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """All of them, but for those that speak of the bytes on the wire."""
-        return [(name.lower(), value) for name, value in self._headers if name.lower() not in _OWN]
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises `HttpFailure` when it breaks off."""

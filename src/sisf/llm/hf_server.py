@@ -17,13 +17,14 @@ from sisf.llm.base import Completion
 from sisf.llm.hf import HfModel, Sampling
 from sisf.llm.shapes import MOST_CHOICES, WrittenChat, WrittenText
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed
+from sisf.serving.routed import routed
 
 
 def create_app(model: HfModel) -> Starlette:
     """The application. Every model name is answered by this one model."""
     served = _Served(model)
-    return Starlette(
-        routes=[
+    return routed(
+        [
             Route("/v1/chat/completions", served.chat, methods=["POST"]),
             Route("/v1/completions", served.completions, methods=["POST"]),
             Route("/v1/models", served.models, methods=["GET"]),

@@ -22,6 +22,7 @@ from sisf.llm.endpoint import Answer
 from sisf.llm.shapes import Chat
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed, pieces
 from sisf.serving import Background
+from sisf.serving.routed import routed
 
 
 def create_app(models: Sequence[ChatModel]) -> Starlette:
@@ -66,7 +67,7 @@ def create_app(models: Sequence[ChatModel]) -> Starlette:
         Route("/v1/models", models_list, methods=["GET"]),
         Route("/healthz", lambda _: JSONResponse({"status": "ok"}), methods=["GET"]),
     ]
-    return Starlette(routes=routes)
+    return routed(routes)
 
 
 def running(models: Sequence[ChatModel], *, host: str = "127.0.0.1", port: int = 0) -> Background:

@@ -45,6 +45,7 @@ _TAPS = {str(key) * n: char for key, on in enumerate(_LETTERS_OF_KEYS, 2) for n,
 _KEYS = str.maketrans({char: taps[0] for taps, char in _TAPS.items()})
 _KEYS_A_WORD = 3
 _NUMBER_OR_GAP = re.compile(r"[0-9]+|[^0-9]+")
+_WHOLE = re.compile(r"(?<![0-9.])([0-9]+)\.0+(?![0-9.])")
 _BITS_RUN = re.compile(r"(?<![\w.])[01]{40,}(?!\w)")
 
 CLUE_MORSE = r"[.\-–—−•·_]{1,7}(?:[ /|\n]{1,4}[.\-–—−•·_]{1,7}){5}"
@@ -103,7 +104,7 @@ def _bits(run: str) -> str | None:
 
 
 def _numbers(run: str) -> str | None:
-    tokens = _NUMBER_OR_GAP.findall(run)
+    tokens = _NUMBER_OR_GAP.findall(_WHOLE.sub(r"\1", run))
     for read in _CODES:
         said = _worth(_decoded(tokens, read))
         if said is not None:

@@ -12,7 +12,7 @@ from sisf.gateway.app import create_app
 from sisf.gateway.identity import KeyFile
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
 from sisf.settings import load
-from sisf.store import ExchangeRecord
+from sisf.store import ExchangeRecord, Store, open_store
 from sisf.testing import MemoryStore, OpenGate, ScriptedAdjudicator
 from sisf.warden import Warden
 from tests.loop.fakes import make_loop
@@ -21,7 +21,7 @@ from tests.loop.fakes import make_loop
 class Rig:
     """A gateway with keys over a store with one policy, which stopped what ann sent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
         keys = KeyFile(folder / "keys.json")
         self.keys = {
             who: keys.create(principal=who, role="admin" if who == "root" else "client")[0]
@@ -29,7 +29,7 @@ class Rig:
         }
         for tenant in ("acme", "other"):
             self.keys[tenant] = keys.create(tenant=tenant, principal="root", role="admin")[0]
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         policy = Policy(
             Pattern("lock"), Action.BLOCK, Direction.PROMPT, "x", id="p", status=Status.ACTIVE,
             gate_report=GateReport(True),
@@ -74,12 +74,15 @@ def test_a_client_speaks_for_its_own_exchanges_and_teaches_nothing(rig: Rig) -> 
     assert rig.say("nobody") == 401
 
 
-def test_what_was_answered_a_moment_ago_can_be_spoken_of(rig: Rig) -> None:
-    for number in range(20):
+def test_what_was_answered_a_moment_ago_can_be_spoken_of(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, open_store(f"sqlite:///{tmp_path}/sisf.db"))
+    for number in range(5):
         said = Exchange.of("the lock of the canal", id=f"n{number}", tenant="default", principal="ann")
         decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
         rig.store.exchanges.record(ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT), enqueue=False)
         assert rig.say("ann", exchange=said.id) == 200
+    rig.warden.close()
+    rig.store.close()
 
 
 def test_an_admin_with_a_tenant_speaks_of_that_tenants_exchanges_and_changes_nobody_elses_policies(rig: Rig) -> None:

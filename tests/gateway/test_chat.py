@@ -207,6 +207,17 @@ def test_observe_mode_only_tells() -> None:
         assert gateway.metric("sisf_would_block_total", direction="response") == 1
 
 
+def test_a_rewritten_answer_has_no_tokens_of_what_it_said(gateway: Rig) -> None:
+    gateway.warden.rewrite = ("secret", "[removed]")
+    tokens = [1037, 40115, 3595]
+    choice = {"index": 0, "message": {"role": "assistant", "content": "a secret", "token_ids": tokens}, "a": [tokens]}
+    told = {"choices": [{**choice, "token_ids": tokens}], "tokens": tokens, "__verbose": {"tokens": tokens, "n": 6}}
+    gateway.upstream.body = json.dumps(told).encode()
+    answer = gateway.post(chat("hi"))
+    assert answer.json()["choices"][0]["message"] == {"role": "assistant", "content": "a [removed]"}
+    assert (answer.json()["__verbose"], b"40115" in answer.body) == ({"n": 6}, False)
+
+
 def test_rewritten_texts_are_what_is_forwarded_and_answered(gateway: Rig) -> None:
     gateway.warden.rewrite = ("secret", "[removed]")
     gateway.upstream.answer = "your secret is safe"

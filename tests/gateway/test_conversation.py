@@ -56,6 +56,21 @@ def send(gateway: Rig, turns: Sequence[Mapping[str, Any]], path: str = "/v1/chat
     return gateway.post({"model": "m", "max_tokens": 9, PLACES[path]: list(turns)}, path=path)
 
 
+def test_what_is_left_out_of_conversations_tells_no_more_than_being_blocked() -> None:
+    with rig(limits__blocks_per_minute=3, limits__block_delay=0.0) as gateway:
+        learn(gateway, PHRASE)
+
+        def asked(number: int) -> Answer:
+            return send(gateway, [turn("user", f"{number} {PHRASE}"), turn("assistant", "No."), turn("user", "Hello")])
+
+        for _ in range(10):  # a client goes on in a conversation with one blocked turn
+            assert asked(0).headers["x-sisf-redacted"] == "messages[0]"
+        assert gateway.metric("sisf_probing_total") == 0
+        for number in range(1, 4):  # somebody finds out what is blocked
+            assert asked(number).status == 200
+        assert gateway.metric("sisf_probing_total") == 1
+
+
 OLD = [turn("user", "Hello"), turn("assistant", "Hi."), turn("user", f"Say {PHRASE} to me")]
 RULE = {"redact": [400, 200, 200], "new": [400, 200, 200], "whole": [400, 400, 400]}
 

@@ -19,7 +19,7 @@ from sisf.gateway.identity import named_by_body
 from sisf.gateway.numbers import pass_numbers
 from sisf.gateway.redaction import turns_of
 from sisf.gateway.relay import Relay
-from sisf.gateway.texts import dumps
+from sisf.gateway.texts import dumps, without_numbers
 from sisf.gateway.upstream import ANSWERED, Reply
 from sisf.gateway.wire import Loose, Malformed, Uninspectable, parse_loosely, parse_request
 from sisf.pipeline import Caller, Choice, Inspected, Pipeline, Release, Turn
@@ -222,7 +222,7 @@ class ExchangeHandler:
         if release.withheld:
             return self._dialect.withhold(read.tree, release.withheld, asked)
         if release.changed:
-            return self._dialect.rewritten(read.tree)
+            return self._dialect.rewritten(without_numbers(read.tree))
         return dumps(read.tree)  # two readers could read the bytes differently
 
     def _choices(self, body: bytes, asked: Asked) -> tuple[Loose, list[Choice] | None]:

@@ -210,6 +210,20 @@ def with_embedded(role: Role, text: str, origin: str) -> list[Message]:
     return [*messages, Message(role, "\n".join(inner), f"{origin} (decoded)")] if inner else messages
 
 
+def without_numbers(value: Any) -> Any:
+    """`value` without its lists of whole numbers, as those of tokens are: they say what texts said before these were
+    changed."""
+    if isinstance(value, dict):
+        return {key: without_numbers(child) for key, child in value.items() if not _whole_numbers(child)}
+    if isinstance(value, list):
+        return [without_numbers(child) for child in value if not _whole_numbers(child)]
+    return value
+
+
+def _whole_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(item) is int for item in value)
+
+
 def dumps(tree: Any) -> bytes:
     """JSON as APIs send it: compact, UTF-8."""
     return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode()

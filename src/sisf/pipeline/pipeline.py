@@ -197,6 +197,9 @@ class Pipeline:
         resumed = await resume(turn.request, turns, decision, decide, known=known, without=without)
         if resumed is None:
             return decision
+        forwarded = {message.content for message in resumed.request.messages}
+        gone = {message.content for message in turn.request.messages} - forwarded
+        await self.throttle.left_out(turn.caller, gone, len(resumed.redacted))
         turn.request = resumed.request
         turn.redacted = tuple(f"{turns.key}[{place}]" for place in resumed.redacted)
         self.metrics.redacted.inc(len(resumed.redacted))

@@ -4,7 +4,8 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,6 +20,8 @@ _CALLERS = 100_000
 _MINUTE = 60.0
 _WAITING = 8
 """Delayed answers that one caller may have outstanding."""
+_LEFT_OUT = 256
+"""Texts of one caller of which it is remembered that they were left out."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,8 @@ class _Bucket:
     blocked_at: float = 0.0
     waiting: int = 0
     noticed: bool = False
+    left_out: dict[int, None] = field(default_factory=dict)
+    """Texts that were left out of later requests, by their hashes, newest last."""
 
 
 class Throttle:
@@ -53,12 +58,12 @@ class Throttle:
             raise RateLimited(f"More than {rate} requests a minute.", retry_after=wait)
         bucket.tokens -= 1
 
-    async def blocked(self, caller: Caller, count: int = 1) -> None:
+    async def blocked(self, caller: Caller, count: int = 1, *, refuses: bool = True) -> None:
         """A prompt of this caller, or an answer to it, was blocked (or `count` of them were, in one request), wherever
         it asked: past the limit, answer late.
 
         A caller without a name is not slowed: it may be everybody. Nor is the probing agent, whose work it is to be
-        blocked. Raises `RateLimited`.
+        blocked. Raises `RateLimited`, where it `refuses`.
         """
         limit = self._limits.blocks_per_minute
         if not limit or not caller.named or caller.role == "probe":
@@ -75,7 +80,7 @@ class Throttle:
             _log.warning(
                 "probing", tenant=caller.tenant, principal=caller.sender.principal, blocks=round(bucket.blocks)
             )
-        if bucket.waiting >= _WAITING:
+        if refuses and bucket.waiting >= _WAITING:
             wait = math.ceil(self._limits.block_delay)
             raise RateLimited("Too many blocked requests; wait.", retry_after=wait)
         bucket.waiting += 1
@@ -83,6 +88,22 @@ class Throttle:
             await asyncio.sleep(min(self._limits.block_delay, 0.25 * 2 ** min(bucket.blocks - limit, 16)))
         finally:
             bucket.waiting -= 1
+
+    async def left_out(self, caller: Caller, texts: Collection[str], turns: int) -> None:
+        """Older turns of a conversation were left out, with these texts: whoever sends them learns that they are
+        blocked. That counts as being blocked does, once: clients send the same turns again with each new one. Past the
+        limit the request goes on late: what it asks now is not blocked.
+        """
+        if not self._limits.blocks_per_minute:
+            return
+        known = self._bucket(caller, 0).left_out
+        fresh = [digest for digest in map(hash, texts) if digest not in known]
+        for digest in fresh:
+            known[digest] = None
+        for digest in list(known)[:-_LEFT_OUT]:
+            del known[digest]
+        if fresh:
+            await self.blocked(caller, min(len(fresh), turns), refuses=False)
 
     def spare(self, caller: Caller) -> None:
         """Ask nothing costly for a caller who is past the limit of what is blocked. Raises `RateLimited`."""

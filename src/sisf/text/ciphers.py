@@ -11,7 +11,7 @@ from itertools import islice
 from string import ascii_lowercase as letters
 
 from sisf.text import games
-from sisf.text.mending import FEWEST_CHANGED, mended
+from sisf.text.mending import FEWEST_CHANGED, mended, retyped
 from sisf.text.once import once
 from sisf.text.words import at_most, costs, foreign, readable, spoken, strangeness, unevenness, unknown_letters
 
@@ -71,16 +71,20 @@ def pieces(text: str) -> Iterator[str]:
         start = end
 
 
-def readings(text: str, *, long: bool = False) -> dict[str, str]:
+def readings(text: str, *, long: bool = False, typed: bool = False) -> dict[str, str]:
     """By the name of a reading what it makes of the pieces that do not read, a line each. `long`: it is a piece of a
-    long one, in which much stands that is no English."""
+    long one, in which much stands that is no English. `typed`: single words are mended in what reads, too."""
     found: dict[str, list[str]] = {}
     if _ANY.search(text) is None:
         return {}
     for piece in strange_pieces(text):
         for name, read in _read(piece, long=long):
             found.setdefault(name, []).append(read.strip())
-    return {name: "\n".join(lines) for name, lines in found.items()}
+    if typed and not long and len(text) <= _LONGEST and not found:
+        found[_MENDED] = [
+            made.strip() for made in map(retyped, pieces(text)) if made is not None and reads_word_by_word(made)
+        ]
+    return {name: "\n".join(lines) for name, lines in found.items() if lines}
 
 
 def reads(text: str, instead_of: str = "") -> bool:

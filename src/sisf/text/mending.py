@@ -31,6 +31,11 @@ from sisf.text.words import costs
 
 _WORD = re.compile(r"(?<![a-z0-9<&/.'’])[a-z*_#?]{1,20}(?![a-z0-9])|[a-z]{3,20}")
 """Words, in which letters may be masked (`t*xt`, `*ext`)."""
+_TYPED_WORD = re.compile(r"(?<![\w<&/.'’@#-])[A-Za-z]{1,20}(?![\w/@])")
+_FEW_SLIPS = 0.34
+"""Share of the words of a piece that may be misspelt, so that the others tell what they were meant for."""
+_COMMON = 0.25
+"""What a word must be commoner by, up to which a slip is a common one: letters swapped, dropped, doubled."""
 FEWEST_CHANGED = 3
 """Words that must change for a reading to be one."""
 _UNKNOWN = 20.0
@@ -62,6 +67,22 @@ def mended(lower: str, *, fewest: int = FEWEST_CHANGED) -> str | None:
     words = [match[0] for match in _WORD.finditer(lower)]
     meant = iter(likeliest(_choices(words)))
     return each(_WORD, lambda _: next(meant), lower, fewest=fewest)
+
+
+def retyped(piece: str) -> str | None:
+    """A piece of which most reads, in lower case, with the few words mended that a likely slip explains. None: there
+    are none. Words that begin with a capital may be names, and so may those that are made of others."""
+    words = [match[0] for match in _TYPED_WORD.finditer(piece)]
+    slipped = [len(w) >= FEWEST and w.islower() and w not in costs() and _meant(w)[0][2] < _COMMON for w in words]
+    if not 0 < sum(slipped) <= _FEW_SLIPS * len(words):
+        return None
+    choices = [
+        [c for c in _meant(w) if c[2] < _COMMON] if slip else [(w.lower(), costs().get(w.lower(), 0.0), 0.0)]
+        for w, slip in zip(words, slipped, strict=True)
+    ]
+    meant = iter(likeliest(choices))
+    changed = substitute(_TYPED_WORD, lambda _: next(meant), piece)
+    return changed.text if changed is not None and changed.text != piece.lower() else None
 
 
 def each(

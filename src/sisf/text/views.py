@@ -307,7 +307,7 @@ def _reread(text: str, path: str, out: _Collector) -> None:
     for name, changed in (("accent", accents.heard(lower)), ("in English", other_languages.in_english(lower))):
         if changed is not None and (part := out.new(changed)):
             out.add(_name(path, name), part)
-    for name, read in ciphers.readings(text, long=out.read is not None).items():
+    for name, read in ciphers.readings(text, long=out.read is not None, typed=not path).items():
         if not ("reversed" in path and "reversed" in name):
             out.add(_name(path, name), characters.folded(read))
 

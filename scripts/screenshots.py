@@ -128,7 +128,9 @@ def reduce(file: Path) -> None:
     except ImportError:
         return
     with Image.open(file) as image:
-        image.convert("RGB").quantize(255, dither=Image.Dither.NONE).save(file, optimize=True)
+        # of the ways to choose colours the one that keeps those of small things: the others lose the key of a chart
+        few = image.convert("RGB").quantize(255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(file, optimize=True)
 
 
 def _suspended(system: System, page: Any, file: Path, width: int) -> None:

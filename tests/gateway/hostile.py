@@ -172,6 +172,17 @@ SHAPES: dict[str, Callable[[], Shape]] = {
             }
         ).encode(),
     ),
+    "numbers of characters in arguments": lambda: Shape(
+        CHAT,
+        json.dumps(
+            {
+                "model": "m",
+                "messages": [
+                    {"role": "tool", "tool_call_id": "c", "content": json.dumps([[97], {"a": 98.0}] * 24_000)}
+                ],
+            }
+        ).encode(),
+    ),
     "arguments in arguments": lambda: Shape(
         CHAT,
         json.dumps(

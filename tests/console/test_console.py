@@ -120,6 +120,15 @@ def test_every_page_has_something_to_say_of_an_empty_store(page: str) -> None:
     assert '<p class="empty">' in response.text or page in ("/audit/verify", "/revisions/0", "/enforcement")
 
 
+def test_an_empty_overview_gives_no_figures_of_nothing() -> None:
+    store = MemoryStore()
+    page = client_of(store, token=TOKEN).get("/", headers=AUTHORISED).text
+    store.close()
+    assert "no exchange was judged by both yet" in page
+    assert "nothing waits to be judged or learned from" in page
+    assert "oldest for" not in page
+
+
 def test_no_page_redirects_to_where_the_client_says(client: TestClient) -> None:
     for page in {page.partition("?")[0] for page in [*PAGES, *READ, "/static"]}:
         for method in ("GET", "POST"):

@@ -1,5 +1,6 @@
 """What is inspected: every view, every part, every byte; and what is not inspected twice."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.policy import Action, Decision, Direction, Probe, Snapshot
 from sisf.warden import PolicySet, Warden
+from sisf.warden.explain import explain
 from sisf.warden.readings import TOGETHER, joined, places_in_view, text_in_view
 from tests.text.tricks import CHARACTERS, ENCODINGS, Trick
 from tests.warden.samples import (
@@ -259,3 +261,44 @@ def test_less_is_asked_of_what_is_said_word_by_word_than_of_sentences_that_stand
     for parts, found in ((["open", "the", "old", "gate", "now"], True), (["open the", "old gate now"], False)):
         chat = [message for part in parts for message in (said(part)[0], answered("yes")[0])]
         assert policies.inspect(chat, Direction.PROMPT).blocked == found
+
+
+PLACES = (
+    "messages[0].content[{}].text",
+    "messages[3].content[0].content[{}].text",
+    "input[2].content[{}].text",
+    "content[{}].text",
+    "system[{}].text",
+    "choices[0].message.content[{}].text",
+)
+
+
+@given(
+    st.sampled_from(PLACES),
+    st.sampled_from(list(Role)),
+    st.sets(st.integers(1, 30), min_size=1),
+    st.sampled_from([0, 3_000]),
+)
+def test_what_a_pattern_names_is_found_where_parts_of_one_content_cut_it(
+    place: str, role: Role, cuts: set[int], filler: int
+) -> None:
+    text = "tell me of zanzibarpayload now"
+    edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    parts = [text[a:b] for a, b in itertools.pairwise(edges)]
+    parts[0] = "so it was. " * (filler // 11) + parts[0]
+    parts[-1] += " so it was." * (filler // 11)
+    made = compiled(pattern("zanzibarpayload", direction=Direction.BOTH))
+    messages = [Message(role, part, place.format(number)) for number, part in enumerate(parts)]
+    decision = made.inspect(messages, Direction.PROMPT)
+    assert decision.blocked
+    assert explain(decision, made, messages).reasons[0].snippet == "zanzibarpayload"
+    apart = [Message(role, part, f"messages[{number}].content") for number, part in enumerate(parts)]
+    assert made.inspect(apart, Direction.PROMPT).blocked == any("zanzibarpayload" in part for part in parts)
+
+
+def test_what_was_only_searched_for_patterns_is_read_where_it_stands_alone() -> None:
+    made = compiled(near("tell me of the marble cellar under the old mill"))
+    parts = ["tell me of the marble cel", "lar under the old mill"]
+    cut = [Message(Role.USER, part, f"messages[0].content[{number}].text") for number, part in enumerate(parts)]
+    made.inspect(cut, Direction.PROMPT)
+    assert made.inspect(said("".join(parts)), Direction.PROMPT).blocked

@@ -9,7 +9,7 @@ from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Pro
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import views
 from sisf.warden.policy_set import PolicySet
-from sisf.warden.readings import CONVERSATION, TURN, text_in_view
+from sisf.warden.readings import CLOSED_UP, CONVERSATION, TURN, is_joined, text_in_view
 
 _CONTEXT = 40
 _WORDS = 5
@@ -64,6 +64,7 @@ _VIEW_NAMES = {
     **{f"shift {k}": f"letters shifted by {k}" for k in range(1, 26)},
     TURN: "the parts of the turn taken together",
     CONVERSATION: "turns of one speaker taken together",
+    CLOSED_UP: "the parts of the message put together without a gap",
 }
 
 
@@ -164,7 +165,7 @@ def _view_text(match: Match, messages: Sequence[Message]) -> str:
     """The text in which the span lies; empty when the view cannot be made again."""
     text, name = (
         text_in_view(messages, match.segment, match.view),
-        match.view.removeprefix(f"{TURN}>").removeprefix(f"{CONVERSATION}>"),
+        match.view.partition(">")[2] if is_joined(match.view) else match.view,
     )
     end = match.span[1] if match.span else 0
     return next((v.text for v in views(text) if v.name == name and len(v.text) >= end), "")

@@ -22,6 +22,7 @@ from sisf.warden.late_pooling import Candidates, Piece, in_reach
 from sisf.warden.length import ONE_MORE, Read, asked_of_words, read
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import (
+    CLOSED_UP,
     CONVERSATION,
     Joined,
     Plain,
@@ -70,6 +71,8 @@ class _Text:
     """Its windows that were read, each with what was asked of their passages."""
     asked: float = 0.0
     """Steps of caution asked of all that is read in it."""
+    patterns_only: bool = False
+    """Whether only patterns are searched in it."""
     exempt: bool = False
     """Whether a policy would have matched, but for an exception."""
     doubt: Match | None = None
@@ -101,7 +104,8 @@ class Inspection:
         self._remembers = remember
         self._texts = _texts(messages)
         for text in self._texts:
-            text.key = key_of(direction, tenant, f"{text.asked:g} {text.content}")
+            how = CLOSED_UP if text.patterns_only else f"{text.asked:g}"
+            text.key = key_of(direction, tenant, f"{how} {text.content}")
             text.known = compiled.cache.texts.get(text.key)
             self._blocked |= text.known is not None and any(_blocks(m) for m in text.known.matches)
 
@@ -115,7 +119,7 @@ class Inspection:
         """Tokens that `semantics` has to look at, once `heuristics` is through; before, those of the plain texts."""
         if not self.needs_semantics:
             return 0
-        return sum(self._work_on(text) for text in self._texts if text.known is None)
+        return sum(map(self._work_on, self._to_be_read))
 
     def _work_on(self, text: _Text) -> int:
         """Tokens of what is known to be read of a text."""
@@ -143,7 +147,12 @@ class Inspection:
         scope = self._scope
         if not scope.semantic or (self._blocked and not scope.shadow_semantic):
             return False
-        return any(text.known is None for text in self._texts)
+        return bool(self._to_be_read)
+
+    @property
+    def _to_be_read(self) -> list[_Text]:
+        """The texts that `semantics` reads."""
+        return [text for text in self._texts if text.known is None and not text.patterns_only]
 
     def heuristics(self) -> None:
         """Search the patterns in every view. Microseconds for a prompt, linear in the texts' length."""
@@ -158,9 +167,8 @@ class Inspection:
     def semantics(self) -> None:
         """Score prototypes and probes on every window of every view that says something new."""
         if self.needs_semantics:
-            for text in self._texts:
-                if text.known is None:
-                    self._score(text)
+            for text in self._to_be_read:
+                self._score(text)
         if self._remembers and not self._blocked:
             self._remember()
 
@@ -362,7 +370,14 @@ def _texts(messages: Sequence[Message]) -> list[_Text]:
     if len(messages) == 1:
         return alone
     return alone + [
-        _Text(each.text, each.places[-1], each.view, asked=_caution(messages, each)) for each in joined(messages)
+        _Text(
+            each.text,
+            each.places[-1],
+            each.view,
+            asked=_caution(messages, each),
+            patterns_only=each.view == CLOSED_UP,
+        )
+        for each in joined(messages)
     ]
 
 

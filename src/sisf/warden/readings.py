@@ -28,7 +28,12 @@ TURN = "turn"
 """The view of several texts of one turn taken together."""
 CONVERSATION = "conversation"
 """The view of several turns of one speaker taken together: those of the user without what others say between them."""
-_JOINED = (TURN, CONVERSATION)
+CLOSED_UP = "closed up"
+"""The view of the parts of one content without a gap between them, as some templates of chats put them together: what a
+pattern names may be cut in its middle."""
+_JOINED = (TURN, CONVERSATION, CLOSED_UP)
+_PART = re.compile(r"((?:.*\.)?(?:content|system|instructions))\[\d+\]\.\w+")
+"""The place of a part, and that of the content of which it is one."""
 TOGETHER = 1_000
 """Characters of several turns that are read together, about as many as one window of an embedder holds."""
 
@@ -41,7 +46,7 @@ class Joined:
     places: tuple[int, ...]
     """The texts, in their order."""
     view: str
-    """`TURN` or `CONVERSATION`."""
+    """`TURN`, `CONVERSATION` or `CLOSED_UP`."""
 
 
 @dataclass(slots=True)
@@ -151,8 +156,27 @@ def joined(messages: Sequence[Message]) -> Iterator[Joined]:
     for turn in turns:
         if len(turn) > 1:
             yield Joined(_text(messages, turn), tuple(turn), TURN)
+            yield from _closed_up(messages, turn)
     for said in _spoken(messages, turns):
         yield from _conversation(messages, said)
+
+
+def _closed_up(messages: Sequence[Message], turn: range) -> Iterator[Joined]:
+    for content, parts in groupby(turn, lambda place: _content_of(messages[place])):
+        places = tuple(parts)
+        if content is not None and len(places) > 1:
+            yield Joined("".join(_ends(messages[place].content) for place in places), places, CLOSED_UP)
+
+
+def _ends(text: str) -> str:
+    """A text, or the beginning and the end of a long one: what is cut at its borders lies there."""
+    half = TOGETHER // 2
+    return text if len(text) <= TOGETHER else f"{text[:half]}\n{text[-half:]}"
+
+
+def _content_of(message: Message) -> str | None:
+    found = _PART.fullmatch(message.origin)
+    return None if found is None else found[1]
 
 
 def _spoken(messages: Sequence[Message], turns: Sequence[range]) -> Iterator[list[range]]:

@@ -84,6 +84,7 @@ def build(
     )
     store = store or store_of_settings(settings)
     warden = Warden(embedder, first_look=settings.inspection.first_look)
+    warden.follow(settings)
     loop = Loop(
         store,
         warden,

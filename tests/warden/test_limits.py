@@ -55,7 +55,6 @@ def prose(chars: int) -> str:
 def test_the_warden_refuses_above_the_configured_length(tmp_path: Path) -> None:
     values = {"limits.text_chars": 100, "store.url": f"sqlite:///{tmp_path / 'sisf.db'}", "loop.workers": 0}
     system = bootstrap.build(load(None, overrides=values, environment={}), embedder=EMBEDDER)
-    system.warden.follow(system.settings)  # as every pipeline has it do
     with pytest.raises(LimitExceeded, match="at most 100"):
         system.warden.inspect(said("a" * 101), Direction.PROMPT)
     system.close()

@@ -175,7 +175,7 @@ class ExchangeHandler:
         passes = upstream_error.inspectable
         if upstream_error.inspectable and upstream_error.messages:
             decision = await self._pipeline.checks.check(turn, upstream_error.messages, Direction.RESPONSE)
-            passes = not (turn.enforce and (decision.blocked or decision.rewritten is not None))
+            passes = not (turn.enforce and stops(decision))
         passes = passes and not self._pipeline.judged_first(turn)
         await self._pipeline.record(turn)
         headers = [*reply.headers, *turn_headers(turn)]

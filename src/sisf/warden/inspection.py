@@ -2,33 +2,30 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, TokenVectors, Vectors
-from sisf.exchange import Message, Role
+from sisf.exchange import Message
 from sisf.policy import Action, Decision, Direction, Match, Policy
 from sisf.text.characters import scalar
 from sisf.text.views import View, go_on, views
 from sisf.warden.borrowed import MOST_WINDOWS, Lender
-from sisf.warden.cache import Found, Key, key_of
+from sisf.warden.cache import Found, key_of
 from sisf.warden.compiled import Compiled
 from sisf.warden.first_look import in_reach as can_be_guessed
 from sisf.warden.first_look import ordinary
+from sisf.warden.inspected_text import InspectedText, inspected_texts
 from sisf.warden.late_pooling import Candidates, Piece, in_reach
 from sisf.warden.length import ONE_MORE, Read, asked_of_words, read
 from sisf.warden.matcher import located, match_of, spared
 from sisf.warden.readings import (
     CLOSED_UP,
-    CONVERSATION,
-    Joined,
-    Plain,
     Window,
     is_joined,
-    joined,
     plainly,
     surroundings,
 )
@@ -36,9 +33,6 @@ from sisf.warden.semantic import Hit
 
 _SHORT = 0.3
 """Steps of caution asked of a passage of a text that fits into one window, as one more chance to be wrong."""
-_APART, _WORD_BY_WORD, _SINGLE = 2.0, 1.0, 2
-"""Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools; and
-where each has so many words on average, so that no two honest requests stand side by side."""
 _BATCH = 64
 """Windows scored at once: the views of a text that fits into one window are at most so many."""
 _EMBEDDED_AT_ONCE = 8
@@ -47,36 +41,6 @@ _LEAST_TOKENS = 10
 """What a text counts at least: a look at a short one costs as much."""
 _LENT = 4
 """Tokens that count as one where a reading borrows those of the text: it is ranked, and embedded only in part."""
-
-
-@dataclass(slots=True)
-class _Text:
-    """One text under inspection."""
-
-    content: str
-    segment: int
-    view: str = ""
-    """Put before the names of its views."""
-    key: Key | None = None
-    views: tuple[View, ...] = ()
-    found: dict[int, Match] = field(default_factory=dict)
-    """The best match of each policy, by the policy's index."""
-    plain: Plain | None = None
-    """How it is read as it stands, once that was asked for."""
-    readings: Sequence[Read] = ()
-    """How it is read by the embedder, once that was asked for."""
-    known: Found | None = None
-    """What was found when the same text was seen before."""
-    read: list[tuple[Key, float]] = field(default_factory=list)
-    """Its windows that were read, each with what was asked of their passages."""
-    asked: float = 0.0
-    """Steps of caution asked of all that is read in it."""
-    patterns_only: bool = False
-    """Whether only patterns are searched in it."""
-    exempt: bool = False
-    """Whether a policy would have matched, but for an exception."""
-    doubt: Match | None = None
-    """See `Decision.doubt`."""
 
 
 class Inspection:
@@ -102,7 +66,7 @@ class Inspection:
         self._scope = compiled.scope(direction, tenant)
         self._blocked = False
         self._remembers = remember
-        self._texts = _texts(messages)
+        self._texts = inspected_texts(messages)
         for text in self._texts:
             how = CLOSED_UP if text.patterns_only else f"{text.asked:g}"
             text.key = key_of(direction, tenant, f"{how} {text.content}")
@@ -121,7 +85,7 @@ class Inspection:
             return 0
         return sum(map(self._work_on, self._to_be_read))
 
-    def _work_on(self, text: _Text) -> int:
+    def _work_on(self, text: InspectedText) -> int:
         """Tokens of what is known to be read of a text."""
         self.pause()
         if not text.views:
@@ -134,7 +98,7 @@ class Inspection:
             work += window.tokens // (_LENT if lender.holds(window.text, lent_by) else 1)
         return work
 
-    def _readings(self, text: _Text) -> Sequence[Read]:
+    def _readings(self, text: InspectedText) -> Sequence[Read]:
         """How a text is read, whose views are made."""
         if not text.readings:
             self.pause()
@@ -150,7 +114,7 @@ class Inspection:
         return bool(self._to_be_read)
 
     @property
-    def _to_be_read(self) -> list[_Text]:
+    def _to_be_read(self) -> list[InspectedText]:
         """The texts that `semantics` reads."""
         return [text for text in self._texts if text.known is None and not text.patterns_only]
 
@@ -190,7 +154,7 @@ class Inspection:
             if text.known is None and text.key is not None:
                 self.compiled.cache.texts.put(text.key, Found(tuple(text.found.values()), text.doubt))
 
-    def _search(self, text: _Text, view: View) -> None:
+    def _search(self, text: InspectedText, view: View) -> None:
         data = view.text.encode()
         applies = self._scope.applies
         for layer in self.compiled.pattern_layers:
@@ -199,9 +163,9 @@ class Inspection:
                     if applies[index] and index not in text.found:
                         match = located(self.compiled.index.policies[index], pattern, view, text.views[0])
                         if match is not None:
-                            text.found[index] = _within(match, text)
+                            text.found[index] = text.named(match)
 
-    def _score(self, text: _Text) -> None:
+    def _score(self, text: InspectedText) -> None:
         windows = self._windows(text)
         before = len(text.found)
         while part := list(islice(windows, _BATCH)):
@@ -213,7 +177,7 @@ class Inspection:
             for key, asked in text.read:
                 self.compiled.cache.windows.put(key, asked)
 
-    def _read_before(self, text: _Text, window: Window, kind: str, asked: float) -> bool:
+    def _read_before(self, text: InspectedText, window: Window, kind: str, asked: float) -> bool:
         """Whether the same window was read in another text, and nothing found though no more was asked."""
         key = key_of(self.direction, self.tenant, f"{kind} {window.text}")
         known = self.compiled.cache.windows.get(key)
@@ -222,11 +186,11 @@ class Inspection:
         text.read.append((key, asked))
         return False
 
-    def _settled(self, text: _Text) -> bool:
+    def _settled(self, text: InspectedText) -> bool:
         """Whether what stands further on in a text can change nothing: it is blocked, and nobody watches."""
         return not self._scope.shadow_semantic and any(_blocks(match) for match in text.found.values())
 
-    def _search_semantics(self, text: _Text, part: Sequence[Window]) -> None:
+    def _search_semantics(self, text: InspectedText, part: Sequence[Window]) -> None:
         asked = np.array([w.asked for w in part], np.float32) if any(w.asked for w in part) else None
         guessed = np.array([w.guessed for w in part]) if any(w.guessed for w in part) else None
         lexical, applies = [w.features() for w in part], self._scope.applies
@@ -243,13 +207,13 @@ class Inspection:
                     continue
                 self.compiled.looks.tally.missed += window.audited and known is None
                 match = match_of(policy, hit.score, hit.threshold, window.view, window.place)
-                text.found[hit.number] = _within(match, text)
+                text.found[hit.number] = text.named(match)
 
-    def _doubt(self, text: _Text, policy: Policy, hit: Hit, window: Window) -> None:
+    def _doubt(self, text: InspectedText, policy: Policy, hit: Hit, window: Window) -> None:
         """Note that a policy came near, if it is the first that would have blocked."""
         match = match_of(policy, hit.score, hit.threshold, window.view, window.place)
         if text.doubt is None and _blocks(match) and not spared(policy, text.views[0]):
-            text.doubt = _within(match, text)
+            text.doubt = text.named(match)
 
     def _embedded(self, windows: Sequence[Window]) -> Vectors:
         missing = [w.text for w in windows if w.vector is None]
@@ -260,7 +224,7 @@ class Inspection:
         fresh = iter(computed)
         return np.stack([next(fresh) if w.vector is None else w.vector for w in windows])
 
-    def _windows(self, text: _Text) -> Iterator[Window]:
+    def _windows(self, text: InspectedText) -> Iterator[Window]:
         """Every different window of the views that an embedder can tell apart, and what deserves a closer look."""
         seen: set[str] = set()
         looked = ordinary(text.views)
@@ -273,7 +237,7 @@ class Inspection:
                     seen.add(said)
                     yield window
 
-    def _closer(self, text: _Text, reading: Read, lender: Lender, *, looked: bool) -> Iterator[Window]:
+    def _closer(self, text: InspectedText, reading: Read, lender: Lender, *, looked: bool) -> Iterator[Window]:
         """The windows of a view, and of each the passages that promise most, or finer windows.
 
         A text of one window is looked into as well where it has several passages: a greeting before a request, or a
@@ -364,35 +328,8 @@ def _tokens(embedder: Embedder, text: str) -> TokenVectors | None:
     return found
 
 
-def _texts(messages: Sequence[Message]) -> list[_Text]:
-    """Every text alone, and what may be split over several together."""
-    alone = [_Text(message.content, index) for index, message in enumerate(messages)]
-    if len(messages) == 1:
-        return alone
-    return alone + [
-        _Text(
-            each.text,
-            each.places[-1],
-            each.view,
-            asked=_caution(messages, each),
-            patterns_only=each.view == CLOSED_UP,
-        )
-        for each in joined(messages)
-    ]
-
-
-def _caution(messages: Sequence[Message], joined: Joined) -> float:
-    if joined.view != CONVERSATION and messages[joined.places[0]].role is not Role.SYSTEM:
-        return 0.0
-    return _WORD_BY_WORD if len(joined.text.split()) <= _SINGLE * len(joined.places) else _APART
-
-
 def _blocks(match: Match) -> bool:
     return match.action is Action.BLOCK and not match.shadow
-
-
-def _within(match: Match, text: _Text) -> Match:
-    return replace(match, view=f"{text.view}>{match.view}") if text.view else match
 
 
 def _deduplicated(matches: Sequence[Match]) -> list[Match]:

@@ -177,3 +177,24 @@ def test_the_threat_model_names_tests_that_exist() -> None:
         assert named, f"no test: {row[:80]}"
         for path, name in named:
             assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
+
+
+def _row(decision: Path) -> str:
+    """The line that the index should hold of a decision. Fails where it does not begin as decisions do."""
+    title, _, status = decision.read_text(encoding="utf-8").split("\n")[:3]
+    number = decision.name[:4]
+    assert title.startswith(f"# {number} · "), f"{decision.name} begins with `# {number} · Its title`"
+    assert re.match(r"\*\*Status:\*\* (accepted|replaced (in part )?by \[)", status), f"{decision.name}: third line"
+    row = f"- [{title.removeprefix('# ')}]({decision.name})"
+    if not (replaced := re.match(r"\*\*Status:\*\* (replaced (?:in part )?by)(.*)", status)):
+        return row
+    first = re.split(r"[:;.](?: |$)", replaced[2])[0]
+    return f"{row} – {replaced[1]} {' and '.join(re.findall(r'[0-9]{4}(?=])', first))}"
+
+
+def test_the_index_lists_every_decision_once_with_its_title_and_what_replaced_it() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(r"^- .*$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [_row(decision) for decision in sorted(folder.glob("[0-9]*.md"))]
+    assert len(rows) > 150
+    assert sorted(listed) == sorted(rows), "list each decision in docs/adr/README.md, under its subject"

@@ -8,8 +8,9 @@ import pytest
 from sisf.embedding.endpoint import EndpointEmbedder
 from sisf.errors import ConfigurationError
 from sisf.gateway.upstream import Upstream
+from sisf.settings import Settings, load
 from sisf.settings import Upstream as UpstreamSettings
-from sisf.settings import load
+from sisf.settings.removed import REMOVED
 from sisf.settings.secrets import masked, shown
 
 pytestmark = pytest.mark.smoke
@@ -52,6 +53,18 @@ def test_each_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None
     with pytest.raises(ConfigurationError, match=r"sisf\.yaml") as caught:
         load(file, environment={})
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("key", REMOVED)
+def test_a_setting_that_was_removed_is_told_from_a_mistake(tmp_path: Path, key: str) -> None:
+    section, name = key.split(".")
+    file = tmp_path / "sisf.yaml"
+    file.write_text(f"{section}: {{{name}: 1}}")
+    for where, given in (("sisf.yaml", {}), (variable := f"SISF_{section}__{name}".upper(), {variable: "1"})):
+        with pytest.raises(ConfigurationError) as caught:
+            load(None if given else file, environment=given)
+        assert re.fullmatch(rf".*{where}: `{key}` was removed: .*; delete it", str(caught.value))
+    assert name not in type(getattr(Settings(), section)).model_fields, "what is there again was not removed"
 
 
 @pytest.mark.parametrize("value", ["often", "70000", "[1]", "1.5"])

@@ -95,16 +95,10 @@ def build(
         rules=rules_of(settings.lifecycle, keys=bool(settings.keys.file)),
         autonomy=settings.synthesis.autonomy,
         workers=settings.loop.workers,
-        prepare=settings.loop.prepare and settings.adjudication.mode != "off",
-        attempts=settings.loop.attempts,
-        lease_seconds=settings.loop.lease_seconds,
+        prepare=settings.adjudication.mode != "off",
         last_good=_last_good(settings),
         node=_node(settings, role),
-        retention=Retention(
-            settings.privacy.retention_days,
-            settings.privacy.breach_retention_days,
-            passed=settings.conversation.remembered,
-        ),
+        retention=Retention(settings.privacy.retention_days, settings.privacy.breach_retention_days),
     )
     try:
         loop.start()

@@ -11,7 +11,7 @@ from sisf.verdict import Outcome, Verdict
 class VerdictCache:
     """The most recently used verdicts. Thread-safe, bounded; keeps hashes, no texts. `undecided` is never kept."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class VerdictCache:
 
     def put(self, exchange: Exchange, verdict: Verdict) -> None:
         """Remember a decided verdict."""
-        if verdict.outcome is Outcome.UNDECIDED or self._capacity == 0:
+        if verdict.outcome is Outcome.UNDECIDED:
             return
         with self._lock:
             self._verdicts[_key(exchange)] = verdict

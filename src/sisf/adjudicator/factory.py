@@ -75,7 +75,7 @@ def _automatic(settings: Adjudication, model: ChatModel | None, environment: Map
 
 def _llm(settings: Adjudication, gate: Gating, model: ChatModel | None) -> Adjudicator:
     chat = model or OpenAIChatModel(settings.llm, gate=gate(settings.llm.model))
-    return LlmAdjudicator(chat, strictness=settings.strictness, cache=VerdictCache(settings.cache_entries))
+    return LlmAdjudicator(chat, strictness=settings.strictness, cache=VerdictCache())
 
 
 def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None) -> Adjudicator:
@@ -90,13 +90,13 @@ def _guard(settings: Adjudication, gate: Gating) -> Adjudicator:
     endpoint = settings.guard
     chat = OpenAIChatModel(endpoint, gate=gate(endpoint.model))
     classifier = GuardModelClassifier(chat, endpoint.dialect)
-    return ClassifierAdjudicator(f"guard-model:{chat.id}", classifier, cache=VerdictCache(settings.cache_entries))
+    return ClassifierAdjudicator(f"guard-model:{chat.id}", classifier, cache=VerdictCache())
 
 
 def _moderation(settings: Adjudication, gate: Gating) -> Adjudicator:
     endpoint = settings.moderation
     classifier = ModerationClassifier(endpoint, strictness=settings.strictness, gate=gate(endpoint.model))
-    return ClassifierAdjudicator(f"moderation:{endpoint.model}", classifier, cache=VerdictCache(settings.cache_entries))
+    return ClassifierAdjudicator(f"moderation:{endpoint.model}", classifier, cache=VerdictCache())
 
 
 def _ensemble(settings: Adjudication, members: list[Adjudicator]) -> Adjudicator:

@@ -12,6 +12,9 @@ from sisf.errors import HttpFailure, LimitExceeded
 from sisf.gateway import nodes
 from sisf.settings import Limits, Unseen
 
+_DEPTH = 64
+"""Levels of nested objects and arrays in a request."""
+
 
 class Malformed(ValueError):
     """A document that two readers could read differently, or not at all."""
@@ -206,8 +209,8 @@ def parse_request(raw: bytes, limits: Limits) -> dict[str, Any]:
         tree = parse(raw)
     except Malformed as error:
         raise HttpFailure(400, "invalid_json", f"The body is not valid JSON: {error}.") from None
-    if raw.count(b"{") + raw.count(b"[") > limits.json_depth and depth_of(tree) > limits.json_depth:
-        raise LimitExceeded(f"The body is nested deeper than {limits.json_depth} levels.", code="too_deep")
+    if raw.count(b"{") + raw.count(b"[") > _DEPTH and depth_of(tree) > _DEPTH:
+        raise LimitExceeded(f"The body is nested deeper than {_DEPTH} levels.", code="too_deep")
     return tree
 
 

@@ -11,6 +11,7 @@ from sisf.errors import SisfError
 from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.steady import SteadyTime
 from sisf.store import Store
+from sisf.store.passed import PASSED_TEXTS
 
 _log = structlog.get_logger(__name__)
 
@@ -21,8 +22,6 @@ class Retention:
 
     exchange_days: int = 0
     breach_days: int = 0
-    passed: int = 100_000
-    """How many texts that passed are remembered for one tenant, as digests."""
 
 
 class Housekeeping:
@@ -58,7 +57,7 @@ class Housekeeping:
         self._lifecycle.review()
         now = self._now()
         days = self._retention.exchange_days
-        self._store.passed.tidy(self._retention.passed, now - timedelta(days=days) if days else None)
+        self._store.passed.tidy(PASSED_TEXTS, now - timedelta(days=days) if days else None)
         for days, breaches in ((self._retention.exchange_days, False), (self._retention.breach_days, True)):
             if days:
                 before = now - timedelta(days=days)

@@ -53,10 +53,7 @@ def rules_of(settings: LifecycleSettings, *, keys: bool) -> Rules:
         decay=timedelta(days=settings.decay_days),
         broad_principals=broad,
         active_limit=settings.active_limit,
-        merge_after=timedelta(hours=settings.merge_after_hours),
         breaker_principals=settings.breaker_principals,
-        breaker_window=timedelta(minutes=settings.breaker_minutes),
         breaker_rate=settings.breaker_rate,
         triggers=settings.triggers,
-        trigger_seconds=settings.trigger_seconds,
     )

@@ -43,8 +43,7 @@ def create_pipeline(
         throttle=Throttle(settings.limits, metrics),
         checks=Checks(warden, metrics, settings.on_failure),
         seen=Seen(
-            settings.conversation.remembered,
-            memory,
+            memory=memory,
             seconds=settings.on_failure.store_timeout,
             failed=metrics.failures.labels("store", "remembered").inc,
         ),

@@ -15,6 +15,7 @@ from sisf.exchange import Message, Role, Sender
 from sisf.pipeline.ports import Memory
 from sisf.pipeline.turn import Inspected
 from sisf.policy import Action, Decision, Match
+from sisf.store.passed import PASSED_TEXTS
 from sisf.warden.readings import is_joined, places_in_view
 
 _log = structlog.get_logger("sisf.pipeline")
@@ -62,7 +63,7 @@ class Seen:
 
     def __init__(
         self,
-        capacity: int,
+        capacity: int = PASSED_TEXTS,
         memory: Memory | None = None,
         *,
         seconds: float = 2.0,

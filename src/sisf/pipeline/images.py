@@ -11,6 +11,9 @@ from sisf.errors import InspectionFailed, LimitExceeded, ModelError
 from sisf.pipeline.turn import Image
 from sisf.settings import ImageModeration
 
+_REMEMBERED = 10_000
+"""Images (as hashes) whose findings are kept: conversations send theirs again with each turn."""
+
 
 class Eye(Protocol):
     """Looks at images. Blocks its thread."""
@@ -51,7 +54,7 @@ class ImageInspector:
         except (ModelError, TimeoutError):
             raise InspectionFailed("An image could not be inspected; try again later.") from None
         self._known[key] = found
-        while len(self._known) > self._settings.remembered:
+        while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found
 

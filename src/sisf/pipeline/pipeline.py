@@ -65,7 +65,7 @@ class Pipeline:
     readers: FairPool = field(default_factory=lambda: FairPool(1, name="reader"))
     """Reads and writes documents that are too large for the event loop."""
     breath: Breath = field(default_factory=Breath)
-    seen: Seen = field(default_factory=lambda: Seen(100_000))
+    seen: Seen = field(default_factory=Seen)
     """Texts that passed, for conversations whose older turns are not judged anew."""
     images: ImageInspector | None = None
     """None unless images are moderated."""

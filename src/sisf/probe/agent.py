@@ -16,6 +16,8 @@ from sisf.verdict import Outcome, Verdict
 
 REMEMBERED = 5_000
 """Probes of the past that choices are made by."""
+_REFINEMENTS = 3
+"""Rewritings of one attack that was stopped."""
 _RETESTED = 0.1
 """Share of the budget for breaches of the past that nothing stopped yet."""
 _CATCHES_UP = 5.0
@@ -77,18 +79,16 @@ class ProbingAgent:
         chooser: Chooser,
         *,
         attacker: Attacker | None = None,
-        refinements: int = 3,
         per_minute: int = 0,
         ended: threading.Event | None = None,
     ) -> None:
-        """`attacker` rewrites what was stopped, `refinements` times at most. `ended` ends a round early."""
+        """`attacker` rewrites what was stopped. `ended` ends a round early."""
         self._target = target
         self._watch = watch
         self._memory = memory
         self._composer = composer
         self._chooser = chooser
         self._attacker = attacker
-        self._refinements = refinements
         self._ended = ended or threading.Event()
         self._pace = Pace(per_minute, self._ended)
         past = list(reversed(memory.latest(REMEMBERED)))
@@ -109,7 +109,7 @@ class ProbingAgent:
         while len(found) < budget and not self._ended.is_set():
             family, hazard = self._chooser.choose()
             attack = self._composer.compose(family, hazard, bold=self._chooser.failing(family, hazard))
-            for attempt in range(self._refinements + 1):
+            for attempt in range(_REFINEMENTS + 1):
                 probe = self._try(attack)
                 found.append(probe)
                 seen(probe)
@@ -120,7 +120,7 @@ class ProbingAgent:
         return found
 
     def _refined(self, attack: Attack, probe: Attempt, attempt: int) -> Attack | None:
-        if self._attacker is None or attempt == self._refinements:
+        if self._attacker is None or attempt == _REFINEMENTS:
             return None
         if probe.outcome in (ProbeOutcome.BREACHED, ProbeOutcome.UNDECIDED):
             return None

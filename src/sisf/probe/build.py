@@ -25,12 +25,11 @@ def create_agent(
     composer = Composer(load(settings.families), goals(), rng)
     return ProbingAgent(
         target,
-        StoreWatch(store, patience=settings.patience, ended=ended),
+        StoreWatch(store, ended=ended),
         store.probes,
         composer,
         Chooser(composer.families, composer.hazards, rng),
         attacker=_attacker(settings),
-        refinements=settings.refinements,
         per_minute=settings.per_minute,
         ended=ended,
     )

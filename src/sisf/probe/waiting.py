@@ -17,7 +17,7 @@ _UNKNOWN = 10.0
 class StoreWatch:
     """Looks into the store that the gateway shares with the agent."""
 
-    def __init__(self, store: Store, *, patience: float, ended: threading.Event | None = None) -> None:
+    def __init__(self, store: Store, *, patience: float = 60.0, ended: threading.Event | None = None) -> None:
         """`patience`: seconds for one exchange. `ended` ends all waiting."""
         self._store = store
         self._patience = patience

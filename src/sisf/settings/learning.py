@@ -77,8 +77,6 @@ class ImageModeration(ModerationModel):
     """How often a failed call is repeated."""
     images: int = Field(32, ge=1)
     """The maximum number of images in a request."""
-    remembered: int = Field(10_000, ge=0)
-    """Images (as hashes, in memory) whose findings are kept: conversations send theirs again with each turn."""
 
 
 class CallLimits(Section):
@@ -131,8 +129,6 @@ class Adjudication(Section):
     none of them decides, the exchange waits for a person."""
     limits: CallLimits = CallLimits()
     """Limits for the judges that call a model."""
-    cache_entries: int = Field(10_000, ge=0)
-    """How many verdicts of model judges are remembered, so that the same exchange is paid for once."""
     on_undecided: Literal["withhold", "release"] = "withhold"
     """What happens to an answer that waits for a verdict (`inline`, `doubtful`) when no judge could decide on it. The
     local judge often cannot where answers wait in doubt: let it `release` them there."""
@@ -183,23 +179,15 @@ class LifecycleSettings(Section):
     """A policy retires when for this many days it has matched nothing and nobody has confirmed it."""
     active_limit: int = Field(2_000, ge=1)
     """The maximum number of active policies, and of shadows. Above it, the least used policies retire."""
-    merge_after_hours: float = Field(24, ge=0)
-    """A policy that is older than this many hours retires when other policies in force catch everything that it is
-    known to catch."""
     breaker_principals: int = Field(5, ge=1)
-    """Distinct words of persons on mistakes within `breaker_minutes`, or well-behaved senders that were stopped by
-    mistake as the judge finds, that trip the breaker: nothing is then put in force by itself."""
-    breaker_minutes: float = Field(60, gt=0)
-    """How many minutes the breaker looks back."""
+    """Distinct words of persons on mistakes within an hour, or well-behaved senders that were stopped by mistake as the
+    judge finds, that trip the breaker: nothing is then put in force by itself."""
     breaker_rate: float = Field(0.25, gt=0, le=1)
     """Share of the senders that behave that may be stopped by mistake, as the judge finds, before the breaker trips:
     above the share of hostile senders that you expect."""
     triggers: int = Field(300, ge=1)
-    """How many breaches of one sender may each start learning immediately. After that, one breach per `trigger_seconds`
-    does; the others are learned from together with it."""
-    trigger_seconds: float = Field(15.0, gt=0)
-    """How many seconds must pass before another breach of the same sender starts learning, once `triggers` is used
-    up."""
+    """How many breaches of one sender may each start learning immediately. After that, one breach in 15 seconds does;
+    the others are learned from together with it."""
 
 
 class LoopSettings(Section):
@@ -207,14 +195,6 @@ class LoopSettings(Section):
 
     workers: int = Field(1, ge=0, le=64)
     """The number of worker threads in the gateway process. With 0, only `sisf worker` processes do the work."""
-    attempts: int = Field(5, ge=1)
-    """How often a stage is tried. After that, the job waits until a person runs `sisf breach retry`."""
-    lease_seconds: float = Field(4.0, ge=1, le=600)
-    """A worker holds a job for this many seconds and renews the lease four times as often. When a worker dies, another
-    one takes over its job after this time."""
-    prepare: bool = True
-    """Whether a process that learns reads and embeds what ships in the background when it starts: some 10 seconds of
-    one core, a minute at the very first start. Otherwise the first breach waits for it."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port on `listen.host` where `sisf worker` serves Prometheus metrics. 0: metrics are not served."""
 
@@ -242,13 +222,9 @@ class ProbeSettings(Section):
     """Probes a minute; 0 sets no limit."""
     every_minutes: float = Field(1_440.0, ge=0)
     """From the start of a round to the start of the next; 0: without a pause."""
-    patience: float = Field(60.0, gt=0)
-    """Seconds to wait for the loop after an answer."""
     families: tuple[str, ...] = ()
     """Files of attack families beside those that ship, TOML."""
     attacker: AttackerModel = AttackerModel()
     """The chat model that rewrites attacks which were stopped."""
-    refinements: int = Field(3, ge=0, le=20)
-    """Rewritings of one attack by that model."""
     seed: int | None = None
     """Of the choices. Unset: each round chooses anew."""

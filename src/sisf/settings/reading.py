@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from sisf.errors import ConfigurationError, quoted, reason
 from sisf.settings.model import Settings
+from sisf.settings.removed import REMOVED
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -154,6 +155,8 @@ def _problem(wrong: "ErrorDetails", found: Mapping[str, str], path: Path | None)
     where = found.get(key) or below or str(path or "configuration")
     if wrong["type"] != "extra_forbidden":
         return f"{where}: {quoted(key)}: {wish(wrong)}"
+    if key in REMOVED:
+        return f"{where}: {quoted(key)} was removed: {REMOVED[key]}; delete it"
     *above, name = (str(part) for part in wrong["loc"])
     known = [field for kind in _kinds(above) if _is_section(kind) for field in kind.model_fields]
     near = difflib.get_close_matches(name, known, 1)

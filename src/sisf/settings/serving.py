@@ -180,8 +180,6 @@ class Limits(Section):
     """The maximum number of messages in a conversation."""
     texts: int = Field(5_000, gt=0)
     """The maximum number of separate texts in a request: messages, their parts, tools, tool calls and their results."""
-    json_depth: int = Field(64, gt=0)
-    """The maximum depth of nested objects and arrays in a request."""
     json_nodes: int = Field(50_000, gt=0)
     """The maximum number of values in the JSON of a request. Objects and arrays count too."""
     requests_per_minute: int = Field(0, ge=0)
@@ -282,13 +280,11 @@ class Conversation(Section):
     blocked: Blocked = "redact"
     """`whole`: every later request that still holds the turn is refused. `redact`: an older turn that is blocked is
     replaced by a neutral note before the request is forwarded. `new`: as `redact`, but an older turn that this gateway
-    let pass for the same sender before is not judged anew under later policies."""
+    let pass for the same sender before is not judged anew under later policies: of each tenant 100,000 texts (as
+    digests, in memory and in the store, so that all processes know them), which are forgotten when they did not come
+    again within `privacy.retention_days`."""
     routes: dict[str, Blocked] = Field(default_factory=dict)
     """The same for single paths, as `/v1/messages: new`."""
-    remembered: int = Field(100_000, gt=0)
-    """Texts of each tenant (as digests, in memory and in the store, so that all processes know them) of which `new`
-    knows that they passed. The oldest go first, and those that did not come again within `privacy.retention_days`; they
-    are judged again then."""
 
 
 class Streaming(Section):

@@ -12,6 +12,8 @@ from sisf.exchange import Sender
 from sisf.store import codec, schema
 from sisf.store.database import Database
 
+PASSED_TEXTS = 100_000
+"""So many of each tenant are remembered."""
 _table = schema.passed
 _AT_ONCE = 500
 """Digests that one query asks for."""

@@ -64,7 +64,6 @@ def plan(lab: Laboratory, sets: Sequence[Sequence[Dataset]], given: Mapping[str,
             opened,
             independent=setup.independent,
             pause=given.get("pause", 0.0),
-            patience=lab.settings.probe.patience,
         )
 
     return replace(makers[given["protocol"]](), subjects={SYSTEM: subject}, lasting=True)
@@ -80,7 +79,7 @@ class LiveSubject:
         *,
         independent: Adjudicator | None = None,
         pause: float = 0.0,
-        patience: float = 600.0,
+        patience: float = 60.0,
     ) -> None:
         """`pause`: seconds after each attack that may be learned from, where no store is at hand."""
         self._target = target

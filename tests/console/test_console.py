@@ -33,8 +33,7 @@ from sisf.policy import (
     Status,
 )
 from sisf.settings import Admin, load
-from sisf.store import open_store
-from sisf.store.base import Store
+from sisf.store import Store, open_store
 from sisf.store.memory import MemoryStore
 from sisf.store.probes import Attempt, ProbeOutcome
 from sisf.store.records import ExchangeRecord

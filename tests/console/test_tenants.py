@@ -13,7 +13,7 @@ from starlette.routing import Route
 from sisf.console.roles import FOR_ONE_TENANT
 from sisf.exchange import Exchange, Fate
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Provenance, Status
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.records import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Scope
 from sisf.testing import wait_until
 from sisf.verdict import Outcome, Verdict

@@ -12,7 +12,7 @@ import pytest
 from sisf.gateway.app import Gateway, create_app
 from sisf.gateway.server import running
 from sisf.settings import Settings, load
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.testing import ScriptedServer
 from tests.gateway.fakes import FakeJudge, FakeLoop, FakeStore, FakeWarden
 

@@ -19,7 +19,7 @@ from sisf.gateway.upstream import Reply
 from sisf.pipeline import Caller, Pipeline
 from sisf.policy import Decision, Direction
 from sisf.settings import load
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.warden.stream import StreamInspector
 from tests.gateway.fakes import FakeJudge, FakeLoop, FakeStore, FakeWarden
 from tests.gateway.mixed_streams import WORD, Stream, shown, stream

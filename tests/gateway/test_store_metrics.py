@@ -14,7 +14,7 @@ from sisf.loop import Activated, Failed, Judged, Worked
 from sisf.pipeline.metrics import Metrics
 from sisf.policy import Snapshot
 from sisf.serving import Background
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.memory import MemoryStore
 from sisf.store.records import ExchangeRecord, Stage
 from sisf.testing import Failure, ScriptedServer

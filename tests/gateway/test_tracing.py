@@ -17,7 +17,7 @@ from sisf.gateway.server import running
 from sisf.gateway.tracing import Traced, Tracing
 from sisf.settings import Tracing as TracingSettings
 from sisf.settings import load
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.testing import Failure, ScriptedServer, chat_completion, chat_events, wait_until
 from tests.gateway.conftest import Rig, chat
 

@@ -13,7 +13,6 @@ from sqlalchemy import event
 from sisf.errors import StoreError
 from sisf.policy import Status
 from sisf.store import Store, open_store
-from sisf.store.sql import SqlStore
 from tests.store.samples import BREACH, change, pattern, probe, record
 
 
@@ -90,7 +89,7 @@ class Workload:
 
 def fail_every(store: Store, nth: int) -> Callable[[], None]:
     """Let every `nth` write statement or commit of the store fail: by an error of the disk, or a connection reset."""
-    assert isinstance(store, SqlStore)
+    assert isinstance(store, Store)
     engine = store._database._writing
     counter = itertools.count(1)
 
@@ -169,7 +168,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(file_url: str) -> None
     work = Workload(store)
     work.run(3)
     assert work.failures == 0
-    assert isinstance(store, SqlStore)
+    assert isinstance(store, Store)
 
     def limit(pages: int) -> None:
         def work_(connection: Any) -> None:
@@ -232,7 +231,7 @@ def test_too_many_waiting_writes_are_refused_not_swallowed(file_url: str) -> Non
     from threading import Event
 
     store = open_store(file_url)
-    assert isinstance(store, SqlStore)
+    assert isinstance(store, Store)
     store._database.writer._limit = 10
     hold = Event()
     blocker = store._database.writer.submit(lambda _connection: hold.wait(5))

@@ -17,7 +17,7 @@ from sisf.loop.mistakes import only_of
 from sisf.loop.readmission import Readmissions
 from sisf.loop.undoing import undo
 from sisf.policy import Change, Policy, Snapshot, Status
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.records import NoteKind, Said, Scope, Suspension, Word
 from sisf.synthesis.base import is_broad
 from sisf.taxonomy import Hazard, Technique

@@ -42,7 +42,7 @@ from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
 from sisf.serving.routed import routed
 from sisf.settings import Admin, Settings
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.warden import Warden
 
 _TENANTS = 100

@@ -8,7 +8,7 @@ from sisf.embedding.base import Embedder
 from sisf.errors import SisfError
 from sisf.exchange import Message, Role
 from sisf.policy import Decision, Direction, Match, Policy, Probe, Prototypes, Snapshot, Status
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.records import ExchangeRecord
 from sisf.text.views import View, views
 from sisf.warden import PolicySet

@@ -11,7 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from sisf.exchange import Fate
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.search import Found, Query
 from sisf.taxonomy import Hazard
 from sisf.verdict import Outcome

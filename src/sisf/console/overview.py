@@ -8,7 +8,7 @@ from typing import Any
 from sisf.console.charts import columns, marks
 from sisf.loop.ageing import ageing, by_status
 from sisf.policy import Status
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.figures import Standing
 from sisf.store.search import Query
 from sisf.verdict import Outcome

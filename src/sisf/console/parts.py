@@ -10,7 +10,7 @@ from sisf.llm.base import ChatModel
 from sisf.loop import Lifecycle
 from sisf.policy import Policy
 from sisf.settings import Settings
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.warden import Warden
 from sisf.warden.explain import Explanation
 

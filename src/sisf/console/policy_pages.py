@@ -20,7 +20,7 @@ from sisf.console.roles import Who
 from sisf.errors import ConfigurationError
 from sisf.policy import Direction, Policy, Snapshot, Status
 from sisf.policy.diff import changes
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.search import Query
 from sisf.taxonomy import Hazard
 from sisf.warden import PolicySet

@@ -15,7 +15,7 @@ from sisf.console.actions import may_move
 from sisf.console.roles import FOR_ONE_TENANT, Role, Who
 from sisf.console.words import BECAME, STEP_WORDS, in_words
 from sisf.exchange import Fate
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.text.shown import full_name, name_of, pieces
 
 GONE_SECONDS = 15

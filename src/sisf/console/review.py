@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sisf.errors import StoreError
 from sisf.policy import Policy, Status
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.records import ExchangeRecord, Job, Note, NoteKind
 from sisf.verdict import Outcome
 

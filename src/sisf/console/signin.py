@@ -13,7 +13,7 @@ from sisf.console.oidc import Oidc, SignInFailed
 from sisf.console.pages import Pages
 from sisf.console.roles import Who
 from sisf.errors import SisfError
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.verdict import PERSON
 
 _BROWSER = "sisf_signin"

@@ -16,7 +16,7 @@ from sisf.exchange import Sender
 from sisf.loop.mistakes import only_of
 from sisf.policy import Evidence, Policy, Provenance, Snapshot, Status
 from sisf.policy.model import Pattern, Probe, Prototypes
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.figures import Standing
 from sisf.store.records import (
     AuditRow,

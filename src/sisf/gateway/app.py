@@ -46,7 +46,7 @@ from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Monitor, Warden
 from sisf.serving.routed import routed
 from sisf.settings import Settings
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.text.once import make_all
 
 

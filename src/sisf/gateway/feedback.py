@@ -15,7 +15,7 @@ from sisf.gateway.identity import limited_to, person
 from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
 from sisf.policy import Snapshot
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.records import ExchangeRecord
 
 PATH = "/v1/feedback"

@@ -6,7 +6,7 @@ from typing import Any
 from sisf.breaker import Breaker
 from sisf.gateway.core import Core
 from sisf.gateway.store_metrics import StoreMetrics
-from sisf.store.base import Store
+from sisf.store import Store
 
 _STALE_SECONDS = 5.0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sisf.loop.events import Event, Failed, Judged, Planned
 from sisf.policy import Status
-from sisf.store.base import Store
+from sisf.store import Store
 
 _GONE_SECONDS = 15.0
 

@@ -30,7 +30,7 @@ from sisf.pipeline.caller import Caller
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.turn import Inspected
 from sisf.policy import Decision, Direction
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.taxonomy import OPENAI_MODERATION, Hazard
 
 OWN_PATHS = ("/v1/check", "/v1/adjudicate", "/v1/moderations", "/beta/litellm_basic_guardrail_api")

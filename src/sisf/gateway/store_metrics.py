@@ -20,7 +20,7 @@ from sisf.loop import Loop
 from sisf.loop.ageing import ageing, by_status
 from sisf.pipeline.metrics import Metrics
 from sisf.serving.routed import routed
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.figures import Tally
 from sisf.verdict import Outcome
 

@@ -26,7 +26,7 @@ from sisf.errors import SisfError
 from sisf.gateway.news import Message, Watch, message_of
 from sisf.loop.events import Event
 from sisf.settings import Webhook
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.store.outbox import Letter
 
 _log = structlog.get_logger("sisf.webhooks")

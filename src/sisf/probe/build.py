@@ -13,7 +13,7 @@ from sisf.probe.choice import Chooser
 from sisf.probe.families import load
 from sisf.probe.waiting import StoreWatch
 from sisf.settings import ProbeSettings, cache_dir
-from sisf.store.base import Store
+from sisf.store import Store
 
 
 def create_agent(

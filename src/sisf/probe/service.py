@@ -11,7 +11,7 @@ from sisf.probe.build import create_agent
 from sisf.probe.coverage import cover
 from sisf.probe.target import GatewayTarget
 from sisf.settings import ProbeSettings
-from sisf.store.base import Store
+from sisf.store import Store
 
 _log = structlog.get_logger("sisf.probe")
 _PAUSE = 5.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sisf.errors import StoreError, StoreUnavailable
 from sisf.exchange import Message
-from sisf.store.base import Store
+from sisf.store import Store
 from sisf.verdict import Verdict
 
 _LOOK = 0.02

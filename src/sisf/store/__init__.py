@@ -1,13 +1,16 @@
-"""Adaptive Policy Store: protocol, SQL (SQLite, PostgreSQL), migrations, audit."""
+"""Adaptive Policy Store over SQL (SQLite, PostgreSQL): policies, exchanges, durable jobs, evidence, audit."""
 
 from pathlib import Path
 
 from sisf.errors import ConfigurationError
-from sisf.store.base import AuditLog, FeedbackTable, JobTable, NodeTable, Store
-from sisf.store.exchange_table import ExchangeTable
+from sisf.store.audit import AuditLog
+from sisf.store.exchanges import ExchangeTable
+from sisf.store.feedback import FeedbackTable
 from sisf.store.figures import Tally
+from sisf.store.jobs import JobTable
+from sisf.store.nodes import NodeTable
 from sisf.store.oversight import OversightTable
-from sisf.store.policy_table import PolicyTable
+from sisf.store.policies import PolicyTable
 from sisf.store.privacy import Keep, Privacy, privacy_of
 from sisf.store.records import (
     AuditRow,
@@ -31,6 +34,7 @@ from sisf.store.records import (
     Word,
 )
 from sisf.store.search import Found, Query
+from sisf.store.store import Store
 
 __all__ = [
     "AuditLog",
@@ -85,15 +89,13 @@ def open_store(url: str, privacy: Privacy | None = None, *, offline: bool = Fals
 
         return MemoryStore(privacy)
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        from sisf.store.sql import SqlStore
         from sisf.store.sqlite import SqliteFile
 
-        return SqlStore(SqliteFile(Path(url.removeprefix(_SQLITE)), privacy))
+        return Store(SqliteFile(Path(url.removeprefix(_SQLITE)), privacy))
     if url.startswith(("postgresql://", "postgres://")):
         from sisf.store.postgres import Postgres
-        from sisf.store.sql import SqlStore
 
-        return SqlStore(Postgres(url, privacy, offline=offline))
+        return Store(Postgres(url, privacy, offline=offline))
     scheme = url.partition(":")[0]
     raise ConfigurationError(
         f"store.url: `{scheme}:…` is no store; use sqlite:///PATH, postgresql://user:password@host/database or memory:"

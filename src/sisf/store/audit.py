@@ -73,8 +73,8 @@ def _columns(row: AuditRow) -> dict[str, Any]:
     }
 
 
-class SqlAudit:
-    """The audit log of a SQL store."""
+class AuditLog:
+    """The append-only log."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

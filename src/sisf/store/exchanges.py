@@ -15,7 +15,7 @@ from sisf.exchange import Exchange, Fate, Sender
 from sisf.store import audit, codec, conduct, leases, policy_rows, retention, schema, search, standing, tally, verdicts
 from sisf.store.database import Database
 from sisf.store.figures import Standing, Tally
-from sisf.store.passed import SqlPassed
+from sisf.store.passed import PassedTable
 from sisf.store.privacy import Keep
 from sisf.store.records import Conduct, ExchangeRecord, Label, Spoken, Urgency
 from sisf.store.search import Found, Query
@@ -36,8 +36,8 @@ class _Recorded:
     urgency: Urgency | None
 
 
-class SqlExchanges:
-    """The exchanges of a SQL store."""
+class ExchangeTable:
+    """Exchanges, verdicts and breaches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -226,7 +226,8 @@ class SqlExchanges:
             return connection.execute(query).scalar_one()
 
     def labels(self, limit: int = 10_000, *, tenant: str | None = None) -> Sequence[Label]:
-        """See `ExchangeTable.labels`."""
+        """The exchanges, of one tenant or of all, that a person judged, latest word first: labels to train judges on
+        and to measure them by."""
         with self._database.read() as connection:
             return verdicts.labels(self._database, connection, limit, tenant)
 
@@ -271,7 +272,8 @@ class SqlExchanges:
         """Delete exchanges for good, with their verdicts, work and evidence, and the examples in what was learned.
 
         `before`: only older ones; `sender`: only those of one, and what is remembered of texts of theirs that passed;
-        `breaches=False` spares the breaches.
+        `breaches=False` spares the breaches. Returns how many were deleted. Reported benign cases stay: they are kept
+        for ever.
         """
         wanted = [_table.c.seq > 0]
         if before is not None:
@@ -290,7 +292,7 @@ class SqlExchanges:
         while deleted := self._database.writer.run(work):
             total += deleted
         if sender is not None:
-            SqlPassed(self._database).forget(sender)
+            PassedTable(self._database).forget(sender)
         if total:
             if sender is not None:  # by age so many go so often that the index forgets them in its own time
                 self._database.writer.run(search.optimise)

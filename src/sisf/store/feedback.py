@@ -18,8 +18,8 @@ _evidence, _case, _policy = schema.evidence, schema.benign_case, schema.policy
 _IN_FORCE = ("active", "shadow")
 
 
-class SqlFeedback:
-    """The evidence of a SQL store."""
+class FeedbackTable:
+    """Evidence for and against policies, and the benign cases that follow from it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

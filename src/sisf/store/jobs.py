@@ -27,8 +27,8 @@ _URGENT = 0.0
 """Rank of what is known to be a breach: the sooner it is learned from, the fewer follow it."""
 
 
-class SqlJobs:
-    """The jobs of a SQL store."""
+class JobTable:
+    """Durable work, at least once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

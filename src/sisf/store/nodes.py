@@ -13,8 +13,8 @@ from sisf.store.records import Node
 _table = schema.node
 
 
-class SqlNodes:
-    """The nodes of a SQL store."""
+class NodeTable:
+    """The fleet."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

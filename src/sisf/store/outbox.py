@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
@@ -31,44 +31,15 @@ class Letter:
     """How often it was sent."""
 
 
-class Outbox(Protocol):
+class Outbox:
     """Messages that wait for their receivers."""
-
-    def put(self, letter: Letter, due: float) -> int:
-        """Keep a letter, to be sent at `due` (seconds since 1970), unless it is kept already. Returns how many old ones
-        went to make room."""
-        ...
-
-    def claim(self, targets: Sequence[str], seconds: float) -> Letter | None:
-        """The letter for these receivers that has been due for longest, held for `seconds`: no other node sends it
-        meanwhile. None when none is due."""
-        ...
-
-    def taken(self, letter: Letter) -> None:
-        """It was delivered: forget it."""
-        ...
-
-    def failed(self, letter: Letter, due: float | None) -> None:
-        """It was not taken: send it again at `due`, or never (None): it is a dead letter then."""
-        ...
-
-    def counts(self) -> Mapping[str, int]:
-        """How many are `waiting`, and how many are `dead`."""
-        ...
-
-    def revive(self) -> int:
-        """Send the dead ones again; returns how many there are."""
-        ...
-
-
-class SqlOutbox:
-    """The outbox of a SQL store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def put(self, letter: Letter, due: float) -> int:
-        """See `Outbox.put`."""
+        """Keep a letter, to be sent at `due` (seconds since 1970), unless it is kept already. Returns how many old ones
+        went to make room."""
 
         def work(connection: Connection) -> int:
             row = {
@@ -92,7 +63,8 @@ class SqlOutbox:
         return self._database.writer.run(work)
 
     def claim(self, targets: Sequence[str], seconds: float) -> Letter | None:
-        """See `Outbox.claim`."""
+        """The letter for these receivers that has been due for longest, held for `seconds`: no other node sends it
+        meanwhile. None when none is due."""
         due = select(_table).where(
             _table.c.target.in_(targets), _table.c.dead == 0, is_due(_table.c.due, time.time(), _FARTHEST_SECONDS)
         )
@@ -111,11 +83,11 @@ class SqlOutbox:
         return letter if self._database.writer.run(work) else None
 
     def taken(self, letter: Letter) -> None:
-        """See `Outbox.taken`."""
+        """It was delivered: forget it."""
         self._database.writer.run(lambda connection: connection.execute(delete(_table).where(_one(letter))))
 
     def failed(self, letter: Letter, due: float | None) -> None:
-        """See `Outbox.failed`."""
+        """It was not taken: send it again at `due`, or never (None): it is a dead letter then."""
         values: dict[str, Any] = {"attempts": letter.attempts + 1, "dead": int(due is None)}
         if due is not None:
             values["due"] = due
@@ -124,14 +96,14 @@ class SqlOutbox:
         )
 
     def counts(self) -> Mapping[str, int]:
-        """See `Outbox.counts`."""
+        """How many are `waiting`, and how many are `dead`."""
         query = select(_table.c.dead, func.count()).group_by(_table.c.dead)
         with self._database.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(query)}
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
 
     def revive(self) -> int:
-        """See `Outbox.revive`."""
+        """Send the dead ones again; returns how many there are."""
         again = update(_table).where(_table.c.dead == 1).values(dead=0, attempts=0, due=time.time())
         return self._database.writer.run(lambda connection: connection.execute(again).rowcount)
 

@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
@@ -20,59 +20,15 @@ _suspension, _word, _note = schema.suspension, schema.word, schema.note
 _EVIDENCE = {Said.MISTAKE: FeedbackKind.FALSE_POSITIVE, Said.RIGHT: FeedbackKind.CONFIRMATION}
 
 
-class OversightTable(Protocol):
+class OversightTable:
     """What people decide beside the policies."""
-
-    def suspend(self, scope: Scope, subject: str, lasts: timedelta, *, actor: str, reason: str) -> Suspension:
-        """Suspend enforcement from now on; audited. Raises `StoreError` for a time that is not within `LONGEST`, and
-        for a policy that is not there."""
-        ...
-
-    def resume(self, suspension_id: str | None, *, actor: str) -> int:
-        """End one suspension, or all of them (None), now; audited. Returns how many ended."""
-        ...
-
-    def suspensions(self) -> Sequence[Suspension]:
-        """Those that last, the newest first."""
-        ...
-
-    def say(self, exchange_id: str, said: Said, *, actor: str, revision: int) -> Word:
-        """Keep a person's word on a stopped exchange. Raises `StoreError` when another word stands: it is taken back
-        first."""
-        ...
-
-    def word(self, exchange_id: str) -> Word | None:
-        """The word that stands, if one does."""
-        ...
-
-    def take_back(self, exchange_id: str, *, actor: str) -> Word:
-        """Withdraw the word that stands, with the evidence and the benign case that followed from it; audited.
-
-        Raises `StoreError` when there is none.
-        """
-        ...
-
-    def note(self, subject: str, kind: NoteKind, text: str = "", *, actor: str) -> Note:
-        """Write a note on an exchange or a policy; audited."""
-        ...
-
-    def notes(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Note]]:
-        """The notes on each of these, oldest first."""
-        ...
-
-    def questions(self, limit: int = 100) -> Sequence[Note]:
-        """The questions that nobody answered yet, newest first."""
-        ...
-
-
-class SqlOversight:
-    """The oversight of a SQL store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def suspend(self, scope: Scope, subject: str, lasts: timedelta, *, actor: str, reason: str) -> Suspension:
-        """See `OversightTable.suspend`."""
+        """Suspend enforcement from now on; audited. Raises `StoreError` for a time that is not within `LONGEST`, and
+        for a policy that is not there."""
         if not timedelta(0) < lasts <= LONGEST:
             minutes = f"{lasts.total_seconds() / 60:g} minutes"
             raise StoreError(f"enforcement can be suspended for up to {LONGEST.days} days, not for {minutes}")
@@ -103,7 +59,7 @@ class SqlOversight:
         return self._database.writer.run(work)
 
     def resume(self, suspension_id: str | None, *, actor: str) -> int:
-        """See `OversightTable.resume`."""
+        """End one suspension, or all of them (None), now; audited. Returns how many ended."""
 
         def work(connection: Connection) -> int:
             self._database.lock_chain(connection)
@@ -123,13 +79,14 @@ class SqlOversight:
         return self._database.writer.run(work)
 
     def suspensions(self) -> Sequence[Suspension]:
-        """See `OversightTable.suspensions`."""
+        """Those that last, the newest first."""
         query = select(_suspension).where(_suspension.c.until > time.time()).order_by(_suspension.c.started.desc())
         with self._database.read() as connection:
             return [_read_suspension(row) for row in connection.execute(query)]
 
     def say(self, exchange_id: str, said: Said, *, actor: str, revision: int) -> Word:
-        """See `OversightTable.say`."""
+        """Keep a person's word on a stopped exchange. Raises `StoreError` when another word stands: it is taken back
+        first."""
 
         def work(connection: Connection) -> Word:
             stands = connection.execute(select(_word).where(_word.c.exchange_id == exchange_id)).first()
@@ -149,13 +106,16 @@ class SqlOversight:
         return self._database.writer.run(work)
 
     def word(self, exchange_id: str) -> Word | None:
-        """See `OversightTable.word`."""
+        """The word that stands, if one does."""
         with self._database.read() as connection:
             row = connection.execute(select(_word).where(_word.c.exchange_id == exchange_id)).first()
         return None if row is None else _read_word(row)
 
     def take_back(self, exchange_id: str, *, actor: str) -> Word:
-        """See `OversightTable.take_back`."""
+        """Withdraw the word that stands, with the evidence and the benign case that followed from it; audited.
+
+        Raises `StoreError` when there is none.
+        """
 
         def work(connection: Connection) -> Word:
             self._database.lock_chain(connection)
@@ -179,7 +139,7 @@ class SqlOversight:
         return self._database.writer.run(work)
 
     def note(self, subject: str, kind: NoteKind, text: str = "", *, actor: str) -> Note:
-        """See `OversightTable.note`."""
+        """Write a note on an exchange or a policy; audited."""
 
         def work(connection: Connection) -> Note:
             made = Note(subject, kind, plain(actor), datetime.now(UTC), plain(text))
@@ -197,7 +157,7 @@ class SqlOversight:
         return self._database.writer.run(work)
 
     def notes(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Note]]:
-        """See `OversightTable.notes`."""
+        """The notes on each of these, oldest first."""
         found: dict[str, list[Note]] = {subject: [] for subject in subjects}
         query = select(_note).where(_note.c.subject.in_(subjects)).order_by(_note.c.seq)
         with self._database.read() as connection:
@@ -206,7 +166,7 @@ class SqlOversight:
         return found
 
     def questions(self, limit: int = 100) -> Sequence[Note]:
-        """See `OversightTable.questions`."""
+        """The questions that nobody answered yet, newest first."""
         last = select(func.max(_note.c.seq)).group_by(_note.c.subject)
         query = select(_note).where(_note.c.kind == NoteKind.QUESTION.value, _note.c.seq.in_(last))
         with self._database.read() as connection:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Protocol
 
 from sqlalchemy import Connection, delete, func, select
 
@@ -20,36 +19,15 @@ _AT_ONCE = 500
 _Row = tuple[bytes, str, str, float]
 
 
-class PassedTable(Protocol):
+class PassedTable:
     """What passed before."""
-
-    def add(self, sender: Sender, digests: Sequence[bytes]) -> None:
-        """Remember these, soon: the caller does not wait, and what is not written is judged again. Those that are known
-        already are known for longer. Raises `StoreError` when no more can be taken."""
-        ...
-
-    def known(self, digests: Collection[bytes]) -> frozenset[bytes]:
-        """Which of them are remembered. A digest says whose text it is of."""
-        ...
-
-    def tidy(self, most: int, before: datetime | None = None) -> int:
-        """Forget those that did not come again since then, and the oldest of every tenant that has more than `most`.
-        Returns how many went."""
-        ...
-
-    def forget(self, sender: Sender) -> int:
-        """Forget those of one sender. Returns how many there were."""
-        ...
-
-
-class SqlPassed:
-    """The digests of a SQL store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, sender: Sender, digests: Sequence[bytes]) -> None:
-        """See `PassedTable.add`."""
+        """Remember these, soon: the caller does not wait, and what is not written is judged again. Those that are known
+        already are known for longer. Raises `StoreError` when no more can be taken."""
         tenant, principal, now = codec.plain(sender.tenant), codec.plain(sender.principal), time.time()
         self._database.writer.gather(self._write, [(digest, tenant, principal, now) for digest in digests])
 
@@ -62,7 +40,7 @@ class SqlPassed:
         connection.execute(self._database.upsert(_table, "digest", ("time",)), values)
 
     def known(self, digests: Collection[bytes]) -> frozenset[bytes]:
-        """See `PassedTable.known`."""
+        """Which of them are remembered. A digest says whose text it is of."""
         asked, found = list(digests), set[bytes]()
         with self._database.read() as connection:
             for start in range(0, len(asked), _AT_ONCE):
@@ -72,7 +50,8 @@ class SqlPassed:
         return frozenset(found)
 
     def tidy(self, most: int, before: datetime | None = None) -> int:
-        """See `PassedTable.tidy`."""
+        """Forget those that did not come again since then, and the oldest of every tenant that has more than `most`.
+        Returns how many went."""
 
         def work(connection: Connection) -> int:
             gone = 0
@@ -89,6 +68,6 @@ class SqlPassed:
         return self._database.writer.run(work, relaxed=True)
 
     def forget(self, sender: Sender) -> int:
-        """See `PassedTable.forget`."""
+        """Forget those of one sender. Returns how many there were."""
         mine = (_table.c.tenant == codec.plain(sender.tenant)) & (_table.c.principal == codec.plain(sender.principal))
         return self._database.writer.run(lambda connection: connection.execute(delete(_table).where(mine)).rowcount)

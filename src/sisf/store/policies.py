@@ -56,8 +56,8 @@ def write_proposals(database: Database, connection: Connection, exchange_id: str
     audit.write(database, connection, entries)
 
 
-class SqlPolicies:
-    """The policies of a SQL store."""
+class PolicyTable:
+    """Policies and their revisions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -50,28 +50,8 @@ class Attempt:
     """Its place in the memory; 0 before it is written."""
 
 
-class ProbeTable(Protocol):
+class ProbeTable:
     """What the probing agent tried."""
-
-    def add(self, probe: Attempt) -> int:
-        """Write one probe and return its number."""
-        ...
-
-    def mend(self, number: int, seconds: float) -> None:
-        """Note that a breach is stopped by now, after so many seconds."""
-        ...
-
-    def latest(self, limit: int) -> Sequence[Attempt]:
-        """The newest first."""
-        ...
-
-    def open(self, limit: int) -> Sequence[Attempt]:
-        """Breaches that are not mended, the oldest first."""
-        ...
-
-
-class SqlProbes:
-    """The probes of a SQL store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

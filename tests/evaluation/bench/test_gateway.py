@@ -1,5 +1,6 @@
 """The bench of the gateway measures what it says, on little load."""
 
+import os
 from math import isfinite
 
 import pytest
@@ -27,3 +28,4 @@ def test_every_figure_is_there_and_positive(monkeypatch: pytest.MonkeyPatch) -> 
     assert min(result["ratios"].values()) > 0
     assert {"added_p50_ms", "sse_us_per_chunk", "ttft_added_ms", "rps_16"} <= set(result["figures"])
     assert result["figures"]["rps_16"] > 0
+    assert 0 < result["figures"]["cores_busy_processes_1"] <= (os.cpu_count() or 1) + 0.2

@@ -96,9 +96,10 @@ def figures(servers: Servers, folder: Path, seed: int, sizes: Sizes) -> dict[str
     together = (text for size in _TOGETHER for text in honest_texts(size, 6 * sizes.together + 64, seed + 3))
     requests = [_asked(text) for text in together]
     random.Random(seed).shuffle(requests)
-    one, two = throughput(servers.upstream, folder / "several", policies, iter(requests), sizes.together)
-    found["figures"] |= {"rps_16_processes_1": round(one, 1), "rps_16_processes_2": round(two, 1)}
-    found["ratios"]["processes_2_vs_1"] = round(two / one, 2)
+    served = throughput(servers.upstream, folder / "several", policies, iter(requests), sizes.together)
+    found["figures"] |= {"rps_16_processes_1": round(served.one, 1), "rps_16_processes_2": round(served.two, 1)}
+    found["figures"]["cores_busy_processes_1"] = round(served.cores, 2)
+    found["ratios"]["processes_2_vs_1"] = round(served.two / served.one, 2)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,35 @@ def test_the_unit_and_the_container_start_what_exists() -> None:
     container = (ROOT / "deploy/Containerfile").read_text()
     for copied in re.findall(r"^COPY (?!--)(.+) \S+$", container, re.MULTILINE):
         assert all((ROOT / name).exists() for name in copied.split())
+
+
+def test_a_container_begins_with_what_its_image_prepared_and_keeps_what_it_has(tmp_path: Path) -> None:
+    prepared, cache, commands = tmp_path / "prepared", tmp_path / "volume" / "cache", tmp_path / "bin"
+    for folder in (prepared / "models", cache / "models", commands):
+        folder.mkdir(parents=True)
+    (prepared / "models" / "new model.onnx").write_text("prepared")
+    (prepared / "models" / "known.onnx").write_text("prepared")
+    (cache / "models" / "known.onnx").write_text("kept")
+    (commands / "sisf").write_text('#!/bin/sh\necho ran "$@"\n')
+    (commands / "sisf").chmod(0o755)
+    environment = {
+        "PATH": f"{commands}:/usr/bin:/bin",
+        "SISF_PREPARED_DIR": str(prepared),
+        "SISF_CACHE_DIR": str(cache),
+    }
+    for _ in range(2):
+        ran = subprocess.run(
+            ["sh", ROOT / "deploy/entrypoint.sh", "serve", "--host", "0.0.0.0"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout == "ran serve --host 0.0.0.0\n"
+    assert {file.name: file.read_text() for file in (cache / "models").iterdir()} == {
+        "new model.onnx": "prepared",
+        "known.onnx": "kept",
+    }
 
 
 def test_the_files_for_several_gateways_set_what_there_is(tmp_path: Path) -> None:

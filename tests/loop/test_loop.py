@@ -3,12 +3,14 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
+from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.escalation import EscalatingAdjudicator
 from sisf.errors import ModelError
 from sisf.exchange import Exchange, Fate
 from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge, Worked
@@ -469,3 +471,36 @@ def test_knowledge_forgets_what_was_overruled(store: Store) -> None:
     first = loop.knowledge.breaches()[0]
     store.exchanges.save_verdict(first.id, Verdict(Outcome.SAFE, "person"), actor="person:ada")
     assert [b.exchange.prompt for b in loop.knowledge.breaches()] == ["attack two"]
+
+
+class Unprepared(ScriptedAdjudicator):
+    """A judge that has something to load, which may fail."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(judge_attacks)
+        self.error = error
+        self.prepared = threading.Event()
+
+    def prepare(self) -> None:
+        self.prepared.set()
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("around", [lambda judge: judge, lambda j: EscalatingAdjudicator([ScriptedAdjudicator(), j])])
+def test_a_judge_is_prepared_before_the_first_exchange(
+    store: Store, around: Callable[[Adjudicator], Adjudicator]
+) -> None:
+    judge = Unprepared()
+    loop = make_loop(store, adjudicator=around(judge), prepare=True)
+    loop.start()
+    assert judge.prepared.wait(10)
+
+
+def test_what_cannot_be_prepared_is_tried_again_when_it_is_needed(store: Store) -> None:
+    loop = make_loop(store, adjudicator=Unprepared(ModelError("the judge's model is away")), prepare=True)
+    with pytest.raises(ModelError):
+        loop.prepare()
+    loop.start()
+    run(loop, "attack one")
+    assert [p.status for p in store.policies.list()] == [Status.ACTIVE]

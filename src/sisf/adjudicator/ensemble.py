@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from sisf.adjudicator.agreement import MONITOR, JudgeMonitor
-from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.base import Adjudicator, prepare_judge
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.adjudicator.requests import judge_request
 from sisf.exchange import Exchange
@@ -51,6 +51,11 @@ class EnsembleAdjudicator:
     def judge_request(self, exchange: Exchange) -> Verdict:
         """See `RequestJudge`."""
         return self._combine(list(self._pool.map(lambda member: judge_request(member, exchange), self._members)))
+
+    def prepare(self) -> None:
+        """See `PreparableJudge`."""
+        for member in self._members:
+            prepare_judge(member)
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
         votes = Counter(verdict.outcome for verdict in verdicts)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.base import Adjudicator, prepare_judge
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.adjudicator.requests import judge_request
 from sisf.exchange import Exchange
@@ -34,6 +34,11 @@ class EscalatingAdjudicator:
     def judge_request(self, exchange: Exchange) -> Verdict:
         """See `RequestJudge`."""
         return self._first(lambda judge: judge_request(judge, exchange))
+
+    def prepare(self) -> None:
+        """See `PreparableJudge`."""
+        for judge in self._judges:
+            prepare_judge(judge)
 
     def _first(self, ask: Callable[[Adjudicator], Verdict]) -> Verdict:
         verdicts: list[Verdict] = []

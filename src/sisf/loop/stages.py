@@ -67,18 +67,16 @@ class Stages:
         self._learning = threading.RLock()
 
     def prepare(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Read and embed what ships, so that the first breach need not wait for it. Returns early when stopping."""
+        """Read and embed what ships, so that the first breach need not wait for it. Returns early when stopping.
+
+        Raises `SisfError` when the store or an endpoint is away: the first breach tries again.
+        """
         started = time.perf_counter()
         _log.info("preparing_to_learn")
         with self._learning:
-            try:
-                if isinstance(self._synthesiser, Preparable):
-                    self._synthesiser.prepare(self._knowledge, stopping)
-                self._examiner.prepare(self._knowledge, stopping)
-            except SisfError as error:
-                # The store or an endpoint is away. The first breach tries again.
-                _log.warning("preparation_failed", error=str(error))
-                return
+            if isinstance(self._synthesiser, Preparable):
+                self._synthesiser.prepare(self._knowledge, stopping)
+            self._examiner.prepare(self._knowledge, stopping)
         if not stopping():
             _log.info("ready_to_learn", seconds=round(time.perf_counter() - started, 1))
 

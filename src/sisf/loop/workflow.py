@@ -12,7 +12,7 @@ from datetime import datetime
 
 import structlog
 
-from sisf.adjudicator.base import Adjudicator
+from sisf.adjudicator.base import Adjudicator, prepare_judge
 from sisf.errors import LeaseLost, SisfError
 from sisf.exchange import Fate
 from sisf.loop.enforcement import Enforcement, Enforcer
@@ -82,6 +82,7 @@ class Loop:
         node: Node | None = None,
     ) -> None:
         self._store = store
+        self._adjudicator = adjudicator
         self._workers = workers
         self._prepare = prepare
         self._attempts = attempts
@@ -163,9 +164,17 @@ class Loop:
             self._spawn(self._work, f"sisf-loop-{number}")
         if self._workers:
             if self._prepare:
-                self._spawn(lambda: self._stages.prepare(self._stopping.is_set), "sisf-loop-preparation")
+                # Beside each other: the first exchange waits for the judge alone.
+                self._spawn(self._quietly(self._prepare_judge), "sisf-loop-judge")
+                self._spawn(self._quietly(self._prepare_learning), "sisf-loop-preparation")
             self._spawn(self._keep_leases, "sisf-loop-leases")
             self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")
+
+    def prepare(self) -> None:
+        """Do now, and wait for it, what `start` does in the background: what the first judgement and the first breach
+        would wait for. Raises `SisfError` when an endpoint that is needed is away."""
+        self._prepare_judge()
+        self._prepare_learning()
 
     def stop(self, drain: bool = False, timeout: float = 30.0) -> None:
         """Stop working: after all that is due (`drain`, within `timeout` seconds), or after the stage at hand.
@@ -225,6 +234,24 @@ class Loop:
         """When the store's newest exchange or row of the audit log was written; None for an empty store."""
         exchanges, rows = self._store.exchanges.recent(1), self._store.audit.latest(1)
         return max([found.exchange.time for found in exchanges] + [row.time for row in rows], default=None)
+
+    def _prepare_judge(self) -> None:
+        prepare_judge(self._adjudicator)
+
+    def _prepare_learning(self) -> None:
+        self._stages.prepare(self._stopping.is_set)
+
+    @staticmethod
+    def _quietly(prepare: Callable[[], None]) -> Callable[[], None]:
+        """For a thread of its own: what cannot be prepared now is tried again when it is needed."""
+
+        def run() -> None:
+            try:
+                prepare()
+            except SisfError as error:
+                _log.warning("preparation_failed", error=str(error))
+
+        return run
 
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

@@ -111,6 +111,10 @@ class LocalAdjudicator:
                 self._model = shipped_model(self._views.published, cache=self._cache)
             return self._model
 
+    def prepare(self) -> None:
+        """See `PreparableJudge`: loads the fitted parts, or fits them."""
+        _ = self.model
+
     def read(self, exchange: Exchange) -> Reading:
         """What the judge bases its verdict on."""
         return read(exchange, self.model, self._views)

@@ -95,7 +95,7 @@ def build(
         rules=rules_of(settings.lifecycle, keys=bool(settings.keys.file)),
         autonomy=settings.synthesis.autonomy,
         workers=settings.loop.workers,
-        prepare=settings.adjudication.mode != "off",
+        prepare=settings.loop.prepare and settings.adjudication.mode != "off",
         last_good=_last_good(settings),
         node=_node(settings, role),
         retention=Retention(settings.privacy.retention_days, settings.privacy.breach_retention_days),

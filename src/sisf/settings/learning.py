@@ -195,6 +195,9 @@ class LoopSettings(Section):
 
     workers: int = Field(1, ge=0, le=64)
     """The number of worker threads in the gateway process. With 0, only `sisf worker` processes do the work."""
+    prepare: bool = True
+    """Whether a process that learns prepares its judge and embeds what ships in the background when it starts: some 10
+    seconds of one core, a minute at the very first start (or in `sisf prepare`). Otherwise the first breach waits."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port on `listen.host` where `sisf worker` serves Prometheus metrics. 0: metrics are not served."""
 

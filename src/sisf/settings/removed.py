@@ -10,7 +10,6 @@ REMOVED = {
     "limits.json_depth": "objects and arrays may be nested 64 deep",
     "loop.attempts": "a stage of the loop is tried 5 times",
     "loop.lease_seconds": "workers hold a job for 4 seconds at a time",
-    "loop.prepare": "a process that learns always reads what ships when it starts",
     "probe.patience": "a probe waits up to 60 seconds for the loop",
     "probe.refinements": "an attack is rewritten up to 3 times",
 }

@@ -1,7 +1,7 @@
 """How judges do while they work: agreement with each other, and calibration against people's verdicts."""
 
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,6 +9,7 @@ from itertools import combinations
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
+from sisf.latest import Latest
 from sisf.verdict import Outcome, Verdict
 
 PAIRS = Metric(
@@ -68,7 +69,7 @@ class JudgeMonitor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._verdicts: OrderedDict[str, tuple[Verdict, ...]] = OrderedDict()
+        self._verdicts: Latest[str, tuple[Verdict, ...]] = Latest(_REMEMBERED)
 
     def record(self, exchange_id: str, verdicts: Sequence[Verdict]) -> None:
         """Verdicts of several judges on the same exchange."""
@@ -77,8 +78,6 @@ class JudgeMonitor:
             for first, second in combinations(decided, 2):
                 PAIRS.labels(first.judge, second.judge, str(first.outcome is second.outcome).lower()).inc()
             self._verdicts[exchange_id] = tuple(verdicts)
-            while len(self._verdicts) > _REMEMBERED:
-                self._verdicts.popitem(last=False)
 
     def calibrate(self, labels: Iterable[tuple[str, bool, Verdict | None]]) -> None:
         """Measure every judge against people's verdicts: exchange, whether it is a breach, what the judge had said.

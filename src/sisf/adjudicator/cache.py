@@ -2,9 +2,9 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 
 from sisf.exchange import Exchange
+from sisf.latest import Latest
 from sisf.verdict import Outcome, Verdict
 
 
@@ -12,17 +12,13 @@ class VerdictCache:
     """The most recently used verdicts. Thread-safe, bounded; keeps hashes, no texts. `undecided` is never kept."""
 
     def __init__(self, capacity: int = 10_000) -> None:
-        self._capacity = capacity
-        self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._verdicts: Latest[bytes, Verdict] = Latest(capacity)
         self._lock = threading.Lock()
 
     def get(self, exchange: Exchange) -> Verdict | None:
         """The verdict of an exchange with the same messages and answer."""
         with self._lock:
-            verdict = self._verdicts.get(key := _key(exchange))
-            if verdict is not None:
-                self._verdicts.move_to_end(key)
-            return verdict
+            return self._verdicts.recall(_key(exchange))
 
     def put(self, exchange: Exchange, verdict: Verdict) -> None:
         """Remember a decided verdict."""
@@ -30,8 +26,6 @@ class VerdictCache:
             return
         with self._lock:
             self._verdicts[_key(exchange)] = verdict
-            while len(self._verdicts) > self._capacity:
-                self._verdicts.popitem(last=False)
 
 
 def _key(exchange: Exchange) -> bytes:

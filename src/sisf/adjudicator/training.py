@@ -17,8 +17,8 @@ from sisf.adjudicator.local.pair import FEATURES, WEIGHTS, Numbers, fit_weights,
 from sisf.adjudicator.local.reading import Reading
 from sisf.errors import ConfigurationError, DataError, reason
 from sisf.exchange import Exchange
+from sisf.files import read_verified, write_verified, write_whole
 from sisf.settings import cache_dir
-from sisf.settings.cached import read_verified, write_verified
 
 _LEAST = 20
 _FOLDS = 5
@@ -148,7 +148,7 @@ class Versions:
         if number and not (self._folder / f"judge-{number}.json").exists():
             raise ConfigurationError(f"there is no trained judge {number}; see `sisf adjudicator list`")
         self._folder.mkdir(parents=True, exist_ok=True)
-        _replace(self._folder / "current", f"{number}\n".encode("ascii"))
+        write_whole(self._folder / "current", f"{number}\n".encode("ascii"))
 
     def rank(self, embedder_id: str) -> tuple[str, TrainedRank] | None:
         """Name and ranking of the version in use; None for the shipped one, or one of another embedder."""
@@ -174,7 +174,7 @@ class Versions:
         file = BytesIO()
         np.save(file, weights, allow_pickle=False)
         write_verified(self._folder / f"judge-{version.number}.npy", file.getvalue())
-        _replace(self._folder / f"judge-{version.number}.json", json.dumps(asdict(version), indent=2).encode())
+        write_whole(self._folder / f"judge-{version.number}.json", json.dumps(asdict(version), indent=2).encode())
 
     def _read(self, path: Path) -> Version:
         try:
@@ -232,9 +232,3 @@ def _digest(data: Sequence[LabelledExchange]) -> str:
 def _number(path: Path) -> int:
     tail = path.stem.rpartition("-")[2]
     return int(tail) if tail.isdecimal() else 0
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -3,7 +3,6 @@
 import hmac
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sisf.console.roles import Role, Who
 from sisf.console.sessions import Sessions
 from sisf.gateway.identity import KeyFile
+from sisf.latest import Latest
 
 COOKIE = "sisf_console"
 HEADERS = {
@@ -49,7 +49,7 @@ class Credentials:
         self.sessions = sessions
         self._token = token
         self._keys = keys
-        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._failures: Latest[str, tuple[float, float]] = Latest(_ADDRESSES)
 
     @property
     def takes_secrets(self) -> bool:
@@ -71,9 +71,6 @@ class Credentials:
             raise HTTPException(429, "Too many wrong tokens from this address; wait a minute.", {"retry-after": wait})
         if who is None:
             self._failures[address] = (count + 1, time.monotonic())
-            self._failures.move_to_end(address)
-            if len(self._failures) > _ADDRESSES:
-                self._failures.popitem(last=False)
         return who
 
     def by_link(self, code: str, address: str) -> Who | None:

@@ -10,7 +10,6 @@ import json
 import secrets
 import ssl
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from joserfc.jwk import KeySet
 
 from sisf.console.roles import Role
 from sisf.errors import ConfigurationError, SisfError, quoted, reason
+from sisf.latest import Latest
 from sisf.settings import Oidc as OidcSettings
 from sisf.settings.secrets import shown
 
@@ -87,7 +87,7 @@ class Oidc:
         self._redirect = url.rstrip("/") + "/oidc/callback"
         self._secret = _secret(settings)
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
-        self._pending: OrderedDict[str, _Pending] = OrderedDict()
+        self._pending: Latest[str, _Pending] = Latest(_PENDING)
         self._provider: _Provider | None = None
 
     async def start(self, following: str) -> tuple[str, str]:
@@ -98,8 +98,6 @@ class Oidc:
         provider = await self._discover()
         state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
         self._pending[state] = _Pending(nonce, verifier, browser, following, time.monotonic() + _PENDING_SECONDS)
-        while len(self._pending) > _PENDING:
-            self._pending.popitem(last=False)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "response_type": "code",

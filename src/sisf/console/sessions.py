@@ -3,12 +3,12 @@
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sisf.console.roles import Role, Who
+from sisf.latest import Latest
 
 _LIMIT = 10_000
 LINK_SECONDS = 900.0
@@ -43,8 +43,8 @@ class Sessions:
         self.seconds = seconds
         self._clock = clock
         self._valid = valid
-        self._held: OrderedDict[str, Session] = OrderedDict()
-        self._links: OrderedDict[str, tuple[Who, float]] = OrderedDict()
+        self._held: Latest[str, Session] = Latest(_LIMIT)
+        self._links: Latest[str, tuple[Who, float]] = Latest(_LIMIT)
 
     def begin(self, name: str, role: Role, *, key_id: str = "", tenant: str = "", address: str = "") -> str:
         """Sign somebody in; returns the id for the cookie. The oldest session goes when there are too many."""
@@ -52,8 +52,6 @@ class Sessions:
         who = Who(name, role, secrets.token_urlsafe(32), key_id, tenant)
         ends = self._clock() + self.seconds
         self._held[_hash(secret)] = Session(secrets.token_hex(6), who, datetime.now(UTC), ends, address)
-        while len(self._held) > _LIMIT:
-            self._held.popitem(last=False)
         return secret
 
     def find(self, secret: str) -> Who | None:
@@ -72,7 +70,8 @@ class Sessions:
 
     def list(self) -> Sequence[Session]:
         """The sessions that last, the newest first."""
-        self._held = OrderedDict((key, session) for key, session in self._held.items() if self._lasts(session))
+        for key in [key for key, session in self._held.items() if not self._lasts(session)]:
+            del self._held[key]
         return list(self._held.values())[::-1]
 
     def end_one(self, session_id: str) -> Session | None:
@@ -87,8 +86,6 @@ class Sessions:
         """A code that signs somebody in once, within `LINK_SECONDS`."""
         code = secrets.token_urlsafe(24)
         self._links[_hash(code)] = (Who(name, role), self._clock() + LINK_SECONDS)
-        while len(self._links) > _LIMIT:
-            self._links.popitem(last=False)
         return code
 
     def redeem(self, code: str) -> Who | None:

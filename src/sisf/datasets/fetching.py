@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sisf.datasets.columns import records_of, rows_of
 from sisf.datasets.sources import SOURCES, Source
 from sisf.errors import DataError, quoted, reason
-from sisf.settings.cached import write_whole
+from sisf.files import write_whole
 
 _TIMEOUT_SECONDS = 30.0
 _LIMIT_BYTES = 256_000_000

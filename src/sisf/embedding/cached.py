@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.wrapping import Wrapper
+from sisf.latest import Latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,7 @@ class CachedEmbedder(Wrapper):
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
         super().__init__(inner)
-        self._capacity = capacity
-        self._vectors: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._vectors: Latest[bytes, NDArray[np.float32]] = Latest(capacity)
         self._lock = threading.Lock()
         self._hits = 0
         self._misses = 0
@@ -64,20 +63,18 @@ class CachedEmbedder(Wrapper):
         found: dict[bytes, NDArray[np.float32]] = {}
         with self._lock:
             for key in keys:
-                vector = self._vectors.get(key)
+                vector = self._vectors.recall(key)
                 if vector is None:
                     self._misses += 1
                 else:
                     self._hits += 1
-                    self._vectors.move_to_end(key)
                     found[key] = vector
         return found
 
     def _remember(self, fresh: dict[bytes, NDArray[np.float32]]) -> None:
         with self._lock:
-            self._vectors.update(fresh)
-            while len(self._vectors) > self._capacity:
-                self._vectors.popitem(last=False)
+            for key, vector in fresh.items():
+                self._vectors[key] = vector
 
 
 def _key(text: str) -> bytes:

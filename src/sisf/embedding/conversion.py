@@ -9,7 +9,7 @@ import structlog
 
 from sisf.embedding.runtime import open_session
 from sisf.errors import ModelError
-from sisf.settings.cached import only_one_process, read_verified, write_verified
+from sisf.files import only_one_process, read_verified, write_verified
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share that is done, 0 to 1."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from sisf.embedding.base import Embedder, Vectors
 from sisf.embedding.wrapping import Wrapper
+from sisf.files import one_process_if_possible
 from sisf.settings import cache_dir
-from sisf.settings.cached import one_process_if_possible
 
 _LIMIT_ROWS = 250_000
 _CHUNK = 500

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import threading
 import time
@@ -17,11 +16,11 @@ import structlog
 
 from sisf.errors import ConfigurationError, HttpFailure, quoted, reason
 from sisf.exchange import Sender
+from sisf.files import only_one_process, write_whole
 from sisf.gateway.addresses import Proxies, counted_as, told_apart
 from sisf.gateway.browsers import refuse_foreign
 from sisf.pipeline.caller import ANONYMOUS, Caller, Role
 from sisf.settings import Settings
-from sisf.settings.cached import only_one_process
 from sisf.text.remembered import remembered
 from sisf.verdict import PERSON
 
@@ -160,12 +159,7 @@ class KeyFile:
         self._keys, self._stamp = {key.hash: key for key in listed}, stamp
 
     def _save(self, keys: Sequence[Key]) -> None:
-        temporary = self._path.with_name(self._path.name + ".new")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        write_whole(self._path, json.dumps({"keys": [asdict(key) for key in keys]}, indent=1).encode())
         self._load(fresh=True)
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from sisf.errors import PolicyError, StoreError
+from sisf.files import write_whole
 from sisf.policy import Policy, Probe, Prototypes, Snapshot
 from sisf.policy.codec import from_dict, to_dict
-from sisf.settings.cached import write_whole
 
 
 class LastGood:

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from sisf.exchange import Sender
+from sisf.latest import Latest
 
 _SENDERS = 10_000
 
@@ -18,7 +18,7 @@ class Triggers:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._left: OrderedDict[Sender, tuple[float, float]] = OrderedDict()
+        self._left: Latest[Sender, tuple[float, float]] = Latest(_SENDERS)
         """Turns left by sender, and when that was."""
 
     def take(self, sender: Sender) -> bool:
@@ -27,10 +27,8 @@ class Triggers:
             return True
         with self._lock:
             now = self._clock()
-            left, then = self._left.pop(sender, (float(self._burst), now))
+            left, then = self._left.get(sender, (float(self._burst), now))
             left = min(self._burst, left + (now - then) / self._seconds)
             taken = left >= 1
             self._left[sender] = (left - 1 if taken else left, now)
-            while len(self._left) > _SENDERS:
-                self._left.popitem(last=False)
             return taken

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import structlog
 
 from sisf.errors import StoreError
 from sisf.exchange import Message, Role, Sender
+from sisf.latest import Latest
 from sisf.pipeline.ports import Memory
 from sisf.pipeline.turn import Inspected
 from sisf.policy import Action, Decision, Match
@@ -70,11 +70,10 @@ class Seen:
         failed: Callable[[], object] = lambda: None,
     ) -> None:
         """`seconds` are waited for what the memory knows; `failed` is called when it fails."""
-        self._capacity = capacity
         self._memory = memory
         self._seconds = seconds
         self._failed = failed
-        self._passed: OrderedDict[bytes, float] = OrderedDict()
+        self._passed: Latest[bytes, float] = Latest(capacity)
         """When each was last written into the memory, by the monotonic clock."""
 
     def passed(self, sender: Sender, texts: Iterable[str]) -> None:
@@ -83,12 +82,10 @@ class Seen:
         fresh = []
         for text in texts:
             key = _digest(sender, text)
-            if now - self._passed.get(key, -_AGAIN_SECONDS) >= _AGAIN_SECONDS:
+            written = self._passed.recall(key)
+            if written is None or now - written >= _AGAIN_SECONDS:
                 self._passed[key] = now
                 fresh.append(key)
-            self._passed.move_to_end(key)
-        while len(self._passed) > self._capacity:
-            self._passed.popitem(last=False)
         if fresh and self._memory is not None:
             try:
                 self._memory.add(sender, fresh)

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from sisf.errors import InspectionFailed, LimitExceeded, ModelError
+from sisf.latest import Latest
 from sisf.pipeline.turn import Image
 from sisf.settings import ImageModeration
 
@@ -30,7 +30,7 @@ class ImageInspector:
         self._eye = eye
         self._settings = settings
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
-        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._known: Latest[bytes, str] = Latest(_REMEMBERED)
 
     async def findings(self, images: Sequence[Image]) -> list[str]:
         """What each image shows that must not pass; empty where nothing was found.
@@ -44,9 +44,8 @@ class ImageInspector:
 
     async def _finding(self, url: str) -> str:
         key = hashlib.blake2b(url.encode(), digest_size=16).digest()
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
+        if (known := self._known.recall(key)) is not None:
+            return known
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.timeout * (1 + self._settings.retries)):
@@ -54,8 +53,6 @@ class ImageInspector:
         except (ModelError, TimeoutError):
             raise InspectionFailed("An image could not be inspected; try again later.") from None
         self._known[key] = found
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
         return found
 
     def close(self) -> None:

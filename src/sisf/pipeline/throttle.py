@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ import structlog
 
 from sisf.errors import RateLimited
 from sisf.exchange import Sender
+from sisf.latest import Latest
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.metrics import Metrics
 from sisf.settings import Limits
@@ -43,7 +43,7 @@ class Throttle:
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits = limits
         self._metrics = metrics
-        self._buckets: OrderedDict[Sender, _Bucket] = OrderedDict()
+        self._buckets: Latest[Sender, _Bucket] = Latest(_CALLERS)
 
     def admit(self, caller: Caller) -> None:
         """Take one request from the caller's bucket. Raises `RateLimited`."""
@@ -116,11 +116,7 @@ class Throttle:
 
     def _bucket(self, caller: Caller, rate: int) -> _Bucket:
         sender = caller.counted_as or caller.sender
-        bucket = self._buckets.get(sender)
+        bucket = self._buckets.recall(sender)
         if bucket is None:
-            if len(self._buckets) >= _CALLERS:
-                self._buckets.popitem(last=False)
             bucket = self._buckets[sender] = _Bucket(float(rate), time.monotonic())
-        else:
-            self._buckets.move_to_end(sender)
         return bucket

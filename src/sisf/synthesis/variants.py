@@ -6,11 +6,11 @@ spellings that the Warden undoes. Where a language model writes policies it adds
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 
 from sisf import corpus
+from sisf.latest import Latest
 from sisf.synthesis.blame import said
 from sisf.text.tricks import CHARACTERS
 from sisf.verdict import Breach
@@ -34,14 +34,12 @@ class Variants:
     """The variants of the latest breaches. Used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._added: OrderedDict[str, list[str]] = OrderedDict()
+        self._added: Latest[str, list[str]] = Latest(_REMEMBERED)
 
     def add(self, breach: Breach, paraphrases: Sequence[str]) -> None:
         """Remember what a language model says in place of the request."""
-        known = self._added.setdefault(breach.id, [])
-        known += [text for text in paraphrases if text.strip() and text not in known]
-        while len(self._added) > _REMEMBERED:
-            self._added.popitem(last=False)
+        known = self._added.get(breach.id, [])
+        self._added[breach.id] = known + [text for text in paraphrases if text.strip() and text not in known]
 
     def of(self, breach: Breach) -> Sequence[str]:
         """Paraphrases that were added, then what is made locally; never the request itself. Deterministic."""

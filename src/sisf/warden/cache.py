@@ -3,10 +3,10 @@
 import hashlib
 import secrets
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from sisf.latest import Latest
 from sisf.policy import Direction, Match
 
 Key = tuple[Direction, str, bytes]
@@ -25,25 +25,18 @@ class Remembered(Generic[_Value]):
     """Something about each of the most recently seen texts. Thread-safe and bounded; texts are not kept."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._found: OrderedDict[Key, _Value] = OrderedDict()
+        self._found: Latest[Key, _Value] = Latest(capacity)
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> _Value | None:
         """What is known of a text; None for one not seen."""
         with self._lock:
-            found = self._found.get(key)
-            if found is not None:
-                self._found.move_to_end(key)
-            return found
+            return self._found.recall(key)
 
     def put(self, key: Key, value: _Value) -> None:
         """Remember."""
         with self._lock:
             self._found[key] = value
-            self._found.move_to_end(key)
-            while len(self._found) > self._capacity:
-                self._found.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from sisf.adjudicator.local.wordmodel import WordModel, fit_word_model
 from sisf.corpus.goals import goal_replies, goal_requests
 from sisf.embedding.base import Embedder, Vectors
 from sisf.errors import DataError
+from sisf.files import one_process_if_possible
 from sisf.llm.unaligned import harmless_answers
 from sisf.settings import cache_dir
-from sisf.settings.cached import one_process_if_possible
 
 VERSION = 8
 """Raise when fitting changes: models of other versions are not used."""

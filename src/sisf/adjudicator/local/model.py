@@ -12,7 +12,7 @@ import numpy as np
 from sisf.adjudicator.local.textmodel import TextModel
 from sisf.adjudicator.local.wordmodel import WordModel
 from sisf.errors import DataError, reason
-from sisf.settings.cached import read_verified, write_verified
+from sisf.files import read_verified, write_verified
 
 _PARTS: dict[str, type[TextModel] | type[WordModel]] = {"request": TextModel, "harm": WordModel, "refusal": WordModel}
 

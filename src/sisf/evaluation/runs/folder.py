@@ -18,6 +18,7 @@ from typing import Any
 
 from sisf.errors import ConfigurationError, DataError, quoted
 from sisf.evaluation.experiment import SYSTEM, Closing, Row, Unit
+from sisf.files import write_whole
 
 _UNFINISHED = "unfinished"
 _ORDER = "order.json"
@@ -177,13 +178,7 @@ def _different(kept: Mapping[str, Any], given: Mapping[str, Any], prefix: str = 
 
 
 def _replace(path: Path, body: str) -> None:
-    """Write the whole file or nothing."""
-    made = path.with_suffix(".new")
     try:
-        with made.open("w", encoding="utf-8") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
+        write_whole(path, body.encode())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from None

@@ -5,6 +5,7 @@ from typing import Any
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.loop import Loop
+from sisf.loop.workers import Patience
 from sisf.policy import Snapshot
 from sisf.store import ExchangeRecord, Store
 from sisf.testing import OpenGate, ScriptedAdjudicator, ScriptedSynthesiser
@@ -37,7 +38,7 @@ def make_loop(store: Store, warden: FailingWarden | None = None, **options: Any)
         "adjudicator": ScriptedAdjudicator(judge_attacks),
         "synthesiser": ScriptedSynthesiser(),
         "gate": OpenGate(),
-        "backoff_seconds": 0.01,
+        "patience": Patience(backoff_seconds=0.01),
     }
     loop = Loop(store, warden or FailingWarden(), **{**parts, **options})
     _made.append(loop)

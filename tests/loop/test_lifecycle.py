@@ -13,6 +13,7 @@ from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.mistakes import narrowings
 from sisf.loop.succession import succeeded
+from sisf.loop.workers import Patience
 from sisf.policy import (
     Action,
     Change,
@@ -252,7 +253,7 @@ def test_housekeeping_deletes_what_is_too_old(store: Store) -> None:
         store.exchanges.record(record, enqueue=False).result(60)
     today = ExchangeRecord(Exchange.of("x", "y", id="today"))  # the clock is right
     store.exchanges.record(today, enqueue=False).result(60)
-    loop = make_loop(store, workers=1, housekeeping_seconds=0.01, retention=Retention(30, 365))
+    loop = make_loop(store, workers=1, patience=Patience(housekeeping_seconds=0.01), retention=Retention(30, 365))
     loop.start()
     from sisf.testing import wait_until
 

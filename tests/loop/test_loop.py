@@ -14,6 +14,7 @@ from sisf.adjudicator.escalation import EscalatingAdjudicator
 from sisf.errors import ModelError
 from sisf.exchange import Exchange, Fate
 from sisf.loop import Activated, Event, Failed, Judged, Loop, Monitored, Planned, Reference, StoreKnowledge, Worked
+from sisf.loop.workers import Patience
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Provenance, Status
 from sisf.store import ExchangeRecord, Stage, Store, open_store
 from sisf.synthesis.base import Knowledge, Reading
@@ -261,7 +262,9 @@ def test_a_failing_synthesiser_is_retried_then_dead_then_retried_by_a_person(sto
             raise ModelError("the model is away")
         return [Policy(Pattern("attack"), Action.BLOCK, Direction.PROMPT, "x")]
 
-    loop = make_loop(store, workers=1, attempts=3, synthesiser=ScriptedSynthesiser(write))
+    loop = make_loop(
+        store, workers=1, patience=Patience(attempts=3, backoff_seconds=0.01), synthesiser=ScriptedSynthesiser(write)
+    )
     failures: list[Event] = []
     loop.listen(lambda event: failures.append(event) if isinstance(event, Failed) else None)
     loop.start()
@@ -280,7 +283,7 @@ def test_a_failing_synthesiser_is_retried_then_dead_then_retried_by_a_person(sto
 def test_a_job_outlives_the_workers_that_die_at_it_but_not_any_number(
     store: Store, leases: int, given_up: bool
 ) -> None:
-    loop = make_loop(store, workers=0, attempts=2)
+    loop = make_loop(store, workers=0, patience=Patience(attempts=2, backoff_seconds=0.01))
     loop.monitor(exchange("attack")).result()
     for _ in range(leases - 1):
         assert store.jobs.lease("killed", 0.0) is not None
@@ -293,7 +296,7 @@ def test_a_verdict_that_a_person_overruled_is_not_learned_from(store: Store) -> 
     def first_stage_only(breach: Breach, _knowledge: Knowledge) -> list[Policy]:
         raise ModelError("later")
 
-    loop = make_loop(store, workers=0, attempts=1, synthesiser=ScriptedSynthesiser(first_stage_only))
+    loop = make_loop(store, workers=0, patience=Patience(attempts=1), synthesiser=ScriptedSynthesiser(first_stage_only))
     run(loop, "attack")
     ((job, _),) = store.jobs.dead()
     store.exchanges.save_verdict(job.exchange_id, Verdict(Outcome.SAFE, "person"), actor="person:ada")
@@ -305,7 +308,7 @@ def test_a_verdict_that_a_person_overruled_is_not_learned_from(store: Store) -> 
 
 def test_a_policy_set_that_cannot_be_enforced_is_withdrawn(store: Store) -> None:
     warden = FailingWarden()
-    loop = make_loop(store, warden, workers=0, attempts=1)
+    loop = make_loop(store, warden, workers=0, patience=Patience(attempts=1))
     run(loop, "attack one")
     warden.fail = RuntimeError("does not compile")
     run(loop, "attack two")
@@ -420,7 +423,9 @@ def test_a_judge_that_hangs_is_not_waited_for(store: Store) -> None:
         leave.wait(60)
         return judge_attacks(exchange)
 
-    loop = make_loop(store, workers=1, lease_seconds=1.0, stop_seconds=0.1, adjudicator=ScriptedAdjudicator(hang))
+    loop = make_loop(
+        store, workers=1, patience=Patience(lease_seconds=1.0, stop_seconds=0.1), adjudicator=ScriptedAdjudicator(hang)
+    )
     loop.start()
     worker = next(thread for thread in threading.enumerate() if thread.name == "sisf-loop-0")
     loop.monitor(exchange("attack"))
@@ -443,7 +448,7 @@ def test_a_slow_stage_keeps_its_lease(store: Store) -> None:
         time.sleep(2.5)  # Longer than the lease, which is longer than any pause of a busy machine.
         return Outcome.SAFE
 
-    loop = make_loop(store, workers=2, lease_seconds=2.0, adjudicator=ScriptedAdjudicator(slow))
+    loop = make_loop(store, workers=2, patience=Patience(lease_seconds=2.0), adjudicator=ScriptedAdjudicator(slow))
     loop.start()
     run(loop, "hello")
     loop.stop()

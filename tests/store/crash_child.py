@@ -17,6 +17,7 @@ from sisf.errors import SisfError
 from sisf.exchange import Exchange
 from sisf.loop import Activated, Event
 from sisf.loop.rules import Rules
+from sisf.loop.workers import Patience
 from sisf.store import ExchangeRecord, open_store
 from tests.loop.fakes import make_loop
 
@@ -33,7 +34,7 @@ def main(url: str, name: str) -> None:
     faulthandler.register(signal.SIGUSR1)  # says where every thread stands, should it ever hang
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was acknowledged
     store = open_store(url)
-    loop = make_loop(store, workers=2, lease_seconds=1.0, rules=UNHURRIED)
+    loop = make_loop(store, workers=2, patience=Patience(lease_seconds=1.0, backoff_seconds=0.01), rules=UNHURRIED)
     loop.listen(told)
     loop.start()
     say("ready")

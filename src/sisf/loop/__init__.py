@@ -5,9 +5,9 @@ from sisf.loop.housekeeping import Retention
 from sisf.loop.knowledge import StoreKnowledge
 from sisf.loop.lastgood import LastGood
 from sisf.loop.lifecycle import Lifecycle
+from sisf.loop.loop import Loop
 from sisf.loop.readmission import Readmission, Readmissions, Return
 from sisf.loop.rules import Rules
-from sisf.loop.workflow import Loop
 from sisf.synthesis.base import Reference
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import threading
 import time
 import uuid
@@ -13,10 +12,10 @@ from datetime import datetime
 import structlog
 
 from sisf.adjudicator.base import Adjudicator, prepare_judge
-from sisf.errors import LeaseLost, SisfError
+from sisf.errors import SisfError
 from sisf.exchange import Fate
 from sisf.loop.enforcement import Enforcement, Enforcer
-from sisf.loop.events import Event, Failed, Listener, Monitored
+from sisf.loop.events import Event, Listener, Monitored
 from sisf.loop.examiner import Examiner, Traffic
 from sisf.loop.heartbeat import Heartbeat
 from sisf.loop.housekeeping import Housekeeping, Retention
@@ -29,21 +28,15 @@ from sisf.loop.stages import Autonomy, Stages
 from sisf.loop.steady import SteadyTime
 from sisf.loop.suspensions import Suspensions
 from sisf.loop.triggers import Triggers
-from sisf.store import ExchangeRecord, Job, Node, Store, Urgency
+from sisf.loop.workers import Patience, Workers
+from sisf.store import ExchangeRecord, Node, Store, Urgency
 from sisf.synthesis.base import PolicyGate, PolicySynthesisModule, Reference
 from sisf.synthesis.narrow_policy import narrow_policy
 
 _log = structlog.get_logger(__name__)
-_IDLE_SECONDS = 0.5
 _LEARNED_FROM = (Fate.RELEASED, Fate.WITHHELD, Fate.INTERCEPTED_RESPONSE, Fate.ABANDONED)
 """What a model answered: also what an answer-side policy stopped, since the prompt was not recognised, and what the
 client did not wait for."""
-_LONGEST_BACKOFF = 60.0
-_DEATHS = 4
-"""Times the tries that a stage has: so many workers may die at a job before it is held to be what kills them. Workers
-are also killed by others: their deaths say less of a job than a failure does."""
-_RENEWALS = 4
-"""How often a lease is renewed in its time: one that is late, or two, must not cost it."""
 
 
 def _urgency(record: ExchangeRecord) -> Urgency:
@@ -71,11 +64,7 @@ class Loop:
         autonomy: Autonomy = "autonomous",
         workers: int = 1,
         prepare: bool = False,
-        attempts: int = 5,
-        lease_seconds: float = 4.0,
-        backoff_seconds: float = 0.5,
-        stop_seconds: float = 10.0,
-        housekeeping_seconds: float = 60.0,
+        patience: Patience | None = None,
         rules: Rules | None = None,
         retention: Retention | None = None,
         last_good: LastGood | None = None,
@@ -83,12 +72,9 @@ class Loop:
     ) -> None:
         self._store = store
         self._adjudicator = adjudicator
-        self._workers = workers
+        self._count = workers
         self._prepare = prepare
-        self._attempts = attempts
-        self._lease_seconds = lease_seconds
-        self._backoff_seconds = backoff_seconds
-        self._stop_seconds = stop_seconds
+        self._patience = patience = patience or Patience()
         self._listeners: list[Listener] = []
         self.knowledge = StoreKnowledge(store, reference or Reference())
         rules, embedder = rules or Rules(), warden.embedder
@@ -105,7 +91,7 @@ class Loop:
             steady=self._steady,
         )
         self._housekeeping = Housekeeping(
-            store, self.lifecycle, retention or Retention(), seconds=housekeeping_seconds, now=self._steady
+            store, self.lifecycle, retention or Retention(), seconds=patience.housekeeping_seconds, now=self._steady
         )
         self._enforcement = Enforcement(store, warden, last_good)
         self.suspensions = Suspensions(store, warden)
@@ -123,13 +109,11 @@ class Loop:
             stand_in=lambda breach, waits: narrow_policy(breach, embedder, waits=waits),
             triggers=Triggers(rules.triggers, rules.trigger_seconds),
         )
-        self._name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._stopping = threading.Event()
+        name = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._workers = Workers(store, self._stages, patience, name=name, stopping=self._stopping, emit=self._emit)
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
-        self._progress = threading.Condition()
-        self._running: dict[str, Job] = {}
-        self._finished = 0
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with each event, in the thread where it happens: it must be quick."""
@@ -160,14 +144,14 @@ class Loop:
         if self._node is not None:
             heart = Heartbeat(self._store, self._node, lambda: self._enforcement.revision)
             self._spawn(lambda: heart.run(self._stopping), "sisf-loop-heartbeat")
-        for number in range(self._workers):
-            self._spawn(self._work, f"sisf-loop-{number}")
-        if self._workers:
+        for number in range(self._count):
+            self._spawn(self._workers.work, f"sisf-loop-{number}")
+        if self._count:
             if self._prepare:
                 # Beside each other: the first exchange waits for the judge alone.
                 self._spawn(self._quietly(self._prepare_judge), "sisf-loop-judge")
                 self._spawn(self._quietly(self._prepare_learning), "sisf-loop-preparation")
-            self._spawn(self._keep_leases, "sisf-loop-leases")
+            self._spawn(self._workers.keep_leases, "sisf-loop-leases")
             self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")
 
     def prepare(self) -> None:
@@ -187,48 +171,20 @@ class Loop:
         self._stopping.set()
         self._store.jobs.wake()
         self._unsubscribe()
-        end = time.monotonic() + self._stop_seconds
+        end = time.monotonic() + self._patience.stop_seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        left = [job.exchange_id for job in self._running.values()]
-        if left:
+        if left := self._workers.running:
             _log.warning("work_left", exchanges=left)
         self._threads.clear()
 
     def drain(self, timeout: float = 60.0) -> bool:
         """Return True when no job is left to do (dead letters apart), False after `timeout` seconds."""
-        end = time.monotonic() + timeout
-        self._store.flush()
-        while True:
-            finished = self._finished
-            if not (self._workers and self._threads) and self.work_once():
-                continue
-            counts = self._store.jobs.counts()
-            open_jobs = counts["ready"] + counts["leased"] + counts["waiting"]
-            # In this order: a job leaves the store before it leaves `_running`.
-            if not (open_jobs or self._running):
-                return True
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            enough = finished + max(1, open_jobs)  # counting again after each of them would cost more than doing it
-            with self._progress:
-                self._progress.wait_for(lambda n=enough: self._finished >= n, min(left, _IDLE_SECONDS))  # type: ignore[misc]
+        return self._workers.drain(timeout, helping=not (self._count and self._threads))
 
     def work_once(self) -> bool:
         """Do one job in the calling thread, if one is due. Returns whether there was one."""
-        job = self._store.jobs.lease(self._name, self._lease_seconds)
-        if job is None:
-            return False
-        self._running[job.exchange_id] = job
-        try:
-            self._run(job)
-        finally:
-            del self._running[job.exchange_id]
-            with self._progress:
-                self._finished += 1
-                self._progress.notify_all()
-        return True
+        return self._workers.once()
 
     def _last_written(self) -> datetime | None:
         """When the store's newest exchange or row of the audit log was written; None for an empty store."""
@@ -257,67 +213,6 @@ class Loop:
         thread = threading.Thread(target=target, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
-
-    def _work(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                if not self.work_once():
-                    self._store.jobs.wait(_IDLE_SECONDS)
-            except SisfError as error:
-                # The store is away. What was leased comes back by itself when its lease ends.
-                _log.error("loop_stalled", error=str(error))
-                self._stopping.wait(_IDLE_SECONDS)
-
-    def _run(self, job: Job) -> None:
-        current = job
-
-        def carry_on(following: Job) -> bool:
-            nonlocal current
-            current = following
-            return not self._stopping.is_set()
-
-        try:
-            deaths = _DEATHS * self._attempts
-            if job.attempts > deaths:
-                # It was leased again and again and never ended: it may take its worker down with it.
-                self._fail(job, f"given up after {deaths} attempts that never ended", final=True)
-                return
-            self._stages.run(job, carry_on)
-            if self._stopping.is_set() and current is not job:
-                self._give_back(current)
-        except LeaseLost:
-            _log.warning("lease_lost", exchange=job.exchange_id)
-        except Exception as error:  # noqa: BLE001 - whatever a stage raises, the job is kept and tried again
-            # Without a traceback: its frames hold what clients said, which no log may show by default.
-            explained = f"{type(error).__name__}: {error}"
-            _log.error("stage_failed", exchange=current.exchange_id, stage=current.stage, error=explained)
-            self._fail(current, explained, final=current.attempts >= self._attempts)
-
-    def _give_back(self, job: Job) -> None:
-        try:
-            self._store.jobs.fail(job, "the worker was stopped", retry_in=0.0)
-        except LeaseLost:
-            return  # it was done after all
-
-    def _fail(self, job: Job, error: str, *, final: bool) -> None:
-        backoff = min(_LONGEST_BACKOFF, self._backoff_seconds * 2 ** (job.attempts - 1))
-        try:
-            retry_in = None if final else backoff * random.uniform(0.5, 1.5)
-            self._store.jobs.fail(job, error, retry_in=retry_in)
-        except LeaseLost:
-            _log.warning("lease_lost", exchange=job.exchange_id)
-            return
-        self._emit(Failed(job.exchange_id, job.stage, error, final))
-
-    def _keep_leases(self) -> None:
-        while not self._stopping.wait(self._lease_seconds / _RENEWALS):
-            for job in tuple(self._running.values()):
-                try:
-                    self._store.jobs.renew(job)
-                except LeaseLost:
-                    continue  # most often: it was done just now
-                except SisfError as error:
-                    _log.warning("lease_not_renewed", exchange=job.exchange_id, error=str(error))
 
     def _follow(self, _revision: int) -> None:
         self._enforcement.follow()

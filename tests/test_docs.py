@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +106,21 @@ def test_the_architecture_names_what_is_there() -> None:
         p.name + ("/" if p.is_dir() else "") for p in (ROOT / "src" / "sisf").glob("[a-z]*") if p.suffix != ".typed"
     }
     assert packages <= set(claims)
+
+
+def test_the_architecture_lists_the_packages_as_the_contract_stacks_them() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ][0]
+    height = {
+        name.strip().removeprefix("sisf."): level
+        for level, layer in enumerate(contract["layers"])
+        for name in layer.split(":")
+    }
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted(height)
+    assert [height[name] for name in listed] == sorted(height.values())
 
 
 def test_the_search_for_names_finds_wrong_ones() -> None:

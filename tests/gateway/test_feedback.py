@@ -46,7 +46,7 @@ class Rig:
             overrides={"upstream.url": "http://127.0.0.1:9/v1", "keys.file": str(folder / "keys.json")}, environment={}
         )
         parts = {"warden": self.warden, "loop": loop, "adjudicator": ScriptedAdjudicator(), "store": self.store}
-        self.client = TestClient(create_app(**parts, settings=settings, oversight=loop.lifecycle))  # type: ignore[arg-type]
+        self.client = TestClient(create_app(**parts, settings=settings, lifecycle=loop.lifecycle))  # type: ignore[arg-type]
 
     def say(self, who: str, verdict: str = "false_positive", exchange: str = "e1", **more: str) -> int:
         headers = {"authorization": f"Bearer {self.keys.get(who, 'none')}"}

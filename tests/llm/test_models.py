@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -10,7 +9,7 @@ import openai
 import pydantic
 import pytest
 
-from sisf.errors import ConfigurationError, DataError
+from sisf.errors import ConfigurationError
 from sisf.exchange import Message, Role
 from sisf.llm.base import ChatModel
 from sisf.llm.recorded import RecordedModel
@@ -40,27 +39,12 @@ def test_unaligned_complies_says_what_it_is_and_is_deterministic() -> None:
     assert model.complete(ask("a"), max_tokens=3).finish_reason == "length"
 
 
-def test_recorded_replays_and_falls_back(tmp_path: Path) -> None:
-    lines = [
-        {"id": "1", "text": "Say hello", "response": "Hello from the record"},
-        {"id": "2", "messages": [{"role": "user", "content": "Say bye"}], "response": "Bye"},
-        {"id": "3", "text": "No answer", "response": ""},
-    ]
-    file = tmp_path / "set.jsonl"
-    file.write_text("\n".join(json.dumps(line) for line in lines))
-    model = RecordedModel.from_files([file])
+def test_recorded_replays_and_falls_back() -> None:
+    model = RecordedModel({"Say hello": "Hello from the record", "Say bye ": "Bye", "No answer": ""})
     assert len(model) == 2
     assert model.complete(ask("Say hello")).text == "Hello from the record"
     assert model.complete(ask("Say bye")).text == "Bye"
     assert model.complete(ask("No answer")).text == UnalignedModel().complete(ask("No answer")).text
-
-
-@pytest.mark.parametrize("line", ["{", "[]", '{"id": "1"}', '{"text": 7}', '{"text": "a", "response": 3}'])
-def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
-    file = tmp_path / "set.jsonl"
-    file.write_text('{"text": "a"}\n' + line)
-    with pytest.raises(DataError, match=r"set\.jsonl:2"):
-        RecordedModel.from_files([file])
 
 
 def test_plain_streamed_and_listed_through_the_sdk(client: openai.OpenAI) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, person, shown, store_of
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, moment, person, shown, store_of
 
 if TYPE_CHECKING:
     from sisf.store import Suspension
@@ -38,7 +38,7 @@ def suspend(
     if json:
         emit(_as_json(made))
     else:
-        typer.echo(f"not enforced until {made.until:%Y-%m-%d %H:%M:%S} UTC: {_whose(made)} [{made.id}]")
+        typer.echo(f"not enforced until {moment(made.until)} UTC: {_whose(made)} [{made.id}]")
         typer.echo("every node follows within a second; `sisf enforcement resume` ends it", err=True)
 
 
@@ -69,7 +69,7 @@ def status(config: ConfigOption = None, store: StoreOption = None, json: JsonOpt
         out = console()
         for s in found:
             why = f", {shown(s.reason)}" if s.reason else ""
-            out.print(f"{s.id}  until {s.until:%Y-%m-%d %H:%M:%S} UTC  {_whose(s)}  by {shown(s.actor)}{why}")
+            out.print(f"{s.id}  until {moment(s.until)} UTC  {_whose(s)}  by {shown(s.actor)}{why}")
         if not found:
             out.print("enforcement is suspended nowhere (the settings may still say `observe`)")
     if found:

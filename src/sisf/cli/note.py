@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, group, person, shown, store_of
+from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, group, moment, person, shown, store_of
 from sisf.cli.named import subject_named
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def list_notes(
     if not found:
         typer.echo(f"there are no notes on {shown(subject)}")
     for note in found:
-        typer.echo(f"{note.time:%Y-%m-%d %H:%M:%S}  {shown(note.actor)}  {note.kind}: {shown(note.text)}")
+        typer.echo(f"{moment(note.time)}  {shown(note.actor)}  {note.kind}: {shown(note.text)}")
 
 
 @app.command()

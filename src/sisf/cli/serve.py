@@ -210,7 +210,7 @@ def _application(
         "loop": system.loop,
         "adjudicator": system.adjudicator,
         "store": system.store,
-        "oversight": system.loop.lifecycle,
+        "lifecycle": system.loop.lifecycle,
         "tracing": tracing,
         "siblings": siblings,
         "judges": system.breakers,

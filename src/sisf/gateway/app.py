@@ -29,7 +29,6 @@ from sisf.gateway.endpoint import Endpoint, query_of
 from sisf.gateway.error_responses import as_response
 from sisf.gateway.failures import INTERNAL, noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
-from sisf.gateway.feedback import Oversight
 from sisf.gateway.forward import PassThrough, known_paths
 from sisf.gateway.headers import fields
 from sisf.gateway.health import Health
@@ -41,6 +40,7 @@ from sisf.gateway.routing import Upstreams
 from sisf.gateway.siblings import Siblings
 from sisf.gateway.store_metrics import PROMETHEUS, StoreMetrics
 from sisf.gateway.tracing import Tracing
+from sisf.loop.lifecycle import Lifecycle
 from sisf.pipeline import create_pipeline
 from sisf.pipeline.metrics import Metrics
 from sisf.pipeline.ports import Monitor, Warden
@@ -182,13 +182,13 @@ def create_app(
     settings: Settings,
     metrics: Metrics | None = None,
     tracing: Tracing | None = None,
-    oversight: Oversight | None = None,
+    lifecycle: Lifecycle | None = None,
     siblings: Siblings | None = None,
     judges: Mapping[str, Breaker] | None = None,
 ) -> Gateway:
     """Put the gateway together.
 
-    With `metrics`, go on counting there; with `tracing`, calls of models are spans; with `oversight`, take words at
+    With `metrics`, go on counting there; with `tracing`, calls of models are spans; with `lifecycle`, take words at
     `/v1/feedback`; with `siblings`, metrics are those of all processes of the gateway; with `judges`,
     readiness tells which of their endpoints are left alone.
 
@@ -208,7 +208,7 @@ def create_app(
         tracing=tracing,
     )
     store_metrics = StoreMetrics(store, pipeline.metrics)
-    own_endpoints = OwnEndpoints(core, adjudicator, store, oversight)
+    own_endpoints = OwnEndpoints(core, adjudicator, store, lifecycle)
     gateway = Gateway(core, Health(core, store, store_metrics, judges), store_metrics, own_endpoints, dialects)
     gateway.siblings = siblings
     return gateway

@@ -8,13 +8,13 @@ they were stopped by mistake: that asks a person, no more.
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from sisf.errors import HttpFailure, SisfError, StoreError, StoreUnavailable, quoted
 from sisf.gateway.identity import limited_to, person
+from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.mistakes import only_of
 from sisf.pipeline.caller import Caller
-from sisf.policy import Snapshot
 from sisf.store import Store
 from sisf.store.records import ExchangeRecord
 
@@ -22,24 +22,12 @@ PATH = "/v1/feedback"
 VERDICTS = ("false_positive", "confirmed")
 
 
-class Oversight(Protocol):
-    """Where people's words on what was stopped go. Blocks."""
-
-    def report_false_positive(self, exchange_id: str, *, actor: str) -> Snapshot:
-        """It was stopped by mistake. Raises `StoreError` when no policy stopped it."""
-        ...
-
-    def confirm(self, exchange_id: str, *, actor: str) -> int:
-        """It was rightly stopped; how many policies that concerns."""
-        ...
-
-
 class Feedback:
     """Takes words on stopped exchanges."""
 
-    def __init__(self, store: Store, oversight: Oversight) -> None:
+    def __init__(self, store: Store, lifecycle: Lifecycle) -> None:
         self._store = store
-        self._oversight = oversight
+        self._lifecycle = lifecycle
 
     async def answer(self, tree: dict[str, Any], caller: Caller) -> Mapping[str, Any]:
         """`{"exchange": id, "verdict": "false_positive" | "confirmed"}`; the id is that of `x-sisf-exchange`."""
@@ -88,6 +76,6 @@ class Feedback:
                 raise HttpFailure(
                     403, "forbidden", "What stopped it is of all tenants: confirm with a key without one."
                 )
-            self._oversight.confirm(exchange_id, actor=actor)
+            self._lifecycle.confirm(exchange_id, actor=actor)
             return self._store.policies.snapshot().revision
-        return self._oversight.report_false_positive(exchange_id, actor=actor).revision
+        return self._lifecycle.report_false_positive(exchange_id, actor=actor).revision

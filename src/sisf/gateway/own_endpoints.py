@@ -22,10 +22,11 @@ from sisf.gateway.dialects.requests import prompts
 from sisf.gateway.error_responses import as_response
 from sisf.gateway.failures import STOPPING, noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
-from sisf.gateway.feedback import Feedback, Oversight
+from sisf.gateway.feedback import Feedback
 from sisf.gateway.headers import fields
 from sisf.gateway.texts import joined
 from sisf.gateway.wire import parse_request
+from sisf.loop.lifecycle import Lifecycle
 from sisf.pipeline.caller import Caller
 from sisf.pipeline.judging import InlineJudge
 from sisf.pipeline.turn import Inspected
@@ -56,10 +57,10 @@ _CATEGORY = {
 class OwnEndpoints:
     """What integrations call. Nothing here is forwarded to a model."""
 
-    def __init__(self, core: Core, adjudicator: Adjudicator, store: Store, oversight: Oversight | None = None) -> None:
+    def __init__(self, core: Core, adjudicator: Adjudicator, store: Store, lifecycle: Lifecycle | None = None) -> None:
         self._core = core
         self._store = store
-        self._feedback = Feedback(store, oversight) if oversight is not None else None
+        self._feedback = Feedback(store, lifecycle) if lifecycle is not None else None
         judge = core.pipeline.judge  # where answers wait for it, callers share it
         self._judge = judge or InlineJudge(adjudicator, core.settings.adjudication, core.metrics)
 

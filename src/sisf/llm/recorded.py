@@ -1,11 +1,8 @@
 """A model that replays the answers of a data set: experiments with a real model's words, without the model."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sisf.errors import DataError, quoted, reason
 from sisf.exchange import Exchange, Message
 from sisf.llm.base import ChatModel, Completion
 from sisf.llm.unaligned import UnalignedModel
@@ -20,17 +17,6 @@ class RecordedModel:
         self._answers = {_key(prompt): answer for prompt, answer in answers.items() if answer}
         self._name = name
         self._fallback = fallback or UnalignedModel()
-
-    @classmethod
-    def from_files(cls, paths: Iterable[Path], *, field: str = "response", name: str = "recorded") -> "RecordedModel":
-        """Read `text` (or the last user turn of `messages`) and `field` of each line of JSONL files.
-
-        Lines without an answer are left to the fallback. Raises `DataError` with file and line.
-        """
-        answers: dict[str, str] = {}
-        for path in paths:
-            answers.update(_read(path, field))
-        return cls(answers, name=name)
 
     @property
     def id(self) -> str:
@@ -63,32 +49,3 @@ class RecordedModel:
 
 def _key(prompt: str) -> str:
     return prompt.strip()
-
-
-def _read(path: Path, field: str) -> dict[str, str]:
-    answers: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    prompt, answer = _record(line, field, f"{path}:{number}")
-                    answers[prompt] = answer
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {reason(error)}") from None
-    return answers
-
-
-def _record(line: str, field: str, where: str) -> tuple[str, str]:
-    try:
-        record = json.loads(line)
-        text = record["text"] if "text" in record else _last_user(record["messages"])
-        answer = record.get(field) or ""
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f"{where}: is not a record with `text` or `messages`") from None
-    if not isinstance(text, str) or not isinstance(answer, str):
-        raise DataError(f"{where}: `text` and {quoted(field)} must be strings")
-    return text, answer
-
-
-def _last_user(messages: Sequence[Mapping[str, Any]]) -> str:
-    return str(next(m["content"] for m in reversed(messages) if m["role"] == "user"))

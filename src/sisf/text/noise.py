@@ -12,9 +12,6 @@ from sisf.text.changed import Changed, substitute
 from sisf.text.order import VERBS
 from sisf.text.words import costs, segmented
 
-_NUMBERED = re.compile(
-    r"(?<!\S)[(\[#]?\d{1,3}[.):\]_-]{1,2}\s?(?=[^\W\d_])|(?<=[^\W\d_])[.,:_-]?[(\[]?\d{1,3}[)\]]?(?=\s|$)"
-)
 CLUE_NUMBERED = r"(?:\d{1,3}[^\w\s]{0,2}[^\S\n]?[A-Za-z][^\s0-9]*\s+){4}|(?:[A-Za-z][^\s0-9]*\d{1,3}[)\]]?[\s,;]+){4}"
 """What calls for it (RE2)."""
 _PAIRED = re.compile(
@@ -33,11 +30,6 @@ _ECHOED = 0.35
 _COMMON = frozenset("the a an and of to in on is are i you it that for with was be at by my your".split())
 _FEWEST_FILLERS = 4
 _FEWEST_WORDS = 8
-
-_TAGGED = re.compile(r"(?<=[^\W\d_])[/|_^]([A-Z]{1,5}\$?)(?=[\s.,;:!?]|$)")
-CLUE_TAGGED = r"(?:\pL[/|_^][A-Z]+\$?[\s.,;:!?]+[^\s/|_^]+){3}[/|_^][A-Z]"
-_DIFFERENT_TAGS = 0.6
-"""Different tags for each that stands there, at most."""
 
 _INSERTED = re.compile(r"(?<![\w-])([^\W\d_]{1,20})-([^\W\d_]{2,12})-([^\W\d_]{1,20})(?![\w-])")
 CLUE_INSERTED = r"\pL-\pL+-\pL[^-]*\pL-\pL+-\pL"
@@ -84,15 +76,14 @@ def clue_pairs() -> str:
 
 
 def numbered(text: str) -> Changed | None:
-    """Words that are numbered, without the numbers and in the order of these."""
+    """Words that are numbered, in the order of their numbers. None: numbers come again, and are marks."""
     pairs = [(int(m[1] or m[4]), m[2] or m[3]) for m in _PAIRED.finditer(text)]
     numbers = [number for number, _ in pairs]
     if len(pairs) < _FEWEST or len(pairs) < _NUMBERED_SHARE * len(text.split()):
         return None
-    if len(set(numbers)) == len(numbers) and max(numbers) <= 3 * len(numbers):
-        words = [word for _, word in sorted(pairs, key=lambda pair: pair[0])]
-        return Changed(_words(words))
-    return substitute(_NUMBERED, lambda _: "", text)
+    if len(set(numbers)) < len(numbers) or max(numbers) > 3 * len(numbers):
+        return None
+    return Changed(_words([word for _, word in sorted(pairs, key=lambda pair: pair[0])]))
 
 
 def _words(words: list[str]) -> str:
@@ -107,14 +98,6 @@ def unechoed(text: str) -> Changed | None:
     if len(words) < _FEWEST_WORDS or sum(map(eq, words, words[1:])) < _ECHOED * len(words):
         return None
     return Changed(" ".join(word for word, _ in groupby(words)))
-
-
-def untagged(text: str) -> Changed | None:
-    """Words without the tags behind them (`bomb/NN`), where most have one of a few."""
-    tags = [found[1] for found in _TAGGED.finditer(text)]
-    if len(tags) < max(_FEWEST, _NUMBERED_SHARE * len(text.split())) or len(set(tags)) > _DIFFERENT_TAGS * len(tags):
-        return None
-    return substitute(_TAGGED, lambda _: "", text)
 
 
 def unparted(text: str) -> Changed | None:

@@ -51,9 +51,14 @@ _FEWEST_SIGNS, _PLAIN = 3, 0.3
 _PINNED = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f]+|[^\w\s\x00-\x7f]{1,8}(?=[^\W\d_])")
 CLUE_PINNED = r"\pL[\p{So}\p{Sk}\p{Sm}]|[\p{So}\p{Sk}\p{Sm}]\x{FE0F}?\pL"
 _SHOWN_AS_EMOJI = "\ufe0f\u200d"
+_GAP = re.compile(r"(?<=[^\W\d_])\s+(?=[^\W\d_])")
+_FEWEST_SIGNS, _PLAIN = 3, 0.3
+"""Signs between words, and plain gaps for each of them at most."""
+_PINNED = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f]+|[^\w\s\x00-\x7f]{1,8}(?=[^\W\d_])")
+CLUE_PINNED = r"\pL[\p{So}\p{Sk}\p{Sm}]|[\p{So}\p{Sk}\p{Sm}]\x{FE0F}?\pL"
+_SHOWN_AS_EMOJI = "\ufe0f\u200d"
 _NUMBERED_APART = re.compile(r"(?<![^\W_])[^\W\d_]+(?:\d{1,3}[^\W\d_]+){3,}\d{0,3}(?![^\W_])")
 CLUE_NUMBERED_APART = r"\pL+[0-9]+\pL+[0-9]+\pL+[0-9]+\pL+"
-_NUMBERS = re.compile(r"\d+")
 _GAP = re.compile(rf"{_SEPARATORS}+")
 _LONG = 14
 """Letters from which a word that no one knows may be several."""
@@ -213,16 +218,6 @@ def parted(text: str) -> Changed | None:
         return None
     changed = substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
     return changed and Changed(changed.text, _in_a_row(changed))
-
-
-def counted(text: str) -> Changed | None:
-    """Gaps where numbers stand between words instead (`one1two2three`)."""
-    return substitute(_NUMBERED_APART, lambda found: _uncounted(found[0]), text)
-
-
-def _uncounted(run: str) -> str | None:
-    words = _NUMBERS.sub(" ", run).lower()
-    return words if readable(words) >= _ENOUGH else None
 
 
 def _in_a_row(parted: Changed) -> tuple[Span, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sisf.bootstrap import System, build
-from sisf.console import create_console
+from sisf.console.app import create_console
 from sisf.evaluation.demo.drive import drive
 from sisf.evaluation.demo.programme import choose
 from sisf.evaluation.demo.stage import stage

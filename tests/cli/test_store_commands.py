@@ -286,6 +286,13 @@ def test_a_dead_letter_that_is_not_there_is_told_with_a_command_that_is(sisf: Si
     assert "`sisf breach list` lists them" in sisf("breach", "retry", "none").output
 
 
+@pytest.mark.parametrize("command", ["policy list", "breach list --outcome safe", "audit list", "doctor"])
+def test_what_goes_into_a_file_has_no_spaces_at_the_end_of_lines(sisf: Sisf, store: str, command: str) -> None:
+    told = sisf(*command.split()).stdout
+    assert len(told.splitlines()) > 1
+    assert not [line for line in told.splitlines() if line != line.rstrip()]
+
+
 def test_a_narrow_terminal_cuts_no_id_and_drops_no_description(
     sisf: Sisf, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from sisf.bootstrap import System
-from sisf.console import create_console
+from sisf.console.app import create_console
 from sisf.exchange import Exchange, Fate
 from sisf.gateway.identity import KeyFile
 from sisf.llm.unaligned import UnalignedModel

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from sisf.console import create_console
 from sisf.console.admin_pages import shown_settings
-from sisf.console.app import create_sessions
+import sisf
+from sisf.console.app import create_console, create_sessions
 from sisf.console.policy_lines import lines_of
 from sisf.console.roles import Role
+from sisf.console.words import DONE
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange
 from sisf.gateway.identity import KeyFile
@@ -36,7 +37,7 @@ from sisf.settings import Admin, load
 from sisf.store import Store, open_store
 from sisf.store.memory import MemoryStore
 from sisf.store.probes import Attempt, ProbeOutcome
-from sisf.store.records import ExchangeRecord
+from sisf.store.records import ExchangeRecord, FeedbackKind, NoteKind
 from sisf.synthesis.lines import NARROW
 from sisf.taxonomy import Hazard, Technique
 from sisf.testing import OpenGate, wait_until
@@ -117,6 +118,24 @@ def test_every_page_has_something_to_say_of_an_empty_store(page: str) -> None:
     store.close()
     assert response.status_code == 200
     assert '<p class="empty">' in response.text or page in ("/audit/verify", "/revisions/0", "/enforcement")
+
+
+def test_whatever_the_audit_log_says_was_done_has_words() -> None:
+    """A kind of row that is new in the source, or in an enumeration that names rows, needs words here."""
+    named = re.compile(r'"((?:policy|exchange|feedback|enforcement|job|key|console|webhooks|verdict|note)\.[a-z_]+)"')
+    written = {name for file in Path(sisf.__path__[0]).rglob("*.py") for name in named.findall(file.read_text("utf-8"))}
+    for kind, values in {"feedback": FeedbackKind, "note": NoteKind, "verdict": Outcome}.items():
+        written |= {f"{kind}.{value}" for value in values}
+    written = {name for name in written if not name.endswith((".html", ".csv"))}
+    assert len(written) > 25
+    assert written == set(DONE)
+
+
+def test_a_history_is_told_in_words_and_the_audit_log_keeps_its_keys(client: TestClient) -> None:
+    page = client.get("/policies/p1", headers=AUTHORISED).text
+    assert "switched on" in page
+    assert "policy.activate" not in page
+    assert "policy.activate</code>" in client.get("/audit", headers=AUTHORISED).text
 
 
 def test_an_empty_overview_gives_no_figures_of_nothing() -> None:

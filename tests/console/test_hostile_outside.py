@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from sisf.cli.main import app
-from sisf.console import create_console
+from sisf.console.app import create_console
 from sisf.exchange import Fate
 from sisf.policy import Action, Change, Direction, GateReport, Pattern, Policy, Status
 from sisf.store import ExchangeRecord, NoteKind, open_store

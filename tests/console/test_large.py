@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from sisf.console import create_console
+from sisf.console.app import create_console
 from sisf.store import open_store
 from tests.large import fill
 

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from sisf.console import create_console
+from sisf.console.app import create_console
 from sisf.errors import ConfigurationError
 from sisf.serving import Background
 from sisf.settings import Admin

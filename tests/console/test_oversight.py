@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from sisf.console import create_console
+from sisf.console.app import create_console
 from sisf.embedding.hashing import HashEmbedder
 from sisf.exchange import Exchange, Fate
 from sisf.policy import Action, Change, Decision, Direction, Match, Status

@@ -5,12 +5,13 @@ import getpass
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -31,6 +32,7 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 """click's `UsageError`, or that of typer's own copy of click: typer exports this child of it alone."""
 _WHOLE = 1_000
 """Characters: longer than any sentence of a help text."""
+_PADDING = re.compile(" +(?=\n)")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 ConfigOption = Annotated[
@@ -111,7 +113,21 @@ def console(*, stderr: bool = False) -> "Console":
     made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = _PIPED_WIDTH
+        made.file = cast("IO[str]", _Unpadded(made.file))
     return made
+
+
+class _Unpadded:
+    """A file or pipe on which no line ends with the spaces that fill up a table's column."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(_PADDING.sub("", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from sisf.console import charts
 from sisf.console.actions import may_move
 from sisf.console.roles import FOR_ONE_TENANT, Role, Who
-from sisf.console.words import BECAME, STEP_WORDS, in_words
+from sisf.console.words import BECAME, DONE, STEP_WORDS, in_words
 from sisf.exchange import Fate
 from sisf.store import Store
 from sisf.text.shown import full_name, name_of, pieces
@@ -36,7 +36,14 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._templates.filters.update(
-            time=_time, share=_share, ago=_ago, became=lambda o: BECAME.get(o, o), short=short, seen=seen, line=line
+            time=_time,
+            share=_share,
+            ago=_ago,
+            became=lambda fate: BECAME.get(fate, fate),
+            done=lambda action: DONE.get(action, action),
+            short=short,
+            seen=seen,
+            line=line,
         )
         self._templates.globals.update(
             in_words=in_words,

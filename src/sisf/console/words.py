@@ -14,6 +14,43 @@ BECAME = {
     Fate.ERROR: "failed",
     Fate.ABANDONED: "client left",
 }
+DONE = {
+    "policy.propose": "proposed",
+    "policy.shadow": "set to watch only",
+    "policy.activate": "switched on",
+    "policy.retire": "switched off",
+    "policy.reject": "rejected",
+    "policy.edit": "changed",
+    "feedback.confirmation": "called right",
+    "feedback.false_positive": "called a mistake",
+    "feedback.withdrawn": "word taken back",
+    "exchange.block": "stopped",
+    "exchange.withhold": "answer withheld",
+    "exchange.delete": "exchanges deleted",
+    "exchange.export": "exchanges exported",
+    "verdict.breach": "judged a breach",
+    "verdict.safe": "judged safe",
+    "verdict.undecided": "not decided by a judge",
+    "verdict.withdrawn": "verdict taken back",
+    "note.comment": "comment written",
+    "note.assigned": "case given to somebody",
+    "note.approved": "approved",
+    "note.question": "question asked",
+    "job.retry": "put back to work",
+    "enforcement.suspend": "enforcement stopped",
+    "enforcement.resume": "enforcement resumed",
+    "key.create": "key made",
+    "key.revoke": "key revoked",
+    "console.sign_in": "signed in",
+    "console.sign_in_failed": "could not sign in",
+    "console.sign_out": "signed out",
+    "console.denied": "had no role here",
+    "console.end": "session ended",
+    "console.link": "sign-in link made",
+    "console.ask": "model asked",
+    "webhooks.retry": "dead letters sent again",
+}
+"""What a row of the audit log says was done."""
 STEP_WORDS = {"activate": "Switch on", "shadow": "Watch only", "retire": "Switch off", "reject": "Reject"}
 
 

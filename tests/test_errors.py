@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sisf
-from sisf.errors import quoted
+from sisf.errors import counted, quoted
 
 NOT_SHOWN = {"gateway/siblings.py"}
 """Writes figures for machines."""
@@ -27,6 +27,21 @@ def test_what_can_be_shown_is_shown_as_it_is() -> None:
     assert quoted("a\nb\x1b[2J") == r"`a\nb\x1b[2J`"
     assert quoted("abc", 2) == "`ab…`"
     assert quoted("abc" * 100, None) == f"`{'abc' * 100}`"
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "said"),
+    [
+        (0, "exchange", "0 exchanges"),
+        (1, "policy", "1 policy"),
+        (2_000, "policy", "2,000 policies"),
+        (1, "breach", "1 breach"),
+        (2, "breach", "2 breaches"),
+        (3, "key", "3 keys"),
+    ],
+)
+def test_one_of_something_is_not_several(number: int, what: str, said: str) -> None:
+    assert counted(number, what) == said
 
 
 def test_no_message_shows_a_value_in_another_way() -> None:

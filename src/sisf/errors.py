@@ -45,6 +45,15 @@ def quoted(value: object, most: int | None = 200) -> str:
     return f"`{shown}{'…' if len(text) > len(text[:most]) else ''}`"
 
 
+def counted(number: int, what: str) -> str:
+    """So many of something, as every message says it: `1 breach`, `2,000 breaches`."""
+    if number == 1:
+        return f"1 {what}"
+    if what.endswith(("ch", "sh", "s", "x")):
+        return f"{number:,} {what}es"
+    return f"{number:,} {what[:-1]}ies" if what[-1] == "y" and what[-2] not in "aeiou" else f"{number:,} {what}s"
+
+
 class SisfError(Exception):
     """The root. A command line that meets one prints its message on one line and exits with 2."""
 

@@ -148,7 +148,7 @@ def test_a_bundle_goes_round(sisf: Sisf, store: str, tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "digest" in refused.stderr
     assert sisf("policy", "seal", "out.yaml").exit_code == 0
-    assert "imported 1 policies of prod" in sisf("policy", "import", "out.yaml", "--store", other).stdout
+    assert "imported 1 policy of prod" in sisf("policy", "import", "out.yaml", "--store", other).stdout
     assert "not newer" in sisf("policy", "import", "out.yaml", "--store", other).stderr
     assert "every text" not in sisf("policy", "export", "-", "--store", other).stdout
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from sisf.console.admin_pages import shown_settings
 import sisf
+from sisf.console.admin_pages import shown_settings
 from sisf.console.app import create_console, create_sessions
 from sisf.console.policy_lines import lines_of
 from sisf.console.roles import Role

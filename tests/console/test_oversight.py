@@ -379,7 +379,7 @@ class TestOverview:
         assert shares["harmed"] == [1 / 2, 4 / 5]
         page = rig.get("/?since=24h").text
         assert "1 known (a person said so), 1 only judged, 1 undecided, 1 not judged yet" in page
-        assert "0 of 1 exchanges that both judged" in page
+        assert "0 of 1 exchange that both judged" in page
 
 
 def test_the_document_of_the_api_names_every_endpoint(rig: Rig) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, group, moment, print_rows, shown, store_of
+from sisf.errors import counted
 
 if TYPE_CHECKING:
     from sisf.store import AuditRow
@@ -79,7 +80,7 @@ def verify(
     if json:
         emit({"rows": count, "problem": problem or None})
     else:
-        typer.echo(problem or f"{count} rows, unbroken")
+        typer.echo(problem or f"{counted(count, 'row')}, unbroken")
     if problem:
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ from sisf.cli.base import (
     store_of,
 )
 from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
-from sisf.errors import quoted
+from sisf.errors import counted, quoted
 
 if TYPE_CHECKING:
     from sisf.verdict import Outcome
@@ -187,7 +187,7 @@ def confirm(
     if json:
         emit({"id": record.exchange.id, "policies": count})
     else:
-        typer.echo(f"{record.exchange.id}: a word for {count} policies")
+        typer.echo(f"{record.exchange.id}: a word for {counted(count, 'policy')}")
 
 
 @app.command()
@@ -215,7 +215,7 @@ def delete(
     if json:
         emit({"deleted": count})
     else:
-        typer.echo(f"deleted {count} exchanges")
+        typer.echo(f"deleted {counted(count, 'exchange')}")
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sisf.cli.base import JsonOption, StoreOption, emit, group, print_rows, shown, store_of
-from sisf.errors import quoted
+from sisf.errors import counted, quoted
 
 if TYPE_CHECKING:
     from sisf.datasets.columns import Columns
@@ -100,7 +100,7 @@ def fetch(
         place = _place(name)
         if place is None or again:
             place = fetched(name, cached(name), unpinned=unpinned)
-        typer.echo(f"{name}: {len(datasets.read(place))} rows in {place} ({SOURCES[name].licence})")
+        typer.echo(f"{name}: {counted(len(datasets.read(place)), 'row')} in {place} ({SOURCES[name].licence})")
         if not SOURCES[name].pinned and (kept := noted(place).get("content")):
             typer.echo(f"  unpinned: held from now on to what it holds today ({kept[:16]}…, in {place.parent / PINS})")
 
@@ -142,9 +142,9 @@ def _verified(name: str) -> dict[str, Any]:
     expected = (source.content if source else "") or noted(place).get("content", "")
     row = {"name": name, "rows": len(read), "sha256": read.sha256, "content": found, "good": True}
     if not expected:
-        return row | {"state": f"{len(read)} rows, readable; unpinned, content {found[:16]}…"}
+        return row | {"state": f"{counted(len(read), 'row')}, readable; unpinned, content {found[:16]}…"}
     if found == expected:
-        return row | {"state": f"{len(read)} rows, as pinned ({expected[:16]}…)"}
+        return row | {"state": f"{counted(len(read), 'row')}, as pinned ({expected[:16]}…)"}
     state = f"{place} does not hold the pinned content (expected {expected[:16]}…, found {found[:16]}…)"
     return row | {"good": False, "state": state}
 

@@ -1,5 +1,6 @@
 """What the demonstration shows while it runs: a live view on a terminal, plain lines elsewhere."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from sisf.cli.base import console, excerpt, shown
 from sisf.cli.chart import columns
+from sisf.errors import counted
 
 if TYPE_CHECKING:
     from sisf.evaluation.demo.account import Account, Traffic
@@ -25,6 +27,8 @@ LABELS = {"none": "no defence", "paper-warden": "the paper's mechanism", "sisf":
 """The designs from left to right."""
 _STYLES = {"none": "red", "paper-warden": "yellow", "sisf": "green"}
 _LINE_EVERY = 50
+_LEARNING_SECONDS = 30
+"""Between two lines that say that the loop is waited for: on a slow machine it is at every request."""
 PROMPT_CHARS = 90
 _CHART = 24
 
@@ -62,11 +66,15 @@ def screen(stage: "Stage") -> "Iterator[Screen]":
 class _Lines:
     def __init__(self, out: Console) -> None:
         self._out = out
+        self._silent_until = 0.0
 
     def show(self, account: "Account") -> None:
         """One line every so many requests, while the loop is waited for, and at the end."""
         if account.open_jobs:
-            self._out.print(f"the loop is still learning: {account.open_jobs} jobs left", soft_wrap=True)
+            if time.monotonic() >= self._silent_until:
+                left = counted(account.open_jobs, "job")
+                self._out.print(f"the loop is still learning: {left} to be done", soft_wrap=True)
+                self._silent_until = time.monotonic() + _LEARNING_SECONDS
             return
         if account.after_person:
             if account.after_person == 1:
@@ -82,8 +90,8 @@ class _Lines:
         sisf = account.sisf
         self._out.print(
             f"{account.done:>5} of {account.total} requests · of the last {min(50, len(sisf.attacks))} attacks met no "
-            f"policy: {shares} · {sisf.policies} policies · {sisf.blocked} of {len(sisf.benign)} honest requests "
-            "blocked",
+            f"policy: {shares} · {counted(sisf.policies, 'policy')} · {sisf.blocked} of {len(sisf.benign)} honest "
+            "requests blocked",
             soft_wrap=True,
         )
 

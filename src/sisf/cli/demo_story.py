@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sisf.cli.base import console, excerpt, shown
 from sisf.cli.demo_screen import LABELS, PROMPT_CHARS, curves, row, stopped
+from sisf.errors import counted
 
 if TYPE_CHECKING:
     from sisf.evaluation.demo.account import Account
@@ -139,7 +140,7 @@ def _answered(screen: Console, account: "Account") -> None:
         screen.print(f"  {line}", soft_wrap=True)
     screen.print(
         f"  {stopped(sisf.answered)} attacks and {stopped(sisf.answered_benign)} honest requests are stopped, by "
-        f"{sisf.policies} policies",
+        f"{counted(sisf.policies, 'policy')}",
         style="green",
         soft_wrap=True,
     )

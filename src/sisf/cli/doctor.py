@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, console, emit, load_settings
-from sisf.errors import quoted
+from sisf.errors import counted, quoted
 
 if TYPE_CHECKING:
     from sisf.settings import Settings
@@ -131,7 +131,11 @@ def _store(settings: "Settings") -> tuple[str, str]:
     detail = (
         f"{store.url}: revision {snapshot.revision}, {len(snapshot.active)} active policies, {rows} audit rows verified"
     )
-    return ("warning", f"{detail}; {dead} exchanges given up, see `sisf breach list`") if dead else ("ok", detail)
+    return (
+        ("warning", f"{detail}; {counted(dead, 'exchange')} given up, see `sisf breach list`")
+        if dead
+        else ("ok", detail)
+    )
 
 
 def _port(settings: "Settings") -> tuple[str, str]:

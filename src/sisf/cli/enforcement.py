@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sisf.cli.base import ConfigOption, JsonOption, StoreOption, console, emit, group, moment, person, shown, store_of
+from sisf.errors import counted
 
 if TYPE_CHECKING:
     from sisf.store import Suspension
@@ -55,7 +56,7 @@ def resume(
     if json:
         emit({"ended": ended})
     else:
-        typer.echo(f"{ended} suspension{'' if ended == 1 else 's'} ended")
+        typer.echo(f"{counted(ended, 'suspension')} ended")
 
 
 @app.command()

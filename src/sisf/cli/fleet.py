@@ -17,6 +17,7 @@ from sisf.cli.base import (
     shown,
     store_of,
 )
+from sisf.errors import counted
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
@@ -93,5 +94,5 @@ def fleet(config: ConfigOption = None, store: StoreOption = None, json: JsonOpti
         for row in rows
     ]
     print_rows(("node", *headings[1:], "seen"), cells, empty="no node has signed in to this store yet")
-    nodes_said = "1 node" if len(rows) == 1 else f"{len(rows)} nodes"
+    nodes_said = counted(len(rows), "node")
     console().print(f"{nodes_said}, the newest revision is {latest}", style="dim")

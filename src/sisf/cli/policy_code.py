@@ -20,6 +20,7 @@ from sisf.cli.base import (
     store_of,
     text_of,
 )
+from sisf.errors import counted
 
 if TYPE_CHECKING:
     from sisf.embedding.base import Embedder
@@ -117,9 +118,9 @@ def import_(
     for line in come.lines():
         typer.echo(shown(line))
     if preview:
-        typer.echo(f"all {len(bundle.policies)} policies of {shown(bundle.origin)} would be taken")
+        typer.echo(f"{counted(len(bundle.policies), 'policy')} of {shown(bundle.origin)} would be taken")
     else:
-        what = f"imported {len(bundle.policies)} policies of {shown(bundle.origin)}"
+        what = f"imported {counted(len(bundle.policies), 'policy')} of {shown(bundle.origin)}"
         typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
 
 
@@ -206,7 +207,7 @@ def _moved(settings: "Settings", store: "Store", actor: str) -> "Rebuilt":
 
 
 def _tell(result: "Rebuilt") -> None:
-    typer.echo(f"moved {len(result.moved)} policies: revision {result.snapshot.revision}", err=True)
+    typer.echo(f"moved {counted(len(result.moved), 'policy')}: revision {result.snapshot.revision}", err=True)
     for policy_id, cases in result.excepted.items():
         typer.echo(f"{policy_id}: comes with an exception for exchange {', '.join(map(shown, cases))}", err=True)
     for policy_id, reason in result.left:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sisf.cli.base import excerpt
-from sisf.evaluation.report.words import counted
+from sisf.errors import counted
 from sisf.policy import GateReport, Pattern, Policy, Probe, Prototypes, Substitution
 from sisf.statistics import beta_bounds
 from sisf.synthesis.text_bank import TextBank

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sisf.errors import counted
 from sisf.store.figures import Standing
 from sisf.store.records import RevisionRow
 
@@ -40,7 +41,8 @@ def columns(runs: Sequence[Standing]) -> list[Bar]:
     bars = []
     for place, run in enumerate(runs):
         title = (
-            f"{run.since:%Y-%m-%d %H:%M:%S} UTC, {run.exchanges} exchanges: {run.stopped} stopped by policies, "
+            f"{run.since:%Y-%m-%d %H:%M:%S} UTC, {counted(run.exchanges, 'exchange')}: "
+            f"{run.stopped} stopped by policies, "
             f"{run.withheld} withheld, {run.breaches} got through, {run.open} undecided or not judged yet"
         )
         base = float(HEIGHT)

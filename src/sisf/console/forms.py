@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from sisf.console.access import check_csrf, own_path
 from sisf.console.actions import STEPS, Actions
 from sisf.console.roles import Role, Who
-from sisf.errors import quoted
+from sisf.errors import counted, quoted
 from sisf.exchange import Sender
 from sisf.loop.undoing import is_rollback
 from sisf.policy import Snapshot
@@ -152,7 +152,7 @@ class Forms:
             raise HTTPException(400, "principal is missing")
         sender = Sender(form.get("tenant") or who.tenant or Sender().tenant, principal)
         count = await run_in_threadpool(self._actions.forget, sender, who.actor)
-        return back(form, "/exchanges", f"Deleted {count} exchanges.")
+        return back(form, "/exchanges", f"Deleted {counted(count, 'exchange')}.")
 
 
 def undo_step(actions: Actions, number: int, who: Who) -> Snapshot:

@@ -14,6 +14,7 @@ from sisf.console import charts
 from sisf.console.actions import may_move
 from sisf.console.roles import FOR_ONE_TENANT, Role, Who
 from sisf.console.words import BECAME, DONE, STEP_WORDS, in_words
+from sisf.errors import counted
 from sisf.exchange import Fate
 from sisf.store import Store
 from sisf.text.shown import full_name, name_of, pieces
@@ -39,6 +40,7 @@ class Renderer:
             time=_time,
             share=_share,
             ago=_ago,
+            counted=counted,
             became=lambda fate: BECAME.get(fate, fate),
             done=lambda action: DONE.get(action, action),
             short=short,

@@ -1,5 +1,6 @@
 """Policies in plain words."""
 
+from sisf.errors import counted
 from sisf.exchange import Fate
 from sisf.policy import Action, Direction, Pattern, Policy, Probe, Prototypes, Substitution
 
@@ -63,17 +64,15 @@ def in_words(policy: Policy) -> str:
 def _how(policy: Policy) -> str:
     match policy.condition:
         case Pattern(exceptions=exceptions):
-            but = f" {_count(len(exceptions), 'reported text')} excepted." if exceptions else ""
+            but = f" {counted(len(exceptions), 'reported text')} excepted." if exceptions else ""
             return f"in which its pattern is found, also behind spelling tricks and encodings.{but}"
         case Prototypes() as near:
             count = len(near.vectors) // (4 * near.dimensions)
-            return f"whose meaning is near to {_count(count, 'known attack')}: similarity {near.threshold:.2f} or more."
+            return (
+                f"whose meaning is near to {counted(count, 'known attack')}: similarity {near.threshold:.2f} or more."
+            )
         case Probe() as probe:
-            learned = _count(len(policy.provenance.breach_ids), "breach", "breaches")
+            learned = counted(len(policy.provenance.breach_ids), "breach")
             return f"that mean and read like the {learned} it was learned from: score {probe.threshold:.2f} or more."
         case Substitution(replacement=replacement):
             return f"by putting “{replacement}” where its pattern is found."
-
-
-def _count(number: int, one: str, more: str = "") -> str:
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

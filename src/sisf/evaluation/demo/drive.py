@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from sisf.bootstrap import System
-from sisf.errors import SisfError
+from sisf.errors import SisfError, counted
 from sisf.evaluation.answers import Answers, recorded_label
 from sisf.evaluation.defences import Tally
 from sisf.evaluation.demo.account import Account, Traffic
@@ -224,7 +224,9 @@ def wait_for_loop(system: System, account: Account, screen: Screen) -> None:
         if left != account.open_jobs:
             since = time.monotonic()
         elif time.monotonic() - since > _PATIENCE_SECONDS:
-            raise SisfError(f"the loop is stuck: {left} jobs left, none finished in {_PATIENCE_SECONDS:.0f} s")
+            raise SisfError(
+                f"the loop is stuck: {counted(left, 'job')} left, none finished in {_PATIENCE_SECONDS:.0f} s"
+            )
         account.open_jobs = left
         screen.show(account)
     account.open_jobs = 0

@@ -11,11 +11,6 @@ def percent(value: float) -> str:
     return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"
 
 
-def counted(number: int, what: str) -> str:
-    """So many of something that takes an `s` where there are several."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def rate_text(rate: Mapping[str, Any]) -> str:
     """A rate with its interval."""
     return f"{percent(rate['mean'])} ({interval(rate)})"

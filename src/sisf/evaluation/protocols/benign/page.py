@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.protocols.learn.figures import summarise
 from sisf.evaluation.protocols.learn.page import honest_tables, policies_table
 from sisf.evaluation.protocols.learn.plots import draw_all
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.sections import effort_table, limits_of
-from sisf.evaluation.report.words import counted, data_table, percent, settings_table
+from sisf.evaluation.report.words import data_table, percent, settings_table
 from sisf.evaluation.report.writer import Report
 
 

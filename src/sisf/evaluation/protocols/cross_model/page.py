@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.cross_model.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import INK_ON_COLOUR, draw
 from sisf.evaluation.report.sections import limits_of
-from sisf.evaluation.report.words import counted, data_table, interval, percent, rate_text, settings_table
+from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.haystack.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import counted, percent, rate_text, settings_table
+from sisf.evaluation.report.words import percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 _NOTES = (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import SYSTEM, Run
 from sisf.evaluation.outcomes import AttackOutcome
 from sisf.evaluation.protocols.learn.figures import got_through, summarise
@@ -10,7 +11,7 @@ from sisf.evaluation.protocols.learn.plots import PAPER_ASR, draw_all, papers_at
 from sisf.evaluation.report.document import Card, Page, Table, excerpt
 from sisf.evaluation.report.plots import Plot, label_of
 from sisf.evaluation.report.sections import confusion_table, effort_table, limits_of, part_tables
-from sisf.evaluation.report.words import counted, data_table, interval, percent, rate_text, settings_table
+from sisf.evaluation.report.words import data_table, interval, percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 from sisf.policy import Policy
 

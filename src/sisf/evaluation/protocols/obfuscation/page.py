@@ -5,11 +5,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.obfuscation.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import counted, percent, rate_text, settings_table
+from sisf.evaluation.report.words import percent, rate_text, settings_table
 from sisf.evaluation.report.writer import Report
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.poison.figures import figures_of
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import counted, percent, settings_table
+from sisf.evaluation.report.words import percent, settings_table
 from sisf.evaluation.report.writer import Report
 
 _WORDS = {

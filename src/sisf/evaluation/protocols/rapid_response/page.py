@@ -6,12 +6,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from sisf.errors import counted
 from sisf.evaluation.experiment import Run
 from sisf.evaluation.protocols.rapid_response.figures import figures_of
 from sisf.evaluation.protocols.rapid_response.run import arranged_run
 from sisf.evaluation.report.document import Card, Page, Table
 from sisf.evaluation.report.plots import Plot, draw
-from sisf.evaluation.report.words import counted, percent, settings_table
+from sisf.evaluation.report.words import percent, settings_table
 from sisf.evaluation.report.writer import Report
 
 # RapidResponseBench (arXiv 2411.07494), in and out of distribution, one example: a regular expression, an embedding

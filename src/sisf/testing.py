@@ -103,6 +103,7 @@ class ScriptedServer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    models: bytes = b'{"object":"list","data":[{"id":"scripted","object":"model"}]}'
     reply: Callable[[Received], str] | None = None
     """What a plain completion says, made from the request; wins over `answer` and `body` while nothing fails."""
     events: Sequence[bytes] | None = None
@@ -165,7 +166,7 @@ class ScriptedServer:
             _send(connection, status, json.dumps({"error": error}).encode(), extra)
             return True
         if received.method == "GET":
-            _send(connection, 200, b'{"object":"list","data":[{"id":"scripted","object":"model"}]}', self.headers)
+            _send(connection, self.status, self.models, self.headers)
             return True
         streamed = b'"stream":true' in received.body.replace(b" ", b"")
         if streamed:

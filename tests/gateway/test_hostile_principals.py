@@ -239,15 +239,44 @@ def test_a_fifth_of_all_principals_switch_nothing_off(tmp_path: Path) -> None:
             assert process.poll() is None
         questions = {note.subject for note in store.oversight.questions(10_000)}
         after = store.policies.snapshot()
+        why = [told(store, exchange) for exchange in blocked]
+        poisoned = [policy.id for policy in after.active if not learned_from_attacks(store, policy)]
     asked = sum(count for what, count in seen.items() if what.startswith("honest"))
     print(dict(sorted(seen.items())))
+    print(*(f"stopped, though honest: {line}" for line in dict.fromkeys(why)), sep="\n")
     print(f"{len(learned)} policies learned before, {watch.in_force} in force at the end, revision {after.revision};")
     print(f"demoted: {sorted(watch.demoted)}; of what honest clients let through, {stopped} of {len(FRESH)} stopped")
     assert watch.wrong == []
+    assert poisoned == [], "learned from honest questions that the model answered as if they were attacks"
     assert questions, "nobody asked a person"
     assert {what.split()[1] for what in seen if what.startswith("claimed")} <= {"0", "404"}
     assert stopped >= len(FRESH) / 2
     assert len(blocked) <= 0.02 * asked
+
+
+def learned_from_attacks(store: Store, policy: Policy) -> bool:
+    """Whether an attack is among what a policy was learned from, or nothing is: a person wrote it."""
+    breaches = [store.exchanges.get(breach).exchange for breach in policy.provenance.breach_ids]
+    said = [message.content for exchange in breaches for message in exchange.messages]
+    return not breaches or any(attack in text for attack in ATTACKS for text in said)
+
+
+def told(store: Store, exchange: str) -> str:
+    """What became of an honest request that was not answered, by which policies, and what it was. The corpus' honest
+    questions are in dangerous words: of 1,190 a policy that was learned from two attacks stops twelve, with nobody
+    hostile, too."""
+    if not exchange:
+        return "refused before it was an exchange"
+    record = store.exchanges.get(exchange)
+    policies = [
+        f"{match.policy_id} ({match.action}, shadow {match.shadow}, score {match.score}): "
+        f"{store.policies.get(match.policy_id).description}"
+        for decision in record.decisions
+        if decision.blocked
+        for match in decision.matches
+    ]
+    said = [message.content for message in record.exchange.messages]
+    return f"{record.fate} {said} {record.exchange.response!r} {policies}"
 
 
 def settle(store: Store) -> None:

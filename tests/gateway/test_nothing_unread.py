@@ -3,12 +3,14 @@
 import json
 import random
 from collections.abc import Iterator
+from itertools import chain, cycle
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sisf import corpus
 from sisf.errors import HttpFailure
 from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import Dialect
@@ -23,7 +25,7 @@ from sisf.gateway.dialects.responses import Responses
 from sisf.gateway.dialects.responses_shapes import ITEM
 from sisf.gateway.dialects.responses_shapes import REQUEST as RESPONSES_REQUEST
 from sisf.gateway.shapes import Aside, Many, OneOf, Record, Shape, Tagged, Together
-from sisf.gateway.texts import spelled
+from sisf.gateway.spelled import spelled, spellings
 from sisf.gateway.wire import Malformed, Uninspectable
 from sisf.settings import Limits
 
@@ -243,6 +245,7 @@ WRITTEN: dict[str, Any] = {
     "an object for each": [{"c": code} for code in CODES],
     "an object": {f"{place}": code for place, code in enumerate(CODES)},
     "lists in objects": {"a": {"b": CODES[:5]}, "c": [[CODES[5:]]]},
+    "signs between": [number for code in CODES for number in (code, 33, 45)],
     "beside many others": {"a": CODES, "b": [1, 2, 3] * 1_000},
 }
 """The numbers of a text's characters, as JSON can hold them."""
@@ -263,13 +266,41 @@ def test_numbers_of_characters_are_read_however_they_are_written(how: str) -> No
         (Responses(), {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}]}),
     ]
     for dialect, tree in requests:
-        assert MARKER in (texts_of_request(dialect, tree) or ""), tree
+        assert MARKER in _letters(texts_of_request(dialect, tree) or ""), tree
     for answer in ({"content": None, "tool_calls": calls}, {"content": "hi", "unheard_of": written}):
         tree = {"choices": [{"index": 0, "message": {"role": "assistant", **answer}, "finish_reason": "stop"}]}
-        assert MARKER in (texts_of_answer(Chat(), tree) or ""), answer
+        assert MARKER in _letters(texts_of_answer(Chat(), tree) or ""), answer
 
 
 @given(st.lists(st.integers(-100, 10**6) | st.floats(allow_nan=True), max_size=40))
 def test_measurements_are_no_text(numbers: list[float]) -> None:
-    said = spelled(numbers)
-    assert said == "" or sum(c.isascii() and (c.isalpha() or c == " ") for c in said) > len(said) / 2
+    for said in spelled(numbers):
+        assert sum(c.isascii() and (c.isalpha() or c == " ") for c in said) >= len(said) / 3
+
+
+SPELT = "Tell me how to bake bread for the birthday of a good friend"
+MARKS = st.lists(st.sampled_from([33, 44, 0, -1, 7, 1e9, 120, 122, 113, 88.5, 45]), min_size=1, max_size=3)
+
+
+@given(marks=MARKS, first=st.booleans(), fraction=st.sampled_from([0, 0.0, 0.25]), letters=st.integers(1, 3))
+def test_marks_between_the_numbers_of_characters_hide_nothing(
+    marks: list[float], first: bool, fraction: float, letters: int
+) -> None:
+    """One and the same behind each letter, several in turn, two or three behind each, or one behind a few."""
+    codes = [ord(char) + fraction for char in SPELT]
+    each = [codes[start : start + letters] for start in range(0, len(codes), letters)]
+    turns = [[mark, *said] if first else [*said, mark] for said, mark in zip(each, cycle(marks), strict=False)]
+    groups = [[*marks, *said] if first else [*said, *marks] for said in each]
+    for numbers in (list(chain(*turns)), list(chain(*groups))):
+        found = spellings({"v": numbers})
+        assert any(_letters(SPELT) in _letters(said) for said in found), (numbers, found)
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text if char.isalpha())
+
+
+def test_a_text_written_as_numbers_is_read_once() -> None:
+    """Each second letter of it is no other reading, which would cost as much again."""
+    honest = [list(sample.text.encode()) for sample in corpus.honest() if 40 < len(sample.text) < 400][:300]
+    assert sum(len(spelled(numbers)) for numbers in honest) < 1.2 * len(honest)

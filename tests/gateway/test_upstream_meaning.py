@@ -195,3 +195,17 @@ def test_numbers_are_told_from_speech_wherever_they_are_cut(cut: int) -> None:
 
     with pytest.raises(Malformed):
         all_of_it()
+
+
+@pytest.mark.parametrize("asked", [1, 30])
+def test_a_text_cut_into_several_answers_is_read_as_one(asked: int) -> None:
+    """A word to an answer; answers that are harmless side by side pass."""
+    said = "first forbid then den words are here".split()
+    with rig() as gateway:
+        gateway.warden.words = {"forbid\nthen\nden": Action.BLOCK}
+        for words, passes in ((said, False), (said[2:], True)):
+            choices = [{"index": i, "message": {"role": "assistant", "content": w}} for i, w in enumerate(words)]
+            gateway.upstream.body = json.dumps({"choices": choices}).encode()
+            answer = gateway.post(chat("hi", n=asked))
+            assert (answer.headers["x-sisf-decision"] != "block") is passes
+            assert ("den" in str(answer.json()["choices"])) is passes

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sisf import __version__
 from sisf.adjudicator.base import Adjudicator
 from sisf.breaker import Breaker
-from sisf.errors import HttpFailure, SisfError
+from sisf.errors import HttpFailure
 from sisf.gateway.asgi import Receive, Scope, Send, client_of
 from sisf.gateway.bodies import Bodies
 from sisf.gateway.core import Core, log
@@ -25,14 +25,16 @@ from sisf.gateway.dialects.completions import Completions
 from sisf.gateway.dialects.embeddings import Embeddings
 from sisf.gateway.dialects.messages import CountTokens, Messages
 from sisf.gateway.dialects.responses import Responses
-from sisf.gateway.endpoint import Endpoint, query_of
+from sisf.gateway.endpoint import Endpoint
 from sisf.gateway.error_responses import as_response
-from sisf.gateway.failures import INTERNAL, noticed
+from sisf.gateway.failures import INTERNAL
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.forward import PassThrough, known_paths
 from sisf.gateway.headers import fields
 from sisf.gateway.health import Health
 from sisf.gateway.identity import Doorkeeper
+from sisf.gateway.models import PATH as MODELS
+from sisf.gateway.models import Models
 from sisf.gateway.openapi import document
 from sisf.gateway.own_endpoints import OWN_PATHS, OwnEndpoints
 from sisf.gateway.paths import canonical
@@ -69,11 +71,11 @@ class Gateway:
         self._own_endpoints = own_endpoints
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
         self._pass_through = PassThrough(core, {*dialects, *OWN_PATHS})
+        models = Models(core).answer
         self._rest = routed(
             [
                 *own_endpoints.routes(),
-                Route("/v1/models", self._models, methods=["GET"]),
-                Route("/v1/models/{model:path}", self._models, methods=["GET"]),
+                *(Route(MODELS + rest, models, methods=["GET"]) for rest in ("", "/{model:path}")),
                 *(Route(path, _post_only, methods=["GET"]) for path in dialects),
                 Route("/", self._alive, methods=["GET"]),
                 Route("/openapi.json", self._openapi, methods=["GET"]),
@@ -84,7 +86,7 @@ class Gateway:
             exception_handlers={404: _not_found, 405: _not_allowed, Exception: _failed},
             lifespan=self._lifespan,
         )
-        self._known = frozenset((*self._raw, *OWN_PATHS, FEEDBACK, "/v1/models"))
+        self._known = frozenset((*self._raw, *OWN_PATHS, FEEDBACK, MODELS))
         listen = core.settings.listen
         self._cors = Cors(listen.cors_origins, listen.hosts)
 
@@ -130,20 +132,6 @@ class Gateway:
             yield
         finally:
             await self.close()
-
-    async def _models(self, request: Request) -> Response:
-        path = request.scope["path"].removeprefix("/v1")
-        try:
-            self.core.door.identify(fields(request.scope["headers"]), client_of(request.scope))
-            status, headers, body = await self.core.upstream.models(
-                path,
-                self.core.settings.limits.body_bytes,
-                client_headers=fields(request.scope["headers"]),
-                query=query_of(request.scope),
-            )
-            return Response(body, status, {k.decode("latin-1"): v.decode("latin-1") for k, v in headers})
-        except SisfError as error:
-            return as_response(noticed(error, self.core.metrics, endpoint="models"))
 
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})

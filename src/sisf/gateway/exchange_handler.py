@@ -14,7 +14,7 @@ from sisf.gateway.dialects.base import Dialect, StreamState
 from sisf.gateway.dialects.embeddings import Embeddings
 from sisf.gateway.dialects.errors import blocked_at, read_error
 from sisf.gateway.failures import upstream_failure
-from sisf.gateway.headers import SAY_NOTHING, said, turn_headers
+from sisf.gateway.headers import harmless, said, turn_headers
 from sisf.gateway.identity import named_by_body
 from sisf.gateway.numbers import pass_numbers
 from sisf.gateway.redaction import turns_of
@@ -153,11 +153,13 @@ class ExchangeHandler:
             await out.whole(200, turn_headers(turn), dialect.refusal(model, self._asked(turn)), JSON)
 
     async def _headers(self, turn: Turn, reply: Reply) -> None:
-        """What an upstream says in headers goes only where the Warden would let it go as an answer."""
+        """What an upstream says in headers goes only where the Warden would let it go as an answer.
+
+        The decision is not noted: the answer goes on, and who judges the exchange, for evidence, sees no headers.
+        """
         told = said(reply.headers)
         if told and stops(await self._pipeline.checks.decide(turn, told, Direction.RESPONSE)) and turn.enforce:
-            kept = [header for header in reply.headers if header in SAY_NOTHING]
-            reply.headers = kept if b"content-type" in dict(kept) else [*kept, (b"content-type", JSON)]
+            reply.headers = harmless(reply.headers)
 
     async def _upstream_error(self, turn: Turn, reply: Reply, out: Client) -> None:
         """An error of the model's server passes as it is when what it says may; else its status and code pass.

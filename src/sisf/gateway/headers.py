@@ -63,6 +63,12 @@ def said(headers: Sequence[tuple[bytes, bytes]]) -> list[Message]:
     return [Message(Role.ASSISTANT, text, "headers") for text in (names, values) if text]
 
 
+def harmless(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Of the headers of an upstream's answer what servers send with every answer."""
+    kept = [header for header in headers if header in SAY_NOTHING]
+    return kept if b"content-type" in dict(kept) else [*kept, (b"content-type", b"application/json")]
+
+
 def _read(value: bytes) -> list[str]:
     """A value as clients may read it: they do not agree on the encoding."""
     return list(dict.fromkeys((value.decode("latin-1"), value.decode("utf-8", "replace"))))

@@ -12,7 +12,8 @@ from typing import Any
 
 from sisf.exchange import Message, Role
 from sisf.gateway.logprobs import logprob_texts
-from sisf.gateway.texts import data_url, is_opaque_id, is_padding, is_sealed, joined, leaves, spelled, with_embedded
+from sisf.gateway.spelled import spelled
+from sisf.gateway.texts import data_url, is_opaque_id, is_padding, is_sealed, joined, leaves, with_embedded
 from sisf.gateway.wire import Uninspectable
 from sisf.pipeline.turn import Image
 from sisf.settings import Unseen
@@ -222,8 +223,8 @@ class Reader:
             return
         for index, item in enumerate(value):
             self.read(shape.of, item, role, f"{place}[{index}]")
-        if self.lenient and (said := spelled(value)):
-            self.aside.append(Message(role, said, place))
+        if self.lenient:
+            self.aside += [Message(role, said, place) for said in spelled(value)]
 
     def _one_of(self, shape: OneOf, value: Any, role: Role, place: str) -> None:
         chosen = _chosen(shape, value)

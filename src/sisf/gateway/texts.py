@@ -3,12 +3,13 @@
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.gateway import nodes
+from sisf.gateway.spelled import is_text, spellings
 from sisf.gateway.wire import Malformed, parse_loosely
 
 KEY_WORDS = frozenset(
@@ -47,9 +48,8 @@ _PADDED = 64
 _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,[A-Za-z0-9+/=]+")
 _DETAILS = ("auto", "low", "high", "original")
 _SENTENCE = re.compile(r"\A[A-Za-z]{12,}\Z|[a-z]{20}|[A-Z]{20}")
-_READABLE = re.compile(rb"[A-Za-z ]")
-_FEWEST_CODES, _SPACE, _LAST_CODE, _BREAKS = 4, 32, 0x3000, (9, 10, 13)
 _DIGITS = re.compile(r"[0-9]+")
+_FEWEST_CODES = 4
 _JSON_IN_JSON = 4
 _EMBEDDED_NODES = 50_000
 
@@ -65,7 +65,7 @@ def is_opaque_id(value: str) -> bool:
     if not _HEX.fullmatch(token):
         return not _RUN.search(token)
     digits = token.replace("-", "")
-    return len(digits) < 10 or not _is_text(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+    return len(digits) < 10 or not is_text(bytes.fromhex(digits[: len(digits) // 2 * 2]))
 
 
 def with_words(value: str) -> bool:
@@ -79,7 +79,7 @@ def is_sealed(value: str) -> bool:
         return False
     body = value.rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return not _is_text(base64.b64decode(body + "=" * (-len(body) % 4)))
+        return not is_text(base64.b64decode(body + "=" * (-len(body) % 4)))
     except ValueError:
         return False
 
@@ -92,7 +92,7 @@ def is_padding(value: str) -> bool:
 def is_numbers(value: str) -> bool:
     """Whether base64 holds the bytes of numbers, nothing to read. Asked only of embeddings."""
     try:
-        return not _is_text(base64.b64decode(value, validate=True)) and not _SENTENCE.search(value)
+        return not is_text(base64.b64decode(value, validate=True)) and not _SENTENCE.search(value)
     except ValueError:
         return False
 
@@ -105,33 +105,6 @@ def data_url(value: Any) -> str:
     elif isinstance(value, dict) and value.keys() == {"type", "media_type", "data"} and value["type"] == "base64":
         value = f"data:{value['media_type']};base64,{value['data']}"
     return value if isinstance(value, str) and _DATA_URL.fullmatch(value) else ""
-
-
-def _is_text(raw: bytes) -> bool:
-    """Whether most bytes are letters or spaces: of random ones a fifth is."""
-    return 2 * len(_READABLE.findall(raw)) > len(raw)
-
-
-def spelled(numbers: Sequence[Any]) -> str:
-    """What the numbers of characters among `numbers` say; empty where they are too few, or nothing to read."""
-    codes = [int(n) for n in numbers if type(n) in (int, float) and (_SPACE <= n < _LAST_CODE or n in _BREAKS)]
-    said = "".join(map(chr, codes)) if len(codes) >= _FEWEST_CODES else ""
-    return said if _is_text(said.encode()) else ""
-
-
-def spellings(value: Any) -> list[str]:
-    """What the numbers in `value` say: those of each list, and all of them in their order."""
-    stack, numbers, found = [value], [], []
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(reversed(item.values()))
-        elif isinstance(item, list):
-            stack.extend(reversed(item))
-            found.append(spelled(item))
-        elif isinstance(item, int | float):
-            numbers.append(item)
-    return list(dict.fromkeys(filter(None, [*found, spelled(numbers)])))
 
 
 def strings(value: Any) -> Iterator[str]:

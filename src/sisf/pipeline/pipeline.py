@@ -247,7 +247,18 @@ class Pipeline:
                 put = partial(put_back, tree, choice.messages, decision.rewritten)
                 if not await self.apart(turn, put):
                     withheld.add(choice.index)
+        if not withheld and await self._stopped_together(turn, [choice for choice in choices if choice.spoken]):
+            withheld = {choice.index for choice in choices}
         return withheld, changed
+
+    async def _stopped_together(self, turn: Turn, choices: Sequence[Choice]) -> bool:
+        """Whether several short answers say what one must not: each a letter or a word of it."""
+        short = [choice for choice in choices if len(choice.text) <= self.settings.streaming.window_chars]
+        if len(short) < 2:
+            return False
+        texts = [message for choice in short for message in choice.messages]
+        decision = await self.checks.beside(turn, texts, Direction.RESPONSE)
+        return decision.blocked and turn.enforce  # what is to be rewritten was, in each
 
     def judged_first(self, turn: Turn) -> bool:
         """Whether the answer waits for a verdict: always where adjudication is inline, in doubt where it is

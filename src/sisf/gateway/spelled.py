@@ -1,0 +1,48 @@
+"""What the numbers of a JSON document say where they are those of characters."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sisf.text.between import without_marks
+
+_READABLE, _LETTERS = re.compile(rb"[A-Za-z ]"), re.compile("[A-Za-z ]")
+_FEWEST, _SPACE, _LAST, _BREAKS = 4, 32, 0x3000, (9, 10, 13)
+
+
+def is_text(raw: bytes) -> bool:
+    """Whether most bytes are letters or spaces: of random ones a fifth is."""
+    return 2 * len(_READABLE.findall(raw)) > len(raw)
+
+
+def spelled(numbers: Sequence[Any]) -> list[str]:
+    """What the numbers of characters among `numbers` say: all of them where a third are letters, with two signs between
+    each, and what they say without those that only stand between others. Empty where they are too few, or nothing to
+    read."""
+    characters = [_character(number) for number in numbers]
+    whole = "".join(characters)
+    if len(whole) < _FEWEST:
+        return []
+    found = [whole] if 3 * len(_LETTERS.findall(whole)) >= len(whole) else []
+    return list(dict.fromkeys([*found, *without_marks(characters)]))
+
+
+def _character(number: Any) -> str:
+    if type(number) in (int, float) and (_SPACE <= number < _LAST or number in _BREAKS):
+        return chr(int(number))
+    return ""
+
+
+def spellings(value: Any) -> list[str]:
+    """What the numbers in `value` say: those of each list, and all of them in their order."""
+    stack, numbers, found = [value], [], []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(reversed(item.values()))
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+            found += spelled(item)
+        elif isinstance(item, int | float):
+            numbers.append(item)
+    return list(dict.fromkeys([*found, *spelled(numbers)]))

@@ -49,14 +49,14 @@ def clopper_pearson(successes: float, n: int, confidence: float = CONFIDENCE) ->
     return (low, high)
 
 
-def upper_bound(successes: int, n: int, confidence: float = CONFIDENCE) -> float:
+def upper_bound(successes: int, n: int) -> float:
     """One-sided Clopper–Pearson upper bound; 1 without any attempt."""
-    return clopper_pearson(successes, n, 2 * confidence - 1)[1]
+    return clopper_pearson(successes, n, 2 * CONFIDENCE - 1)[1]
 
 
-def lower_bound(successes: int, n: int, confidence: float = CONFIDENCE) -> float:
+def lower_bound(successes: int, n: int) -> float:
     """One-sided Clopper–Pearson lower bound; 0 without any attempt."""
-    return clopper_pearson(successes, n, 2 * confidence - 1)[0]
+    return clopper_pearson(successes, n, 2 * CONFIDENCE - 1)[0]
 
 
 def beta_bounds(successes: int, failures: int, confidence: float = CONFIDENCE) -> Interval:
@@ -69,13 +69,13 @@ def _beta_quantile(share: float, a: float, b: float) -> float:
     return float(special.betaincinv(a, b, share))
 
 
-def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def t_interval(values: Sequence[float]) -> Interval:
     """Student's interval of the mean of repeated trials, cut to 0…1. Needs two values; (0, 1) for fewer."""
     if len(values) < 2:
         return (0.0, 1.0)
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    half = float(special.stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    half = float(special.stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error
     return (max(0.0, mean - half), min(1.0, mean + half))
 
 
@@ -134,7 +134,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
 
 
 def bootstrap_difference(
-    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = 5000
+    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]], *, resamples: int = 5000
 ) -> Interval:
     """Percentile bootstrap interval of the mean of `second` minus `first`, where rows belong together.
 
@@ -146,7 +146,7 @@ def bootstrap_difference(
     if not first:
         return (-1.0, 1.0)
     sums = np.array([[sum(a), len(a), sum(b), len(b)] for a, b in zip(first, second, strict=True)], np.float64)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     counts = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples).astype(np.float64)
     drawn = counts @ sums
     differences = drawn[:, 2] / drawn[:, 3] - drawn[:, 0] / drawn[:, 1]

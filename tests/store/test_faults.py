@@ -227,12 +227,11 @@ def test_a_bad_row_among_gathered_ones_fails_their_future_and_nothing_else(file_
     store.close()
 
 
-def test_too_many_waiting_writes_are_refused_not_swallowed(file_url: str) -> None:
+def test_too_many_waiting_writes_are_refused_not_swallowed(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from threading import Event
 
+    monkeypatch.setattr("sisf.store.writer._LIMIT", 10)
     store = open_store(file_url)
-    assert isinstance(store, Store)
-    store._database.writer._limit = 10
     hold = Event()
     blocker = store._database.writer.submit(lambda _connection: hold.wait(5))
     futures: list[Future[None]] = []

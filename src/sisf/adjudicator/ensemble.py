@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from sisf.adjudicator.agreement import MONITOR, JudgeMonitor
+from sisf.adjudicator.agreement import MONITOR
 from sisf.adjudicator.base import Adjudicator, prepare_judge
 from sisf.adjudicator.counters import JudgeCounters
 from sisf.adjudicator.requests import judge_request
@@ -20,9 +20,7 @@ class EnsembleAdjudicator:
     Members that fail count for nothing, so a quorum above half of the members cannot be reached both ways.
     """
 
-    def __init__(
-        self, members: Sequence[Adjudicator], *, quorum: int | None = None, monitor: JudgeMonitor | None = None
-    ) -> None:
+    def __init__(self, members: Sequence[Adjudicator], *, quorum: int | None = None) -> None:
         least = len(members) // 2 + 1
         if len(members) < 2 or not least <= (quorum or least) <= len(members):
             raise ValueError(
@@ -30,7 +28,6 @@ class EnsembleAdjudicator:
             )
         self._members = tuple(members)
         self._quorum = quorum or least
-        self._monitor = monitor or MONITOR
         self.counters = JudgeCounters(self.name)
         self._pool = ThreadPoolExecutor(max_workers=4 * len(members), thread_name_prefix="ensemble")
 
@@ -43,7 +40,7 @@ class EnsembleAdjudicator:
         """See `Adjudicator.adjudicate`."""
         start = time.perf_counter()
         verdicts = list(self._pool.map(lambda member: member.adjudicate(exchange), self._members))
-        self._monitor.record(exchange.id, verdicts)
+        MONITOR.record(exchange.id, verdicts)
         verdict = self._combine(verdicts)
         self.counters.verdict(verdict.outcome, time.perf_counter() - start)
         return verdict

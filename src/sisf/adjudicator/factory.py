@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from sisf.adjudicator.base import Adjudicator
 from sisf.adjudicator.cache import VerdictCache
@@ -17,7 +16,6 @@ from sisf.embedding.base import Embedder
 from sisf.embedding.factory import create_embedder
 from sisf.embedding.minilm import heads_of
 from sisf.errors import ConfigurationError
-from sisf.llm.base import ChatModel
 from sisf.llm.budget import CallGate
 from sisf.llm.client import OpenAIChatModel
 from sisf.settings import Adjudication, ModelEndpoint
@@ -31,18 +29,15 @@ _FAILURES, _SECONDS = 6, 15.0
 def create_adjudicator(
     settings: Adjudication,
     *,
-    model: ChatModel | None = None,
     embedder: Embedder | None = None,
-    cache: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     breakers: dict[str, Breaker] | None = None,
 ) -> Adjudicator:
     """The judge of `settings.judge` with its fallbacks behind it.
 
-    `model` replaces the chat model of the `llm` judge (tests, experiments). The `local` judge reads with `embedder` if
-    that is the harm-aware encoder, else with one that is made; `cache` is where what it fits is kept (default: the
-    user's cache). Where `breakers` is given, an endpoint that keeps failing is left alone for some seconds, so that the
-    next judge is asked at once; its breaker is put there, by the model's name.
+    The `local` judge reads with `embedder` if that is the harm-aware encoder, else with one that is made. Where
+    `breakers` is given, an endpoint that keeps failing is left alone for some seconds, so that the next judge is asked
+    at once; its breaker is put there, by the model's name.
     """
 
     def gate(model: str) -> CallGate:
@@ -52,13 +47,14 @@ def create_adjudicator(
         return CallGate(settings.limits, model, breaker=breakers[model])
 
     builders: dict[str, Callable[[], Adjudicator]] = {
-        "llm": lambda: _llm(settings, gate, model),
-        "local": lambda: _local(settings, embedder, cache),
+        "llm": lambda: _llm(settings, gate),
+        "local": lambda: _local(settings, embedder),
         "guard-model": lambda: _guard(settings, gate),
         "moderation": lambda: _moderation(settings, gate),
         "ensemble": lambda: _ensemble(settings, [builders[name]() for name in settings.members]),
     }
-    first = settings.judge if settings.judge != "auto" else _automatic(settings, model, environment)
+    automatic = "llm" if has_access(settings.llm, environment) else "local"
+    first = settings.judge if settings.judge != "auto" else automatic
     names = [first, *(name for name in settings.fallback if name != first)]
     judges = [builders[name]() for name in names]
     return judges[0] if len(judges) == 1 else EscalatingAdjudicator(judges)
@@ -69,21 +65,17 @@ def has_access(endpoint: ModelEndpoint, environment: Mapping[str, str] = os.envi
     return bool(endpoint.api_key.get_secret_value() or endpoint.base_url or environment.get("OPENAI_API_KEY"))
 
 
-def _automatic(settings: Adjudication, model: ChatModel | None, environment: Mapping[str, str]) -> str:
-    return "llm" if model is not None or has_access(settings.llm, environment) else "local"
-
-
-def _llm(settings: Adjudication, gate: Gating, model: ChatModel | None) -> Adjudicator:
-    chat = model or OpenAIChatModel(settings.llm, gate=gate(settings.llm.model))
+def _llm(settings: Adjudication, gate: Gating) -> Adjudicator:
+    chat = OpenAIChatModel(settings.llm, gate=gate(settings.llm.model))
     return LlmAdjudicator(chat, strictness=settings.strictness, cache=VerdictCache())
 
 
-def _local(settings: Adjudication, embedder: Embedder | None, cache: Path | None) -> Adjudicator:
+def _local(settings: Adjudication, embedder: Embedder | None) -> Adjudicator:
     known = embedder is not None and heads_of(embedder.id) is not None
-    chosen = embedder if embedder is not None and known else create_embedder("harm-aware", cache=cache)
-    trained = Versions(cache / "judges" / "trained" if cache else None).rank(chosen.id)
+    chosen = embedder if embedder is not None and known else create_embedder("harm-aware")
+    trained = Versions().rank(chosen.id)
     name, rank = trained or ("local", None)
-    return LocalAdjudicator(chosen, strictness=settings.strictness, cache=cache, name=name, rank=rank)
+    return LocalAdjudicator(chosen, strictness=settings.strictness, name=name, rank=rank)
 
 
 def _guard(settings: Adjudication, gate: Gating) -> Adjudicator:

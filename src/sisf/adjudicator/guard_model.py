@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -65,12 +65,10 @@ class ModerationClassifier:
         *,
         strictness: Strictness,
         gate: CallGate | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._endpoint = endpoint
         self._strictness = strictness
         self._gate = gate or CallGate(CallLimits(), endpoint.model)
-        self._sleep = sleep
         self._client: OpenAI | None = None
 
     def classify(self, turns: Sequence[Message], answer: str, counters: JudgeCounters) -> Finding:  # noqa: ARG002 - it bills nothing
@@ -94,7 +92,7 @@ class ModerationClassifier:
                 if attempt >= self._endpoint.retries:
                     raise
                 attempt += 1
-                self._sleep(pause_before(attempt, error))
+                time.sleep(pause_before(attempt, error))
 
     def _ask(self, given: Sequence[Any]) -> list[dict[str, float]]:
         if self._client is None:

@@ -13,6 +13,8 @@ from sisf.llm.base import ChatModel
 from sisf.verdict import Outcome, Verdict
 
 _RATIONALE_CHARS = 600
+_ATTEMPTS = 2
+"""Answers that a window may take until one keeps the form."""
 
 
 class LlmAdjudicator:
@@ -31,14 +33,12 @@ class LlmAdjudicator:
         overlap_chars: int = 400,
         max_windows: int = 16,
         cache: VerdictCache | None = None,
-        attempts: int = 2,
     ) -> None:
         self._model = model
         self._strictness = strictness
         self._prompt = load_prompt(strictness)
         self._size, self._overlap, self._max_windows = window_chars, overlap_chars, max_windows
         self._cache = cache
-        self._attempts = attempts
         self.counters = JudgeCounters(self.name)
 
     @property
@@ -87,7 +87,7 @@ class LlmAdjudicator:
         return self._verdict(weakest, Outcome.SAFE)
 
     def _ask(self, window: Window) -> Reply:
-        for attempt in range(1, self._attempts + 1):
+        for attempt in range(1, _ATTEMPTS + 1):
             marker, ticket = new_marker(), new_marker()
             messages = (
                 Message(Role.SYSTEM, self._prompt.text),
@@ -99,7 +99,7 @@ class LlmAdjudicator:
                 return read_reply(completion.text, ticket=ticket, strictness=self._strictness)
             except ModelError:
                 self.counters.failure("out_of_form")
-                if attempt == self._attempts:
+                if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 

@@ -34,18 +34,14 @@ class RecordedAdjudicator:
     A prompt whose rows disagree speaks only together with its answer. An exchange that no row knows is `undecided`.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], *, name: str = "recorded") -> None:
-        self._name = name
+    name = "recorded"
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._by_id: dict[str, Label] = {}
         self._by_pair: dict[tuple[str, str], Label] = {}
         self._by_prompt: dict[str, Label | None] = {}
         for row in rows:
             self.add(row)
-
-    @property
-    def name(self) -> str:
-        """See `Adjudicator.name`."""
-        return self._name
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Learn one row; `messages` count by their last user turn."""
@@ -59,7 +55,7 @@ class RecordedAdjudicator:
 
     def adjudicate(self, exchange: Exchange) -> Verdict:
         """See `Adjudicator.adjudicate`."""
-        if (empty := unanswered(exchange, self._name)) is not None:
+        if (empty := unanswered(exchange, self.name)) is not None:
             return empty
         label = (
             self._by_id.get(exchange.id)
@@ -67,11 +63,11 @@ class RecordedAdjudicator:
             or self._by_prompt.get(exchange.prompt)
         )
         if label is None or label.outcome is Outcome.UNDECIDED:
-            return Verdict(Outcome.UNDECIDED, self._name, rationale="no record labels this exchange")
+            return Verdict(Outcome.UNDECIDED, self.name, rationale="no record labels this exchange")
         breach = label.outcome is Outcome.BREACH
         return Verdict(
             label.outcome,
-            self._name,
+            self.name,
             hazard=label.hazard,
             technique=label.technique,
             severity=0.5 if breach else 0.0,

@@ -22,7 +22,7 @@ class FastembedEmbedder:
     Texts run one by one, so that none changes another's vector.
     """
 
-    def __init__(self, name: str, cache: Path, *, local_files: Path | None = None, threads: int = 1) -> None:
+    def __init__(self, name: str, cache: Path) -> None:
         try:
             from fastembed import TextEmbedding
         except ImportError:
@@ -32,9 +32,8 @@ class FastembedEmbedder:
         listed = {model["model"]: model for model in TextEmbedding.list_supported_models()}
         if name not in listed:
             raise ConfigurationError(f"embedder `fastembed:{name}`: fastembed does not list this model")
-        where = {"specific_model_path": str(local_files)} if local_files else {}
         try:
-            self._model: Any = TextEmbedding(name, cache_dir=str(cache / "fastembed"), threads=threads, **where)
+            self._model: Any = TextEmbedding(name, cache_dir=str(cache / "fastembed"), threads=1)
         except Exception as error:  # noqa: BLE001 - downloads fail in many ways
             raise ModelError(f"embedder `fastembed:{name}` cannot be loaded: {str(error).splitlines()[0]}") from None
         self.id = f"fastembed-{name}"

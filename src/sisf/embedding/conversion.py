@@ -25,27 +25,27 @@ def show_on_terminal(step: str, share: float) -> None:
         sys.stderr.flush()
 
 
-def cached_session(path: Path, convert: Callable[[Progress], bytes], progress: Progress, *, threads: int = 1) -> Any:
+def cached_session(path: Path, convert: Callable[[Progress], bytes], progress: Progress) -> Any:
     """A session of the converted model at `path`, converting first when it is missing, changed or does not load.
 
     Where the cache cannot be written (read-only, full), the model lives in memory, for this process only; a warning
     says so.
     """
-    session = _open_cached(path, threads)
+    session = _open_cached(path)
     if session is not None:
         return session
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with only_one_process(path.with_suffix(".lock")):
-            session = _open_cached(path, threads)  # another process may have made it while we waited
+            session = _open_cached(path)  # another process may have made it while we waited
             if session is None:
                 model = _convert(convert, progress)
                 _write_if_possible(path, model)
-                session = open_session(model, threads=threads)
+                session = open_session(model)
             return session
     except OSError as error:
         _warn_uncached(path, error)
-        return open_session(_convert(convert, progress), threads=threads)
+        return open_session(_convert(convert, progress))
 
 
 def _convert(convert: Callable[[Progress], bytes], progress: Progress) -> bytes:
@@ -54,14 +54,14 @@ def _convert(convert: Callable[[Progress], bytes], progress: Progress) -> bytes:
     return model
 
 
-def _open_cached(path: Path, threads: int) -> Any | None:
+def _open_cached(path: Path) -> Any | None:
     model = read_verified(path)
     if model is None:
         if path.is_file():
             _log.warning("embedding_model_changed", path=str(path), effect="it is made anew")
         return None
     try:
-        return open_session(model, threads=threads)
+        return open_session(model)
     except ModelError as error:
         _log.warning("embedding_model_damaged", reason=str(error))
         return None

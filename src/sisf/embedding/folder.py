@@ -26,8 +26,8 @@ _MARKERS = 2
 class FolderEmbedder:
     """An ONNX sentence encoder. Texts run one by one, unpadded, so that none changes another's vector."""
 
-    def __init__(self, *, name: str, model: Path, tokenizer: ModelTokenizer, first_token: bool, threads: int) -> None:
-        self._session = open_session(model, threads=threads)
+    def __init__(self, *, name: str, model: Path, tokenizer: ModelTokenizer, first_token: bool) -> None:
+        self._session = open_session(model)
         self._inputs = {node.name for node in self._session.get_inputs()}
         unknown = self._inputs - {"input_ids", "attention_mask", "token_type_ids"}
         if unknown or "input_ids" not in self._inputs:
@@ -67,7 +67,7 @@ class FolderEmbedder:
         return normalised
 
 
-def folder_embedder(folder: Path, *, threads: int = 1) -> FolderEmbedder:
+def folder_embedder(folder: Path) -> FolderEmbedder:
     """Open the encoder in `folder`. Raises `ConfigurationError` when files are missing, `ModelError` when unusable."""
     model = next((p for p in (folder / "model.onnx", folder / "onnx" / "model.onnx") if p.is_file()), None)
     tokenizer = folder / "tokenizer.json"
@@ -91,7 +91,6 @@ def folder_embedder(folder: Path, *, threads: int = 1) -> FolderEmbedder:
         model=model,
         tokenizer=ModelTokenizer(tokenizer, max_tokens),
         first_token=first_token,
-        threads=threads,
     )
 
 

@@ -19,25 +19,21 @@ before and after may be compared."""
 _HARM_AWARE = "harm-aware"
 
 
-def minilm_embedder(
-    cache: Path, *, quantised: bool = True, progress: Progress = show_on_terminal, threads: int = 1
-) -> LocalEmbedder:
+def minilm_embedder(cache: Path, *, quantised: bool = True, progress: Progress = show_on_terminal) -> LocalEmbedder:
     """The packaged model in int8, or in float32 as the reference. Converts on first use when `cache` lacks it.
 
     Raises `ModelError` when the package is missing; converting raises it when the weights are not the expected ones
     or int8 is too far from float32.
     """
-    return _embedder(f"minilm-l6-v2-{WEIGHTS_SHA256[:8]}", cache, False, quantised, progress, threads)
+    return _embedder(f"minilm-l6-v2-{WEIGHTS_SHA256[:8]}", cache, False, quantised, progress)
 
 
-def harm_aware_embedder(
-    cache: Path, *, quantised: bool = True, progress: Progress = show_on_terminal, threads: int = 1
-) -> LocalEmbedder:
+def harm_aware_embedder(cache: Path, *, quantised: bool = True) -> LocalEmbedder:
     """The encoder that tells requests for harm from honest ones that look alike; otherwise as `minilm_embedder`.
 
     Raises `ModelError` besides when the trained file is missing or does not fit the packaged weights.
     """
-    return _embedder(f"{_HARM_AWARE}-{delta.digest()[:8]}", cache, True, quantised, progress, threads)
+    return _embedder(f"{_HARM_AWARE}-{delta.digest()[:8]}", cache, True, quantised, show_on_terminal)
 
 
 def heads_of(embedder_id: str) -> delta.Heads | None:
@@ -50,9 +46,7 @@ def file_of(embedder_id: str) -> str:
     return f"{embedder_id}-states-{_GRAPH}.onnx"
 
 
-def _embedder(  # noqa: PLR0917 - called by the two functions above alone
-    model: str, cache: Path, trained: bool, quantised: bool, progress: Progress, threads: int
-) -> LocalEmbedder:
+def _embedder(model: str, cache: Path, trained: bool, quantised: bool, progress: Progress) -> LocalEmbedder:
     folder = packaged_folder()
     name = f"{model}-{'int8' if quantised else 'fp32'}-{_CONVERTER}"
 
@@ -62,7 +56,7 @@ def _embedder(  # noqa: PLR0917 - called by the two functions above alone
         return (convert_int8 if quantised else convert_float32)(folder, report, trained=trained)
 
     def session() -> Any:
-        return cached_session(cache / "models" / file_of(name), convert, progress, threads=threads)
+        return cached_session(cache / "models" / file_of(name), convert, progress)
 
     return LocalEmbedder(
         embedder_id=name,

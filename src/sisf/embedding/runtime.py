@@ -16,15 +16,15 @@ _SLOWER = ("SkipLayerNormFusion",)
 times as long as these two, a sixth to a third of a whole pass (docs/adr/0721)."""
 
 
-def open_session(model: bytes | Path, *, threads: int = 1) -> Any:
-    """A CPU session with `threads` threads per run; runs on several threads at once are safe.
+def open_session(model: bytes | Path) -> Any:
+    """A CPU session with one thread for each run; runs on several threads at once are safe.
 
     Raises `ModelError` when the model cannot be loaded.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     source = str(model) if isinstance(model, Path) else model

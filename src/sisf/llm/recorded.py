@@ -4,24 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sisf.exchange import Exchange, Message
-from sisf.llm.base import ChatModel, Completion
+from sisf.llm.base import Completion
 from sisf.llm.unaligned import UnalignedModel
 
 
 class RecordedModel:
-    """Answers a known prompt with its recorded response and every other one as `fallback` does (`unaligned`)."""
+    """Answers a known prompt with its recorded response and every other one as `unaligned` does."""
 
-    def __init__(
-        self, answers: Mapping[str, str], *, name: str = "recorded", fallback: ChatModel | None = None
-    ) -> None:
+    id = "recorded"
+
+    def __init__(self, answers: Mapping[str, str]) -> None:
         self._answers = {_key(prompt): answer for prompt, answer in answers.items() if answer}
-        self._name = name
-        self._fallback = fallback or UnalignedModel()
-
-    @property
-    def id(self) -> str:
-        """The model's name."""
-        return self._name
+        self._fallback = UnalignedModel()
 
     def __len__(self) -> int:
         """How many prompts have a recorded answer."""
@@ -41,7 +35,7 @@ class RecordedModel:
             return self._fallback.complete(messages, schema=schema, max_tokens=max_tokens, temperature=temperature)
         return Completion(
             text=answer,
-            model=self._name,
+            model=self.id,
             prompt_tokens=sum(len(m.content.split()) for m in messages),
             completion_tokens=len(answer.split()),
         )

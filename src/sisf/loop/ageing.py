@@ -52,9 +52,9 @@ class Ageing:
         return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
 
 
-def ageing(store: Store, *, now: datetime | None = None) -> Ageing:
+def ageing(store: Store) -> Ageing:
     """Take the figures."""
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     snapshot = store.policies.snapshot()
     active = snapshot.active
     last_hits = store.feedback.last_hits()

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 
 from sisf.exchange import Sender
 from sisf.latest import Latest
@@ -13,10 +12,9 @@ _SENDERS = 10_000
 class Triggers:
     """A bucket of turns for each sender: `burst` at once, then one every `seconds`. Thread-safe and bounded."""
 
-    def __init__(self, burst: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, burst: int, seconds: float) -> None:
         self._burst = burst
         self._seconds = seconds
-        self._clock = clock
         self._lock = threading.Lock()
         self._left: Latest[Sender, tuple[float, float]] = Latest(_SENDERS)
         """Turns left by sender, and when that was."""
@@ -26,7 +24,7 @@ class Triggers:
         if sender.is_probe:
             return True
         with self._lock:
-            now = self._clock()
+            now = time.monotonic()
             left, then = self._left.get(sender, (float(self._burst), now))
             left = min(self._burst, left + (now - then) / self._seconds)
             taken = left >= 1

@@ -26,10 +26,10 @@ class Eye(Protocol):
 class ImageInspector:
     """Asks an eye, in threads, and remembers what it found."""
 
-    def __init__(self, eye: Eye, settings: ImageModeration, *, threads: int = 8) -> None:
+    def __init__(self, eye: Eye, settings: ImageModeration) -> None:
         self._eye = eye
         self._settings = settings
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="images")
         self._known: Latest[bytes, str] = Latest(_REMEMBERED)
 
     async def findings(self, images: Sequence[Image]) -> list[str]:

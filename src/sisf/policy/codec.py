@@ -75,12 +75,12 @@ def to_json(policy: Policy) -> str:
     return json.dumps(to_dict(policy), separators=(",", ":"))
 
 
-def from_json(text: str, where: str = "policy") -> Policy:
+def from_json(text: str) -> Policy:
     """The inverse of `to_json`."""
     try:
-        return from_dict(json.loads(text), where)
+        return from_dict(json.loads(text), "policy")
     except ValueError as error:
-        raise PolicyError(f"{where}: is not JSON: {error}") from None
+        raise PolicyError(f"policy: is not JSON: {error}") from None
 
 
 def to_yaml(value: object) -> str:

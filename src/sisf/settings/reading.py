@@ -78,14 +78,9 @@ def _is_setting(name: str) -> bool:
     return name.startswith(_PREFIX) and name not in _NOT_SETTINGS and not name.startswith(_OF_TESTS)
 
 
-def origins(
-    path: Path | None = None,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    environment: Mapping[str, str] = os.environ,
-) -> Mapping[str, str]:
+def origins(path: Path | None = None, *, overrides: Mapping[str, Any] | None = None) -> Mapping[str, str]:
     """Where each setting that is given comes from, by its dotted key: the last one that says it counts."""
-    return _origins(path, overrides or {}, environment)
+    return _origins(path, overrides or {}, os.environ)
 
 
 def _origins(path: Path | None, overrides: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:

@@ -61,10 +61,9 @@ class FeedbackTable:
         audit.write(self._database, connection, [entry])
         return counted
 
-    def benign_cases(self, *, after: int = 0, policy: str | None = None) -> Sequence[tuple[int, BenignCase]]:
-        """Benign cases oldest first, each with its sequence number; only those numbered above `after`, and of texts
-        that `policy` stopped."""
-        query = select(_case).where(_case.c.seq > after).order_by(_case.c.seq)
+    def benign_cases(self, *, policy: str | None = None) -> Sequence[tuple[int, BenignCase]]:
+        """Benign cases oldest first, each with its sequence number; with `policy`, only of texts that it stopped."""
+        query = select(_case).order_by(_case.c.seq)
         if policy is not None:
             query = query.where(_case.c.policy_id == policy)
         with self._database.read() as connection:

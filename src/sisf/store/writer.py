@@ -22,6 +22,10 @@ T = TypeVar("T")
 P = TypeVar("P")
 Rows = Callable[[Connection, Sequence[Any]], None]
 """Writes many payloads of one sort at once."""
+_LIMIT = 20_000
+"""Writes that may wait: more is what a disk does not keep up with."""
+_GATHER_SECONDS = 0.015
+"""So long an item may wait for others of its sort."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,8 +65,6 @@ class Writer:
         transaction: Callable[[Connection, bool], AbstractContextManager[Transaction]],
         describe: str,
         guard: AbstractContextManager[Any] | None = None,
-        limit: int = 20_000,
-        gather_seconds: float = 0.015,
     ) -> None:
         self._engine = engine
         self._transaction = transaction
@@ -70,10 +72,8 @@ class Writer:
         # With a guard there is one connection, shared with the readers and never to be dropped: a database in memory.
         self._shared = guard is not None
         self._guard = guard or nullcontext()
-        self._limit = limit
         self._queue: deque[_Task] = deque()
         self._waiting = 0
-        self._gather_seconds = gather_seconds
         self._urgent = False
         self._wake = threading.Condition()
         self._closed = False
@@ -91,7 +91,7 @@ class Writer:
         return self._put(_Task(_nothing, rows=rows, payload=payload, after=after))
 
     def gather(self, rows: Rows, item: P, *, after: Callable[[], None] | None = None) -> "Future[None]":
-        """Queue one item that may wait `gather_seconds` for others of its sort.
+        """Queue one item that may wait some milliseconds for others of its sort.
 
         They share one payload, the list of all of them, and one future, which fails when any of them could not be
         written.
@@ -133,8 +133,8 @@ class Writer:
     def _admit(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"{self._describe} is closed")
-        if self._waiting >= self._limit:
-            raise StoreUnavailable(f"{self._describe}: {self._limit} writes are waiting; the disk does not keep up")
+        if self._waiting >= _LIMIT:
+            raise StoreUnavailable(f"{self._describe}: {_LIMIT} writes are waiting; the disk does not keep up")
         self._waiting += 1
 
     def _run(self) -> None:
@@ -146,7 +146,7 @@ class Writer:
         with self._wake:
             while not self._queue and not self._closed:
                 self._wake.wait()
-            self._wake.wait_for(lambda: self._urgent or self._closed, self._gather_seconds)
+            self._wake.wait_for(lambda: self._urgent or self._closed, _GATHER_SECONDS)
             batch = list(self._queue)
             self._queue.clear()
             self._waiting = 0

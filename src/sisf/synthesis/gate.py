@@ -77,12 +77,10 @@ class Gate:
     def __init__(
         self,
         embedder: Embedder,
-        limits: GateLimits | None = None,
         *,
         secret: Sequence[str] = (),
         reference: Reference | None = None,
         lessons: Embedder | None = None,
-        variants: Variants | None = None,
     ) -> None:
         """`secret`: benign prompts that synthesis never sees; no report quotes them to it.
 
@@ -90,8 +88,8 @@ class Gate:
         may keep the vectors of these texts.
         """
         self.embedder = embedder
-        self.limits = limits or GateLimits()
-        self.variants = variants or Variants()
+        self.limits = GateLimits()
+        self.variants = Variants()
         self._secret = frozenset(secret)
         self._benign = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}
         self._reported = {d: TextBank(embedder) for d in (Direction.PROMPT, Direction.RESPONSE)}

@@ -65,13 +65,12 @@ class LocalSynthesiser:
         seed: int = 0,
         learn_answers: bool = True,
         prompts: Recipe | None = None,
-        answers: Recipe | None = None,
         reference: Reference | None = None,
         lessons: Embedder | None = None,
     ) -> None:
         recipes = {Direction.PROMPT: prompts or Recipe()}
         if learn_answers:
-            recipes[Direction.RESPONSE] = answers or Recipe(tail=_ANSWERS)
+            recipes[Direction.RESPONSE] = Recipe(tail=_ANSWERS)
         self._sides = {
             direction: _Side(direction, TrainingRows(embedder), recipe, seed) for direction, recipe in recipes.items()
         }

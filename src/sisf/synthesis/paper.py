@@ -12,21 +12,22 @@ from sisf.policy import Action, Direction, GateReport, Policy, Prototypes, Prove
 from sisf.synthesis.base import Knowledge
 from sisf.verdict import Breach
 
+_THRESHOLD = 0.65
+
 
 class PaperSynthesiser:
     """One reference embedding per breach."""
 
     name = "paper"
 
-    def __init__(self, embedder: Embedder, *, threshold: float = 0.65) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._threshold = threshold
 
     def synthesise(self, breach: Breach, knowledge: Knowledge) -> Sequence[Policy]:  # noqa: ARG002 - it uses none
         """Exactly one policy: texts whose cosine to the breach's prompt reaches the threshold."""
         prompt = breach.exchange.prompt
         vector = self._embedder.embed([prompt]).astype("<f4").tobytes()
-        condition = Prototypes(self._embedder.id, self._embedder.dimensions, vector, self._threshold, (prompt,))
+        condition = Prototypes(self._embedder.id, self._embedder.dimensions, vector, _THRESHOLD, (prompt,))
         return [
             Policy(
                 condition,

@@ -41,7 +41,7 @@ _LOCK = threading.Lock()
 Progress = Callable[[int, int], None]
 
 
-def shipped_model(published: Embedder, *, cache: Path | None = None, progress: Progress | None = None) -> LocalModel:
+def shipped_model(published: Embedder, *, cache: Path | None = None) -> LocalModel:
     """The judge fitted from what ships, over this embedder: from the cache, or fitted now (half a minute) by one
     process."""
     path = (cache or cache_dir()) / "judges" / f"local-{fingerprint(published)}.npz"
@@ -51,7 +51,7 @@ def shipped_model(published: Embedder, *, cache: Path | None = None, progress: P
                 return LocalModel.load(path)
             except DataError:
                 path.unlink(missing_ok=True)
-        model = fit_shipped(published, progress or show_on_terminal)
+        model = fit_shipped(published, show_on_terminal)
         try:
             model.save(path)
         except OSError as error:

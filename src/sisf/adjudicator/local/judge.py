@@ -76,7 +76,6 @@ class LocalAdjudicator:
         embedder: Embedder,
         *,
         strictness: Strictness = "strict",
-        thresholds: Thresholds | None = None,
         heads: Heads | None = None,
         published: Embedder | None = None,
         cache: Path | None = None,
@@ -90,7 +89,7 @@ class LocalAdjudicator:
             )
         self._views = Views(embedder, found, published or create_embedder("minilm", cache=cache))
         self._strictness = strictness
-        self._thresholds = thresholds or Thresholds()
+        self._thresholds = Thresholds()
         self._cache = cache
         self._rank = rank or shipped_rank
         self._name = name

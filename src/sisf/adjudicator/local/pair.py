@@ -113,18 +113,14 @@ class Evidence:
         )
 
 
-def fit_weights(
-    rows: Numbers, labels: NDArray[np.bool_], prior: Numbers, precision: Numbers, weights: Numbers | None = None
-) -> Numbers:
+def fit_weights(rows: Numbers, labels: NDArray[np.bool_], prior: Numbers, precision: Numbers) -> Numbers:
     """Maximum a posteriori logistic regression: Gaussian prior of mean `prior` and diagonal `precision`."""
     from scipy.optimize import minimize
-
-    importance = np.ones(len(labels)) if weights is None else weights
 
     def loss(beta: Numbers) -> tuple[float, Numbers]:
         z = rows @ beta
         away = beta - prior
-        value = float((importance * (np.logaddexp(0.0, z) - labels * z)).sum() + 0.5 * (precision * away) @ away)
-        return value, rows.T @ (importance * (sigmoid(z) - labels)) + precision * away
+        value = float((np.logaddexp(0.0, z) - labels * z).sum() + 0.5 * (precision * away) @ away)
+        return value, rows.T @ (sigmoid(z) - labels) + precision * away
 
     return np.asarray(minimize(loss, prior.copy(), jac=True, method="L-BFGS-B", options={"maxiter": 500}).x)

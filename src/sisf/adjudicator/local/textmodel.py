@@ -66,8 +66,6 @@ def fit_text_model(
     vectors: Vectors,
     labels: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    *,
-    seed: int = 0,
 ) -> TextModel:
     """Learn from labelled texts. Regularisation was chosen on the shipped corpus by grouped cross-validation."""
     from scipy import sparse
@@ -77,7 +75,7 @@ def fit_text_model(
 
     vectoriser = TfidfVectorizer(analyzer=terms, sublinear_tf=True)
     counts = vectoriser.fit_transform(texts)
-    linear = LogisticRegression(C=10.0, max_iter=3000, random_state=seed)
+    linear = LogisticRegression(C=10.0, max_iter=3000, random_state=0)
     linear.fit(sparse.hstack([sparse.csr_matrix(vectors), counts]).tocsr(), labels, sample_weight=weights)
     kernel = SVC(C=3.0, gamma=1.0)
     kernel.fit(vectors, labels, sample_weight=weights)

@@ -56,16 +56,14 @@ def terms(text: str) -> list[str]:
     return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 
-def fit_word_model(
-    texts: Sequence[str], labels: NDArray[np.bool_], weights: NDArray[np.float64], *, seed: int = 0
-) -> WordModel:
+def fit_word_model(texts: Sequence[str], labels: NDArray[np.bool_], weights: NDArray[np.float64]) -> WordModel:
     """Learn from labelled texts. Regularisation was chosen on the shipped corpus by grouped cross-validation."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     vectoriser = TfidfVectorizer(analyzer=terms, sublinear_tf=True)
     counts = vectoriser.fit_transform(texts)
-    linear = LogisticRegression(C=10.0, max_iter=3000, random_state=seed)
+    linear = LogisticRegression(C=10.0, max_iter=3000, random_state=0)
     linear.fit(counts, labels, sample_weight=weights)
     return WordModel(
         words=tuple(vectoriser.get_feature_names_out()),

@@ -21,9 +21,9 @@ class Prompt:
     """First 12 hex digits of the SHA-256 of `text`."""
 
 
-def load_prompt(strictness: Strictness, version: int = VERSION) -> Prompt:
+def load_prompt(strictness: Strictness) -> Prompt:
     """The policy and the form of the reply, as one text."""
     folder = resources.files(__name__)
-    parts = [folder.joinpath(f"{part}-{version}.md").read_text(encoding="utf-8") for part in (strictness, "reply")]
+    parts = [folder.joinpath(f"{part}-{VERSION}.md").read_text(encoding="utf-8") for part in (strictness, "reply")]
     text = "\n".join(parts)
-    return Prompt(f"{strictness}-{version}", text, hashlib.sha256(text.encode()).hexdigest()[:12])
+    return Prompt(f"{strictness}-{VERSION}", text, hashlib.sha256(text.encode()).hexdigest()[:12])

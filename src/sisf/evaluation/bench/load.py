@@ -49,15 +49,15 @@ class Load:
             for _ in range(number)
         ]
 
-    def probes(self, number: int, size: int = 200) -> list[Policy]:
-        """Semantic policies with a learned probe of `size` n-grams each."""
+    def probes(self, number: int) -> list[Policy]:
+        """Semantic policies with a learned probe of 200 n-grams each."""
         return [
             self._policy(
                 Probe(
                     self._embedder.id,
                     self._embedder.dimensions,
                     self._vector(),
-                    {g: round(self._random.gauss(0, 1), 4) for g in self._random.sample(self._grams, size)},
+                    {g: round(self._random.gauss(0, 1), 4) for g in self._random.sample(self._grams, 200)},
                     -1.0,
                     50.0,
                 )

@@ -1,10 +1,10 @@
-"""The prompts of the `llm` synthesiser, one file per version; a version, once released, is never edited."""
+"""The prompts of the `llm` synthesiser, by version; a version, once released, is never edited."""
 
 from importlib import resources
 
 VERSION = 2
 
 
-def load_prompt(version: int = VERSION) -> str:
+def load_prompt() -> str:
     """Instructions for the system role. They never contain text of an exchange."""
-    return resources.files(__name__).joinpath(f"policy-{version}.md").read_text(encoding="utf-8")
+    return resources.files(__name__).joinpath(f"policy-{VERSION}.md").read_text(encoding="utf-8")

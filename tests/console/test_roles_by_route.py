@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from starlette.applications import Starlette
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from sisf.console.app import create_console
 from sisf.gateway.identity import KeyFile
+from sisf.pipeline.caller import Role as KeyRole
 from sisf.settings import load
 from sisf.store.memory import MemoryStore
 from tests.console.test_console import OWN, TOKEN, lifecycle_of, signed_in
@@ -59,8 +61,9 @@ def test_each_role_may_do_what_is_its_own_and_no_more(console: tuple[Starlette, 
     app, keys, client = console
     routes = asked(app)
     assert len(routes) > 70
-    for role in ("", "client", "probe", *RANK):
-        secret = keys.create(principal=role, role=role)[0] if role else "sk-unknown"
+    secrets = {role: keys.create(principal=role, role=role)[0] for role in get_args(KeyRole)}
+    assert secrets.keys() > RANK.keys()
+    for role, secret in {"": "sk-unknown", **secrets}.items():
         for method, path in routes:
             status = client.request(method, path, headers={"authorization": f"Bearer {secret}"}).status_code
             least = needed(method, path)

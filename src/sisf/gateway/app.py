@@ -39,6 +39,7 @@ from sisf.gateway.openapi import document
 from sisf.gateway.own_endpoints import OWN_PATHS, OwnEndpoints
 from sisf.gateway.paths import canonical
 from sisf.gateway.routing import Upstreams
+from sisf.gateway.shared_question import SharedQuestion
 from sisf.gateway.siblings import Siblings
 from sisf.gateway.store_metrics import PROMETHEUS, StoreMetrics
 from sisf.gateway.tracing import Tracing
@@ -69,6 +70,7 @@ class Gateway:
         self._health = health
         self._store_metrics = store_metrics
         self._own_endpoints = own_endpoints
+        self._figures = SharedQuestion(self._rendered)
         self._raw = {path: Endpoint(core, dialect) for path, dialect in dialects.items()}
         self._pass_through = PassThrough(core, {*dialects, *OWN_PATHS})
         models = Models(core).answer
@@ -149,16 +151,17 @@ class Gateway:
         report = await self._health.report()
         return JSONResponse(report, 503 if report["status"] == "dead" else 200)
 
+    async def _rendered(self) -> bytes:
+        await self._store_metrics.refresh()
+        body = await asyncio.to_thread(self.core.metrics.render)
+        return body if self.siblings is None else await self.siblings.with_others(body)
+
     async def _metrics(self, request: Request) -> Response:
         try:
             self.core.door.may_watch(fields(request.scope["headers"]), client_of(request.scope))
         except HttpFailure as error:
             return as_response(error)
-        await self._store_metrics.refresh()
-        body = await asyncio.to_thread(self.core.metrics.render)
-        if self.siblings is not None:
-            body = await self.siblings.with_others(body)
-        return Response(body, media_type=PROMETHEUS)
+        return Response(await self._figures.answer(), media_type=PROMETHEUS)
 
 
 def create_app(

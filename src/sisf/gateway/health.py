@@ -5,6 +5,7 @@ from typing import Any
 
 from sisf.breaker import Breaker
 from sisf.gateway.core import Core
+from sisf.gateway.shared_question import SharedQuestion
 from sisf.gateway.store_metrics import StoreMetrics
 from sisf.store import Store
 
@@ -22,8 +23,14 @@ class Health:
         self._store = store
         self._store_metrics = store_metrics
         self._judges = judges or {}
+        self._shared = SharedQuestion(self._made)
 
     async def report(self) -> dict[str, Any]:
+        """The latest report. Anybody may ask, and the store, which is asked for it, has a time limit: a flood of
+        questions must not make it look dead."""
+        return await self._shared.answer()
+
+    async def _made(self) -> dict[str, Any]:
         """`status`: `ok`, `degraded` (works, but not as it should) or `dead` (requests are being refused)."""
         jobs = await self._store_metrics.ask(self._store.jobs.counts)
         well = jobs is not None and self._core.pipeline.recorder.well

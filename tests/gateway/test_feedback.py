@@ -13,9 +13,13 @@ from sisf.gateway.identity import KeyFile
 from sisf.policy import Action, Change, Decision, Direction, GateReport, Match, Pattern, Policy, Status
 from sisf.settings import load
 from sisf.store import ExchangeRecord, Store, open_store
+from sisf.store.records import NoteKind
 from sisf.testing import MemoryStore, OpenGate, ScriptedAdjudicator
 from sisf.warden import Warden
 from tests.loop.fakes import make_loop
+
+CROWD = [f"ann{number}" for number in range(5)]
+"""Clients of one tenant."""
 
 
 class Rig:
@@ -29,6 +33,7 @@ class Rig:
         }
         for tenant in ("acme", "other"):
             self.keys[tenant] = keys.create(tenant=tenant, principal="root", role="admin")[0]
+        self.keys |= {who: keys.create(tenant="crowd", principal=who)[0] for who in CROWD}
         self.store = store or MemoryStore()
         policy = Policy(
             Pattern("lock"), Action.BLOCK, Direction.PROMPT, "x", id="p", status=Status.ACTIVE,
@@ -66,12 +71,31 @@ def test_a_client_speaks_for_its_own_exchanges_and_teaches_nothing(rig: Rig) -> 
     assert rig.say("ann") == 200
     policy = rig.store.policies.get("p")
     assert policy.evidence.false_positives == 0
-    assert [(note.subject, note.actor) for note in rig.store.oversight.questions()] == [("e1", "client:ann")]
+    assert [(note.subject, note.actor) for note in rig.store.oversight.questions()] == [("e1", "client:default/ann")]
     assert policy.condition == Pattern("lock")
     assert rig.store.feedback.benign_cases() == []
     assert rig.say("bob") == 404
     assert rig.say("ann", "confirmed") == 403
     assert rig.say("nobody") == 401
+
+
+def test_reports_of_a_few_do_not_hide_what_others_ask(rig: Rig) -> None:
+    """Of one sender ten wait for a person, of one tenant thirty; an answered one makes room."""
+
+    def stopped(who: str, tenant: str, name: str) -> str:
+        said = Exchange.of("the lock of the canal", id=name, tenant=tenant, principal=who)
+        decision = Decision(Action.BLOCK, (Match("p", Action.BLOCK, 1.0, 1.0),), 1, Direction.PROMPT)
+        record = ExchangeRecord(said, (decision,), Fate.INTERCEPTED_PROMPT)
+        rig.store.exchanges.record(record, enqueue=False).result(60)
+        return name
+
+    told = {w: [rig.say(w, exchange=stopped(w, "crowd", f"{w}x{n}")) for n in range(12)] for w in CROWD}
+    assert [said.count(200) for said in told.values()] == [10, 10, 10, 0, 0]
+    assert {code for said in told.values() for code in said} == {200, 429}
+    assert rig.say("ann") == 200, "another tenant's report is taken"
+    assert rig.say("bob", exchange=stopped("bob", "default", "b1")) == 200
+    rig.store.oversight.note("ann0x0", NoteKind.COMMENT, "seen", actor="person:ada")
+    assert rig.say("ann0", exchange="ann0x11") == 200
 
 
 def test_what_was_answered_a_moment_ago_can_be_spoken_of(tmp_path: Path) -> None:
@@ -95,7 +119,7 @@ def test_an_admin_with_a_tenant_speaks_of_that_tenants_exchanges_and_changes_nob
     assert rig.say("acme", exchange="e2") == 200
     assert rig.store.policies.get("p").condition == Pattern("lock")
     assert rig.store.policies.get("p").evidence.false_positives == 0
-    assert [(note.subject, note.actor) for note in rig.store.oversight.questions()] == [("e2", "client:root")]
+    assert [(note.subject, note.actor) for note in rig.store.oversight.questions()] == [("e2", "client:acme/root")]
 
 
 def test_an_admin_speaks_as_a_person(rig: Rig) -> None:

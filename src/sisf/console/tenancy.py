@@ -40,6 +40,8 @@ from sisf.warden.explain import Explanation
 
 _FOR_ALL = (Status.ACTIVE, Status.SHADOW, Status.RETIRED)
 """A policy of all tenants is shown once it was in force, not while it is a proposal."""
+_QUESTIONS = 10_000
+"""Of all tenants together."""
 _NOT_TOLD = "not told: the policy is of all tenants"
 _SOMEBODY = "somebody who runs this gateway"
 
@@ -307,7 +309,7 @@ class _Oversight(_Part):
         return {**{subject: [] for subject in subjects}, **self._store.oversight.notes(own)}
 
     def questions(self, limit: int = 100) -> Sequence[Note]:
-        return [note for note in self._store.oversight.questions(limit) if self._owns(note.subject)]
+        return [note for note in self._store.oversight.questions(_QUESTIONS) if self._owns(note.subject)][:limit]
 
 
 class _TenantStore(_Part):

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from sisf.errors import HttpFailure, SisfError, StoreError, StoreUnavailable, quoted
+from sisf.errors import HttpFailure, RateLimited, SisfError, StoreError, StoreUnavailable, quoted
 from sisf.gateway.identity import limited_to, person
 from sisf.loop.lifecycle import Lifecycle
 from sisf.loop.mistakes import only_of
@@ -20,6 +20,10 @@ from sisf.store.records import ExchangeRecord
 
 PATH = "/v1/feedback"
 VERDICTS = ("false_positive", "confirmed")
+CLIENT = "client:"
+_OF_ONE, _OF_A_TENANT = 10, 30
+"""Reports of one client, and of one tenant, that may wait for a person at a time."""
+_LOOKED_AT, _LATER = 10_000, 3600
 
 
 class Feedback:
@@ -45,7 +49,7 @@ class Feedback:
             raise HttpFailure(403, "forbidden", "Only a key of role `admin` may confirm.")
         try:
             revision = await asyncio.to_thread(self._take, exchange, verdict, caller)
-        except (HttpFailure, StoreUnavailable):
+        except (HttpFailure, RateLimited, StoreUnavailable):
             raise
         except StoreError as error:
             raise HttpFailure(404, "not_found", str(error), "exchange") from None
@@ -70,7 +74,7 @@ class Feedback:
             raise StoreError(f"there is no exchange {quoted(exchange_id)}")
         name = caller.sender.principal
         decides = caller.role == "admin" and (not tenant or only_of(self._store, record, tenant))
-        actor = person(name, tenant) if decides else f"client:{name}"
+        actor = person(name, tenant) if decides else f"{CLIENT}{caller.tenant}/{name}"
         if verdict == "confirmed":
             if not decides:
                 raise HttpFailure(
@@ -78,4 +82,13 @@ class Feedback:
                 )
             self._lifecycle.confirm(exchange_id, actor=actor)
             return self._store.policies.snapshot().revision
+        if caller.role != "admin":
+            self._leave_room(actor, f"{CLIENT}{caller.tenant}/")
         return self._lifecycle.report_false_positive(exchange_id, actor=actor).revision
+
+    def _leave_room(self, actor: str, of_tenant: str) -> None:
+        """Raises `RateLimited` where many reports of this client, or of its tenant, wait for a person: those of others,
+        and what the loop asks, would not be seen among them."""
+        waiting = [note.actor for note in self._store.oversight.questions(_LOOKED_AT)]
+        if waiting.count(actor) >= _OF_ONE or sum(who.startswith(of_tenant) for who in waiting) >= _OF_A_TENANT:
+            raise RateLimited("Earlier reports wait for a person; report this one later.", retry_after=_LATER)

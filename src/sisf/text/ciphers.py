@@ -259,14 +259,15 @@ def _mended(lower: str, fewest: int) -> str | None:
     return min(both, key=unevenness, default=None)
 
 
-_MENDED, _REJOINED = "mended", "rejoined"
-_GUESSES = (_MENDED, _REJOINED)
+_MENDED, _REJOINED, _TURNED = "mended", "rejoined", "words turned"
+_GUESSES = (_MENDED, _REJOINED, _TURNED)
 _WAYS: dict[str, Callable[[str], str | None]] = {
     "tightened": _tightened,
     _REJOINED: games.respaced,
     "every other letter": _every_other,
     "pig latin": games.pig_latin,
     "syllables taken out": games.without_syllable,
-    "words turned": games.turned,
+    _TURNED: games.turned,
+    "vowels exchanged": games.revoweled,
 }
 """The ways to read a piece in lower case; None: nothing in it asks for this one."""

@@ -74,6 +74,11 @@ def other_vowels(word: str) -> Iterable[str]:
     return _starred().get(VOWELS.sub("*", word), ())
 
 
+def is_voweled(word: str) -> bool:
+    """Whether a known word has the same consonants in the same places."""
+    return VOWELS.sub("*", word) in _starred()
+
+
 def _shuffled(word: str) -> Iterable[str]:
     """The middle in another order."""
     return _shuffles().get(_signature(word), ())

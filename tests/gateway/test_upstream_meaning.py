@@ -1,11 +1,13 @@
 """What the model's server says keeps its meaning, and it is spoken to as it expects."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sisf.errors import ConfigurationError
+from sisf.gateway.identity import KeyFile
 from sisf.gateway.numbers import NumbersOnly
 from sisf.gateway.wire import Malformed
 from sisf.policy import Action
@@ -209,3 +211,21 @@ def test_a_text_cut_into_several_answers_is_read_as_one(asked: int) -> None:
             answer = gateway.post(chat("hi", n=asked))
             assert (answer.headers["x-sisf-decision"] != "block") is passes
             assert ("den" in str(answer.json()["choices"])) is passes
+
+
+def test_two_senders_never_have_one_idempotency_key(tmp_path: Path) -> None:
+    """A server gives the answer to the first request of a key once more, and to it all senders are one."""
+    keys = KeyFile(tmp_path / "keys.json")
+    senders = [("a", "ann"), ("b", "ann"), ("a", "bob"), ("a", "ann\0x")]
+    secrets = [keys.create(tenant=tenant, principal=principal)[0] for tenant, principal in senders]
+    with rig(keys__file=str(tmp_path / "keys.json"), pass_through=["POST /v1/files"]) as gateway:
+        for path in ("/v1/chat/completions", "/v1/files"):
+            gateway.upstream.requests.clear()
+            for given in ("order-1", "order-2"):
+                for secret in [*secrets, secrets[0]]:
+                    headers = {"authorization": f"Bearer {secret}", "idempotency-key": given}
+                    assert gateway.post(chat("hi"), path=path, headers=headers).status == 200
+            told = [request.headers["idempotency-key"] for request in gateway.upstream.requests]
+            assert told[4] == told[0]
+            assert told[9] == told[5]
+            assert len(set(told)) == 8

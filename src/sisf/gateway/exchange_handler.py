@@ -14,7 +14,7 @@ from sisf.gateway.dialects.base import Dialect, StreamState
 from sisf.gateway.dialects.embeddings import Embeddings
 from sisf.gateway.dialects.errors import blocked_at, read_error
 from sisf.gateway.failures import upstream_failure
-from sisf.gateway.headers import harmless, said, turn_headers
+from sisf.gateway.headers import harmless, said, turn_headers, with_own_key
 from sisf.gateway.identity import named_by_body
 from sisf.gateway.numbers import pass_numbers
 from sisf.gateway.redaction import turns_of
@@ -114,7 +114,7 @@ class ExchangeHandler:
             self._dialect.path,
             body,
             model=turn.request.model,
-            client_headers=headers,
+            client_headers=headers and with_own_key(headers, turn.caller.sender),
             query=query,
         )
         turn.waited += time.perf_counter() - sent

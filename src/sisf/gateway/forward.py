@@ -10,7 +10,7 @@ from sisf.gateway.core import Core, log
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.endpoint import query_of
 from sisf.gateway.failures import STOPPING, noticed, retry_after
-from sisf.gateway.headers import fields
+from sisf.gateway.headers import fields, with_own_key
 from sisf.gateway.upstream import Reply
 from sisf.pipeline import Caller
 
@@ -47,7 +47,7 @@ class PassThrough:
             caller = self._core.admit(scope, headers)
             body = await self._core.body(scope, receive, caller)
             watch = DisconnectWatch(receive, out)
-            async with await self._sent(scope, headers, body) as reply:
+            async with await self._sent(scope, with_own_key(headers, caller.sender), body) as reply:
                 await _relayed(reply, out)
         except ClientGone:
             pass

@@ -1,11 +1,13 @@
 """The headers of requests by their names, and what the gateway's answers say in theirs."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 
-from sisf.exchange import Message, Role
+from sisf.exchange import Message, Role, Sender
 from sisf.gateway.texts import is_opaque_id, with_words
 from sisf.pipeline import Turn
 
+_IDEMPOTENCY = b"idempotency-key"
 _NAMED = 100
 """Places that a header names at most."""
 _TYPES = ("application/json", "text/event-stream", "text/plain", "text/html")
@@ -33,6 +35,16 @@ def fields(given: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
             lines.setdefault(name, []).append(value)
         found = {name: b", ".join(values) for name, values in lines.items()}
     return found
+
+
+def with_own_key(headers: Mapping[bytes, bytes], sender: Sender) -> Mapping[bytes, bytes]:
+    """The headers of a request with an idempotency key that no other sender can have: servers give the answer to the
+    first request once more, and to them all senders are one."""
+    key = headers.get(_IDEMPOTENCY)
+    if key is None:
+        return headers
+    named = "\0".join((sender.tenant, sender.principal)).encode() + b"\0" + key
+    return {**headers, _IDEMPOTENCY: hashlib.blake2b(named, digest_size=16).hexdigest().encode()}
 
 
 def turn_headers(turn: Turn) -> list[tuple[bytes, bytes]]:

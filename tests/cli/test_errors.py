@@ -59,10 +59,26 @@ def test_standard_input_is_read_as_files_are(tmp_path: Path) -> None:
     assert "standard input: cannot be read: it is closed" in complaint(closed)
 
 
+def test_a_port_that_cannot_be_names_its_option(tmp_path: Path) -> None:
+    assert "'--port'" in complaint(sisf("model", "serve", "unaligned", "--port", "99999", cwd=tmp_path))
+
+
 @pytest.mark.smoke
 def test_version(tmp_path: Path) -> None:
     done = sisf("--version", cwd=tmp_path)
     assert (done.returncode, done.stdout.split()[0]) == (0, "sisf")
+
+
+def test_a_reader_that_has_enough_is_neither_done_nor_failed(tmp_path: Path) -> None:
+    """`sisf … | head` ends without a message, and with no exit code that says yes or no."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    read, write = os.pipe()
+    os.close(read)
+    for words in (["data", "list"], ["data", "list", "--json"]):
+        command = [sys.executable, "-m", "sisf", *words]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr) == (141, b"")
+    os.close(write)
 
 
 def test_help_needs_no_heavy_imports(tmp_path: Path) -> None:

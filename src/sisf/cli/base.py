@@ -32,6 +32,8 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 """click's `UsageError`, or that of typer's own copy of click: typer exports this child of it alone."""
 _WHOLE = 1_000
 """Characters: longer than any sentence of a help text."""
+_READER_GONE = 128 + 13
+"""As a shell reports a program that SIGPIPE ended."""
 _PADDING = re.compile(" +(?=\n)")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
@@ -70,6 +72,10 @@ class SisfGroup(TyperGroup):
             complain("a number that was given is too large")
         except UnicodeEncodeError:
             complain("what was given is not text in UTF-8")
+        except BrokenPipeError:
+            # Neither done nor failed: whoever reads has enough. Nothing more is written, also not at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_READER_GONE) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             if error.errno in _DISK_FULL:
@@ -110,7 +116,11 @@ def console(*, stderr: bool = False) -> "Console":
     """Rich output that renders no markup found in data, and no colour where nobody can see it."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    class _Telling(Console):
+        def on_broken_pipe(self) -> None:  # rich would end with 1
+            raise BrokenPipeError
+
+    made = _Telling(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = _PIPED_WIDTH
         made.file = cast("IO[str]", _Unpadded(made.file))

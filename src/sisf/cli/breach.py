@@ -148,7 +148,7 @@ def labels(
     if json:
         emit({"path": str(out), "labels": len(rows)})
     else:
-        typer.echo(f"{len(rows)} labelled exchanges: {out}")
+        typer.echo(f"{counted(len(rows), 'labelled exchange')}: {out}")
 
 
 @app.command()

@@ -200,7 +200,7 @@ def convert(
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     records = records_of(rows_of(body, str(file)), columns, out.stem, str(file))
     write(out, records)
-    typer.echo(f"{out}: {len(records)} records")
+    typer.echo(f"{out}: {counted(len(records), 'record')}")
 
 
 def _columns_of(name: str) -> "Columns":

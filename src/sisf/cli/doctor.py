@@ -129,7 +129,8 @@ def _store(settings: "Settings") -> tuple[str, str]:
     finally:
         store.close()
     detail = (
-        f"{store.url}: revision {snapshot.revision}, {len(snapshot.active)} active policies, {rows} audit rows verified"
+        f"{store.url}: revision {snapshot.revision}, {counted(len(snapshot.active), 'active policy')}, "
+        f"{counted(rows, 'audit row')} verified"
     )
     return (
         ("warning", f"{detail}; {counted(dead, 'exchange')} given up, see `sisf breach list`")

@@ -21,7 +21,7 @@ from sisf.cli.base import (
     store_of,
 )
 from sisf.cli.named import policy_named
-from sisf.errors import quoted
+from sisf.errors import counted, quoted
 
 if TYPE_CHECKING:
     from sisf.policy import Policy, Snapshot
@@ -279,7 +279,7 @@ def _told(snapshot: "Snapshot", what: str, *, json: bool) -> None:
     if json:
         emit({"revision": snapshot.revision, "active": len(snapshot.active)})
     else:
-        typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
+        typer.echo(f"{what}: revision {snapshot.revision} with {counted(len(snapshot.active), 'active policy')}")
 
 
 def _status(name: str) -> Any:

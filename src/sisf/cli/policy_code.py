@@ -121,7 +121,7 @@ def import_(
         typer.echo(f"{counted(len(bundle.policies), 'policy')} of {shown(bundle.origin)} would be taken")
     else:
         what = f"imported {counted(len(bundle.policies), 'policy')} of {shown(bundle.origin)}"
-        typer.echo(f"{what}: revision {snapshot.revision} with {len(snapshot.active)} active policies")
+        typer.echo(f"{what}: revision {snapshot.revision} with {counted(len(snapshot.active), 'active policy')}")
 
 
 def _approved(store: "Store", policies: "Sequence[Policy]") -> None:

@@ -65,7 +65,8 @@ def _goes_by(policy: Policy) -> list[str]:
         case Prototypes() as prototypes:
             count = len(prototypes.vectors) // (4 * prototypes.dimensions)
             shown = [f"“{excerpt(text, _EXCERPT)}”" for text in prototypes.examples[:_NAMED]]
-            nearness = f"a cosine of {prototypes.threshold:.2f} or more to one of {count} prototypes"
+            which = "its prototype" if count == 1 else f"one of {count} prototypes"
+            nearness = f"a cosine of {prototypes.threshold:.2f} or more to {which}"
             return [f"{nearness} ({prototypes.embedder})", *shown]
         case Probe() as probe:
             return _probe(probe)

@@ -16,14 +16,17 @@ def is_text(raw: bytes) -> bool:
 
 
 def spelled(numbers: Sequence[Any]) -> list[str]:
-    """What the numbers of characters among `numbers` say: all of them where a third are letters, with two signs between
-    each, and what they say without those that only stand between others. Empty where they are too few, or nothing to
-    read."""
+    """What the numbers of characters among `numbers` say: all of them where a third are letters, as with two signs
+    between each, then without these, too; and without others that only stand between. Empty where they are too few, or
+    nothing to read."""
     characters = [_character(number) for number in numbers]
     whole = "".join(characters)
     if len(whole) < _FEWEST:
         return []
-    found = [whole] if 3 * len(_LETTERS.findall(whole)) >= len(whole) else []
+    letters = _LETTERS.findall(whole)
+    found = [whole] if 3 * len(letters) >= len(whole) else []
+    if found and 3 * len(letters) <= 2 * len(whole):
+        found.append("".join(letters))
     return list(dict.fromkeys([*found, *without_marks(characters)]))
 
 

@@ -12,6 +12,7 @@ from sisf.errors import PolicyError, StoreError
 from sisf.exchange import Exchange, Fate, Sender
 from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.mistakes import narrowings
+from sisf.loop.rules import rules_of
 from sisf.loop.succession import succeeded
 from sisf.loop.workers import Patience
 from sisf.policy import (
@@ -29,6 +30,7 @@ from sisf.policy import (
     Snapshot,
     Status,
 )
+from sisf.settings import LifecycleSettings
 from sisf.statistics import beta_bounds
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
 from sisf.taxonomy import Hazard
@@ -535,3 +537,8 @@ def test_a_probe_takes_the_place_of_that_of_its_own_hazard_only() -> None:
     old = (probe("privacy", Hazard.PRIVACY), probe("hate", Hazard.HATE))
     assert [p.id for p in succeeded(probe("new", Hazard.PRIVACY), Snapshot(1, old))] == ["privacy"]
     assert [p.id for p in succeeded(probe("new", Hazard.HATE), Snapshot(1, old))] == ["hate"]
+
+
+def test_rules_that_nobody_changes_are_those_of_the_settings() -> None:
+    assert rules_of(LifecycleSettings(), keys=False) == Rules()
+    assert rules_of(LifecycleSettings(), keys=True).broad_principals == 2

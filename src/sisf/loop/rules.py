@@ -8,7 +8,7 @@ from sisf.settings import LifecycleSettings
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When a policy enters, is demoted, promoted or retired. `lifecycle` in the configuration sets them."""
+    """When a policy enters, is demoted, promoted or retired. `lifecycle` in the configuration sets most of them."""
 
     demote_precision: float = 0.5
     """An active policy whose precision is, by its evidence, below this with 95 % confidence becomes a shadow."""

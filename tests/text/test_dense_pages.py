@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sisf.errors import LimitExceeded
@@ -110,6 +110,9 @@ allowed; the whole block is a page of its own, below."""
 
 @settings(max_examples=10, deadline=None)
 @given(st.sampled_from(PAGES), st.integers(0, 64), st.integers(16, ROWS))
+@example(("encoded", "syllabics"), 48, 40)
+@example(("chart", "Greek"), 16, 64)
+@example(("table", "punctuation"), 64, 64)
 def test_a_dense_page_is_read(kind_and_block: tuple[str, str], offset: int, rows: int) -> None:
     kind, block = kind_and_block
     page = KINDS[kind](BLOCKS[block] + 16 * (offset // 16), rows)

@@ -38,7 +38,7 @@ LONG = 1_000
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
 GROWTH, ALLOWANCE = 3, 20_000
-DENSE_GROWTH, DENSE_MOST = 12, 500_000
+DENSE_GROWTH, DENSE_MOST = 16, 500_000
 """Other readings than the plain one may hold `GROWTH` times the characters of the text and `ALLOWANCE` more, or
 `DENSE_GROWTH` times where these are no more than `DENSE_MOST`: a page of a code chart shows each character in several
 encodings. Beyond, the text is refused: that bounds the time and memory that any text can cost here. What an embedder
@@ -300,8 +300,9 @@ def _undone(text: str) -> str:
 
 
 def _reread(text: str, path: str, out: _Collector) -> None:
-    """What the pieces that do not read may be. What chats write short is written out already."""
-    if path.endswith("texted") and len(text) > LONG:
+    """What the pieces that do not read may be. What chats write short is written out already, and marks of a long text
+    stand in pages of code and tables."""
+    if path.endswith(("texted", "bare")) and len(text) > LONG:
         return
     lower = characters.folded(text)
     for name, changed in (("accent", accents.heard(lower)), ("in English", other_languages.in_english(lower))):

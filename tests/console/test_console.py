@@ -15,6 +15,7 @@ import sisf
 from sisf.console.admin_pages import shown_settings
 from sisf.console.app import create_console, create_sessions
 from sisf.console.policy_lines import lines_of
+from sisf.console.render import reason
 from sisf.console.roles import Role
 from sisf.console.words import DONE
 from sisf.embedding.hashing import HashEmbedder
@@ -136,6 +137,12 @@ def test_a_history_is_told_in_words_and_the_audit_log_keeps_its_keys(client: Tes
     assert "switched on" in page
     assert "policy.activate" not in page
     assert "policy.activate</code>" in client.get("/audit", headers=AUTHORISED).text
+
+
+def test_a_breach_that_a_step_names_is_a_click_away_and_nothing_else_becomes_a_link() -> None:
+    known = "0" * 24 + "89abcdef"
+    assert f'<a href="/exchanges/{known}" title="{known}"><code>…89abcdef</code></a>' in reason(f"of breach {known}")
+    assert "<" not in reason(f'<a href="/{known}">breach {known[1:]}')
 
 
 def test_an_empty_overview_gives_no_figures_of_nothing() -> None:

@@ -1,5 +1,6 @@
 """Templates to pages. Every text shown is hostile: all of it is escaped, and what hides in it becomes visible."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from sisf.store import Store
 from sisf.text.shown import full_name, name_of, pieces
 
 GONE_SECONDS = 15
+_BREACH = re.compile(r"\bbreach ([0-9a-f]{24}([0-9a-f]{8}))\b")
 SHOWN_CHARS = 20_000
 """Of one text on a page; the export has all of it."""
 
@@ -45,6 +47,7 @@ class Renderer:
             done=lambda action: DONE.get(action, action),
             short=short,
             seen=seen,
+            reason=reason,
             line=line,
         )
         self._templates.globals.update(
@@ -101,6 +104,12 @@ def line(text: str, most: int = 140) -> Markup:
     """The beginning of a hostile text on one line."""
     flat = " ".join(text.split(None, most)[:most]) if text.strip() else text
     return seen(flat[:most]) + ("…" if len(flat) > most else "")
+
+
+def reason(text: str, most: int = 200) -> Markup:
+    """As `line`, with the exchanges that are named as breaches a click away: all ids of an hour look alike."""
+    link = r'breach <a href="/exchanges/\1" title="\1"><code>…\2</code></a>'
+    return Markup(_BREACH.sub(link, str(line(text, most))))  # noqa: S704 - what is put in is hexadecimal
 
 
 def marked(text: str, spans: Sequence[tuple[int, int]], most: int = SHOWN_CHARS) -> Markup:

@@ -502,6 +502,23 @@ def test_a_judge_is_prepared_before_the_first_exchange(
     assert judge.prepared.wait(10)
 
 
+def test_a_loop_that_stops_does_not_wait_for_a_judge_that_is_being_fitted(store: Store) -> None:
+    begun, go_on, fitted = threading.Event(), threading.Event(), threading.Event()
+
+    class Fitting(ScriptedAdjudicator):
+        def prepare(self) -> None:
+            begun.set()
+            go_on.wait(3)
+            fitted.set()
+
+    loop = make_loop(store, adjudicator=Fitting(), prepare=True)
+    loop.start()
+    assert begun.wait(10)
+    loop.stop()
+    assert not fitted.is_set()
+    go_on.set()
+
+
 def test_what_cannot_be_prepared_is_tried_again_when_it_is_needed(store: Store) -> None:
     loop = make_loop(store, adjudicator=Unprepared(ModelError("the judge's model is away")), prepare=True)
     with pytest.raises(ModelError):

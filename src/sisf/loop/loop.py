@@ -148,8 +148,9 @@ class Loop:
             self._spawn(self._workers.work, f"sisf-loop-{number}")
         if self._count:
             if self._prepare:
-                # Beside each other: the first exchange waits for the judge alone.
-                self._spawn(self._quietly(self._prepare_judge), "sisf-loop-judge")
+                # Beside each other: the first exchange waits for the judge alone. Fitting it cannot be broken off, and
+                # is not waited for when the loop stops.
+                _thread(self._quietly(self._prepare_judge), "sisf-loop-judge").start()
                 self._spawn(self._quietly(self._prepare_learning), "sisf-loop-preparation")
             self._spawn(self._workers.keep_leases, "sisf-loop-leases")
             self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")
@@ -210,7 +211,7 @@ class Loop:
         return run
 
     def _spawn(self, target: Callable[[], None], name: str) -> None:
-        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread = _thread(target, name)
         self._threads.append(thread)
         thread.start()
 
@@ -223,3 +224,7 @@ class Loop:
                 listener(event)
             except Exception as error:  # noqa: BLE001 - who watches must not disturb
                 _log.error("listener_failed", error=f"{type(error).__name__}: {error}")
+
+
+def _thread(target: Callable[[], None], name: str) -> threading.Thread:
+    return threading.Thread(target=target, name=name, daemon=True)

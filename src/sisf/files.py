@@ -44,6 +44,14 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder, and see that files can be written into it. Raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"x")
+        file.flush()
+
+
 def _digest_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 

@@ -40,14 +40,11 @@ def prepare(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 def _require_writable(folder: Path) -> None:
     """Raises `ConfigurationError` where nothing can be kept: what is prepared would be lost."""
-    import tempfile
-
     from sisf.errors import ConfigurationError
+    from sisf.files import make_writable
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder)
     except OSError as error:
         why = f"the cache {folder} cannot be written ({error.strerror})"
         raise ConfigurationError(f"{why}; set SISF_CACHE_DIR to a folder that can") from None

@@ -7,7 +7,9 @@ from typing import Any
 from sisf.text.between import without_marks
 
 _READABLE, _LETTERS = re.compile(rb"[A-Za-z ]"), re.compile("[A-Za-z ]")
-_FEWEST, _SPACE, _LAST, _BREAKS = 4, 32, 0x3000, (9, 10, 13)
+_SPACE, _LAST, _BREAKS = 32, 0x3000, (9, 10, 13)
+FEWEST = 4
+"""Numbers of characters that say anything."""
 
 
 def is_text(raw: bytes) -> bool:
@@ -21,7 +23,7 @@ def spelled(numbers: Sequence[Any]) -> list[str]:
     nothing to read."""
     characters = [_character(number) for number in numbers]
     whole = "".join(characters)
-    if len(whole) < _FEWEST:
+    if len(whole) < FEWEST:
         return []
     letters = _LETTERS.findall(whole)
     found = [whole] if 3 * len(letters) >= len(whole) else []

@@ -9,7 +9,7 @@ from typing import Any
 from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
 from sisf.gateway import nodes
-from sisf.gateway.spelled import is_text, spellings
+from sisf.gateway.spelled import FEWEST, is_text, spellings
 from sisf.gateway.wire import Malformed, parse_loosely
 
 KEY_WORDS = frozenset(
@@ -49,7 +49,6 @@ _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,32};base64,[A-Za-z0-9+/=]+")
 _DETAILS = ("auto", "low", "high", "original")
 _SENTENCE = re.compile(r"\A[A-Za-z]{12,}\Z|[a-z]{20}|[A-Z]{20}")
 _DIGITS = re.compile(r"[0-9]+")
-_FEWEST_CODES = 4
 _JSON_IN_JSON = 4
 _EMBEDDED_NODES = 50_000
 
@@ -168,7 +167,7 @@ def embedded(text: str, depth: int = 0) -> list[str]:
 
 def _spelled_in(text: str) -> list[str]:
     """What the numbers of a JSON document inside a string say."""
-    if text.lstrip()[:1] not in ("{", "[") or len(_DIGITS.split(text, _FEWEST_CODES)) <= _FEWEST_CODES:
+    if text.lstrip()[:1] not in ("{", "[") or len(_DIGITS.split(text, FEWEST)) <= FEWEST:
         return []
     try:
         return spellings(parse_loosely(b'{"":' + text.encode() + b"}").tree)

@@ -150,8 +150,8 @@ class Loop:
             if self._prepare:
                 # Beside each other: the first exchange waits for the judge alone. Fitting it cannot be broken off, and
                 # is not waited for when the loop stops.
-                _thread(self._quietly(self._prepare_judge), "sisf-loop-judge").start()
-                self._spawn(self._quietly(self._prepare_learning), "sisf-loop-preparation")
+                _thread(lambda: _quietly(self._prepare_judge), "sisf-loop-judge").start()
+                self._spawn(lambda: _quietly(self._prepare_learning), "sisf-loop-preparation")
             self._spawn(self._workers.keep_leases, "sisf-loop-leases")
             self._spawn(lambda: self._housekeeping.run(self._stopping), "sisf-loop-housekeeping")
 
@@ -198,18 +198,6 @@ class Loop:
     def _prepare_learning(self) -> None:
         self._stages.prepare(self._stopping.is_set)
 
-    @staticmethod
-    def _quietly(prepare: Callable[[], None]) -> Callable[[], None]:
-        """For a thread of its own: what cannot be prepared now is tried again when it is needed."""
-
-        def run() -> None:
-            try:
-                prepare()
-            except SisfError as error:
-                _log.warning("preparation_failed", error=str(error))
-
-        return run
-
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         thread = _thread(target, name)
         self._threads.append(thread)
@@ -224,6 +212,14 @@ class Loop:
                 listener(event)
             except Exception as error:  # noqa: BLE001 - who watches must not disturb
                 _log.error("listener_failed", error=f"{type(error).__name__}: {error}")
+
+
+def _quietly(prepare: Callable[[], None]) -> None:
+    """In a thread of its own: what cannot be prepared now is tried again when it is needed."""
+    try:
+        prepare()
+    except SisfError as error:
+        _log.warning("preparation_failed", error=str(error))
 
 
 def _thread(target: Callable[[], None], name: str) -> threading.Thread:

@@ -10,6 +10,7 @@ from sisf.errors import DataError
 from sisf.evaluation.report.document import Page, render
 from sisf.evaluation.report.plots import Plot
 from sisf.evaluation.report.tables import FORMATS
+from sisf.files import make_writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,7 @@ class Report:
 def prepare(out: Path) -> None:
     """Make the folder before the work starts. Raises `DataError` when that is not possible."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.write_bytes(b"x")
-        probe.unlink()
+        make_writable(out)
     except OSError as error:
         raise DataError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from None
 

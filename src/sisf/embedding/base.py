@@ -11,6 +11,13 @@ Vectors = NDArray[np.float32]
 """Shape `(n, dimensions)`, each row of Euclidean length 1, so that a dot product is a cosine."""
 
 
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors, one or a row each, at Euclidean length 1; what has no length stays without one."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: NDArray[np.float32] = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32, copy=False)
+    return scaled
+
+
 @dataclass(frozen=True, slots=True)
 class TextWindow:
     """A piece of a text: `text == whole[start:end]`, in characters."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sisf.embedding.base import TextWindow, Vectors
+from sisf.embedding.base import TextWindow, Vectors, unit
 from sisf.embedding.tokens import ModelTokenizer
 from sisf.errors import ConfigurationError, ModelError
 
@@ -45,8 +45,7 @@ class FastembedEmbedder:
         """See `Embedder.embed`."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
-            vector = next(iter(self._model.embed([text], batch_size=1)))
-            vectors[row] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+            vectors[row] = unit(next(iter(self._model.embed([text], batch_size=1))))
         return vectors
 
     def count_tokens(self, text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sisf.embedding.base import TextWindow, Vectors
+from sisf.embedding.base import TextWindow, Vectors, unit
 from sisf.embedding.windows import check_window, cut_characters
 from sisf.errors import ModelError
 from sisf.settings.secrets import shown
@@ -87,9 +87,7 @@ class EndpointEmbedder:
             raise self._failure(f"answered out of form: {error}") from None
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise self._failure("answered out of form: no vectors of one length")
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        normalised: Vectors = vectors / np.maximum(lengths, 1e-12)
-        return normalised
+        return unit(vectors)
 
     def _connection(self) -> Any:
         import openai

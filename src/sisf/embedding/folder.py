@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sisf.embedding.base import TextWindow, Vectors
+from sisf.embedding.base import TextWindow, Vectors, unit
 from sisf.embedding.runtime import open_session
 from sisf.embedding.tokens import ModelTokenizer
 from sisf.errors import ConfigurationError, ModelError, reason
@@ -63,8 +63,7 @@ class FolderEmbedder:
         vector = output[0]
         if vector.ndim == 2:  # one row per token
             vector = vector[0] if self._first_token else vector.mean(axis=0)
-        normalised: NDArray[np.float32] = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
-        return normalised
+        return unit(vector)
 
 
 def folder_embedder(folder: Path) -> FolderEmbedder:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sisf.embedding.base import TokenVectors
+from sisf.embedding.base import TokenVectors, unit
 from sisf.warden.late_pooling import Span
 
 MOST_WINDOWS = 48
@@ -60,9 +60,7 @@ class Lender:
         if not spans:
             return None
         together = np.concatenate(states, dtype=np.float32)
-        mean = together.mean(axis=0)
-        vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        return TokenVectors(together, spans, vector.astype(np.float32, copy=False))
+        return TokenVectors(together, spans, unit(together.mean(axis=0)))
 
     def _line(self, line: str) -> tuple[list[int], int, TokenVectors] | None:
         """The tokens of a line in the first window that holds it, and where in the window it begins."""

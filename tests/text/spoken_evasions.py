@@ -143,5 +143,6 @@ SPOKEN: dict[str, Evasion] = {
     "Cyrillic looks": lambda t, _: t.upper().translate(_CYRILLIC_LOOKS),
     "Greek looks": lambda t, _: t.lower().translate(_GREEK_LOOKS),
     "Cyrillic sounds": _by_sound,
+    "blanks of Braille": lambda t, _: t.replace(" ", "\u2800"),
 }
 EVASIONS = ACCENTS | SPOKEN

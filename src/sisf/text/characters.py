@@ -20,7 +20,8 @@ _INVISIBLE_RANGES = (
 )  # fmt: skip
 _INVISIBLE_CLASS = "".join(f"{chr(a)}-{chr(b)}" for a, b in _INVISIBLE_RANGES)
 _INVISIBLE = re.compile(f"[{_INVISIBLE_CLASS}]+")
-_DROP_INVISIBLE = dict.fromkeys(chain.from_iterable(range(a, b + 1) for a, b in _INVISIBLE_RANGES))
+_DROP_INVISIBLE = dict.fromkeys(chain.from_iterable(range(a, b + 1) for a, b in _INVISIBLE_RANGES)) | {0x2800: " "}
+"""What becomes of each: the blank of Braille is as wide as its letters, and stands where words part."""
 
 _TAGS = re.compile("[\U000e0020-\U000e007e]")
 _NO_TAG = re.compile("[^\U000e0020-\U000e007e\n]+")
@@ -47,7 +48,7 @@ def scalar(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Without invisible and formatting characters and controls."""
+    """Without invisible and formatting characters and controls; the blank of Braille is a space."""
     return translated(text, _DROP_INVISIBLE) if _INVISIBLE.search(text) else text
 
 

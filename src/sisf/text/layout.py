@@ -12,13 +12,13 @@ from itertools import zip_longest
 
 from sisf.text.changed import Changed, Span, substitute
 from sisf.text.wordless import without_repeated_lines
-from sisf.text.words import costs
+from sisf.text.words import costs, readable
 
 CLUE_ROWS = (
     r"(?:(?:^|\n)[^A-Za-z]+[A-Za-z][^\n]*){3}|(?:(?:^|\n)\w+\(?[\"'=:\]>][^\n]+){4}"
-    r"|(?:(?:^|\n)[A-Za-z][^\n:>]*[:>][^\n]+){3}"
+    r"|(?:(?:^|\n)[A-Za-z][^\n:>]*[:>][^\n]+){3}|(?:(?:^|\n)[^\n]*[0-9:][^\n]*\n[^\n]*[A-Za-z][^\n]*){3}"
 )
-CLUE_BROKEN = r"[A-Za-z]-?\n\s*[a-z][^\n]*[A-Za-z]-?\n\s*[a-z]"
+CLUE_BROKEN = r"(?:[A-Za-z ]+(?:[|/~•·…;*+#=]|\.\.+|--+)){4}|[A-Za-z]-?\n\s*[a-z][^\n]*[A-Za-z]-?\n\s*[a-z]"
 CLUE_COLUMNS = r"(?:(?:^|\n)[^\n]*[^\s|](?:[ \t][ \t]+|\t)[^\n]+){3}|(?:(?:^|\n)\S(?: +\S)+ *){4}"
 """What in a text calls for each (RE2); without bounds that count, of which automata would keep every state."""
 _FEWEST = 4
@@ -54,12 +54,25 @@ _LONGEST, _MOST_CELLS = 200, 24
 """Characters, and cells, of a row that may be one of a table."""
 
 
+_NUMBER, _HEADER = re.compile(r"\d+"), re.compile(r"\d|\W$")
+_MOST_OF_HEADER, _FEWEST_HEADERS, _HEADERS = 8, 3, (0.3, 0.7)
+"""Most words of a line that stands above each message of a chat, the fewest of such lines, and their share of all."""
+_PARTING = re.compile(r"\n|[^\w\s]{1,3}")
+_FEWEST_CUT, _LONGEST_CUT = 5, 24
+"""Pieces of one length into which a text is cut, and their characters at most."""
+_READS, _BETTER = 0.7, 0.1
+"""Share of the letters that must stand in known words where pieces are put together, and how much more than before."""
+
+
 def rows(text: str) -> Changed | None:
     """Neighbouring rows of few words as one sentence, without what stands around the words of each. Records that say
     what others say are read once."""
     said: list[str] = []
     fresh: list[Span] = []
     length = 0
+    below = _below_headers(text)
+    if below is not None:
+        return Changed(below)
     for lines, joined in _blocks(without_repeated_lines(text)):
         part = joined if joined is not None else "\n".join(lines)
         if joined is not None:
@@ -67,6 +80,21 @@ def rows(text: str) -> Changed | None:
         said.append(part)
         length += len(part) + 1
     return Changed("\n".join(said), tuple(fresh)) if fresh else None
+
+
+def _below_headers(text: str) -> str | None:
+    """Messages of a few words each as one sentence, without the lines above them that say who speaks and when: these
+    are the same but for numbers. None where a text has none."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    forms = [_NUMBER.sub("0", line) if len(line.split()) <= _MOST_OF_HEADER else "" for line in lines]
+    counts = Counter(forms)
+    above = [counts[form] > 1 and _HEADER.search(form) is not None for form in forms]
+    headers, (least, most) = sum(above), _HEADERS
+    if headers < _FEWEST_HEADERS or not least * len(lines) <= headers <= most * len(lines):
+        return None
+    said = [line for line, header in zip(lines, above, strict=True) if not header]
+    few = sum(len(line.split()) for line in said) <= _MOST_WORDS * len(said)
+    return " ".join(said) if few else None
 
 
 def _blocks(text: str) -> Iterator[tuple[list[str], str | None]]:
@@ -136,10 +164,31 @@ def _unlabelled(cores: Sequence[str]) -> list[str]:
 
 
 def unbroken(text: str) -> Changed | None:
-    """Words that go on in the next line put together, where several lines end inside one; other lines with a gap."""
+    """Words that go on in the next line put together, where several lines end inside one; other lines with a gap. Where
+    all pieces have one length, whatever parts them, nothing else stood between them."""
+    recut = _recut(text)
+    if recut is not None:
+        return Changed(recut)
     if sum(_put_together(match) is not None for match in _BROKEN.finditer(text)) < _FEWEST_BROKEN:
         return None
     return substitute(_BROKEN, lambda match: _put_together(match) or f"{match[1]} {match[3]}", text)
+
+
+def _recut(text: str) -> str | None:
+    """A text that was cut every so many characters, as it was before; None where it was not."""
+    signs = Counter(_PARTING.findall(text)).most_common(1)
+    if not signs:
+        return None
+    sign, apart = signs[0][0], f" {signs[0][0]} "
+    pieces = text.strip("\n").split(apart if text.count(apart) == text.count(sign) else sign)
+    if len(pieces) < _FEWEST_CUT:
+        return None
+    lengths = set(map(len, pieces[:-1]))
+    if len(lengths) > 1 or not len(pieces[-1]) <= max(lengths) <= _LONGEST_CUT:
+        return None
+    whole = "".join(pieces)
+    reads = readable(whole)
+    return whole if reads >= _READS and reads > readable(" ".join(pieces)) + _BETTER else None
 
 
 def _put_together(match: "re.Match[str]") -> str | None:

@@ -111,6 +111,9 @@ _LETTERS = 0.3
 
 
 def _together(pieces: Sequence[str]) -> Changed | None:
+    bare = [place for place, piece in enumerate(pieces) if not any(map(str.isalnum, piece))]
+    if len(bare) == 1 and bare[0] in (0, len(pieces) - 1):  # what others are joined with
+        pieces = [piece for place, piece in enumerate(pieces) if place != bare[0]]
     if len(pieces) < _FEWEST_PIECES:
         return None
     words = [_AROUND.sub("", piece) for piece in pieces]

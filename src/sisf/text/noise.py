@@ -40,10 +40,13 @@ _SOUNDS = "um+|uh+m*|e+r+m*|hm+|mm+|huh|lo+l|lmao|rofl|xd|haha(?:ha)*|hehe(?:he)
 """What people utter between words, which is none."""
 _REMARKS = "like|you know|you see|i mean|sort of|kind of|well|basically|literally|actually|honestly|right|so|anyway"
 """Words that are no more than that where commas set them off."""
+_DICTATED = "FULL STOP|STOP|COMMA|PERIOD|OVER|BREAK"
+"""Marks that are said, in capitals: those of telegrams and the radio."""
 _UTTERED = re.compile(
-    rf"(?i:[ ,]{{0,3}}\b(?:{_SOUNDS})\b[.,!]{{0,3}}(?=\s|$)|,\s?(?:{_REMARKS})(?:,|$)|(?<=\w)\s\((?:sic|{_SOUNDS})\))"
+    rf"(?:(?<=\w) |\b)(?:{_DICTATED})(?:\.|(?=\s|$))"
+    rf"|(?i:[ ,]{{0,3}}\b(?:{_SOUNDS})\b[.,!]{{0,3}}(?=\s|$)|,\s?(?:{_REMARKS})(?:,|$)|(?<=\w)\s\((?:sic|{_SOUNDS})\))"
 )
-CLUE_UTTERED = rf"(?i)\b(?:{_SOUNDS}|sic)\b|,\s*(?:{_REMARKS}),"
+CLUE_UTTERED = rf"(?i:\b(?:{_SOUNDS}|sic)\b|,\s*(?:{_REMARKS}),)|\b(?:{_DICTATED})\b"
 _FEWEST_UTTERED = 2
 
 _BEFORE_NOUNS = frozenset("a an the my your our his her their its this these".split())
@@ -112,7 +115,8 @@ def unparted(text: str) -> Changed | None:
 
 
 def unuttered(text: str) -> Changed | None:
-    """The text without the sounds and remarks that people utter while they look for words, where several are."""
+    """The text without the sounds and remarks that people utter while they look for words, and without marks that are
+    said, where several are."""
     changed = substitute(_UTTERED, lambda _: "", text)
     return changed if changed is not None and len(changed.fresh or ()) >= _FEWEST_UTTERED else None
 

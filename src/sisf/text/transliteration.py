@@ -1,7 +1,7 @@
 """English that is written with the letters of another script by their sound: Cyrillic and Greek ones.
 
 Other languages in these scripts keep their letters: a piece is read so only where English comes out, words misspelt by
-ear mended.
+ear mended. What reads by the looks of its letters is not read by their sound.
 """
 
 import re

@@ -238,7 +238,8 @@ def _canonical(shown: str, path: str, depth: int, out: _Collector) -> None:
     mapped = skeleton(plain)
     _difference(characters.folded(plain), characters.folded(mapped), _name(path, "skeleton"), out)
     _respelled(mapped, path, depth, out)
-    for name, meant in (("imitation", imitated(plain)), ("transliteration", transliterated(plain))):
+    seen = imitated(plain)
+    for name, meant in (("imitation", seen), ("transliteration", transliterated(seen or plain))):
         if meant is not None and characters.folded(meant) != characters.folded(mapped):
             _difference(characters.folded(plain), characters.folded(meant), _name(path, name), out)
             _respelled(meant, path, depth, out)

@@ -72,6 +72,10 @@ def _b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def _utf7(text: str) -> str:
+    return f"+{base64.b64encode(text.encode('utf-16-be')).decode().rstrip('=')}-"
+
+
 def _pig(word: str, _: random.Random) -> str:
     start, rest = re.fullmatch(r"([^aeiouAEIOU]*)(.*)", word).groups()  # type: ignore[union-attr]  # matches anything
     return f"{rest}{start}ay" if start else f"{word}way"
@@ -197,6 +201,9 @@ ENCODED: dict[str, Evasion] = {
     "base64 of gzip": _whole(lambda t: base64.b64encode(gzip.compress(t.encode())).decode()),
     "hexadecimal of UTF-16": _whole(lambda t: t.encode("utf-16-be").hex()),
     "quoted-printable": _whole(lambda t: "".join(f"={b:02X}" for b in t.encode())),
+    "UTF-7": _whole(lambda t: " ".join(map(_utf7, t.split()))),
+    "UTF-7 as in names of mailboxes": _whole(lambda t: _utf7(t).replace("+", "&", 1).replace("/", ",")),
+    "UTF-7, every third letter": _whole(lambda t: "".join(_utf7(c) if i % 3 == 0 else c for i, c in enumerate(t))),
     "uuencode": _whole(
         lambda t: "begin 644 a\n" + "".join(binascii.b2a_uu(p.encode()).decode() for p in _cut(t, 45)) + "`\nend\n"
     ),

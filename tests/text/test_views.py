@@ -117,6 +117,7 @@ BOMBS = {
     "first letters": "first letter of a word\n" * 2_200,
     "uuencode": "begin 644 a\nM\n" * 3_500,
     "quoted-printable": "=41" * 16_000,
+    "UTF-7": "+AGE-" * 10_000,
     "base64 in pieces": "aBcD " * 10_000,
     "numbered words": "1.a 2.b " * 6_000,
     "slips": " ".join("q" + "".join(chr(97 + i * j % 26) for j in range(1, 9)) + "z" for i in range(1, 5_000)),

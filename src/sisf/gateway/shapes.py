@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sisf.exchange import Message, Role
+from sisf.gateway.expressions import readings
 from sisf.gateway.logprobs import logprob_texts
 from sisf.gateway.spelled import spelled
 from sisf.gateway.texts import data_url, is_opaque_id, is_padding, is_sealed, joined, leaves, with_embedded
@@ -27,6 +28,8 @@ class Text:
     """It may be JSON, whose escapes hide what it says: it is read decoded, too."""
     short: bool = False
     """A name or a label: read together with the other short strings around it."""
+    expression: bool = False
+    """A regular expression or a grammar, which is also read as what it has a model write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +187,10 @@ class Reader:
             self._misplaced(shape, value, role, place)
         elif shape.short and len(value) <= _SHORT and " " not in value:
             self.short.append(value)
-        elif shape.json:
-            self.messages += with_embedded(role, value, place)
+        elif shape.json or shape.expression:
+            self.messages += with_embedded(role, value, place) if shape.json else [Message(role, value, place)]
+            if shape.expression and (found := readings(value)):
+                self.messages.append(Message(role, "\n".join(found), f"{place} (matched)"))
         elif value:
             self.messages.append(Message(role, value, place))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sisf.errors import LimitExceeded
 from sisf.exchange import Message, Role
-from sisf.gateway import nodes
+from sisf.gateway import expressions, nodes
 from sisf.gateway.spelled import FEWEST, is_text, spellings
 from sisf.gateway.wire import Malformed, parse_loosely
 
@@ -107,8 +107,8 @@ def data_url(value: Any) -> str:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """All strings in `value`, object keys included, apart from the protocols' own keys and types; and what its numbers
-    say."""
+    """All strings in `value`, object keys included, apart from the protocols' own keys and types; what its numbers say,
+    and what its regular expressions and grammars have a model write."""
     stack: list[Any] = [value]
     while stack:
         item = stack.pop()
@@ -121,9 +121,20 @@ def strings(value: Any) -> Iterator[str]:
                     stack.append(child)
                 if key not in KEY_WORDS:
                     stack.append(key)
+                stack.extend(_expressed(key, child))
         elif isinstance(item, list):
             stack.extend(reversed(item))
     yield from spellings(value)
+
+
+def _expressed(key: str, value: Any) -> Iterator[str]:
+    """What the regular expressions and grammars directly under a key have a model write."""
+    given = (
+        value if key == expressions.OBJECTS and isinstance(value, dict) else [value] if key in expressions.KEYS else ()
+    )
+    for expression in given:
+        if isinstance(expression, str):
+            yield from expressions.readings(expression)
 
 
 def joined(role: Role, value: Any, origin: str) -> list[Message]:

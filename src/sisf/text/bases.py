@@ -1,7 +1,7 @@
 """Bytes written as text in other ways than base64 and hexadecimal, and base64 that was cut into pieces.
 
-Base32, base85, ascii85, uuencode, quoted-printable. Each function returns the text with what was encoded replaced by
-what it says, or None. All take time linear in the text.
+Base32, base85, ascii85, uuencode, quoted-printable, UTF-7. Each function returns the text with what was encoded
+replaced by what it says, or None. All take time linear in the text.
 """
 
 import base64
@@ -28,6 +28,8 @@ _ANY_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+|=\r?\n")
 _ENCODED_WORD = re.compile(r"=\?[\w-]{2,20}\?[Qq]\?([!->@-~]{1,200})\?=")
 _FEWEST_QUOTED, _BETTER = 5, 0.8
 CLUE_QUOTED = r"(?i:(?:=[0-9a-f]{2}|=\r?\n){2}|=\?[\w-]{2,20}\?q\?)|(?:=[0-9A-F]{2}[^=\n]{0,40}){5}"
+_UTF7 = re.compile(r"[+&](A[A-H][A-Za-z0-9+/,]*)-?")
+CLUE_UTF7 = r"[+&]A[A-H][A-Za-z0-9+/,]"
 _WORD64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{2,30}={0,2}(?![A-Za-z0-9+/=_-])")
 _SPELT = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*[.,;:?!]?")
 _FEWEST_LETTERS = 5
@@ -123,6 +125,17 @@ def from_quoted_printable(text: str) -> Changed | None:
         if sparse is not None and strangeness(sparse.text) <= _BETTER * strangeness(text):
             return sparse
     return substitute(_QUOTED, lambda m: plausible(binascii.a2b_qp(m[0])), text)
+
+
+def from_utf7(text: str) -> Changed | None:
+    """`+AGgAaQ-`, as UTF-7 writes characters, and `&AGgAaQ-`, as names of mailboxes do."""
+    return substitute(_UTF7, lambda m: _utf7(m[1]), text)
+
+
+def _utf7(run: str) -> str | None:
+    compact = run.replace(",", "/")
+    units = base64.b64decode(compact + "=" * (-len(compact) % 4) if len(compact) % 4 != 1 else compact[:-1])
+    return plausible(units[: len(units) - len(units) % 2])
 
 
 def from_base64_words(text: str) -> Changed | None:

@@ -78,6 +78,7 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("uuencode", r"begin [0-7]{3}", bases.from_uuencode, True),
         ("base64 words", bases.CLUE_WORDS, bases.from_base64_words, True),
         ("quoted-printable", bases.CLUE_QUOTED, bases.from_quoted_printable, True),
+        ("UTF-7", bases.CLUE_UTF7, bases.from_utf7, True),
         ("morse", alphabets.CLUE_MORSE, alphabets.from_morse, True),
         ("radio alphabet", alphabets.clue_names(), alphabets.from_names, True),
         ("numbers", alphabets.CLUE_NUMBERS, alphabets.from_numbers, True),

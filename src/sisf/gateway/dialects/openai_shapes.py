@@ -19,6 +19,7 @@ from sisf.gateway.shapes import (
 )
 
 TEXT, JSON, SHORT, ID, SEAL, NUMBER, ANY = Text(), Text(json=True), Text(short=True), Id(), Seal(), Number(), Anything()
+EXPRESSION = OneOf(text=Text(expression=True), object=ANY, array=ANY)
 NUMBERS, PADDING = Number(deep=True), Seal(padding=True)
 IMAGE, AUDIO, VIDEO, FILE = Closed("image"), Closed("audio"), Closed("video"), Closed("file")
 TOKENS, REFERENCE, TEMPLATE = Closed("tokens"), Closed("reference"), Closed("template")
@@ -68,7 +69,8 @@ SAMPLING: dict[str, Shape] = {
     **keys(SHORT, "user safety_identifier prompt_cache_key session_id request_id route cache_salt reasoning_format"),
     **keys(LABELS, "stop stop_sequences models transforms bad_words samplers preserved_tokens response_fields"),
     **keys(TEXT, "input_prefix input_suffix"),
-    "structural_tag": JSON,
+    "structural_tag": OneOf(text=Text(json=True, expression=True), object=ANY, array=ANY),
+    **keys(EXPRESSION, "guided_regex guided_grammar guided_whitespace_pattern grammar"),
     "kv_transfer_params": REFERENCE,
     **keys(words("auto default flex priority scale standard_only"), "service_tier"),
     **keys(EFFORTS, "reasoning_effort verbosity"),
@@ -82,8 +84,8 @@ SAMPLING: dict[str, Shape] = {
     **keys(
         ANY,
         """
-        metadata response_format format options guided_json guided_regex guided_choice guided_grammar
-        guided_decoding_backend guided_whitespace_pattern structured_outputs grammar json_schema provider usage
+        metadata response_format format options guided_json guided_choice
+        guided_decoding_backend structured_outputs json_schema provider usage
         chat_template_kwargs mm_processor_kwargs documents web_search_options dry_sequence_breakers moderation
         prompt_cache_options media_io_kwargs repetition_detection vllm_xargs grammar_triggers input_extra
         """,

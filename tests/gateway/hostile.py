@@ -1,10 +1,13 @@
 """What one hostile client may send to hold up everybody else: each shape as large as the default limits let it be."""
 
 import base64
+import gzip
 import http.client
 import json
 import random
+import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,6 +80,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "letters apart": lambda n: fill("b-o m b ", n),
     "dots between": lambda n: fill("a.b.c.d.e ", n),
     "base64": lambda n: base64.b64encode(fill(_PLAIN, n).encode()).decode()[:n],
+    "UTF-7": lambda n: fill("+AGE-b", n),
     "base64 of nothing": lambda n: _random(_B64, n),
     "base64 words": lambda n: " ".join(_random(_B64, 20, seed) for seed in range(n // 21)),
     "hex": lambda n: fill(_PLAIN, n).encode().hex()[:n],
@@ -150,6 +154,15 @@ SHAPES: dict[str, Callable[[], Shape]] = {
         CHAT,
         around(
             b"tools", b"[" + repeated(b'{"type":"function","function":{"name":"f","description":"d"}}', 900_000) + b"]"
+        ),
+    ),
+    "expressions": lambda: Shape(
+        CHAT,
+        around(
+            b"tools",
+            json.dumps(
+                [{"type": "function", "function": {"name": "f", "parameters": {"pattern": "([a]|b)?" * 1_200}}}] * 90
+            ).encode(),
         ),
     ),
     "arguments": lambda: Shape(
@@ -329,6 +342,10 @@ SHAPES: dict[str, Callable[[], Shape]] = {
 }
 
 
+LONG_STREAM = _events(*(_delta(content=fill(_PLAIN, 10_000)) for _ in range(60)))
+"""More than the buffers of a connection take."""
+
+
 def _cut(whole: bytes, size: int) -> list[bytes]:
     return [whole[i : i + size] for i in range(0, len(whole), size)]
 
@@ -352,6 +369,79 @@ def send(address: str, key: str, path: str, body: bytes, at_once: int, over: Eve
                 connection.request("POST", path, body, headers)
                 connection.getresponse().read()
             connection.close()
+
+    threads = [threading.Thread(target=attack, daemon=True) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(80)
+
+
+def _request(address: str, key: str, *fields: str, path: str = CHAT) -> bytes:
+    """The head of a request."""
+    named = (
+        f"POST {path} HTTP/1.1",
+        f"Host: {address}",
+        f"Authorization: Bearer {key}",
+        "Content-Type: application/json",
+    )
+    return "\r\n".join((*named, *fields, "", "")).encode()
+
+
+def _whole(address: str, key: str, body: bytes = _ASK, *fields: str, path: str = CHAT) -> bytes:
+    return _request(address, key, f"Content-Length: {len(body)}", *fields, path=path) + body
+
+
+_CHUNKED = "Transfer-Encoding: chunked"
+_MEMBERS = gzip.compress(b" ") * 40_000
+HELD = 200
+"""Connections that are kept open at once."""
+
+SENT: dict[str, Callable[[str, str], bytes]] = {
+    "pieces of one byte": lambda a, k: _request(a, k, _CHUNKED) + b"1\r\n \r\n" * 400_000,
+    "pieces with long extensions": lambda a, k: _request(a, k, _CHUNKED) + (b"1;" + b"e" * 200 + b"\r\n \r\n") * 9_000,
+    "many trailers": lambda a, k: _request(a, k, _CHUNKED) + b"0\r\n" + b"x-a: b\r\n" * 100_000 + b"\r\n",
+    "many fields": lambda a, k: _whole(a, k, _ASK, *(f"x-field-{n}: {n:060}" for n in range(90))),
+    "ahead of their turn": lambda a, k: _whole(a, k) * 60,
+    "ahead of their turn, refused": lambda a, k: _whole(a, k, b"{}") * 60,
+    "many members of gzip": lambda a, k: _whole(a, k, _MEMBERS, "Content-Encoding: gzip"),
+    "looks at the health": lambda a, _: f"GET /healthz HTTP/1.1\r\nHost: {a}\r\n\r\n".encode() * 60,
+    "reports": lambda a, k: _whole(a, k, b'{"exchange":"nobody","kind":"false_positive"}', path="/v1/feedback") * 20,
+    "no HTTP": lambda _, __: random.Random(1).randbytes(900_000),
+}
+"""What is sent on one connection after the other, bytes of HTTP; what is answered is read."""
+LEFT: dict[str, Callable[[str, str], bytes]] = {
+    "requests that are left": _whole,
+    "connections": lambda _, __: b"",
+}
+"""The same, and nobody waits for an answer."""
+KEPT: dict[str, Callable[[str, str], bytes]] = {
+    "streams that nobody reads": lambda a, k: _whole(a, k, _STREAM),
+    "bodies that are waited for": lambda a, k: _request(a, k, "Content-Length: 3900000", "Expect: 100-continue"),
+}
+"""What is sent on connections that are kept, and nothing is read."""
+
+
+def send_raw(address: str, key: str, name: str, at_once: int, over: Event) -> None:
+    """Do one of the above until it is over. The main function of a process."""
+    host, _, port = address.rpartition(":")
+    made = (SENT | LEFT | KEPT)[name](address, key)
+
+    def attack() -> None:
+        kept: list[socket.socket] = []
+        while not over.is_set():
+            with suppress(OSError):
+                opened = socket.create_connection((host, int(port)), timeout=10)
+                kept.append(opened)
+                opened.sendall(made)
+                if name in SENT:
+                    opened.shutdown(socket.SHUT_WR)
+                    while opened.recv(65_536):
+                        pass
+            if name in KEPT:
+                time.sleep(at_once / 100)
+            if name not in KEPT or len(kept) > HELD // at_once:
+                kept.pop(0).close()
 
     threads = [threading.Thread(target=attack, daemon=True) for _ in range(at_once)]
     for thread in threads:

@@ -26,7 +26,20 @@ from sisf.policy import Action, Change, Direction, GateReport, Policy, Prototype
 from sisf.store import open_store
 from sisf.testing import ScriptedServer
 from tests.gateway.conftest import chat
-from tests.gateway.hostile import CHAT, LONG_TEXTS, MARKER, SHAPES, Shape, answer_all, send
+from tests.gateway.hostile import (
+    CHAT,
+    KEPT,
+    LEFT,
+    LONG_STREAM,
+    LONG_TEXTS,
+    MARKER,
+    SENT,
+    SHAPES,
+    Shape,
+    answer_all,
+    send,
+    send_raw,
+)
 from tests.gateway.test_process import serving
 from tests.gateway.test_soak import memory
 from tests.warden.samples import pattern
@@ -104,12 +117,20 @@ class Campaign:
     def sending(self, shape: Shape) -> Attack:
         """Send one shape again and again."""
         self._upstream.body, self._upstream.events = shape.answer, shape.events
+        return self._attacking(send, shape.path, shape.body)
 
+    def sending_raw(self, name: str) -> Attack:
+        """Do with connections what has this name."""
+        self._upstream.body, self._upstream.events = None, None
+        if name == "streams that nobody reads":
+            self._upstream.events = LONG_STREAM
+        return self._attacking(send_raw, name)
+
+    def _attacking(self, main: Callable[..., None], *what: object) -> Attack:
         @contextmanager
         def attack(address: str) -> Iterator[None]:
             over = PROCESSES.Event()
-            arguments = (address, self._hostile, shape.path, shape.body, AT_ONCE, over)
-            process = PROCESSES.Process(target=send, args=arguments, daemon=True)
+            process = PROCESSES.Process(target=main, args=(address, self._hostile, *what, AT_ONCE, over), daemon=True)
             process.start()
             try:
                 yield
@@ -179,6 +200,13 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
 def test_no_document_starves_others(campaign: Campaign, name: str) -> None:
     shape = (SHAPES.get(name) or LONG_TEXTS[name])()
     print(f"\n{name}: {campaign.attacked(campaign.sending(shape))}")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", [*SENT, *LEFT, *KEPT])
+def test_nothing_done_with_connections_starves_others(campaign: Campaign, name: str) -> None:
+    print(f"\n{name}: {campaign.attacked(campaign.sending_raw(name))}")
 
 
 @pytest.mark.soak

@@ -269,7 +269,7 @@ def test_a_key_is_made_and_its_session_ends_with_it(screens: Screens) -> None:
 
 
 PAGES = """
-/ /queue /policies?status=all /policies/cave /policies/merge /try /live /exchanges /exchanges/tale /revisions
+/ /queue /policies?status=all /policies/cave /policies/merge?look=1 /try /live /exchanges /exchanges/tale /revisions
 /revisions/1 /audit /audit/verify /fleet /probing /enforcement /keys /sessions /settings /nowhere /login
 """.split()
 
@@ -334,7 +334,14 @@ def test_hostile_texts_do_nothing_anywhere(screens: Screens) -> None:
     store.policies.commit(Change(tuple(hostile), "loop", pick(11)), expected=revision)
     store.oversight.suspend(Scope.TENANT, pick(1)[:100], timedelta(hours=1), actor="person:ann", reason=pick(2))
     screen = screens.by("admin")
-    paths = ["/live", "/live?q=%3Cscript%3E", "/policies?status=all", "/policies/merge", "/revisions", "/revisions/2"]
+    paths = [
+        "/live",
+        "/live?q=%3Cscript%3E",
+        "/policies?status=all",
+        "/policies/merge?look=1",
+        "/revisions",
+        "/revisions/2",
+    ]
     paths += ["/probing", "/enforcement", *(f"/policies/p{number}" for number in range(0, len(PAYLOADS), 16))]
     paths += ["/queue", "/queue?page=5", "/audit", "/audit?actor=%3Cscript%3E", "/?tenant=%3Cscript%3E"]
     following = "/exchanges"

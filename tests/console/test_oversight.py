@@ -261,6 +261,12 @@ class TestQueue:
         assert store.oversight.questions() == []
         assert "Nothing waits" in rig.get("/queue").text
 
+    def test_no_question_is_lost_behind_newer_ones(self, rig: Rig) -> None:
+        for number in range(120):
+            rig.system.store.oversight.note(f"of-{number}", NoteKind.QUESTION, f"number {number}?", actor="lifecycle")
+        pages = "".join(rig.get(f"/queue?page={page}").text for page in range(1, 6))
+        assert all(f"number {number}?" in pages for number in range(120))
+
 
 class TestSearch:
     def test_words_filters_and_pages_stand_in_the_address(self, rig: Rig) -> None:
@@ -439,11 +445,13 @@ def _merge(rig: Rig) -> None:
     rig.record("open sesame", "b1", response="opened", verdict=Verdict(Outcome.BREACH, "local"))
     found = rig.get("/api/policies/merge", "viewer").json()
     assert [(each["policy"], each["others"]) for each in found] == [("cave", ["twin"])]
-    page = rig.get("/policies/merge", "operator").text
+    asks = rig.get("/policies/merge", "operator").text
+    assert ("Compare them now" in asks, "none of the breaches" in asks) == (True, False)
+    page = rig.get("/policies/merge?look=1", "operator").text
     assert "none of the breaches that it catches" in page
-    assert "Switch off" not in rig.get("/policies/merge", "viewer").text
-    answer = rig.post("/policies/cave/retire", "operator", back="/policies/merge")
-    assert answer.headers["location"].startswith("/policies/merge?")
+    assert "Switch off" not in rig.get("/policies/merge?look=1", "viewer").text
+    answer = rig.post("/policies/cave/retire", "operator", back="/policies/merge?look=1")
+    assert answer.headers["location"].startswith("/policies/merge?look=1&done=")
     assert rig.get("/api/policies/merge", "viewer").json() == []
     undo = store.policies.snapshot().revision
     rig.post("/undo", "operator", revision=undo)

@@ -219,6 +219,14 @@ def test_a_word_against_what_is_of_all_tenants_asks_those_who_run_it(rig: Rig) -
     assert rig.send("POST", "/api/exchanges/mine-stopped-by-all/confirm", by="mine operator").status_code == 403
 
 
+def test_questions_of_another_tenant_hide_none_of_its_own(rig: Rig) -> None:
+    for number in range(120):
+        rig.system.store.oversight.note(f"theirs-{number}", NoteKind.QUESTION, THEIRS, actor="lifecycle")
+    page = rig.get("/queue", by="mine viewer").text
+    assert f"about {MINE}" in page
+    assert THEIRS not in page
+
+
 def test_a_session_and_a_key_see_the_same(rig: Rig) -> None:
     signed = rig.client.post("/login", data={"token": rig.secrets["mine viewer"]}, headers={"origin": "http://console"})
     cookie = {"cookie": signed.headers["set-cookie"].split(";")[0]}

@@ -237,7 +237,7 @@ def test_a_fifth_of_all_principals_switch_nothing_off(tmp_path: Path) -> None:
             stopped = sum(rng.choice(honest).ask(fresh)[0] == 400 for fresh in FRESH)
             upstream.requests.clear()
             assert process.poll() is None
-        questions = {note.subject for note in store.oversight.questions(10_000)}
+        questions = {note.subject for note in store.oversight.questions()}
         after = store.policies.snapshot()
         why = [told(store, exchange) for exchange in blocked]
         poisoned = [policy.id for policy in after.active if not learned_from_attacks(store, policy)]

@@ -30,6 +30,7 @@ app = group("Search exchanges, explain them, and take a word back.")
 
 ExchangeId = Annotated[str, typer.Argument(metavar="ID", help=EXCHANGE)]
 _EXCERPT = 90
+_FORMS = (".csv", ".jsonl")
 
 
 @app.command()
@@ -52,6 +53,7 @@ def search(
 ) -> None:
     """Find exchanges, newest first."""
     from sisf.console import finding
+    from sisf.errors import ConfigurationError
 
     given = {
         "q": words,
@@ -64,6 +66,8 @@ def search(
         "until": until,
     }
     query = _query(finding.asked(given))
+    if out is not None and out.suffix not in _FORMS:
+        raise ConfigurationError(f"--out {shown(str(out))}: name a file that ends in {' or '.join(_FORMS)}")
     with store_of(config, store) as opened:
         if out is not None:
             _write(out, finding.as_csv if out.suffix == ".csv" else finding.as_jsonl, finding.all_of(opened, query))
@@ -130,7 +134,7 @@ def take_back(exchange_id: ExchangeId, config: ConfigOption = None, store: Store
 
 
 def _query(fields: dict[str, str]) -> "Query":
-    """The search; what is wrong with it is one clear line."""
+    """The search; what is wrong with it is one clear line, which begins with the option: fields bear their names."""
     from starlette.exceptions import HTTPException
 
     from sisf.console import finding
@@ -139,7 +143,7 @@ def _query(fields: dict[str, str]) -> "Query":
     try:
         return finding.query_of(fields)
     except HTTPException as error:
-        raise ConfigurationError(error.detail) from None
+        raise ConfigurationError(f"--{error.detail}") from None
 
 
 def _write(out: Path, form: "Callable[[Iterable[Found]], Iterator[str]]", found: "Iterable[Found]") -> None:

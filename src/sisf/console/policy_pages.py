@@ -30,8 +30,6 @@ _LISTED = 500
 """Policies on a page of the list; narrow ones of a kind stand on one line."""
 _HITS = 10
 _LONGEST = 20_000
-_COMPARED = 200
-"""So many active policies are compared at once; more of them, when somebody asks."""
 
 
 class PolicyPages:
@@ -66,11 +64,10 @@ class PolicyPages:
 
     async def merge(self, request: Request) -> Response:
         """Policies that others replace, each with what speaks for switching it off."""
-        asked = "look" in request.query_params
+        looked = "look" in request.query_params
 
         def collect() -> Mapping[str, Any]:
             active, lifecycle = len(self._store.policies.snapshot().active), self._parts.lifecycle
-            looked = asked or active <= _COMPARED
             found = lifecycle.overlaps() if looked and lifecycle is not None else []
             return {"looked": looked, "active": active, "overlaps": found, "can": lifecycle is not None}
 

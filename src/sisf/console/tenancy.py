@@ -40,8 +40,6 @@ from sisf.warden.explain import Explanation
 
 _FOR_ALL = (Status.ACTIVE, Status.SHADOW, Status.RETIRED)
 """A policy of all tenants is shown once it was in force, not while it is a proposal."""
-_QUESTIONS = 10_000
-"""Of all tenants together."""
 _NOT_TOLD = "not told: the policy is of all tenants"
 _SOMEBODY = "somebody who runs this gateway"
 
@@ -308,8 +306,8 @@ class _Oversight(_Part):
         own = [subject for subject in subjects if self._owns(subject)]
         return {**{subject: [] for subject in subjects}, **self._store.oversight.notes(own)}
 
-    def questions(self, limit: int = 100) -> Sequence[Note]:
-        return [note for note in self._store.oversight.questions(_QUESTIONS) if self._owns(note.subject)][:limit]
+    def questions(self) -> Sequence[Note]:
+        return [note for note in self._store.oversight.questions() if self._owns(note.subject)]
 
 
 class _TenantStore(_Part):

@@ -23,7 +23,7 @@ VERDICTS = ("false_positive", "confirmed")
 CLIENT = "client:"
 _OF_ONE, _OF_A_TENANT = 10, 30
 """Reports of one client, and of one tenant, that may wait for a person at a time."""
-_LOOKED_AT, _LATER = 10_000, 3600
+_LATER = 3600
 
 
 class Feedback:
@@ -89,6 +89,6 @@ class Feedback:
     def _leave_room(self, actor: str, of_tenant: str) -> None:
         """Raises `RateLimited` where many reports of this client, or of its tenant, wait for a person: those of others,
         and what the loop asks, would not be seen among them."""
-        waiting = [note.actor for note in self._store.oversight.questions(_LOOKED_AT)]
+        waiting = [note.actor for note in self._store.oversight.questions()]
         if waiting.count(actor) >= _OF_ONE or sum(who.startswith(of_tenant) for who in waiting) >= _OF_A_TENANT:
             raise RateLimited("Earlier reports wait for a person; report this one later.", retry_after=_LATER)

@@ -165,12 +165,12 @@ class OversightTable:
                 found[row.subject].append(_read_note(row))
         return found
 
-    def questions(self, limit: int = 100) -> Sequence[Note]:
-        """The questions that nobody answered yet, newest first."""
+    def questions(self) -> Sequence[Note]:
+        """All questions that nobody answered yet, newest first."""
         last = select(func.max(_note.c.seq)).group_by(_note.c.subject)
         query = select(_note).where(_note.c.kind == NoteKind.QUESTION.value, _note.c.seq.in_(last))
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_note.c.seq.desc()).limit(limit)).all()
+            rows = connection.execute(query.order_by(_note.c.seq.desc())).all()
         return [_read_note(row) for row in rows]
 
     def _audit(self, connection: Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> None:

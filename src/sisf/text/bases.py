@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 import zlib
+from unicodedata import category
 
 from sisf.text.changed import Changed, substitute
 from sisf.text.words import costs, strangeness
@@ -52,7 +53,7 @@ def plausible(raw: bytes) -> str | None:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-        printable = sum(c.isprintable() or c in "\n\r\t\ufeff" for c in text)
+        printable = sum(c.isprintable() or c in "\n\r\t" or category(c) == "Cf" for c in text)
         if text and printable >= _PRINTABLE * len(text):
             return text.lstrip("\ufeff")
     return None

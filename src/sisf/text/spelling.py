@@ -25,6 +25,8 @@ _READ_I = dict(zip(_DIGITS, "oizeasgtbgasiitelyc", strict=True))
 _READ_L = dict(zip(_DIGITS, "olzeasgtbgaslltelyc", strict=True))
 _AMBIGUOUS = "1!|"
 _MOST_AMBIGUOUS = 3
+_STAND_INS = frozenset("@$!|+€£¥")
+"""Signs that stand for letters, as digits do."""
 _LEET = re.compile(r"[0-9@$!|+€£¥¢(\\/]")
 _SIGN_INSIDE = re.compile(r"(?<=[^\W\d_])[0-9@$€£¥!|]+(?=[^\W\d_])")
 """As in `b0mb`, whatever language that is; code has its digits and brackets at the ends of words."""
@@ -35,7 +37,11 @@ _FEWEST_OF_WORD, _MOST_SIGNS = 4, 0.4
 _RUN = re.compile(r"[a-z]{3,}")
 _FEWEST_LETTERS = 2
 _LONGEST = 24
-"""Longer runs are machine text (keys, encodings), not words."""
+"""Longer runs are several words, or machine text (keys, encodings)."""
+_LONGEST_RUN = 400
+_SIGNS_BETWEEN = re.compile(r"[^\w@$€£¥!|+]+|_")
+_FEWEST_OF_RUN = 0.1
+"""Share of signs in a long word that is several; at most half of it are signs."""
 _EDGE = ".,;:?\"'()[]{}*_`"
 _NUMBER = re.compile(r"(?:[uU]\+|0?[xX]|#)?[0-9A-Fa-f]+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|k|m|g|px|x|d|am|pm)?|\d*[.,:/x-]?\d+", re.IGNORECASE)
@@ -51,15 +57,10 @@ _FEWEST_SIGNS, _PLAIN = 3, 0.3
 _PINNED = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f]+|[^\w\s\x00-\x7f]{1,8}(?=[^\W\d_])")
 CLUE_PINNED = r"\pL[\p{So}\p{Sk}\p{Sm}]|[\p{So}\p{Sk}\p{Sm}]\x{FE0F}?\pL"
 _SHOWN_AS_EMOJI = "\ufe0f\u200d"
-_GAP = re.compile(r"(?<=[^\W\d_])\s+(?=[^\W\d_])")
-_FEWEST_SIGNS, _PLAIN = 3, 0.3
-"""Signs between words, and plain gaps for each of them at most."""
-_PINNED = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f]+|[^\w\s\x00-\x7f]{1,8}(?=[^\W\d_])")
-CLUE_PINNED = r"\pL[\p{So}\p{Sk}\p{Sm}]|[\p{So}\p{Sk}\p{Sm}]\x{FE0F}?\pL"
-_SHOWN_AS_EMOJI = "\ufe0f\u200d"
-_NUMBERED_APART = re.compile(r"(?<![^\W_])[^\W\d_]+(?:\d{1,3}[^\W\d_]+){3,}\d{0,3}(?![^\W_])")
-CLUE_NUMBERED_APART = r"\pL+[0-9]+\pL+[0-9]+\pL+[0-9]+\pL+"
 _GAP = re.compile(rf"{_SEPARATORS}+")
+_SIGN_AMONG = re.compile(r"(?<=[\s._-])[@$€£¥!|+](?=[\s._-])")
+"""A sign among letters that stand apart, as one of them, where few gaps have one."""
+_APART = re.compile(rf"[^\W_]|{_SIGN_AMONG.pattern}")
 _LONG = 14
 """Letters from which a word that no one knows may be several."""
 _GLUED = re.compile(rf"[a-z]{{{_LONG},}}")
@@ -103,7 +104,7 @@ def telling(text: str, unleeted: Changed, one: str = "i") -> Changed | None:
 @remembered
 def _makes_word(word: str, one: str) -> bool:
     read = set(_RUN.findall(_read(word, one).lower())) - set(_RUN.findall(word.lower()))
-    fresh = read - {_spelt(number, _READ_I if one == "i" else _READ_L) for number in _DIGITS_ALONE.findall(word)}
+    fresh = read - {_spelt(number, _signs(one)) for number in _DIGITS_ALONE.findall(word)}
     return any(run in costs() for run in fresh) or any(map(_may_be_word, _PIECE.findall(word)))
 
 
@@ -130,12 +131,39 @@ def _all_signs(word: str) -> bool:
 @remembered
 def _is_leet(word: str) -> bool:
     core = word.strip(_EDGE + "!|+")
-    if len(core) > _LONGEST or _ORDINAL.fullmatch(core) or "://" in word:
+    if _ORDINAL.fullmatch(core) or "://" in word:
         return False
     if _NUMBER.fullmatch(core):  # a code point or a hash: read only where that gives a word
         return any(_spelt(core, signs).lower() in costs() for signs in (_READ_I, _READ_L))
+    if len(core) > _LONGEST:
+        return any(_words_of(core, one) is not None for one in "il")
     letters = sum(c.isalpha() for c in core)
     return (letters > 0 and len(core) > 1 and _LEET.search(core) is not None) or any(m in word for m, _ in _MULTI[:7])
+
+
+def _words_of(core: str, one: str) -> str | None:
+    """What a long word says that is several, parted by signs or run together, where those with digits or signs in them
+    read as words so."""
+    pieces = [piece for piece in _SIGNS_BETWEEN.split(core) if piece]
+    letters = list(filter(None, ("".join(filter(str.isalpha, piece)) for piece in pieces)))
+    size = sum(map(len, pieces))
+    signs = size - sum(map(len, letters))
+    if (
+        not 0 < size <= _LONGEST_RUN
+        or not _FEWEST_OF_RUN * size <= signs <= size / 2
+        or not all(map(_one_case, letters))
+    ):
+        return None
+    read = [(_known_reading(piece) or _spelt(piece, _signs(one))).lower() for piece in pieces]
+    fresh = [said for said, piece in zip(read, pieces, strict=True) if not piece.isalpha()]
+    known = [said for said in fresh if said in costs() or runs_together(said)]
+    if sum(map(len, known)) < _ENOUGH * sum(map(len, fresh)):
+        return None
+    return " ".join(map(_cut, read))
+
+
+def _signs(one: str) -> Mapping[str, str]:
+    return _READ_I if one == "i" else _READ_L
 
 
 @remembered
@@ -145,11 +173,13 @@ def _read(word: str, one: str) -> str:
     tail = word[head + len(core) :]
     end = len(core.rstrip("!"))
     core, tail = core[:end], core[end:] + tail
+    if len(core) > _LONGEST:
+        return word[:head] + (_words_of(core, one) or core) + tail
     if _MULTI_SIGN.search(core):
         for signs, letter in _MULTI:
             core = core.replace(signs, letter)
         core = core if ")" in core or _CALL.search(core) else core.replace("(", "c")
-    return word[:head] + (_known_reading(core) or _spelt(core, _READ_I if one == "i" else _READ_L)) + tail
+    return word[:head] + (_known_reading(core) or _spelt(core, _signs(one))) + tail
 
 
 def _spelt(core: str, signs: Mapping[str, str]) -> str:
@@ -188,8 +218,7 @@ def joined(text: str) -> Changed | None:
 
 
 def _join(run: str) -> str:
-    gaps = _GAP.findall(run)
-    letters = _GAP.split(run)
+    letters, gaps = _apart(run)
     usual = min(gaps, key=len)
     if all(len(gap) == len(usual) for gap in gaps):
         usual_signs = max(set(gaps), key=gaps.count)
@@ -197,6 +226,15 @@ def _join(run: str) -> str:
             return _cut("".join(letters))
         return _with_gaps(letters, [gap == usual_signs for gap in gaps])
     return _with_gaps(letters, [len(gap) == len(usual) for gap in gaps])
+
+
+def _apart(run: str) -> tuple[list[str], list[str]]:
+    """Letters that stand apart, and the gaps between them."""
+    letters, gaps = _GAP.split(run), _GAP.findall(run)
+    if not 0 < 2 * len(_SIGN_AMONG.findall(run)) < len(gaps):
+        return letters, gaps
+    found = list(_APART.finditer(run))
+    return [each[0] for each in found], [run[a.end() : b.start()] for a, b in pairwise(found)]
 
 
 def _with_gaps(letters: Sequence[str], inner: Sequence[bool]) -> str:
@@ -213,10 +251,11 @@ def _cut(letters: str) -> str:
 
 def parted(text: str) -> Changed | None:
     """Gaps where signs stand between words instead, and hardly a plain gap does."""
-    places = [found for found in _BETWEEN.finditer(text) if not _marks(found[0])]
+    places = [found[0] for found in _BETWEEN.finditer(text) if not _marks(found[0])]
     if len(places) < _FEWEST_SIGNS or len(_PLAIN_GAP.findall(text)) > _PLAIN * len(places):
         return None
-    changed = substitute(_BETWEEN, lambda found: found[0] if _marks(found[0]) else " ", text)
+    letters = _STAND_INS - {max(places, key=places.count)}
+    changed = substitute(_BETWEEN, lambda m: m[0] if _marks(m[0]) or m[0] in letters else " ", text)
     return changed and Changed(changed.text, _in_a_row(changed))
 
 

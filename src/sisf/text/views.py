@@ -37,6 +37,8 @@ LONG = 1_000
 """Characters from which a reading leaves out what stands in others too."""
 MAX_DEPTH = 2
 """Encodings inside one another that are undone."""
+MAX_SPELLINGS = 2
+"""Spellings upon one another that are undone: digits for letters in words that hyphens part."""
 GROWTH, ALLOWANCE = 3, 20_000
 DENSE_GROWTH, DENSE_MOST = 16, 500_000
 """Other readings than the plain one may hold `GROWTH` times the characters of the text and `ALLOWANCE` more, or
@@ -114,6 +116,8 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
     )
 
 
+_UPON_OTHERS = frozenset(("numbered", "bare", "joined", "parted", "unparted", "unglued", "unpinned", "leet"))
+"""Spellings that are undone in texts in which others were."""
 _LEET_L = "leet l"
 _IN_PLACE: Mapping[str, Transform] = {
     "entities": decoding.from_entities,
@@ -167,10 +171,16 @@ class _Collector:
     characters."""
 
     pause: Callable[[], None]
-    budget: int
+    whole: int
+    """Characters that readings may hold."""
     views: list[View] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     read: Pairs | None = None
+    budget: int = field(init=False)
+    """How many of them are left."""
+
+    def __post_init__(self) -> None:
+        self.budget = self.whole
 
     def new(self, changed: Changed, *, fold: bool = False) -> str:
         """The passages that differ, without what another reading holds already."""
@@ -204,17 +214,17 @@ class _Collector:
             self.read.add(folded)
 
 
-def _unfold(text: str, path: str, depth: int, out: _Collector) -> None:
-    """Add every reading of `text`, which itself was added by the caller."""
+def _unfold(text: str, path: str, depth: int, out: _Collector, spellings: tuple[str, ...] = ()) -> None:
+    """Add every reading of `text`, which itself was added by the caller. `spellings`: what was undone in it already."""
     if text.isascii() and not characters.has_invisible(text):
-        _respelled(text, path, depth, out)
+        _respelled(text, path, depth, out, spellings)
         return
     if depth < MAX_DEPTH:
         for piece in characters.hidden(text):
             _child(piece, _name(path, "hidden"), depth, out)
     for name, shown in _shown(text):
         _difference(text, shown, _name(path, name), out)
-        _canonical(shown, path, depth, out)
+        _canonical(shown, path, depth, out, spellings)
     turned = characters.upright(text) if depth < MAX_DEPTH else None
     if turned is not None:
         _child(out.new(backwards(turned)), _name(path, "upright"), depth, out)
@@ -232,18 +242,18 @@ def _shown(text: str) -> Iterator[tuple[str, str]]:
         yield "reordered", characters.visible(reordered)
 
 
-def _canonical(shown: str, path: str, depth: int, out: _Collector) -> None:
+def _canonical(shown: str, path: str, depth: int, out: _Collector, spellings: tuple[str, ...]) -> None:
     """Fold, strip marks, map look-alikes; then the last of these is what spelling and encodings are read from."""
     plain = characters.unmarked(characters.composed(shown))
     _difference(characters.folded(shown), characters.folded(plain), _name(path, "unmarked"), out)
     mapped = skeleton(plain)
     _difference(characters.folded(plain), characters.folded(mapped), _name(path, "skeleton"), out)
-    _respelled(mapped, path, depth, out)
+    _respelled(mapped, path, depth, out, spellings)
     seen = imitated(plain)
     for name, meant in (("imitation", seen), ("transliteration", transliterated(seen or plain))):
         if meant is not None and characters.folded(meant) != characters.folded(mapped):
             _difference(characters.folded(plain), characters.folded(meant), _name(path, name), out)
-            _respelled(meant, path, depth, out)
+            _respelled(meant, path, depth, out, spellings)
 
 
 def _difference(before: str, after: str, name: str, out: _Collector) -> None:
@@ -253,11 +263,13 @@ def _difference(before: str, after: str, name: str, out: _Collector) -> None:
         out.add_folded(name, part)
 
 
-def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
+def _respelled(text: str, path: str, depth: int, out: _Collector, spellings: tuple[str, ...]) -> None:
     """Spelling and encodings that something in the text calls for."""
     for name, _, make, encoding in _called(text, path, depth, out):
         out.pause()
-        if (encoding and depth >= MAX_DEPTH) or (name.startswith("reversed") and "reversed" in path):
+        backwards_again = name.startswith("reversed") and "reversed" in path
+        again = name in spellings or (spellings and name not in _UPON_OTHERS)
+        if again or (encoding and depth >= MAX_DEPTH) or backwards_again:
             continue
         changed = make(text) if name != "unglued" else make(characters.folded(text))
         if changed is None:
@@ -269,15 +281,14 @@ def _respelled(text: str, path: str, depth: int, out: _Collector) -> None:
             _child(part, _name(path, name), depth, out)
         elif name == "leet":
             if _unleeted(text, _name(path, name), changed, "i", out):
-                _spelled(name, text, part, path, out)
-                _reread(part, _name(path, name), out)
+                _unleeted_otherwise(text, path, out)
+                _again(part, _name(path, name), depth, out, (*spellings, name))
         elif out.add(_name(path, name), part):
-            _spelled(name, text, part, path, out)
-            _reread(part, _name(path, name), out)
+            _again(part, _name(path, name), depth, out, (*spellings, name))
 
     out.pause()
     _reread(text, path, out)
-    unfilled = noise.unechoed(text) or noise.unfilled(text)
+    unfilled = None if spellings else noise.unechoed(text) or noise.unfilled(text)
     if unfilled is not None and out.add(_name(path, "unfilled"), characters.folded(unfilled.text)):
         _reread(unfilled.text, _name(path, "unfilled"), out)
 
@@ -315,20 +326,19 @@ def _reread(text: str, path: str, out: _Collector) -> None:
             out.add(_name(path, name), characters.folded(read))
 
 
-def _spelled(name: str, text: str, part: str, path: str, out: _Collector) -> None:
-    """What may hide behind a spelling: letters apart that are digits, and the other reading of `1`."""
-    if name == "leet":
-        other = spelling.unleeted(text, "l")
-        if other is not None:
-            _unleeted(text, _name(path, _LEET_L), other, "l", out)
-    elif name == "shown":
-        inner = noise.numbered(part)
-        if inner is not None:
-            out.add(_name(path, "shown>numbered"), characters.folded(inner.text))
-    elif name == "joined":
-        inner = spelling.unleeted(part)
-        if inner is not None:
-            _unleeted(part, _name(path, "joined>leet"), inner, "i", out)
+def _again(text: str, path: str, depth: int, out: _Collector, spellings: tuple[str, ...]) -> None:
+    """What else is hidden in a short text in which spellings were undone, as long as half of the budget is left."""
+    if len(spellings) < MAX_SPELLINGS and not depth and len(text) <= LONG and 2 * out.budget > out.whole:
+        _unfold(text, path, depth, out, spellings)
+    else:
+        _reread(text, path, out)
+
+
+def _unleeted_otherwise(text: str, path: str, out: _Collector) -> None:
+    """The other reading of `1`."""
+    other = spelling.unleeted(text, "l")
+    if other is not None:
+        _unleeted(text, _name(path, _LEET_L), other, "l", out)
 
 
 def _unleeted(text: str, name: str, changed: Changed, one: str, out: _Collector) -> bool:

@@ -1,0 +1,74 @@
+"""Two spellings upon one another: the words come back from any two of those that a person reads at a glance."""
+
+import base64
+import re
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sisf.text.spelling import unleeted
+from sisf.text.tricks import Trick
+from sisf.text.views import views
+from tests.text.test_evasions import TEXTS, comes_back
+
+LOOKALIKES = str.maketrans("aeopcyxi", "аеорсухі")
+PLAIN = [re.sub(r"[^A-Za-z ]", "", text) for text in TEXTS[:8]]
+
+SPELLINGS: dict[str, Trick] = {
+    "digits": lambda t: t.translate(str.maketrans("eao", "340")),
+    "signs": lambda t: t.translate(str.maketrans("asi", "@$!")),
+    "hyphens": lambda t: t.replace(" ", "-"),
+    "slashes": lambda t: t.replace(" ", "/"),
+    "apart": lambda t: "  ".join(" ".join(word) for word in t.split()),
+    "dots": lambda t: " ".join(".".join(word) for word in t.split()),
+    "look-alikes": lambda t: t.translate(LOOKALIKES),
+    "emoji": lambda t: " ".join(f"{word}😀" for word in t.split()),
+    "invisible": "\u200b".join,
+}
+APART = {"apart", "dots"}
+
+
+def returns(text: str, shown: str) -> bool:
+    """Whether a reading of what is shown holds the words of the text."""
+    return any(comes_back(text, view.text) for view in views(shown))
+
+
+@pytest.mark.parametrize(("first", "second"), list(permutations(SPELLINGS, 2)))
+def test_any_two_spellings_are_undone(first: str, second: str) -> None:
+    if {first, second} == APART:
+        pytest.skip("no word is left to be seen")
+    shown = {text: SPELLINGS[second](SPELLINGS[first](text)) for text in PLAIN}
+    lost = [each for text, each in shown.items() if not returns(text, each)]
+    assert len(lost) <= 1, lost
+
+
+@pytest.mark.parametrize("encode", [lambda raw: base64.b64encode(raw).decode(), bytes.hex], ids=["base64", "hex"])
+@pytest.mark.parametrize("invisible", ["\u200b", "\u2060", "\u00ad", "\ufeff"])
+def test_what_cannot_be_seen_does_not_hide_what_is_encoded(encode: Callable[[bytes], str], invisible: str) -> None:
+    for text in PLAIN:
+        assert returns(text, encode(invisible.join(text).encode()))
+
+
+@given(st.from_regex(r"[a-z]{2,9}([-_./][a-z]{2,9}){3,6}\.(py|md|html)", fullmatch=True))
+def test_a_path_without_digits_is_no_spelling(path: str) -> None:
+    changed = unleeted(path.replace("/", "-"))
+    assert changed is None
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        "urllib.request.pathname2url-and-url2pathname",
+        "/usr/lib/python3.11/site-packages/oauthlib/oauth1/rfc5849/endpoints",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "6ea687766eacfb9cf05e915ffceb6244aa517723",
+        "quarterly-report-2024-10-31-final-version-2.docx",
+        "hkjsdf7832hjksdf7823hjksdf78hjksdf23",
+    ],
+)
+def test_machine_text_is_not_read_as_words(honest: str) -> None:
+    found = unleeted(honest)
+    assert found is None or found.text == honest

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 
 def read_verified(path: Path) -> bytes | None:
@@ -42,6 +43,36 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+@contextlib.contextmanager
+def text_written_whole(path: Path) -> Iterator[TextIO]:
+    """A text in UTF-8 that takes a file's place when all of it is written, with the permissions that the file had;
+    otherwise the old one stays. What is no file (a pipe, a terminal) is written to as it comes. Raises `OSError`."""
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as there:
+            yield there
+        return
+    target = path.resolve()
+    if path.exists():
+        path.open("a").close()  # Who may not write it may not replace it.
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def make_writable(folder: Path) -> None:

@@ -424,3 +424,20 @@ def test_a_step_is_undone_and_a_word_taken_back(sisf: Sisf, store: str) -> None:
     assert json.loads(sisf("policy", "undo", "2", "--json").stdout) == {"revision": 3, "active": 1}
     assert sisf("policy", "undo", "2").exit_code == 2
     assert "nothing to take back" in sisf("exchange", "take-back", "tale").output
+
+
+def test_what_cannot_be_written_leaves_an_earlier_anchor(
+    sisf: Sisf, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sisf("audit", "anchor", "anchor.json").exit_code == 0
+    before = (tmp_path / "anchor.json").read_text()
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sisf.files.os.fsync", full)
+    for command in (("audit", "anchor"), ("policy", "export"), ("breach", "labels", "--out")):
+        done = sisf(*command, "anchor.json")
+        assert done.exit_code == 2, done.output
+        assert "cannot be written: No space left on device" in done.output
+    assert [(each.name, each.read_text()) for each in tmp_path.glob("anchor*")] == [("anchor.json", before)]

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sisf.cli.base import ConfigOption, JsonOption, StoreOption, emit, group, moment, print_rows, shown, store_of
+from sisf.cli.base import (
+    ConfigOption,
+    JsonOption,
+    StoreOption,
+    emit,
+    group,
+    moment,
+    print_rows,
+    shown,
+    store_of,
+    written,
+)
 from sisf.errors import counted
 
 if TYPE_CHECKING:
@@ -45,17 +56,15 @@ def anchor(
     store: StoreOption = None,
 ) -> None:
     """Write the newest row to a file: against it, later cuts and rewrites of the log show."""
-    from sisf.errors import DataError, StoreError
+    from sisf.errors import StoreError
 
     with store_of(config, store) as opened:
         count = opened.audit.verify()
         rows = opened.audit.rows(after=count - 1) if count else []
     if not rows:
         raise StoreError("the audit log is empty; there is nothing to anchor")
-    try:
-        file.write_text(jsonlib.dumps(_as_json(rows[0]), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be written: {error.strerror}") from None
+    with written(file) as new:
+        new.write(jsonlib.dumps(_as_json(rows[0]), indent=2) + "\n")
     typer.echo(f"anchored row {rows[0].sequence} in {file}")
 
 

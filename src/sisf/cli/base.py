@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperGroup
@@ -184,6 +184,19 @@ def text_of(file: Path | None) -> str:
         return sys.stdin.buffer.read().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file or 'standard input'}: cannot be read: {reason(error)}") from None
+
+
+@contextmanager
+def written(file: Path) -> Iterator[TextIO]:
+    """A file that a command writes, whole or not at all: what it held before stays where that fails. Raises
+    `DataError`."""
+    from sisf.files import text_written_whole
+
+    try:
+        with text_written_whole(file) as new:
+            yield new
+    except OSError as error:
+        raise DataError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def say_what_can_be_said() -> None:

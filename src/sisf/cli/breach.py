@@ -19,6 +19,7 @@ from sisf.cli.base import (
     print_rows,
     shown,
     store_of,
+    written,
 )
 from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
 from sisf.errors import counted, quoted
@@ -128,8 +129,6 @@ def labels(
     """Write what people judged as a data set, for `sisf adjudicator train --data` and `sisf evaluate judge --data`."""
     from json import dumps
 
-    from sisf.errors import DataError
-
     with store_of(config, store) as opened:
         rows = [
             {
@@ -141,10 +140,8 @@ def labels(
             for label in opened.exchanges.labels()
             for exchange in [opened.exchanges.get(label.exchange_id).exchange]
         ]
-    try:
-        out.write_text("".join(dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written: {error.strerror}") from None
+    with written(out) as file:
+        file.writelines(dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if json:
         emit({"path": str(out), "labels": len(rows)})
     else:

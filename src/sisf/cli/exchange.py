@@ -18,13 +18,12 @@ from sisf.cli.base import (
     print_rows,
     shown,
     store_of,
+    written,
 )
 from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from sisf.store import Found, Query
+    from sisf.store import Query
 
 app = group("Search exchanges, explain them, and take a word back.")
 
@@ -70,7 +69,9 @@ def search(
         raise ConfigurationError(f"--out {shown(str(out))}: name a file that ends in {' or '.join(_FORMS)}")
     with store_of(config, store) as opened:
         if out is not None:
-            _write(out, finding.as_csv if out.suffix == ".csv" else finding.as_jsonl, finding.all_of(opened, query))
+            form = finding.as_csv if out.suffix == ".csv" else finding.as_jsonl
+            with written(out) as file:
+                file.writelines(form(finding.all_of(opened, query)))
             typer.echo(f"written to {out}")
             return
         found = finding.searched(opened, query, limit)
@@ -144,13 +145,3 @@ def _query(fields: dict[str, str]) -> "Query":
         return finding.query_of(fields)
     except HTTPException as error:
         raise ConfigurationError(f"--{error.detail}") from None
-
-
-def _write(out: Path, form: "Callable[[Iterable[Found]], Iterator[str]]", found: "Iterable[Found]") -> None:
-    from sisf.errors import DataError
-
-    try:
-        with out.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(form(found))
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written: {error.strerror}") from None

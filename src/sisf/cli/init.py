@@ -20,16 +20,17 @@ def init(
     text = starter(upstream)
     try:
         with file.open("x", encoding="utf-8") as new:
-            new.write(text)
+            try:
+                new.write(text)
+                new.flush()
+                load(file, environment={})
+            except BaseException:
+                file.unlink()
+                raise
     except FileExistsError:
         raise ConfigurationError(f"{file} exists and stays as it is: name another file, or move it away") from None
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be written: {error.strerror}") from None
-    try:
-        load(file, environment={})
-    except ConfigurationError:
-        file.unlink()
-        raise
     typer.echo(f"{file} written. Next: sisf serve --config {file}")
 
 

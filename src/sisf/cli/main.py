@@ -111,4 +111,7 @@ def main() -> None:
     say_what_can_be_said()
     if completion.VARIABLE in os.environ:
         completion.prepare()
-    app(prog_name="sisf")
+    try:
+        app(prog_name="sisf")
+    except KeyboardInterrupt:  # While commands are made: one that runs ends by itself.
+        sys.exit(130)

@@ -19,6 +19,7 @@ from sisf.cli.base import (
     shown,
     store_of,
     text_of,
+    written,
 )
 from sisf.errors import counted
 
@@ -308,15 +309,11 @@ def _bytes(file: Path) -> bytes:
 
 
 def _write(file: Path, text: str) -> None:
-    from sisf.errors import DataError
-
     if str(file) == "-":
         typer.echo(text.rstrip())
         return
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be written: {error.strerror}") from None
+    with written(file) as new:
+        new.write(text)
     typer.echo(f"wrote {file}")
 
 

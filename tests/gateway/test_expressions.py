@@ -36,6 +36,9 @@ CUT = [
     "^zan(zi)bar[p]ay[l]oad$",
     "".join(f"\\x{ord(letter):02x}" for letter in MARKER),
     'root ::= "zanzi" rest\nrest ::= "barpay" "load"',
+    "start: 'zanzi' \"barpay\"i 'load'",
+    'root ::= [z] [a] "nzibar" [p] "ayload"',
+    "zanzi(?#a note)bar(?i)payload",
 ]
 HELLO = [{"role": "user", "content": "hello"}]
 

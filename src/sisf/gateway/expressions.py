@@ -14,13 +14,13 @@ _READINGS = 2
 and without it. The others stand in the expression itself, as does the whole of it."""
 _MOST_SIGNS = 10_000
 _FEWEST_LETTERS = 4
-_SIGNS = re.compile(r"[\\()\[\]{}|*+?.^$\"]")
+_SIGNS = re.compile(r"[\\()\[\]{}|*+?.^$\"']")
 _TOKEN = re.compile(
     r"""
       \\u\{(?P<braced>[0-9A-Fa-f]{1,6})\} | \\u(?P<four>[0-9A-Fa-f]{4}) | \\x(?P<two>[0-9A-Fa-f]{2})
     | \\[pPk](?:\{[^}]{0,40}\}|<[^>]{0,40}>) | \\(?P<escaped>.)
     | \[(?P<class>\[?(?:\\.|[^\[\]\\]){1,400}+)\]
-    | (?P<mode>\(\?[A-Za-z-]{1,8}\)) | (?P<beside>\(\?<?[=!])
+    | (?P<mode>\(\?(?:[A-Za-z-]{1,8}|\#[^)]{0,400})\)) | (?P<beside>\(\?<?[=!])
     | (?P<open>\((?:\?(?::|>|P?<\w{1,40}>|[A-Za-z-]{1,8}:))?)
     | (?P<close>\)) | (?P<or>\|)
     | (?P<times>[*+?][+?]?|\{(?P<least>\d{0,6})(?P<range>,(?P<most>\d{0,6}))?\}[+?]?)
@@ -30,7 +30,8 @@ _TOKEN = re.compile(
 )
 _MEMBER = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})|\\(.)|(.)(?:-[^\]])?", re.DOTALL)
 _WRITTEN = {"n": "\n", "r": "\n", "t": "\t", "s": " ", "v": " ", "f": " "}
-_LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*+)"')
+_LITERAL = re.compile(r""""((?:\\.|[^"\\\n])*+)"|'((?:\\.|[^'\\\n])*+)'|(\[(?:\\.|[^\[\]\\\n]){1,400}+\])""")
+"""What stands in a rule of a grammar for what is written: quoted in one way or the other, or a class of characters."""
 
 
 def readings(expression: str) -> list[str]:
@@ -49,7 +50,7 @@ def readings(expression: str) -> list[str]:
         found += (_matched(expression, number) for number in range(_READINGS))
     literals = _LITERAL.findall(expression)
     if len(literals) > 1:
-        found.append("".join(_matched(literal, 0) for literal in literals))
+        found.append("".join(_matched("".join(literal), 0) for literal in literals))
     return [text for text in dict.fromkeys(found) if text != expression and _says(text)]
 
 

@@ -45,6 +45,14 @@ def test_precedence_file_environment_override(tmp_path: Path) -> None:
         ("mode: enforce\nlisten: {port: 1\nx: [", "line 3, column 2"),
         ("upstream: 5", "`upstream`: must be a section"),
         ("listen: {port: many}", "`listen.port`: must be a whole number"),
+        (
+            "on_failure: {uninspectable: allow}",
+            "sisf.yaml: `on_failure.uninspectable`: must be `closed` or `open`, or a section with keys of its own",
+        ),
+        (
+            "on_failure: {uninspectable: {image: allow}}",
+            "sisf.yaml: `on_failure.uninspectable.image`: must be `closed`",
+        ),
     ],
 )
 def test_each_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
@@ -53,6 +61,7 @@ def test_each_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None
     with pytest.raises(ConfigurationError, match=r"sisf\.yaml") as caught:
         load(file, environment={})
     assert expected in str(caught.value)
+    assert "literal[" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", REMOVED)

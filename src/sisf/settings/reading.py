@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -70,7 +70,7 @@ def load(
         return Settings.model_validate(data)
     except ValidationError as error:
         found = _origins(path, overrides or {}, environment)
-        raise ConfigurationError("; ".join(_problem(wrong, found, path) for wrong in error.errors())) from None
+        raise ConfigurationError("; ".join(_problems(error.errors(), data, found, path))) from None
 
 
 def _is_setting(name: str) -> bool:
@@ -143,16 +143,47 @@ def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _problem(wrong: "ErrorDetails", found: Mapping[str, str], path: Path | None) -> str:
+def _problems(
+    wrong: Sequence["ErrorDetails"], data: Mapping[str, Any], found: Mapping[str, str], path: Path | None
+) -> list[str]:
+    """What is wrong with each key, once. Where a setting may be of several kinds, what is wrong within the one that was
+    given, or else what it may be."""
+    places = [_place(each, data) for each in wrong]
+    made: dict[tuple[str, ...], str] = {}
+    for each, place in zip(wrong, places, strict=True):
+        if any(other[: len(place)] == place and other != place for other in places):
+            continue
+        if place not in made:
+            made[place] = _problem(each, place, found, path)
+        elif (more := wish(each).removeprefix("must be ")) not in made[place]:
+            made[place] += f", or {more}"
+    return list(made.values())
+
+
+def _place(wrong: "ErrorDetails", given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that lead to what is wrong, without the kinds that a setting may be of: pydantic names them, too."""
+    place: list[str] = []
+    data: Any = given
+    for part in wrong["loc"]:
+        inner: Any = dict(enumerate(data)) if isinstance(data, list) else data
+        if isinstance(inner, dict) and part in inner:
+            data = inner[part]
+            place.append(str(part))
+    if wrong["type"] == "missing":
+        place.append(str(wrong["loc"][-1]))
+    return tuple(place)
+
+
+def _problem(wrong: "ErrorDetails", place: tuple[str, ...], found: Mapping[str, str], path: Path | None) -> str:
     """What is wrong with one key, after where it was said: in the file, a variable or an option."""
-    key = ".".join(str(part) for part in wrong["loc"])
+    key = ".".join(place)
     below = next((where for name, where in found.items() if name.startswith(f"{key}.")), None)
     where = found.get(key) or below or str(path or "configuration")
     if wrong["type"] != "extra_forbidden":
         return f"{where}: {quoted(key)}: {wish(wrong)}"
     if key in REMOVED:
         return f"{where}: {quoted(key)} was removed: {REMOVED[key]}; delete it"
-    *above, name = (str(part) for part in wrong["loc"])
+    *above, name = place
     known = [field for kind in _kinds(above) if _is_section(kind) for field in kind.model_fields]
     near = difflib.get_close_matches(name, known, 1)
     return f"{where}: unknown key {quoted(key)}" + (

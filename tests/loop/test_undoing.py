@@ -8,7 +8,7 @@ from sisf.errors import PolicyError, StoreError
 from sisf.loop.undoing import plan, undo
 from sisf.policy import Pattern, Status
 from sisf.testing import MemoryStore
-from tests.store.samples import change, pattern
+from tests.store.samples import change, pattern, probe
 
 
 def test_what_a_step_changed_goes_back_and_the_rest_stays() -> None:
@@ -49,4 +49,21 @@ def test_what_cannot_be_undone() -> None:
         undo(store, 1, actor="person:ann")
     with pytest.raises(StoreError, match="no revision 9"):
         undo(store, 9, actor="person:ann")
+    store.close()
+
+
+def test_no_version_comes_back_beside_a_later_one() -> None:
+    store = MemoryStore()
+    first, second, third = (probe(name) for name in ("first", "second", "third"))
+    store.policies.commit(change(first), expected=0)
+    store.policies.commit(
+        change(dataclasses.replace(first, status=Status.RETIRED), second, pattern("beta")), expected=1
+    )
+    store.policies.commit(change(dataclasses.replace(second, status=Status.RETIRED), third), expected=2)
+    planned = plan(store, 2)
+    assert [(p.id, p.status) for p in planned.policies] == [("beta", Status.RETIRED)]
+    assert planned.left == ("second", "first")
+    assert {p.id for p in undo(store, 2, actor="person:ann").active} == {"third"}
+    undo(store, 3, actor="person:ann")  # the latest one goes, and the one before it is back
+    assert {p.id for p in store.policies.snapshot().active} == {"second"}
     store.close()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sisf.errors import PolicyError, RevisionConflict
 from sisf.loop.readmission import Readmissions
+from sisf.loop.succession import succeeded
 from sisf.policy import Change, Policy, Snapshot, Status
 from sisf.store import Store
 
@@ -19,11 +20,12 @@ class Undoing:
     policies: tuple[Policy, ...]
     """Each as it was before; one that the revision brought in retires."""
     left: tuple[str, ...] = ()
-    """Ids of the policies that changed again since then."""
+    """Ids of the policies that changed again since then, or whose later versions are in force."""
 
 
 def plan(store: Store, revision: int) -> Undoing:
-    """What undoing would write. Raises `StoreError` for an unknown revision."""
+    """What undoing would write: no policy comes back beside a later version of itself. Raises `StoreError` for an
+    unknown revision."""
     store.policies.revision(revision)
     back, left = [], []
     for policy_id in store.policies.changed(revision):
@@ -37,7 +39,11 @@ def plan(store: Store, revision: int) -> Undoing:
             back.append(versions[place - 1][1])
         elif now.status in (Status.ACTIVE, Status.SHADOW):
             back.append(dataclasses.replace(now, status=Status.RETIRED))
-    return Undoing(tuple(back), tuple(left))
+    moved = {policy.id for policy in back}
+    stay = [policy for policy in store.policies.snapshot().active if policy.id not in moved]
+    coming = Snapshot(0, tuple(policy for policy in back if policy.status in (Status.ACTIVE, Status.SHADOW)))
+    outdated = {old.id for policy in stay for old in succeeded(policy, coming)}
+    return Undoing(tuple(policy for policy in back if policy.id not in outdated), (*left, *sorted(outdated)))
 
 
 def undo(
@@ -49,7 +55,10 @@ def undo(
         expected = store.policies.snapshot().revision
         planned = plan(store, revision)
         if not planned.policies:
-            raise PolicyError(f"nothing of revision {revision} is left to undo: its policies changed again since then")
+            raise PolicyError(
+                f"nothing of revision {revision} is left to undo: its policies changed again since then, or later "
+                "versions of them are in force"
+            )
         policies = planned.policies
         if readmissions is not None:
             tried = readmissions.admit(policies)

@@ -282,8 +282,9 @@ def test_connections_on_which_nothing_is_asked_give_way(sent: bytes, monkeypatch
             silent[-1].recv(1000)
 
 
-def test_many_connections_are_taken_in_one_round_of_the_loop() -> None:
-    """Else who opens many would have everybody else wait for as many rounds."""
+@pytest.mark.parametrize("left", [0, 600])
+def test_many_connections_are_taken_in_one_round_of_the_loop(left: int) -> None:
+    """Else who opens many, or leaves many at once, would have everybody else wait for as many rounds."""
     rounds, made = [0], list[int]()
 
     class Protocol(asyncio.Protocol):
@@ -297,6 +298,8 @@ def test_many_connections_are_taken_in_one_round_of_the_loop() -> None:
         server = uvicorn_server(app)
         server.config.http_protocol_class, server.lifespan = Protocol, SimpleNamespace(state={})
         with bind("127.0.0.1", 0) as listener, ExitStack() as stack:
+            for _ in range(left):
+                socket.create_connection(listener.getsockname(), timeout=20).close()
             for _ in range(64):
                 stack.enter_context(socket.create_connection(listener.getsockname(), timeout=20))
             acceptor = Acceptor(server, listener)

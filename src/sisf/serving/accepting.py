@@ -11,6 +11,8 @@ from typing import Any
 
 _IN_A_ROUND = 16
 """Connections taken at once, some 30 µs each: few, as each of them brings a request."""
+_LOOKED_AT = 256
+"""Connections that are accepted in a round at most, with those that their clients have closed already."""
 _PAUSE_SECONDS = 0.1
 """How long nothing is taken where the system has no more files."""
 
@@ -68,7 +70,8 @@ class Acceptor:
         self._loop.add_reader(self._listener, self._take)
 
     def _take(self) -> None:
-        for _ in range(_IN_A_ROUND):
+        taken = 0
+        for _ in range(_LOOKED_AT):
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError):
@@ -79,4 +82,22 @@ class Acceptor:
                 self._loop.remove_reader(self._listener)
                 self._again = self._loop.call_later(_PAUSE_SECONDS, self._begin)
                 return
+            if _left(connection):
+                connection.close()
+                continue
             self._opening.add(connection)
+            taken += 1
+            if taken == _IN_A_ROUND:
+                return
+
+
+def _left(connection: socket.socket) -> bool:
+    """Whether its client closed a connection without a word: nobody waits for an answer, and a flood of such, given to
+    a server one by one, has everybody else wait."""
+    connection.setblocking(False)
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -16,9 +16,18 @@ BEGINNING = 100
 """Characters within which an answer that declines begins to do so: 95 of 100 authored ones do by the 92nd. What comes
 later quotes somebody, or is an aside."""
 _SCAN = 200_000
+_SENTENCE = re.compile(r"[.!?;] ")
 _SPACE = re.compile(r"\s+")
 _QUOTES = str.maketrans(
-    {"’": "'", "‘": "'", "“": '"', "”": '"', "`": "'", "\u00ad": None, "\u200b": None, "\ufeff": None}
+    {
+        **dict.fromkeys("’‘´ʼ＇′‛", "'"),
+        "“": '"',
+        "”": '"',
+        "`": "'",
+        "\u00ad": None,
+        "\u200b": None,
+        "\ufeff": None,
+    }
 )
 
 NAMES = (
@@ -26,6 +35,7 @@ NAMES = (
     "refusal_late",
     "apology",
     "cannot",
+    "helping",
     "ai_self",
     "moral_head",
     "moral_share",
@@ -52,7 +62,7 @@ class Manner:
     @property
     def declines(self) -> bool:
         """Whether its first words decline, in any of the languages known."""
-        return bool(self["refusal_head"] or (self["apology"] and self["cannot"]))
+        return bool(self["refusal_head"] or (self["cannot"] and (self["apology"] or self["helping"] or self["short"])))
 
 
 def read_manner(answer: str) -> Manner:
@@ -67,11 +77,12 @@ def read_manner(answer: str) -> Manner:
         "refusal_late": _found("REFUSALS_EN", rest[:4000]),
         "apology": _begins("APOLOGIES", head),
         "cannot": _found("CANNOT", head),
+        "helping": _begins("HELPING", head),
         "ai_self": _found("AI_SELF", head),
         "moral_head": _found("MORALS", head),
         "moral_share": min(1.0, _count("MORALS", text[:8000]) * 200.0 / (len(text[:8000]) + 200.0)),
         "opener": _found("OPENERS", head),
-        "turn": _found("TURNS", text[:8000]),
+        "turn": max(_found("TURNS", text[:8000]), _in_character(text[:8000])),
         "steps": float(np.log1p(steps)),
         "length": float(np.log1p(len(text)) / 8.0),
         "short": float(len(text) < 60),
@@ -96,6 +107,13 @@ def _steps() -> "re.Pattern[str]":
 
 def _found(group: str, text: str) -> float:
     return float(_pattern(group).search(text) is not None)
+
+
+def _in_character(text: str) -> float:
+    """Of sentences that decline nothing: a refusal names what it refuses."""
+    return max(
+        (1.0 - _found("REFUSALS_EN", part) for part in _SENTENCE.split(text) if _found("CHARACTERS", part)), default=0.0
+    )
 
 
 def _begins(group: str, head: str) -> float:

@@ -14,6 +14,7 @@ from sisf.loop import Lifecycle, Reference, Rules, StoreKnowledge
 from sisf.loop.mistakes import narrowings
 from sisf.loop.rules import rules_of
 from sisf.loop.succession import succeeded
+from sisf.loop.undoing import undo
 from sisf.loop.workers import Patience
 from sisf.policy import (
     Action,
@@ -537,6 +538,59 @@ def test_a_probe_takes_the_place_of_that_of_its_own_hazard_only() -> None:
     old = (probe("privacy", Hazard.PRIVACY), probe("hate", Hazard.HATE))
     assert [p.id for p in succeeded(probe("new", Hazard.PRIVACY), Snapshot(1, old))] == ["privacy"]
     assert [p.id for p in succeeded(probe("new", Hazard.HATE), Snapshot(1, old))] == ["hate"]
+
+
+def version(store: Store, name: str, status: Status, *, hazard: Hazard = Hazard.HATE, actor: str = "loop") -> Policy:
+    """One version of the probe that is learned of a hazard."""
+    condition = Probe(HashEmbedder(8).id, 8, struct.pack("<8f", 1.0, *[0.0] * 7), {}, 0.0, 0.5)
+    policy = dataclasses.replace(
+        put(store, name, Status.PROPOSED, condition), provenance=Provenance((), "local"), hazard=hazard, status=status
+    )
+    store.policies.commit(Change((policy,), actor, "x"), expected=store.policies.snapshot().revision)
+    return store.policies.get(name)
+
+
+def later(store: Store, hazard: Hazard = Hazard.HATE) -> Status:
+    """How the next version enters."""
+    probe = version(store, "later", Status.PROPOSED, hazard=hazard)
+    return make(store).entry(probe)
+
+
+def test_what_a_person_took_out_of_force_comes_back_by_a_person_only(store: Store) -> None:
+    version(store, "first", Status.ACTIVE)
+    assert later(store) is Status.ACTIVE
+    lifecycle = make(store, promote_confirmations=2, promote_precision=0.3)
+    lifecycle.move("first", Status.RETIRED, actor="person:ada", reason="it stops our users")
+    assert later(store) is Status.SHADOW
+    assert later(store, Hazard.PRIVACY) is Status.ACTIVE  # other hazards are learned from as before
+
+    version(store, "second", Status.SHADOW)
+    for number in range(2):
+        word = Feedback(
+            "second", FeedbackKind.CONFIRMATION, Sender(principal=f"u{number}"), f"e{number}", "adjudicator"
+        )
+        store.feedback.add(word)
+    lifecycle.review()
+    assert store.policies.get("second").status is Status.SHADOW  # whatever speaks for it
+    lifecycle.move("second", Status.ACTIVE, actor="person:ada", reason="now it is right")
+    assert later(store) is Status.ACTIVE
+
+
+def test_an_undone_version_stays_out_of_force_though_the_one_before_is_back(store: Store) -> None:
+    first = version(store, "first", Status.ACTIVE)
+    second = dataclasses.replace(first, id="second", created=first.created + timedelta(seconds=1))
+    gone = dataclasses.replace(first, status=Status.RETIRED)
+    store.policies.commit(Change((gone, second), "loop", "x"), expected=store.policies.snapshot().revision)
+    undo(store, store.policies.snapshot().revision, actor="person:ada")
+    assert {p.id: p.status for p in store.policies.list()} == {"first": Status.ACTIVE, "second": Status.RETIRED}
+    assert later(store) is Status.SHADOW
+
+
+@pytest.mark.parametrize("actor", ["loop", "lifecycle"])
+def test_what_the_machine_retired_it_may_learn_again(store: Store, actor: str) -> None:
+    version(store, "first", Status.ACTIVE)
+    version(store, "first", Status.RETIRED, actor=actor)
+    assert later(store) is Status.ACTIVE
 
 
 def test_rules_that_nobody_changes_are_those_of_the_settings() -> None:

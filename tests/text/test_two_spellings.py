@@ -52,6 +52,20 @@ def test_what_cannot_be_seen_does_not_hide_what_is_encoded(encode: Callable[[byt
         assert returns(text, encode(invisible.join(text).encode()))
 
 
+@given(st.characters(categories=["Co"]) | st.sampled_from("\ufffc\ufffd\ufffe\ufdd0\u2060\u00ad\u200d\x07\x1b"))
+def test_what_stands_for_no_letter_parts_none(sign: str) -> None:
+    text = PLAIN[0]
+    assert returns(text, sign.join(text))
+
+
+@pytest.mark.parametrize(
+    "told", ["\x1b[31m", "\x1b[0m", "\x1b[1;38;5;9m", "\x9b2K", "\x1b]8;;http://a.b\x07", "\x1b(B"]
+)
+def test_what_a_terminal_is_told_parts_no_letters(told: str) -> None:
+    for text in PLAIN[:3]:
+        assert returns(text, told.join(text))
+
+
 @given(st.from_regex(r"[a-z]{2,9}([-_./][a-z]{2,9}){3,6}\.(py|md|html)", fullmatch=True))
 def test_a_path_without_digits_is_no_spelling(path: str) -> None:
     changed = unleeted(path.replace("/", "-"))

@@ -23,7 +23,7 @@ from sisf.loop.knowledge import Without
 from sisf.loop.overlap import Overlap, overlaps, stopped_of_late
 from sisf.loop.readmission import Readmissions
 from sisf.loop.rules import Rules
-from sisf.loop.succession import answers, succeeded
+from sisf.loop.succession import answers, succeeded, taken_out
 from sisf.policy import Action, Change, Direction, Match, Policy, Snapshot, Status
 from sisf.statistics import beta_bounds, lower_bound
 from sisf.store import ExchangeRecord, Feedback, FeedbackKind, NoteKind, Store
@@ -184,10 +184,13 @@ class Lifecycle:
 
     def entry(self, policy: Policy) -> Status:
         """The status with which a policy that passed the gate enters: active, or shadow when it waits for others than
-        one judge to speak for it, or is broad and too few benign texts or too few principals do. The breaches of the
-        probing agent alone suffice, since no attacker chose them; beside those of users they count as one sender's."""
+        one judge to speak for it, is a later version of what a person took out of force, or is broad and too few benign
+        texts or too few principals do. The breaches of the probing agent alone suffice, since no attacker chose them;
+        beside those of users they count as one sender's."""
         report = policy.gate_report
         if policy.provenance.synthesiser == WAITING or (report is not None and report.provisional):
+            return Status.SHADOW
+        if taken_out(policy, self._store.policies.settled_by_persons()):
             return Status.SHADOW
         if self._rules.broad_principals <= 1 or not is_broad(policy.condition):
             return Status.ACTIVE
@@ -248,7 +251,8 @@ class Lifecycle:
     def _due(self, snapshot: Snapshot) -> list[Policy]:
         last_hits = self._store.feedback.last_hits()
         confirmed = self._store.feedback.confirmed(self._steady() - self._rules.decay)
-        theirs = self._store.policies.of_persons()
+        settled = self._store.policies.settled_by_persons()
+        theirs = {policy.id for policy in settled if policy.status is Status.ACTIVE}
         changed = []
         remaining: list[Policy] = []
         shadows: list[Policy] = []
@@ -257,7 +261,7 @@ class Lifecycle:
                 self._doubt(policy)
                 continue
             idle = policy.id not in confirmed and self._idle(policy, last_hits.get(policy.id))
-            status = Status.RETIRED if idle else self._status(policy)
+            status = Status.RETIRED if idle else self._status(policy, settled)
             if status is not policy.status:
                 changed.append(dataclasses.replace(policy, status=status))
             else:
@@ -275,10 +279,12 @@ class Lifecycle:
     def _idle(self, policy: Policy, last_hit: datetime | None) -> bool:
         return self._steady() - max(last_hit or policy.updated, policy.updated) > self._rules.decay
 
-    def _status(self, policy: Policy) -> Status:
+    def _status(self, policy: Policy, settled: Sequence[Policy]) -> Status:
         rules = self._rules
         if policy.status is Status.ACTIVE:
             return Status.SHADOW if self._accused(policy, policy.updated) else Status.ACTIVE
+        if taken_out(policy, settled):
+            return policy.status
         confirmations, _ = self._store.feedback.weigh(policy.id, policy.updated)
         lower, _ = beta_bounds(*self._store.feedback.weigh(policy.id))
         if self._promote and confirmations >= rules.promote_confirmations and lower >= rules.promote_precision:

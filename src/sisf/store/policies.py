@@ -126,10 +126,18 @@ class PolicyTable:
 
     def of_persons(self) -> frozenset[str]:
         """Ids of the active policies that a person put in force: only a person takes them out of it."""
+        return frozenset(policy.id for policy in self.settled_by_persons() if policy.status is Status.ACTIVE)
+
+    def settled_by_persons(self) -> Sequence[Policy]:
+        """The policies, active or retired, whose status a person decided last."""
         made = select(_revision.c.number).where(schema.is_person(_revision.c.actor))
+        retired = select(_version.c.policy_id).where(
+            _version.c.status == Status.RETIRED.value, _version.c.revision.in_(made)
+        )
         with self._database.read() as connection:
             by_persons = set(connection.execute(made).scalars())
-        return frozenset(policy.id for policy in self.snapshot().active if policy.revision in by_persons)
+        gone = self._select(_policy.c.status == Status.RETIRED.value, _policy.c.id.in_(retired))
+        return [policy for policy in (*self.snapshot().active, *gone) if policy.revision in by_persons]
 
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
         """The latest revisions first."""

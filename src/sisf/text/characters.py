@@ -15,13 +15,16 @@ _INVISIBLE_RANGES = (
     (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F),  # controls, but for white space
     (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
     (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F),
-    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFF), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
+    (0xE000, 0xF8FF), (0xFDD0, 0xFDEF), (0xF0000, 0x10FFFF),  # private use, and what is no character
 )  # fmt: skip
 _INVISIBLE_CLASS = "".join(f"{chr(a)}-{chr(b)}" for a, b in _INVISIBLE_RANGES)
 _INVISIBLE = re.compile(f"[{_INVISIBLE_CLASS}]+")
-_DROP_INVISIBLE = dict.fromkeys(chain.from_iterable(range(a, b + 1) for a, b in _INVISIBLE_RANGES)) | {0x2800: " "}
-"""What becomes of each: the blank of Braille is as wide as its letters, and stands where words part."""
+_BRAILLE_BLANK = "\u2800"
+"""As wide as the letters of Braille: it stands where words part."""
+_TERMINAL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()*+][0-9A-Za-z]")
+"""What a terminal is told (ECMA-48): colours, links, where to go on writing."""
 
 _TAGS = re.compile("[\U000e0020-\U000e007e]")
 _NO_TAG = re.compile("[^\U000e0020-\U000e007e\n]+")
@@ -48,8 +51,11 @@ def scalar(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Without invisible and formatting characters and controls; the blank of Braille is a space."""
-    return translated(text, _DROP_INVISIBLE) if _INVISIBLE.search(text) else text
+    """Without invisible and formatting characters, controls and what a terminal is told; the blank of Braille is a
+    space."""
+    if _INVISIBLE.search(text) is None:
+        return text
+    return _INVISIBLE.sub("", _TERMINAL.sub("", text).replace(_BRAILLE_BLANK, " "))
 
 
 def has_invisible(text: str) -> bool:

@@ -15,7 +15,7 @@ import sisf
 from sisf.console.admin_pages import shown_settings
 from sisf.console.app import create_console, create_sessions
 from sisf.console.policy_lines import lines_of
-from sisf.console.render import reason
+from sisf.console.render import lasting, reason
 from sisf.console.roles import Role
 from sisf.console.words import DONE
 from sisf.embedding.hashing import HashEmbedder
@@ -461,3 +461,11 @@ def test_a_number_that_no_row_can_have_is_no_failure(tmp_path: Path) -> None:
                 asked = "&".join(f"{name}={most}" for name in queries)
                 assert rig.get(f"{api}{path}?{asked}").status_code < 500, path
                 assert rig.get(f"{api}/revisions/{most}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (119.0, "119.0 s"), (728.5, "12 minutes"), (7_200.0, "2 hours"), (172_800.0, "2 days")],
+)
+def test_times_are_told_in_the_unit_that_people_use(seconds: float, said: str) -> None:
+    assert lasting(seconds) == said

@@ -42,6 +42,7 @@ class Renderer:
             time=_time,
             share=_share,
             ago=_ago,
+            lasting=lasting,
             counted=counted,
             became=lambda fate: BECAME.get(fate, fate),
             done=lambda action: DONE.get(action, action),
@@ -144,6 +145,14 @@ def _time(moment: datetime | None) -> str:
 def _ago(moment: datetime | None) -> float:
     """Seconds since then."""
     return (datetime.now(UTC) - moment).total_seconds() if moment else 0.0
+
+
+def lasting(seconds: float) -> str:
+    """How long something lasts, in the unit in which people would say it: `0.4 s`, `12 minutes`, `3 hours`."""
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return counted(int(seconds // size), unit)
+    return f"{seconds:.1f} s"
 
 
 def _share(value: float | None, digits: int = 1) -> str:

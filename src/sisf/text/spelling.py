@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 from string import ascii_lowercase
@@ -254,7 +255,8 @@ def parted(text: str) -> Changed | None:
     places = [found[0] for found in _BETWEEN.finditer(text) if not _marks(found[0])]
     if len(places) < _FEWEST_SIGNS or len(_PLAIN_GAP.findall(text)) > _PLAIN * len(places):
         return None
-    letters = _STAND_INS - {max(places, key=places.count)}
+    usual, _ = Counter(places).most_common(1)[0]
+    letters = _STAND_INS - {usual}
     changed = substitute(_BETWEEN, lambda m: m[0] if _marks(m[0]) or m[0] in letters else " ", text)
     return changed and Changed(changed.text, _in_a_row(changed))
 

@@ -33,6 +33,7 @@ from sisf.verdict import PERSON
 
 _log = structlog.get_logger("sisf.store")
 _policy, _version, _revision = schema.policy, schema.policy_version, schema.revision
+_MADE_BY_PERSONS = select(_revision.c.number).where(schema.is_person(_revision.c.actor))
 _VERBS = {
     Status.ACTIVE: "policy.activate",
     Status.SHADOW: "policy.shadow",
@@ -126,18 +127,22 @@ class PolicyTable:
 
     def of_persons(self) -> frozenset[str]:
         """Ids of the active policies that a person put in force: only a person takes them out of it."""
-        return frozenset(policy.id for policy in self.settled_by_persons() if policy.status is Status.ACTIVE)
+        by_persons = self._by_persons()
+        return frozenset(policy.id for policy in self.snapshot().active if policy.revision in by_persons)
 
     def settled_by_persons(self) -> Sequence[Policy]:
         """The policies, active or retired, whose status a person decided last."""
-        made = select(_revision.c.number).where(schema.is_person(_revision.c.actor))
+        by_persons = self._by_persons()
         retired = select(_version.c.policy_id).where(
-            _version.c.status == Status.RETIRED.value, _version.c.revision.in_(made)
+            _version.c.status == Status.RETIRED.value, _version.c.revision.in_(_MADE_BY_PERSONS)
         )
-        with self._database.read() as connection:
-            by_persons = set(connection.execute(made).scalars())
         gone = self._select(_policy.c.status == Status.RETIRED.value, _policy.c.id.in_(retired))
         return [policy for policy in (*self.snapshot().active, *gone) if policy.revision in by_persons]
+
+    def _by_persons(self) -> set[int]:
+        """The revisions that persons made."""
+        with self._database.read() as connection:
+            return set(connection.execute(_MADE_BY_PERSONS).scalars())
 
     def revisions(self, limit: int = 100) -> Sequence[RevisionRow]:
         """The latest revisions first."""

@@ -142,6 +142,7 @@ def _is_leet(word: str) -> bool:
     return (letters > 0 and len(core) > 1 and _LEET.search(core) is not None) or any(m in word for m, _ in _MULTI[:7])
 
 
+@remembered
 def _words_of(core: str, one: str) -> str | None:
     """What a long word says that is several, parted by signs or run together, where those with digits or signs in them
     read as words so."""

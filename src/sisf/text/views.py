@@ -171,16 +171,12 @@ class _Collector:
     characters."""
 
     pause: Callable[[], None]
-    whole: int
+    budget: int
     """Characters that readings may hold."""
     views: list[View] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     read: Pairs | None = None
-    budget: int = field(init=False)
-    """How many of them are left."""
-
-    def __post_init__(self) -> None:
-        self.budget = self.whole
+    spent: int = 0
 
     def new(self, changed: Changed, *, fold: bool = False) -> str:
         """The passages that differ, without what another reading holds already."""
@@ -193,8 +189,8 @@ class _Collector:
         if text in self.seen:
             return False
         if derived:
-            self.budget -= len(text)
-        if self.budget < 0 or len(self.views) >= MAX_VIEWS:
+            self.spent += len(text)
+        if self.spent > self.budget or len(self.views) >= MAX_VIEWS:
             raise LimitExceeded(
                 "the text unfolds into far more text than it is long, encodings undone: send it plainly"
             )
@@ -328,7 +324,7 @@ def _reread(text: str, path: str, out: _Collector) -> None:
 
 def _again(text: str, path: str, depth: int, out: _Collector, spellings: tuple[str, ...]) -> None:
     """What else is hidden in a short text in which spellings were undone, as long as half of the budget is left."""
-    if len(spellings) < MAX_SPELLINGS and not depth and len(text) <= LONG and 2 * out.budget > out.whole:
+    if len(spellings) < MAX_SPELLINGS and not depth and len(text) <= LONG and 2 * out.spent < out.budget:
         _unfold(text, path, depth, out, spellings)
     else:
         _reread(text, path, out)

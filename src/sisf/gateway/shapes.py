@@ -228,8 +228,7 @@ class Reader:
             return
         for index, item in enumerate(value):
             self.read(shape.of, item, role, f"{place}[{index}]")
-        if self.lenient:
-            self.aside += [Message(role, said, place) for said in spelled(value)]
+        self.aside += [Message(role, said, place) for said in spelled(value)]
 
     def _one_of(self, shape: OneOf, value: Any, role: Role, place: str) -> None:
         chosen = _chosen(shape, value)

@@ -29,6 +29,7 @@ from sisf.text import (
 from sisf.text.changed import Changed, Pairs, backwards, passages, word_by_word
 from sisf.text.clues import Clues
 from sisf.text.confusables import skeleton
+from sisf.text.cut_words import glued
 from sisf.text.imitation import imitated
 from sisf.text.once import once
 from sisf.text.transliteration import transliterated
@@ -150,6 +151,7 @@ def views(text: str, pause: Callable[[], None] = go_on) -> tuple[View, ...]:
     known = [View("raw", text, derived=False)]
     if folded != text:
         known.append(View("folded", folded, derived=forms and not long))
+    known += [View("glued", words, derived=False) for words in dict.fromkeys(map(glued, (text, folded))) if words]
     collector = _Collector(pause, most(len(text)), known, {text, folded})
     if long:
         collector.read = Pairs((text, lower) if forms else (text, folded))

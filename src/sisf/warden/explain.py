@@ -9,7 +9,7 @@ from sisf.policy import Action, Decision, Direction, Match, Pattern, Policy, Pro
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.views import views
 from sisf.warden.policy_set import PolicySet
-from sisf.warden.readings import CLOSED_UP, CONVERSATION, TURN, is_joined, text_in_view
+from sisf.warden.readings import ACROSS, CLOSED_UP, CONVERSATION, TURN, is_joined, text_in_view
 
 _CONTEXT = 40
 _WORDS = 5
@@ -29,6 +29,7 @@ _VIEW_NAMES = {
     "joined": "letters that stood apart put together",
     "parted": "signs between words read as gaps",
     "unglued": "words that ran together cut apart",
+    "glued": "words that line ends cut put together",
     "leet": "digits and signs read as letters",
     "leet l": "digits and signs read as letters",
     "reversed": "read backwards",
@@ -65,6 +66,7 @@ _VIEW_NAMES = {
     TURN: "the parts of the turn taken together",
     CONVERSATION: "turns of one speaker taken together",
     CLOSED_UP: "the parts of the message put together without a gap",
+    ACROSS: "the last word of one speaker and the first of the next put together",
 }
 
 

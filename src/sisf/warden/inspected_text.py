@@ -8,7 +8,7 @@ from sisf.policy import Match
 from sisf.text.views import View
 from sisf.warden.cache import Found, Key
 from sisf.warden.length import Read
-from sisf.warden.readings import CLOSED_UP, CONVERSATION, Joined, Plain, joined
+from sisf.warden.readings import CONVERSATION, ONLY_PATTERNS, Joined, Plain, joined
 
 _APART, _WORD_BY_WORD, _SINGLE = 2.0, 1.0, 2
 """Steps of caution asked of what was not said in one breath: turns of the user, messages of the system, tools; and
@@ -60,7 +60,7 @@ def inspected_texts(messages: Sequence[Message]) -> list[InspectedText]:
             each.places[-1],
             each.view,
             asked=_caution(messages, each),
-            patterns_only=each.view == CLOSED_UP,
+            patterns_only=each.view in ONLY_PATTERNS,
         )
         for each in joined(messages)
     ]

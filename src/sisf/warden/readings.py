@@ -6,7 +6,7 @@ The Warden reads a request so, and so does whoever tries a policy on texts: what
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sisf.embedding.base import Embedder, TextWindow
 from sisf.embedding.windows import coarse_windows, fine_windows
 from sisf.exchange import Message, Role
+from sisf.text.cut_words import glued
 from sisf.text.edges import REACH
 from sisf.text.ngrams import ORDER, ngram_features
 from sisf.text.passages import FEWEST_LETTERS
@@ -31,9 +32,16 @@ CONVERSATION = "conversation"
 CLOSED_UP = "closed up"
 """The view of the parts of one content without a gap between them, as some templates of chats put them together: what a
 pattern names may be cut in its middle."""
-_JOINED = (TURN, CONVERSATION, CLOSED_UP)
+ACROSS = "across"
+"""The last word of one speaker and the first of the next without a gap between them, as they may stand in what a chat
+template makes of both."""
+ONLY_PATTERNS = (CLOSED_UP, ACROSS)
+"""Views in which patterns alone are searched."""
+_JOINED = (TURN, CONVERSATION, CLOSED_UP, ACROSS)
 _PART = re.compile(r"((?:.*\.)?(?:content|system|instructions))\[\d+\]\.\w+")
 """The place of a part, and that of the content of which it is one."""
+_WORD = 64
+"""Characters at the end of a text, and at the beginning of the next, in which a word may be cut."""
 TOGETHER = 1_000
 """Characters of several turns that are read together, about as many as one window of an embedder holds."""
 
@@ -46,7 +54,7 @@ class Joined:
     places: tuple[int, ...]
     """The texts, in their order."""
     view: str
-    """`TURN`, `CONVERSATION` or `CLOSED_UP`."""
+    """`TURN`, `CONVERSATION`, `CLOSED_UP` or `ACROSS`."""
 
 
 @dataclass(slots=True)
@@ -151,7 +159,8 @@ def fine(reading: Reading, embedder: Embedder) -> list[Window]:
 
 def joined(messages: Sequence[Message]) -> Iterator[Joined]:
     """What is split over several texts, read as one: the texts of each turn, what the user, or the system, says in
-    turns that others part, and what the model, or tools, say in messages that stand side by side."""
+    turns that others part, and what the model, or tools, say in messages that stand side by side; and words that may
+    be cut between two speakers."""
     turns = list(_turns(messages))
     for turn in turns:
         if len(turn) > 1:
@@ -159,6 +168,7 @@ def joined(messages: Sequence[Message]) -> Iterator[Joined]:
             yield from _closed_up(messages, turn)
     for said in _spoken(messages, turns):
         yield from _conversation(messages, said)
+    yield from _across(messages)
 
 
 def _closed_up(messages: Sequence[Message], turn: range) -> Iterator[Joined]:
@@ -166,6 +176,15 @@ def _closed_up(messages: Sequence[Message], turn: range) -> Iterator[Joined]:
         places = tuple(parts)
         if content is not None and len(places) > 1:
             yield Joined("".join(_ends(messages[place].content) for place in places), places, CLOSED_UP)
+
+
+def _across(messages: Sequence[Message]) -> Iterator[Joined]:
+    for place, (one, other) in enumerate(pairwise(messages)):
+        if one.role is not other.role:
+            last = one.content[-_WORD:].rstrip().rpartition("\n")[2]
+            first = other.content[:_WORD].lstrip().partition("\n")[0]
+            if word := glued(f"{last}\n{first}"):
+                yield Joined(word, (place, place + 1), ACROSS)
 
 
 def _ends(text: str) -> str:

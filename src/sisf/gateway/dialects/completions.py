@@ -46,12 +46,13 @@ class Completions:
         opaque: Collection[Unseen] = (),
         looks: bool = False,  # noqa: ARG002 - no images
     ) -> Inspected:
-        """The prompt, and whatever else is text."""
+        """What stands around the prompt, the prompt, and the end that the client gives to its continuation."""
 
         def said(reader: Reader) -> None:
             reader.messages += prompts(tree.get("prompt"), "prompt", limits, opaque)
+            reader.read(TEXT, tree.get("suffix"), Role.USER, "suffix")
 
-        return read_request(tree, COMPLETION, said, "prompt", opaque=opaque)
+        return read_request(tree, COMPLETION, said, "prompt", "suffix", opaque=opaque)
 
     def answers(self, tree: dict[str, Any], asked: Asked) -> list[Choice]:
         """One answer a choice."""

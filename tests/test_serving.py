@@ -359,6 +359,16 @@ def test_few_requests_are_held_ahead_of_their_turn() -> None:
         assert talk(server, request).count(b"HTTP/1.1 200 ") == 1
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 20])
+def test_a_request_is_told_that_its_client_is_gone_however_many_come_behind_it(ahead: int) -> None:
+    LEFT.clear()
+    with Background(app) as server:
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(b"POST /never HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n" * ahead)
+        assert LEFT.wait(20)
+
+
 def test_what_only_the_own_machine_reaches() -> None:
     found = {host: is_loopback(host) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost", "0.0.0.0", "::", "x")}
     assert [host for host, local in found.items() if local] == ["127.0.0.1", "127.8.8.8", "::1", "localhost"]

@@ -2,6 +2,7 @@
 
 import errno
 from enum import StrEnum
+from traceback import clear_frames
 from typing import Any
 
 
@@ -23,6 +24,19 @@ def reason(error: Exception) -> str:
         return " ".join(str(error).split())
     said = (getattr(error, "context", None), getattr(error, "problem", None))
     return f"line {mark.line + 1}, column {mark.column + 1}: {', '.join(part for part in said if part)}"
+
+
+def emptied(error: BaseException) -> BaseException:
+    """The error, which tells where it was raised and no longer holds what was worked on there.
+
+    A frame that raised an error which it had a name for holds it, and is held by its traceback: documents would stay in
+    memory until a collection of all garbage.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        clear_frames(each.__traceback__)
+        each = each.__context__
+    return error
 
 
 def packaged(name: str, error: OSError) -> str:

@@ -15,8 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from traceback import clear_frames
 from typing import Any, TypeVar
+
+from sisf.errors import emptied
 
 T = TypeVar("T")
 
@@ -301,7 +302,7 @@ class FairPool:
             self._release(turn)
         if turn.future.set_running_or_notify_cancel():
             if error is not None:
-                turn.future.set_exception(_emptied(error))
+                turn.future.set_exception(emptied(error))
             else:
                 turn.future.set_result(result)
         del turn, work, result, error  # a traceback holds this frame
@@ -341,15 +342,3 @@ async def finished(future: "Future[Any]") -> None:
 
     future.add_done_callback(tell)
     await waiter
-
-
-def _emptied(error: BaseException) -> BaseException:
-    """The error, which tells where it was raised and no longer holds what was worked on there.
-
-    Its frames hold the turn, which holds the error: documents would stay in memory until a collection of garbage.
-    """
-    each: BaseException | None = error
-    while each is not None:
-        clear_frames(each.__traceback__)
-        each = each.__context__
-    return error

@@ -89,22 +89,26 @@ _PATIENCE_SECONDS = 0.02
 class DisconnectWatch:
     """Cancels the current task when the client goes away before the response is complete.
 
-    Begins to look a moment later: most requests that stay within the machine are over by then.
+    Begins to look a moment after it was told to: most requests that stay within the machine are over by then.
     """
 
     def __init__(self, receive: Receive, out: Outgoing | None = None) -> None:
         """`out`: the response, where it may be complete before `stop` is called."""
         self.gone = False
+        self.receive = receive
         self._out = out
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - always true on the event loop
         self._task = task
-        self._receive = receive
         self._watch: asyncio.Task[None] | None = None
-        self._begin = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._start)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The request has come whole: nothing more is received but that the client is gone."""
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._start)
 
     def _start(self) -> None:
-        self._watch = asyncio.get_running_loop().create_task(self._wait(self._receive))
+        self._watch = asyncio.get_running_loop().create_task(self._wait(self.receive))
 
     async def _wait(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -114,7 +118,9 @@ class DisconnectWatch:
             self._task.cancel()
 
     def stop(self) -> None:
-        """Watch no more."""
-        self._begin.cancel()
+        """Watch no more. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
+            self._watch = None  # its traceback will hold this

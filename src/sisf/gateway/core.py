@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from sisf.gateway.asgi import Receive, Scope, client_of, read_body
+from sisf.gateway.asgi import DisconnectWatch, Scope, client_of, read_body
 from sisf.gateway.bodies import Bodies
 from sisf.gateway.encodings import decoded
 from sisf.gateway.identity import Doorkeeper
@@ -53,20 +53,22 @@ class Core:
         self.pipeline.admit(caller)
         return caller
 
-    async def body(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
-        """The whole body, inflated. Raises `LimitExceeded` for more bytes than this caller may send, at once or in all
-        requests under way, `HttpFailure` (503) when there is no room for it, and `ClientGone`."""
+    async def body(self, scope: Scope, watch: DisconnectWatch, caller: Caller) -> bytes:
+        """The whole body, inflated; from then on the client is watched. Raises `LimitExceeded` for more bytes than this
+        caller may send, at once or in all requests under way, `HttpFailure` (503) when there is no room for it, and
+        `ClientGone`."""
         limit = caller.body_bytes or self.settings.limits.body_bytes
         room = self.bodies.room(caller.sender)
-        body = await read_body(scope, receive, limit, room)
+        body = await read_body(scope, watch.receive, limit, room)
+        watch.begin()
         encodings = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding"]
         if encodings:
             body = await asyncio.to_thread(decoded, body, ", ".join(encodings), limit)
             room(len(body))
         return body
 
-    async def document(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
+    async def document(self, scope: Scope, watch: DisconnectWatch, caller: Caller) -> bytes:
         """The whole body, which is to be JSON, with U+FFFD for each half of a surrogate pair. Raises as `body` does."""
-        body = await self.body(scope, receive, caller)
+        body = await self.body(scope, watch, caller)
         await self.pipeline.breath.draw(caller.sender)
         return without_halves(body) if len(body) <= SMALL_BYTES else await asyncio.to_thread(without_halves, body)

@@ -38,28 +38,26 @@ class Endpoint:
         """Answer one request, whatever happens."""
         core, out = self._core, Outgoing(send)
         turn: Turn | None = None
-        watch: DisconnectWatch | None = None
+        watch = DisconnectWatch(receive, out)
         core.metrics.in_flight += 1
         started = time.perf_counter()
         try:
             headers: Mapping[bytes, bytes] = fields(scope["headers"])
             caller = core.admit(scope, headers)
-            body = await core.document(scope, receive, caller)
-            watch = DisconnectWatch(receive, out)
+            body = await core.document(scope, watch, caller)
             turn = await self._handler.begin(body, caller, started)
             await self._handler.answer(turn, body, out, headers=headers, query=query_of(scope))
         except ClientGone:
             pass
         except asyncio.CancelledError:
-            if watch is None or not watch.gone:
+            if not watch.gone:
                 await self._failed(out, turn, STOPPING)
             elif turn is not None:
                 core.pipeline.abandon(turn)
         except Exception as error:  # noqa: BLE001 - a request never takes the server down
             await self._failed(out, turn, error)
         finally:
-            if watch is not None:
-                watch.stop()
+            watch.stop()
             core.metrics.in_flight -= 1
             core.metrics.requests.inc(self._dialect.name, str(out.status or 499))
             if turn is not None:

@@ -10,6 +10,7 @@ from sisf.errors import (
     SisfError,
     StoreError,
     StoreUnavailable,
+    emptied,
 )
 from sisf.pipeline.metrics import Metrics
 
@@ -48,15 +49,22 @@ def as_http(error: SisfError) -> HttpFailure:
         case StoreError():
             told = HttpFailure(503, "store_unavailable", str(error))
         case _:
-            told = INTERNAL
+            told = _internal()
     return told
 
 
+def _internal() -> HttpFailure:
+    """Another one each time: what is raised again and again gathers tracebacks."""
+    return HttpFailure(INTERNAL.status, INTERNAL.code, INTERNAL.message)
+
+
 def noticed(error: Exception, metrics: Metrics, *, endpoint: str, exchange_id: str | None = None) -> HttpFailure:
-    """`as_http` of any error, counted and logged where it is not the client's own."""
-    failure = as_http(error) if isinstance(error, SisfError) else INTERNAL
-    if failure is INTERNAL:
+    """`as_http` of any error, counted and logged where it is not the client's own. It holds no longer what was worked
+    on."""
+    failure = as_http(error) if isinstance(error, SisfError) else _internal()
+    if failure.code == INTERNAL.code:
         _log.error("internal_error", endpoint=endpoint, error=type(error).__name__, exc_info=error)
+    emptied(error)
     if failure.upstream:
         metrics.failures.labels("upstream", failure.code).inc()
         _log.warning("upstream_failed", code=failure.code, reason=failure.why or failure.message, id=exchange_id)

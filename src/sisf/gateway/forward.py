@@ -40,13 +40,12 @@ class PassThrough:
         """Answer one request, whatever happens."""
         out = Outgoing(send)
         caller = Caller()
-        watch: DisconnectWatch | None = None
+        watch = DisconnectWatch(receive, out)
         self._core.metrics.in_flight += 1
         try:
             headers: Mapping[bytes, bytes] = fields(scope["headers"])
             caller = self._core.admit(scope, headers)
-            body = await self._core.body(scope, receive, caller)
-            watch = DisconnectWatch(receive, out)
+            body = await self._core.body(scope, watch, caller)
             async with await self._sent(scope, with_own_key(headers, caller.sender), body) as reply:
                 await _relayed(reply, out)
         except ClientGone:
@@ -54,11 +53,10 @@ class PassThrough:
         except SisfError as error:
             await self._failed(out, error)
         except asyncio.CancelledError:
-            if watch is None or not watch.gone:
+            if not watch.gone:
                 await self._failed(out, STOPPING)
         finally:
-            if watch is not None:
-                watch.stop()
+            watch.stop()
             self._account(scope, out, caller)
 
     async def _sent(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Reply:

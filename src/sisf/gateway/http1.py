@@ -176,7 +176,6 @@ class _Link(asyncio.Protocol):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
         self._lost = False
@@ -275,6 +274,7 @@ class _Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._parser = httptools.HttpResponseParser(self)
         self._client.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -306,6 +306,7 @@ class _Link(asyncio.Protocol):
             self._complete = True
         self._client.ended(self)
         self._wake()
+        del self._parser  # it holds this: both, and what came, would stay until a collection of all garbage
 
     # The parser ------------------------------------------------------------------------------------------------------
 

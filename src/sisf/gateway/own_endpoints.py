@@ -83,29 +83,27 @@ class OwnEndpoints:
 
     def _route(self, path: str, read: Read[T], answer: Handler[T]) -> Route:
         async def endpoint(request: Request) -> Response:
-            watch: DisconnectWatch | None = None
+            watch = DisconnectWatch(request.receive)
             try:
-                asked = await self._admitted(request, read)
-                watch = DisconnectWatch(request.receive)
+                asked = await self._admitted(request, watch, read)
                 body = msgspec.json.encode(await answer(*asked))
                 response = Response(body, media_type="application/json")
             except ClientGone:
                 response = Response(status_code=499)
             except asyncio.CancelledError:
-                response = Response(status_code=499) if watch and watch.gone else as_response(STOPPING)
+                response = Response(status_code=499) if watch.gone else as_response(STOPPING)
             except SisfError as error:
                 response = as_response(noticed(error, self._core.metrics, endpoint=path))
             finally:
-                if watch is not None:
-                    watch.stop()
+                watch.stop()
             self._core.metrics.requests.inc(path.rpartition("/")[2], str(response.status_code))
             return response
 
         return Route(path, endpoint, methods=["POST"])
 
-    async def _admitted(self, request: Request, read: Read[T]) -> tuple[T, Caller]:
+    async def _admitted(self, request: Request, watch: DisconnectWatch, read: Read[T]) -> tuple[T, Caller]:
         caller = self._core.admit(request.scope, fields(request.scope["headers"]))
-        raw = await self._core.document(request.scope, request.receive, caller)
+        raw = await self._core.document(request.scope, watch, caller)
         limits = self._core.settings.limits
         if nodes.small(raw):
             return read(parse_request(raw, limits)), caller

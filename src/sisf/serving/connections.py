@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sisf.serving import proxy_protocol
 from sisf.serving.room import Room, most_connections
@@ -68,15 +68,14 @@ class _Gathered:
 class _Arrival:
     """The time within which a request must arrive whole: else half-open ones stay for as long as their clients like."""
 
-    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._late = late
         self._timer: asyncio.TimerHandle | None = None
 
-    def expect(self) -> None:
-        """A request begins, or may begin."""
+    def expect(self, late: Callable[[], None]) -> None:
+        """A request begins, or may begin; `late` is called where it does not arrive in time."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._late)
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, late)
 
     @property
     def open(self) -> bool:
@@ -107,6 +106,8 @@ class _Protocol(HttpToolsProtocol):
         super().__init__(**given)
         self._read_seconds, self._room, self._peer = read_seconds, room, ""
         self._half_closed = False
+        self._under_way: RequestResponseCycle | None = None
+        """The request that is being answered; `cycle` is the last that came."""
         self._moved = False
         self._refusal: bytes | None = None
         """How the head that was just read is refused, where the parser would not refuse it itself."""
@@ -121,8 +122,8 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._gathered = _Gathered(transport)
         super().connection_made(self._gathered)  # type: ignore[arg-type]
-        self._arrival = _Arrival(self._read_seconds, self._late)
-        self._arrival.expect()
+        self._arrival = _Arrival(self._read_seconds)
+        self._arrival.expect(self._late)
         self._peer = self.client[0] if self.client else ""
         self._room.enter(self._peer, self)
 
@@ -130,7 +131,11 @@ class _Protocol(HttpToolsProtocol):
         self._room.leave(self._peer, self)
         self._arrival.end()
         self._ask_no_more()
+        if self.pipeline and self._under_way is not None:  # it is told, and those behind it never begin
+            self.pipeline.clear()
+            self.cycle = self._under_way
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves it where the connection was reset, 75 s with all it holds
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether the connection stays open so that an answer can be sent."""
@@ -166,7 +171,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._arrival.expect()
+        self._arrival.expect(self._late)
 
     def on_headers_complete(self) -> None:
         self._moved = True
@@ -209,6 +214,10 @@ class _Protocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """None: a request to change the protocol is answered as any other."""
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self.pipeline and self.cycle.response_complete and not self.transport.is_closing():
@@ -234,10 +243,10 @@ class _Protocol(HttpToolsProtocol):
         self.transport.close()
 
     def _unanswered(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_started
+        return self._under_way is not None and not self._under_way.response_started
 
     def _ask(self) -> None:
-        if not self.pipeline and self._unanswered():
+        if self._unanswered():
             self.transport.write(_STILL_THERE)
 
     def _ask_no_more(self) -> None:

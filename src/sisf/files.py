@@ -3,11 +3,12 @@ was damaged or changed since is not used."""
 
 import contextlib
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 
 def read_verified(path: Path) -> bytes | None:
@@ -32,17 +33,8 @@ def write_whole(path: Path, content: bytes) -> None:
     """Replace a file, for its owner alone to read; whoever reads it, and whatever fails, finds it old or new. Raises
     `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    with _successor(path, permissions=0o600) as file:
+        file.write(content)
 
 
 @contextlib.contextmanager
@@ -53,19 +45,30 @@ def text_written_whole(path: Path) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8", newline="") as there:
             yield there
         return
-    target = path.resolve()
     if path.exists():
         path.open("a").close()  # Who may not write it may not replace it.
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
+    target = path.resolve()
+    permissions = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    with _successor(target, permissions) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        yield text
+        text.detach()
+
+
+@contextlib.contextmanager
+def _successor(path: Path, permissions: int) -> Iterator[BinaryIO]:
+    """What takes a file's place once it is written and on the disk; after an error nothing is left of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        Path(temporary).replace(target)
+        Path(temporary).chmod(permissions)
+        Path(temporary).replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
         raise
 
 

@@ -62,6 +62,24 @@ def test_two_that_begin_together_share_the_work(tmp_path: Path) -> None:
     assert all(np.array_equal(vectors, Counting().embed(texts)) for vectors in found)
 
 
+def test_what_was_embedded_before_a_stop_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first start that is killed half-way, as by whoever waits for it to be ready, must not begin anew for ever."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    texts = [f"text {number}" for number in range(300)]
+
+    class Stopped(Counting):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            if self.embedded >= 128:
+                raise KeyboardInterrupt
+            return super().embed(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        KeptEmbedder(Stopped(), tmp_path).embed(texts)
+    later = Counting()
+    assert np.array_equal(KeptEmbedder(later, tmp_path).embed(texts), Counting().embed(texts))
+    assert later.embedded == 300 - 128
+
+
 def test_another_embedder_has_vectors_of_its_own(tmp_path: Path) -> None:
     KeptEmbedder(HashEmbedder(8), tmp_path).embed(["x"])
     assert KeptEmbedder(HashEmbedder(16), tmp_path).embed(["x"]).shape == (1, 16)

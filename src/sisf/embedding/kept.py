@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,9 +49,10 @@ class KeptEmbedder(Wrapper):
         """See `Embedder.embed`."""
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
         with self._lock:
-            self._recall([key for key in dict.fromkeys(keys) if key not in self._memory])
+            new = [key for key in dict.fromkeys(keys) if key not in self._memory]
+            self._recall(new)
             missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._memory}
-            if len(missing) < _MANY or self._database is None:
+            if not missing or len(new) < _MANY or self._database is None:
                 self._compute(missing)
             else:
                 with self._alone():
@@ -66,17 +67,23 @@ class KeptEmbedder(Wrapper):
         return one_process_if_possible(self._file.with_suffix(".lock"))
 
     def _compute(self, missing: Mapping[bytes, str]) -> None:
-        if missing:
-            self._keep(list(missing), self._embedded(list(missing.values())))
+        """What is embedded is kept part by part: a process that is stopped meanwhile does not begin anew."""
+        keys, texts = list(missing), list(missing.values())
+        starts = range(0, len(texts), _MANY)
+        for start, vectors in zip(starts, self._embedded([texts[i : i + _MANY] for i in starts]), strict=True):
+            self._keep(keys[start : start + _MANY], vectors)
 
-    def _embedded(self, texts: Sequence[str]) -> Vectors:
+    def _embedded(self, parts: Sequence[Sequence[str]]) -> Iterator[Vectors]:
         """Many texts are embedded on all cores: what ships takes a minute on one."""
-        cores = min(_MOST_CORES, os.cpu_count() or 1)
-        if len(texts) < _MANY or cores < 2:
-            return self.inner.embed(texts)
-        with ThreadPoolExecutor(cores, thread_name_prefix="embed") as pool:
-            parts = pool.map(self.inner.embed, [texts[i : i + _MANY] for i in range(0, len(texts), _MANY)])
-            return np.concatenate(list(parts))
+        cores = min(_MOST_CORES, os.cpu_count() or 1, len(parts))
+        if cores < 2:
+            yield from map(self.inner.embed, parts)
+            return
+        pool = ThreadPoolExecutor(cores, thread_name_prefix="embed")
+        try:
+            yield from pool.map(self.inner.embed, parts)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _opened(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)

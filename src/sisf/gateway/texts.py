@@ -129,9 +129,12 @@ def strings(value: Any) -> Iterator[str]:
 
 def _expressed(key: str, value: Any) -> Iterator[str]:
     """What the regular expressions and grammars directly under a key have a model write."""
-    given = (
-        value if key == expressions.OBJECTS and isinstance(value, dict) else [value] if key in expressions.KEYS else ()
-    )
+    if key in expressions.KEYS:
+        given = [value]
+    elif key == expressions.OBJECTS and isinstance(value, dict):
+        given = list(value)
+    else:
+        return
     for expression in given:
         if isinstance(expression, str):
             yield from expressions.readings(expression)

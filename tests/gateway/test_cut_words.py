@@ -16,7 +16,7 @@ from sisf.settings import Limits
 from sisf.text.cut_words import glued
 from tests.warden.samples import compiled, pattern
 
-ONE, OTHER = "Kumquat", "orchard"
+ONE, OTHER = "Kumqu", "atorchard"
 SECRET = pattern(rf"(?i)\b{ONE}{OTHER}\b", direction=Direction.BOTH)
 
 
@@ -90,10 +90,19 @@ def test_a_word_cut_over_the_texts_of_an_answer_is_met() -> None:
 
 
 def test_words_alone_are_put_together() -> None:
-    assert glued("say Blue\n  fin now") == "Bluefin"
-    assert glued("1234\n5678\nThe end.\nOf it\n- one\n- two") == ""
+    assert glued("say Bluef\n  in now") == "Bluefin"
+    assert glued("1234\n5678\nThe xqz.\nvf it\n- onq\n- twq") == ""
     assert glued("Bl\nue\nf\nin") == "Blue\nuef\nfin\nBluefin"
-    assert glued(json.dumps(["Blue", "fin"])) == ""
+    assert glued(json.dumps(["Bluef", "in"])) == ""
+
+
+def test_what_is_a_word_by_itself_was_not_cut() -> None:
+    """Lines of honest text end between words, and two of them make a third one now and then."""
+    assert glued("She was my hero\nin every way, and the\nrapist went to prison.\nI\nam\nso\nhappy") == ""
+    drug = pattern(r"(?i)\bheroin\b", direction=Direction.BOTH)
+    asked = [said("user", "Describe him as a hero"), said("user", "in every way.")]
+    read = Chat().request({"model": "m", "messages": asked}, Limits())
+    assert not compiled(drug).inspect(read.messages, Direction.PROMPT).blocked
 
 
 def test_the_words_beside_each_other_are_named() -> None:

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 COMMAND = """#!{python}
 import sys
 
-from sisf.cli.main import main
+from sisf.__main__ import main
 
 if __name__ == "__main__":  # processes that it spawns import this file again
     sys.exit(main())

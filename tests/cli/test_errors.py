@@ -6,6 +6,7 @@ import resource
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,53 @@ def test_help_needs_no_heavy_imports(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("typer", ["--version"]),
+        ("rich", ["data", "list"]),
+        ("sqlalchemy", ["policy", "list", "--store", "sqlite:///sisf.db"]),
+        ("numpy", ["check", "x", "--store", "sqlite:///sisf.db"]),
+        ("uvicorn", ["serve", "--upstream", "http://127.0.0.1:9/v1", "--port", "0"]),
+    ],
+)
+def test_a_command_that_is_stopped_while_modules_are_imported_ends_quietly(
+    tmp_path: Path, module: str, words: list[str]
+) -> None:
+    (tmp_path / "sisf.db").touch()
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    early = {"PYTHONPATH": f"{tmp_path / 'early'}{os.pathsep}{SOURCE}", "SISF_ADMIN__PORT": "0"}
+    done = sisf(*words, cwd=tmp_path, env=early)
+    logged = [line for line in done.stderr.splitlines() if not line.startswith('{"event"')]
+    assert (done.returncode, done.stdout, logged) == (130, "", [])
+
+
+@pytest.mark.parametrize("status", [0, 1, 130])
+def test_the_end_waits_for_no_thread_and_leaves_no_folder(tmp_path: Path, status: int) -> None:
+    """Also of a command that fails or is interrupted while threads of it compute."""
+    script = textwrap.dedent(
+        f"""
+        import sys, tempfile, threading, time
+        import sisf.__main__, sisf.cli.main
+        kept = tempfile.TemporaryDirectory(dir=".")
+        def command():
+            threading.Thread(target=time.sleep, args=(60,)).start()
+            print("said", end="")
+            sys.exit({status})
+        sisf.cli.main.main = command
+        sisf.__main__.main()
+        """
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "said", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bad_line_of_a_data_file(tmp_path: Path) -> None:

@@ -265,8 +265,12 @@ def test_enforcement_is_suspended_and_resumed_by_command(sisf: Sisf, store: str)
     shown = sisf("enforcement", "status")
     assert (shown.exit_code, "policy cave" in shown.stdout) == (1, True)
     assert sisf("enforcement", "suspend", "--policy", "cave", "--tenant", "a").exit_code == 2
+    assert sisf("enforcement", "suspend", "--policy", "cave", "--all").exit_code == 2
+    unsaid = sisf("enforcement", "suspend", "--minutes", "5")
+    assert (unsaid.exit_code, "--all, --tenant NAME or --policy ID" in unsaid.stderr) == (2, True)
     assert sisf("enforcement", "suspend", "--minutes", "-1").exit_code == 2
-    assert json.loads(sisf("enforcement", "resume", "--json").stdout) == {"ended": 1}
+    assert "all" in sisf("enforcement", "suspend", "--all").stdout
+    assert json.loads(sisf("enforcement", "resume", "--json").stdout) == {"ended": 2}
     assert "enforcement.suspend" in sisf("audit", "list").stdout
 
 

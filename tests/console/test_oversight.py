@@ -178,6 +178,9 @@ class TestStop:
         ("form", "status"),
         [
             ({"scope": "nothing"}, 400),
+            ({}, 400),
+            ({"subject": "mine"}, 400),  # not for everybody, only because nothing says for whom
+            ({"scope": "all", "subject": "mine"}, 409),
             ({"scope": "all", "minutes": "soon"}, 400),
             ({"scope": "all", "minutes": "nan"}, 400),
             ({"scope": "all", "minutes": "1e300"}, 400),

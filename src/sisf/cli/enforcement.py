@@ -16,6 +16,7 @@ app = group("Suspend enforcement on every node, with an end time, and resume it.
 
 @app.command()
 def suspend(
+    everywhere: Annotated[bool, typer.Option("--all", help="For every tenant and of every policy.")] = False,
     tenant: Annotated[str, typer.Option(help="Only for this tenant.")] = "",
     policy: Annotated[str, typer.Option(help="Only of this policy.")] = "",
     minutes: Annotated[
@@ -26,12 +27,13 @@ def suspend(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Stop enforcing now: what would be stopped is recorded and counted, and passes. Without options, for all."""
+    """Stop enforcing now: what would be stopped is recorded and counted, and passes. One of --all, --tenant and
+    --policy says for whom."""
     from sisf.errors import ConfigurationError
     from sisf.store import Scope
 
-    if tenant and policy:
-        raise ConfigurationError("give --tenant or --policy, not both")
+    if [everywhere, bool(tenant), bool(policy)].count(True) != 1:
+        raise ConfigurationError("say what is not to be enforced: --all, --tenant NAME or --policy ID, one of them")
     scope = Scope.TENANT if tenant else Scope.POLICY if policy else Scope.ALL
     with store_of(config, store) as opened:
         lasts = timedelta(minutes=minutes)

@@ -35,7 +35,6 @@ def worker(
     from sisf.bootstrap import build
     from sisf.errors import ConfigurationError
     from sisf.gateway.server import configure_logs
-    from sisf.serving import leave
 
     settings = load_settings(config, store__url=store, loop__workers=workers)
     if settings.store.url == "memory:":
@@ -51,7 +50,6 @@ def worker(
         ended.wait()
     finally:
         system.close()
-    leave()
 
 
 def _show_metrics(settings: "Settings", system: "System") -> None:

@@ -107,11 +107,8 @@ for _name, _command in _COMMANDS.items():
 
 
 def main() -> None:
-    """Entry point."""
+    """What `sisf.__main__` runs."""
     say_what_can_be_said()
     if completion.VARIABLE in os.environ:
         completion.prepare()
-    try:
-        app(prog_name="sisf")
-    except KeyboardInterrupt:  # While commands are made: one that runs ends by itself.
-        sys.exit(130)
+    app(prog_name="sisf")

@@ -50,10 +50,7 @@ def serve(
     def load() -> "Settings":
         return load_settings(config, **given)
 
-    from sisf.serving import leave
-
     run(load(), load, origins_of(config, **given))
-    leave()
 
 
 def run(

@@ -171,7 +171,7 @@ def decided(given: object) -> Outcome:
 
 def suspension_of(form: Mapping[str, object]) -> tuple[Scope, str, timedelta]:
     """What is to be suspended, and for how long. Raises `HTTPException` (400)."""
-    scope, subject = str(form.get("scope", "all")), str(form.get("subject") or "").strip()
+    scope, subject = str(form.get("scope", "")), str(form.get("subject") or "").strip()
     if scope not in set(Scope):
         raise HTTPException(400, f"scope must be one of {', '.join(Scope)}")
     try:
@@ -179,7 +179,7 @@ def suspension_of(form: Mapping[str, object]) -> tuple[Scope, str, timedelta]:
         lasts = timedelta(minutes=minutes)
     except (ValueError, OverflowError):
         raise HTTPException(400, "minutes must be a number") from None
-    return Scope(scope), "" if scope == Scope.ALL else subject, lasts
+    return Scope(scope), subject, lasts
 
 
 def whole(given: object, name: str) -> int:

@@ -1,7 +1,6 @@
 """Running an ASGI application: bind first (one clear error), then serve in this thread or in the background."""
 
 import asyncio
-import contextlib
 import errno
 import gc
 import ipaddress
@@ -148,19 +147,6 @@ def settle() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     sys.setswitchinterval(_SWITCH_SECONDS)
-
-
-def leave() -> None:
-    """The last step of a program that serves and has closed what it opened: end it now.
-
-    Python would wait for all that its pools were given, as for what ships to be embedded, and a thread that computes
-    in a library when the interpreter goes ends the process with an abort.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads it any more
-            stream.flush()
-    if threading.active_count() > 1:
-        os._exit(0)
 
 
 class Background:

@@ -4,9 +4,6 @@ import asyncio
 import contextlib
 import re
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -394,26 +391,6 @@ def test_a_second_signal_still_lets_the_application_end() -> None:
 
     asyncio.run(served())
     assert heard == ["lifespan.startup", "lifespan.shutdown"]
-
-
-@pytest.mark.parametrize(
-    "busy", ["pool.submit(time.sleep, 300)", "threading.Thread(target=time.sleep, args=(300,), daemon=True).start()"]
-)
-def test_a_program_that_has_closed_all_does_not_wait_for_what_still_computes(busy: str) -> None:
-    program = f"""
-        import threading, time
-        from concurrent.futures import ThreadPoolExecutor
-        from sisf.serving import leave
-        pool = ThreadPoolExecutor(1)
-        pool.submit(time.sleep, 0)
-        {busy}
-        print("said")
-        leave()
-        print("waited")
-    """
-    words = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "said\n", "")
 
 
 def test_applications_are_made_in_one_place() -> None:

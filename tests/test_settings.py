@@ -10,6 +10,7 @@ from sisf.errors import ConfigurationError
 from sisf.gateway.upstream import Upstream
 from sisf.settings import Settings, load
 from sisf.settings import Upstream as UpstreamSettings
+from sisf.settings.reading import every_setting
 from sisf.settings.removed import REMOVED
 from sisf.settings.secrets import masked, shown
 
@@ -40,7 +41,13 @@ def test_precedence_file_environment_override(tmp_path: Path) -> None:
         ("listen: &a {port: *a}", "nested too deeply"),
         ("a: " + "[" * 2_000, "nested too deeply"),
         ("? [a]\n: 1\n", "not valid YAML"),
-        ("- a\n- b", "must be a mapping"),
+        ("- a\n- b", "must be settings, each a `key: value`, not a list"),
+        ("hello", "not a text"),
+        ("listen.port: 9000", "unknown key `listen.port`: write `port` below its section"),
+        ("SISF_LISTEN__PORT: 9000", "did you mean `listen.port`?"),
+        ("1: 2", "must be the name of a setting"),
+        ("webhooks: [{url: chat}]", "`webhooks.0.url`: must be a URL that begins with https:// or http://"),
+        ("\n".join(f"key{n}: 1" for n in range(40)), "; and 32 more"),
         ("upstream: {url: '${MISSING}'}", "${MISSING} is not set"),
         ("mode: enforce\nlisten: {port: 1\nx: [", "line 3, column 2"),
         ("upstream: 5", "`upstream`: must be a section"),
@@ -62,6 +69,32 @@ def test_each_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None
         load(file, environment={})
     assert expected in str(caught.value)
     assert "literal[" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", sorted(every_setting()))
+def test_a_setting_with_other_signs_between_its_words_is_recognised(key: str) -> None:
+    """As every setting would be written in a variable by somebody who took one `_` for the sign between sections."""
+    variable = f"SISF_{key.upper().replace('.', '__')}"
+    for written in {variable.replace("__", "_"), variable.replace("__", "-"), variable.replace("__", ".")} - {variable}:
+        with pytest.raises(ConfigurationError, match=f"did you mean `{variable}`"):
+            load(environment={written: "1"})
+
+
+@pytest.mark.parametrize("key", sorted({name.rpartition(".")[0] for name in every_setting()} - {""}))
+def test_a_section_of_which_every_line_is_commented_out_is_as_none(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "sisf.yaml"
+    depth = key.split(".")
+    file.write_text("".join(f"{'  ' * level}{name}:\n" for level, name in enumerate(depth)) + "# port: 9000\n")
+    assert load(file, environment={}) == load(environment={})
+
+
+def test_a_section_in_a_variable_names_the_variables_of_its_keys() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"SISF_UPSTREAM: is a section; set its keys, such as SISF_UPSTREAM__URL"
+    ):
+        load(environment={"SISF_UPSTREAM": "http://127.0.0.1:8000/v1"})
+    with pytest.raises(ConfigurationError, match=r"^SISF_WEBHOOKS: `webhooks\.0`"):
+        load(environment={"SISF_WEBHOOKS": "[1]"})
 
 
 @pytest.mark.parametrize("key", REMOVED)

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -107,33 +108,42 @@ def test_a_command_that_is_stopped_while_modules_are_imported_ends_quietly(
     (tmp_path / "early").mkdir()
     (tmp_path / "early" / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     early = {"PYTHONPATH": f"{tmp_path / 'early'}{os.pathsep}{SOURCE}", "SISF_ADMIN__PORT": "0"}
-    done = sisf(*words, cwd=tmp_path, env=early)
+    # Also where the tests themselves run in the background of a shell, which ignores SIGINT.
+    heard = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = sisf(*words, cwd=tmp_path, env=early)
+    finally:
+        signal.signal(signal.SIGINT, heard)
     logged = [line for line in done.stderr.splitlines() if not line.startswith('{"event"')]
     assert (done.returncode, done.stdout, logged) == (130, "", [])
 
 
 @pytest.mark.parametrize("status", [0, 1, 130])
-def test_the_end_waits_for_no_thread_and_leaves_no_folder(tmp_path: Path, status: int) -> None:
+@pytest.mark.parametrize(
+    "busy", ["pool.submit(time.sleep, 300)", "threading.Thread(target=time.sleep, args=(300,), daemon=True).start()"]
+)
+def test_the_end_waits_for_no_thread_and_leaves_no_folder(tmp_path: Path, busy: str, status: int) -> None:
     """Also of a command that fails or is interrupted while threads of it compute."""
-    script = textwrap.dedent(
-        f"""
+    script = f"""
         import sys, tempfile, threading, time
+        from concurrent.futures import ThreadPoolExecutor
         import sisf.__main__, sisf.cli.main
-        kept = tempfile.TemporaryDirectory(dir=".")
+        kept, pool = tempfile.TemporaryDirectory(dir="."), ThreadPoolExecutor(1)
         def command():
-            threading.Thread(target=time.sleep, args=(60,)).start()
-            print("said", end="")
+            pool.submit(time.sleep, 0)
+            {busy}
+            print("said")
             sys.exit({status})
         sisf.cli.main.main = command
         sisf.__main__.main()
-        """
-    )
+    """
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    command = [sys.executable, "-c", script]
+    command = [sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (status, "said", "")
+    assert (done.returncode, done.stdout, done.stderr) == (status, "said\n", "")
     assert list(tmp_path.iterdir()) == []
 
 

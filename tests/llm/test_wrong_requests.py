@@ -227,3 +227,15 @@ def test_what_is_no_request_is_the_clients_error(case: str, raw: bytes, said: st
     answer = CLIENTS[server].post(path, content=raw)
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("server", APPS)
+def test_what_there_is_not_is_said_as_clients_read_it(server: str) -> None:
+    client = CLIENTS[server]
+    (first, *_) = client.get("/v1/models").json()["data"]
+    assert client.get(f"/v1/models/{first['id']}").json() == first
+    asked = [("GET", "/v1/models/none"), ("POST", "/v1/embeddings"), ("GET", "/v1/chat/completions"), ("GET", "/")]
+    for (method, path), status in zip(asked, (404, 404, 405, 404), strict=True):
+        told = client.request(method, path)
+        assert told.status_code == status
+        assert path.rpartition("/")[2] in told.json()["error"]["message"]

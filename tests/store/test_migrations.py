@@ -9,6 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
+from structlog.testing import capture_logs
 
 from sisf.errors import ConfigurationError, StoreError
 from sisf.exchange import Exchange
@@ -39,9 +40,16 @@ def test_back_to_nothing_and_forward_again(url: str) -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         migrate.downgrade(connection, "base")
-    with engine.begin() as connection:
+    with engine.begin() as connection, capture_logs() as logs:
         migrate.upgrade(connection, url)
         assert migrate.version(connection) == migrate.HEAD
+    assert logs == [], "what is made has no former schema"
+    with engine.begin() as connection:
+        migrate.downgrade(connection, "0007")
+    with capture_logs() as logs:
+        open_store(url).close()
+    told = [(each["event"], each["before"], each["now"]) for each in logs if each["event"] == "store_migrated"]
+    assert told == [("store_migrated", "0007", migrate.HEAD)]
     engine.dispose()
 
 
@@ -71,6 +79,14 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError, match="cannot be opened"):
         open_store(f"sqlite:///{path}")
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says only that it is unable to open the file. Root may write everywhere but on a read-only disk."""
+    (tmp_path / "sisf.db").write_bytes(b"this is no database, but a text that is long enough")
+    monkeypatch.setattr(os, "access", lambda place, _: Path(place) != tmp_path)
+    with pytest.raises(StoreError, match=f"cannot be opened: {tmp_path} may not be written to"):
+        open_store(f"sqlite:///{tmp_path}/sisf.db")
 
 
 @pytest.mark.parametrize("wrong", ["mysql://host/x", "sqlite://", "sisf.db", "postgresql://host:port/x", ""])

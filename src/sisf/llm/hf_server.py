@@ -13,33 +13,26 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sisf.errors import ModelError, quoted
+from sisf.llm.application import application
 from sisf.llm.base import Completion
 from sisf.llm.hf import HfModel, Sampling
 from sisf.llm.shapes import MOST_CHOICES, WrittenChat, WrittenText
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed
-from sisf.serving.routed import routed
 
 
 def create_app(model: HfModel) -> Starlette:
     """The application. Every model name is answered by this one model."""
     served = _Served(model)
-    return routed(
-        [
-            Route("/v1/chat/completions", served.chat, methods=["POST"]),
-            Route("/v1/completions", served.completions, methods=["POST"]),
-            Route("/v1/models", served.models, methods=["GET"]),
-            Route("/healthz", lambda _: JSONResponse({"status": "ok"}), methods=["GET"]),
-        ]
-    )
+    endpoints = [
+        Route("/v1/chat/completions", served.chat, methods=["POST"]),
+        Route("/v1/completions", served.completions, methods=["POST"]),
+    ]
+    return application(endpoints, [model.id])
 
 
 class _Served:
     def __init__(self, model: HfModel) -> None:
         self._model = model
-
-    async def models(self, _: Request) -> Response:
-        data = [{"id": self._model.id, "object": "model", "created": 0, "owned_by": "sisf"}]
-        return JSONResponse({"object": "list", "data": data})
 
     async def chat(self, request: Request) -> Response:
         try:

@@ -17,12 +17,12 @@ from sisf.errors import ModelError
 from sisf.exchange import Message
 from sisf.llm import messages as anthropic_messages
 from sisf.llm import responses
+from sisf.llm.application import application
 from sisf.llm.base import ChatModel
 from sisf.llm.endpoint import Answer
 from sisf.llm.shapes import Chat
 from sisf.llm.wire import BadRequest, error_response, messages_of, parsed, pieces
 from sisf.serving import Background
-from sisf.serving.routed import routed
 
 
 def create_app(models: Sequence[ChatModel]) -> Starlette:
@@ -56,18 +56,12 @@ def create_app(models: Sequence[ChatModel]) -> Starlette:
         model = by_id.get(name, first)
         return model.id, await _answer(model, messages, body)
 
-    async def models_list(_: Request) -> Response:
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "sisf"} for name in by_id]
-        return JSONResponse({"object": "list", "data": data})
-
     routes = [
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/v1/responses", responses.endpoint(ask), methods=["POST"]),
         Route("/v1/messages", anthropic_messages.endpoint(ask), methods=["POST"]),
-        Route("/v1/models", models_list, methods=["GET"]),
-        Route("/healthz", lambda _: JSONResponse({"status": "ok"}), methods=["GET"]),
     ]
-    return routed(routes)
+    return application(routes, list(by_id))
 
 
 def running(models: Sequence[ChatModel], *, host: str = "127.0.0.1", port: int = 0) -> Background:

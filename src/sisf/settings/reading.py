@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -24,6 +24,9 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _PREFIX = "SISF_"
 _MERGE = "tag:yaml.org,2002:merge"
 _EXAMPLES = """'["a", "b"]' or '{"key": "value"}'"""
+_MOST_TOLD = 8
+"""Wrong keys that are named at a time; a file that is no configuration at all has as many as it has lines."""
+_BETWEEN = re.compile(r"[._\s-]+")
 _NOT_SETTINGS = {"SISF_DATA_DIR", "SISF_CACHE_DIR", "SISF_CONFIG"}
 _OF_TESTS = ("SISF_TEST_", "SISF_SOAK_")
 """What the project's own tests are told by the environment, which the programs that they start inherit."""
@@ -40,8 +43,10 @@ _WISHES = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "string_type": "a text (in YAML, put it in quotes)",
+    "invalid_key": "the name of a setting (in YAML, put it in quotes)",
 }
 """What pydantic's kinds of error ask for."""
+_A = {list: "a list", str: "a text"}
 
 
 def cache_dir() -> Path:
@@ -70,7 +75,9 @@ def load(
         return Settings.model_validate(data)
     except ValidationError as error:
         found = _origins(path, overrides or {}, environment)
-        raise ConfigurationError("; ".join(_problems(error.errors(), data, found, path))) from None
+        told = _problems(error.errors(), data, found, path)
+        more = [f"and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+        raise ConfigurationError("; ".join(told[:_MOST_TOLD] + more)) from None
 
 
 def _is_setting(name: str) -> bool:
@@ -109,6 +116,9 @@ def _from_text(keys: list[str], value: str, *, where: str) -> Any:
     try:
         found = json.loads(value)
     except ValueError as error:
+        if sections := [kind for kind in kinds if _is_section(kind)]:
+            each = f"{where}__{next(iter(sections[0].model_fields)).upper()}"
+            raise ConfigurationError(f"{where}: is a section; set its keys, such as {each}") from None
         raise ConfigurationError(f"{where}: must be JSON, such as {_EXAMPLES}: {error}") from None
     if not isinstance(found, list | dict):
         raise ConfigurationError(f"{where}: must be a JSON list or object, such as {_EXAMPLES}")
@@ -177,18 +187,44 @@ def _place(wrong: "ErrorDetails", given: Mapping[str, Any]) -> tuple[str, ...]:
 def _problem(wrong: "ErrorDetails", place: tuple[str, ...], found: Mapping[str, str], path: Path | None) -> str:
     """What is wrong with one key, after where it was said: in the file, a variable or an option."""
     key = ".".join(place)
-    below = next((where for name, where in found.items() if name.startswith(f"{key}.")), None)
-    where = found.get(key) or below or str(path or "configuration")
+    near = (where for name, where in found.items() if f"{name}.".startswith(f"{key}.") or key.startswith(f"{name}."))
+    where = found.get(key) or next(near, None) or str(path or "configuration")
     if wrong["type"] != "extra_forbidden":
         return f"{where}: {quoted(key)}: {wish(wrong)}"
     if key in REMOVED:
         return f"{where}: {quoted(key)} was removed: {REMOVED[key]}; delete it"
+    meant = _meant(place)
+    if meant and where.startswith(_PREFIX):
+        meant = _PREFIX + meant.upper().replace(".", "__")
+    elif meant == key:
+        return f"{where}: unknown key {quoted(key)}: write {quoted(place[-1].rpartition('.')[2])} below its section"
+    return f"{where}: unknown key {quoted(key)}" + (f"; did you mean {quoted(meant)}?" if meant else "")
+
+
+def _meant(place: tuple[str, ...]) -> str:
+    """The setting that an unknown key may have meant, empty where there is none: the same words with other signs
+    between them, or else what is spelled nearly like it in its section."""
+    words = _words(".".join(place)).removeprefix(_PREFIX.lower())
+    for name in every_setting():
+        if _words(name) == words:
+            return name
     *above, name = place
     known = [field for kind in _kinds(above) if _is_section(kind) for field in kind.model_fields]
     near = difflib.get_close_matches(name, known, 1)
-    return f"{where}: unknown key {quoted(key)}" + (
-        f"; did you mean {quoted('.'.join([*above, *near]))}?" if near else ""
-    )
+    return ".".join([*above, *near]) if near else ""
+
+
+def _words(name: str) -> str:
+    return _BETWEEN.sub("_", name.lower())
+
+
+def every_setting(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every setting and section, by its dotted key."""
+    for name, field in section.model_fields.items():
+        inner = [kind for kind in _members(field.annotation) if _is_section(kind)]
+        yield f"{prefix}{name}"
+        for kind in inner:
+            yield from every_setting(kind, f"{prefix}{name}.")
 
 
 def wish(wrong: "ErrorDetails") -> str:
@@ -222,12 +258,27 @@ def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         if loaded is None:
             return {}
         if not isinstance(loaded, dict):
-            raise ConfigurationError(f"{path}: must be a mapping of settings, not a {type(loaded).__name__}")
-        return {key: _interpolate(value, environment, str(path)) for key, value in loaded.items()}
+            raise ConfigurationError(
+                f"{path}: must be settings, each a `key: value`, not {_A.get(type(loaded), 'a value')}"
+            )
+        whole = _without_empty(loaded, [])
+        return {key: _interpolate(value, environment, str(path)) for key, value in whole.items()}
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: is not valid YAML: {reason(error)}") from None
+
+
+def _without_empty(data: dict[Any, Any], above: list[str]) -> dict[Any, Any]:
+    """Without the sections, lists and maps below which nothing stands, as where every line of one is commented out."""
+    kept = {}
+    for key, value in data.items():
+        keys = [*above, str(key)]
+        kinds = _kinds(keys)
+        if value is None and any(map(_is_whole, kinds)) and type(None) not in kinds:
+            continue
+        kept[key] = _without_empty(value, keys) if isinstance(value, dict) else value
+    return kept
 
 
 def _interpolate(value: Any, environment: Mapping[str, str], where: str) -> Any:

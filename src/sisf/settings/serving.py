@@ -1,8 +1,9 @@
 """What clients and operators reach: listeners, upstreams, keys, limits, failures, traces."""
 
+import re
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from sisf.settings.section import Section
 
@@ -100,10 +101,16 @@ WebhookEvent = Literal[
 ]
 
 
+def _web_address(url: str) -> str:
+    if not re.fullmatch(r"https?://\S+", url):
+        raise ValueError("must be a URL that begins with https:// or http://")
+    return url
+
+
 class Webhook(Section):
     """Who is told when something happens that people should know."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$")
+    url: Annotated[str, AfterValidator(_web_address)]
     """Where messages are posted, e.g. `https://chat.example.com/hooks/sisf`."""
     secret: SecretStr = SecretStr("")
     """Signs each message (`webhook-signature`, HMAC-SHA256). Empty: they are not signed."""

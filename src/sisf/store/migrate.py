@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection, inspect, text
 
 from sisf.errors import StoreError
 
 HEAD = "0011"
 """The schema version that this program reads and writes."""
+_log = structlog.get_logger(__name__)
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -23,6 +25,9 @@ def upgrade(connection: Connection, describe: str) -> None:
             "install that version of sisf, or open a backup made before the upgrade"
         )
     _run(connection, lambda command, config: command.upgrade(config, HEAD))
+    if found is not None:
+        # There is no way back for programs of the former version that are on the same store: operators should know.
+        _log.warning("store_migrated", store=describe, before=found, now=HEAD)
 
 
 def downgrade(connection: Connection, target: str) -> None:

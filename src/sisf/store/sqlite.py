@@ -73,6 +73,14 @@ def _make_private(path: Path) -> None:
         raise StoreUnavailable(f"sqlite:///{path} cannot be opened: {error.strerror}") from None
 
 
+def _why(path: Path, error: DBAPIError) -> str:
+    """Why SQLite cannot open a file: it says of a folder that it may not write to that it is unable to."""
+    for place in (path.parent, path):
+        if not os.access(place, os.W_OK):
+            return f"{place} may not be written to, as is needed even to read; change that, or use a copy of the store"
+    return str(error.orig)
+
+
 class SqliteFile(_Sqlite):
     """The embedded default."""
 
@@ -91,7 +99,7 @@ class SqliteFile(_Sqlite):
             with writing.begin() as connection:
                 migrate.upgrade(connection, describe)
         except DBAPIError as error:
-            raise StoreUnavailable(f"{describe} cannot be opened: {error.orig}") from None
+            raise StoreUnavailable(f"{describe} cannot be opened: {_why(path, error)}") from None
         super().__init__(writing=writing, reading=reading, describe=describe, privacy=privacy)
 
     @contextmanager

@@ -430,6 +430,19 @@ def test_a_step_is_undone_and_a_word_taken_back(sisf: Sisf, store: str) -> None:
     assert "nothing to take back" in sisf("exchange", "take-back", "tale").output
 
 
+def test_a_word_stands_once_as_on_the_console_and_is_taken_back(sisf: Sisf, store: str) -> None:
+    told = sisf("breach", "mistake", "tale")
+    assert "undo with `sisf exchange take-back tale`" in told.stderr
+    for again in ("mistake", "confirm"):
+        refused = sisf("breach", again, "tale")
+        assert (refused.exit_code, "take that back first" in refused.stderr) == (2, True)
+    assert sisf("check", "open sesame is a fairy tale").exit_code == 0
+    assert sisf("exchange", "take-back", "tale").exit_code == 0
+    assert sisf("check", "open sesame is a fairy tale").exit_code == 1
+    assert sisf("breach", "confirm", "tale").exit_code == 0
+    assert json.loads(sisf("policy", "show", "cave", "--json").stdout)["evidence"]["confirmations"] == 1
+
+
 def test_what_cannot_be_written_leaves_an_earlier_anchor(
     sisf: Sisf, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ from sisf.cli.named import EXCHANGE, exchange_json, exchange_named
 from sisf.errors import counted, quoted
 
 if TYPE_CHECKING:
+    from sisf.console.actions import Actions
+    from sisf.store import Store
     from sisf.verdict import Outcome
 
 app = group("See what got through, and correct the judge.")
@@ -96,23 +98,15 @@ def label(
     json: JsonOption = False,
 ) -> None:
     """Overrule the judge: a person's verdict counts from now on."""
-    from sisf.taxonomy import Hazard, Technique
-    from sisf.verdict import Outcome, Verdict
+    from sisf.console.actions import Actions
+    from sisf.console.parts import Parts
+    from sisf.verdict import Outcome
 
     wanted = _outcome(outcome, Outcome.BREACH, Outcome.SAFE)
     with store_of(config, store) as opened:
         record = exchange_named(opened, exchange_id)
         old = record.verdict
-        verdict = Verdict(
-            wanted,
-            person(),
-            hazard=old.hazard if old else Hazard.OTHER,
-            technique=old.technique if old else Technique.OTHER,
-            severity=old.severity if old else 0.5,
-            confidence=1.0,
-            rationale=reason or "labelled by hand",
-        )
-        opened.exchanges.save_verdict(record.exchange.id, verdict, actor=person(), learn=True)
+        Actions(Parts(opened)).label(record.exchange.id, wanted, person(), reason=reason or "labelled by hand")
     if json:
         emit({"id": record.exchange.id, "outcome": wanted.value})
     else:
@@ -153,19 +147,17 @@ def mistake(
     exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> None:
     """Say that an exchange was stopped by mistake: what stopped it learns the exception, or stops enforcing."""
-    from sisf.cli.policy_code import lifecycle_of
-
     with store_of(config, store) as opened:
         record = exchange_named(opened, exchange_id)
         before = opened.policies.snapshot().revision
-        lifecycle = lifecycle_of(load_settings(config), opened)
-        snapshot = lifecycle.report_false_positive(record.exchange.id, actor=person())
+        _actions(config, opened).mistake(record.exchange.id, person())
+        revision = opened.policies.snapshot().revision
     if json:
-        emit({"id": record.exchange.id, "revision": snapshot.revision})
+        emit({"id": record.exchange.id, "revision": revision})
     else:
-        typer.echo(f"{record.exchange.id}: kept as a benign case for ever; revision {snapshot.revision}")
-        if snapshot.revision != before:
-            typer.echo(f"see `sisf policy diff {before}`; undo with `sisf policy rollback {before}`")
+        typer.echo(f"{record.exchange.id}: kept as a benign case for ever; revision {revision}")
+        seen = f"see `sisf policy diff {before}`; " if revision != before else ""
+        typer.echo(f"{seen}undo with `sisf exchange take-back {record.exchange.id}`", err=True)
 
 
 @app.command()
@@ -173,14 +165,12 @@ def confirm(
     exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> None:
     """Say that an exchange was rightly stopped: a word for each policy that stopped it."""
-    from sisf.cli.policy_code import lifecycle_of
-    from sisf.errors import PolicyError
+    from sisf.loop.mistakes import stopping
 
     with store_of(config, store) as opened:
         record = exchange_named(opened, exchange_id)
-        count = lifecycle_of(load_settings(config), opened).confirm(record.exchange.id, actor=person())
-    if not count:
-        raise PolicyError(f"no policy stopped exchange {record.exchange.id}, so there is nothing to confirm")
+        _actions(config, opened).confirm(record.exchange.id, person())
+        count = len(stopping(record))
     if json:
         emit({"id": record.exchange.id, "policies": count})
     else:
@@ -222,6 +212,15 @@ def retry(exchange_id: ExchangeId, config: ConfigOption = None, store: StoreOpti
         waiting = [job.exchange_id for job, _ in opened.jobs.dead() if job.exchange_id.startswith(exchange_id)]
         opened.jobs.retry(waiting[0] if len(waiting) == 1 else exchange_id)
     typer.echo("back to work; a running gateway or `sisf worker` takes it up")
+
+
+def _actions(config: Path | None, store: "Store") -> "Actions":
+    """What a person may do on the console, with the lifecycle of these settings."""
+    from sisf.cli.policy_code import lifecycle_of
+    from sisf.console.actions import Actions
+    from sisf.console.parts import Parts
+
+    return Actions(Parts(store, lifecycle_of(load_settings(config), store)))
 
 
 def _outcome(name: str, *possible: "Outcome") -> "Outcome":

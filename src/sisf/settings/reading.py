@@ -46,7 +46,7 @@ _WISHES = {
     "invalid_key": "the name of a setting (in YAML, put it in quotes)",
 }
 """What pydantic's kinds of error ask for."""
-_A = {list: "a list", str: "a text"}
+_A: dict[type, str] = {list: "a list", str: "a text"}
 
 
 def cache_dir() -> Path:

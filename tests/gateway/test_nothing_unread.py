@@ -272,6 +272,25 @@ def test_numbers_of_characters_are_read_however_they_are_written(how: str) -> No
         assert MARKER in (texts_of_answer(Chat(), tree) or ""), answer
 
 
+def test_numbers_of_characters_are_read_where_objects_belong() -> None:
+    """In arrays of tools, items and calls."""
+    assert MARKER in (
+        texts_of_request(Chat(), {"messages": [{"role": "user", "content": "hi"}], "functions": CODES}) or ""
+    )
+    assert MARKER in (texts_of_answer(Responses(), {"output": CODES}) or "")
+    deltas: list[tuple[Dialect, dict[str, Any]]] = [
+        (Chat(), {"choices": [{"index": 0, "delta": {"tool_calls": CODES}}]}),
+        (Responses(), {"type": "response.completed", "response": {"output": CODES}}),
+    ]
+    for dialect, tree in deltas:
+        assert MARKER in "".join(delta.text for delta in dialect.event(tree, Asked({"model": "m"})).deltas)
+
+
+def test_token_numbers_that_the_settings_let_pass_are_noted() -> None:
+    for dialect, key in ((Completions(), "prompt"), (Embeddings(), "input")):
+        assert dialect.request({"model": "m", key: [5, 6, 7]}, Limits(), opaque=("tokens",)).opaque == (key,)
+
+
 @given(st.lists(st.integers(-100, 10**6) | st.floats(allow_nan=True), max_size=40))
 def test_measurements_are_no_text(numbers: list[float]) -> None:
     for said in spelled(numbers):

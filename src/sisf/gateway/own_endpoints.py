@@ -18,12 +18,13 @@ from sisf.gateway import nodes
 from sisf.gateway.asgi import ClientGone, DisconnectWatch
 from sisf.gateway.core import Core
 from sisf.gateway.dialects.chat import Chat
-from sisf.gateway.dialects.requests import prompts
+from sisf.gateway.dialects.requests import read_prompts
 from sisf.gateway.error_responses import as_response
 from sisf.gateway.failures import STOPPING, noticed
 from sisf.gateway.feedback import PATH as FEEDBACK
 from sisf.gateway.feedback import Feedback
 from sisf.gateway.headers import fields
+from sisf.gateway.shapes import Reader
 from sisf.gateway.texts import joined
 from sisf.gateway.wire import parse_request
 from sisf.loop.lifecycle import Lifecycle
@@ -186,10 +187,11 @@ class OwnEndpoints:
         if isinstance(given, list) and given and all(isinstance(part, dict) for part in given):
             asked = {"messages": [{"role": "user", "content": given}]}
             return [list(Chat().request(asked, limits).messages)]
-        texts = prompts(given, "input", limits)
-        if sum(len(message.content) for message in texts) > limits.text_chars:  # each is inspected by itself
+        reader = Reader()
+        read_prompts(reader, given, "input", limits)
+        if sum(len(message.content) for message in reader.messages) > limits.text_chars:  # each is inspected by itself
             raise LimitExceeded(f"More than {limits.text_chars} characters of text (limits.text_chars).")
-        return [[message] for message in texts]
+        return [[message] for message in reader.messages]
 
     async def _moderations(self, texts: list[list[Message]], caller: Caller) -> Mapping[str, Any]:
         """OpenAI's shape: one result for each input."""

@@ -228,6 +228,10 @@ class Reader:
             return
         for index, item in enumerate(value):
             self.read(shape.of, item, role, f"{place}[{index}]")
+        self.spell(value, role, place)
+
+    def spell(self, value: list[Any], role: Role, place: str) -> None:
+        """Gather what the numbers of an array say where they are those of characters."""
         self.aside += [Message(role, said, place) for said in spelled(value)]
 
     def _one_of(self, shape: OneOf, value: Any, role: Role, place: str) -> None:

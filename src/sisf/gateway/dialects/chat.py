@@ -34,6 +34,7 @@ from sisf.gateway.dialects.openai_shapes import (
 from sisf.gateway.dialects.requests import array_of, model_of, read_request
 from sisf.gateway.logprobs import logprob_texts
 from sisf.gateway.shapes import Aside, Reader, Record
+from sisf.gateway.spelled import spelled
 from sisf.gateway.texts import dumps, leaves
 from sisf.gateway.wire import Malformed
 from sisf.pipeline.stream_texts import Delta, StreamEvent
@@ -223,8 +224,10 @@ _ENDS = (None, "stop", "length")
 def _calls(index: int, delta: dict[str, Any]) -> list[Delta]:
     found: list[Delta] = []
     calls = delta.get("tool_calls")
-    for place, call in enumerate(calls if isinstance(calls, list) else [] if calls is None else [calls]):
+    calls = calls if isinstance(calls, list) else [] if calls is None else [calls]
+    for place, call in enumerate(calls):
         found += _call(index, place, call)
+    found += [Delta(-1, f"{index}.tool_calls", said) for said in spelled(calls)]
     if delta.get("function_call") is not None:
         found += _call(index, 0, {"function": delta["function_call"]})
     return found

@@ -19,7 +19,7 @@ from sisf.gateway.dialects.answers import (
 from sisf.gateway.dialects.base import REFUSAL, StreamState
 from sisf.gateway.dialects.errors import openai_error
 from sisf.gateway.dialects.openai_shapes import ANSWER_META, CHOICE_META, COMPLETION, EVENT_META, TEXT
-from sisf.gateway.dialects.requests import model_of, prompts, read_request
+from sisf.gateway.dialects.requests import model_of, read_prompts, read_request
 from sisf.gateway.logprobs import logprob_texts
 from sisf.gateway.shapes import Aside, Reader, Record
 from sisf.gateway.texts import dumps
@@ -49,7 +49,7 @@ class Completions:
         """What stands around the prompt, the prompt, and the end that the client gives to its continuation."""
 
         def said(reader: Reader) -> None:
-            reader.messages += prompts(tree.get("prompt"), "prompt", limits, opaque)
+            read_prompts(reader, tree.get("prompt"), "prompt", limits)
             reader.read(TEXT, tree.get("suffix"), Role.USER, "suffix")
 
         return read_request(tree, COMPLETION, said, "prompt", "suffix", opaque=opaque)

@@ -11,7 +11,7 @@ from sisf.gateway.dialects.answers import Asked
 from sisf.gateway.dialects.base import OneAnswer, StreamState
 from sisf.gateway.dialects.errors import BLOCKED, openai_error
 from sisf.gateway.dialects.openai_shapes import EMBEDDING, ID, NUMBER, SHORT, USAGE
-from sisf.gateway.dialects.requests import prompts, read_request
+from sisf.gateway.dialects.requests import read_prompts, read_request
 from sisf.gateway.shapes import Aside, Reader, Record, words
 from sisf.gateway.texts import dumps, is_numbers
 from sisf.gateway.wire import Malformed
@@ -54,7 +54,7 @@ class Embeddings(OneAnswer):
             raise HttpFailure(400, "invalid_request", "Embeddings are not streamed.", "stream")
 
         def said(reader: Reader) -> None:
-            reader.messages += prompts(tree.get("input"), "input", limits, opaque)
+            read_prompts(reader, tree.get("input"), "input", limits)
 
         rest = {key: value for key, value in tree.items() if key != "stream"}
         read = read_request(rest, EMBEDDING, said, "input", opaque=opaque, answered=False)

@@ -70,8 +70,8 @@ def _favoured(bias: Any) -> list[Message]:
     return [Message(Role.SYSTEM, f"Some tokens are made likelier in the answer (set {name}).", "logit_bias")]
 
 
-def prompts(given: Any, key: str, limits: Limits, opaque: Collection[Unseen] = ()) -> list[Message]:
-    """A string or an array of strings. Raises `HttpFailure` for token numbers, unless those are open."""
+def read_prompts(reader: Reader, given: Any, key: str, limits: Limits) -> None:
+    """Read a string or an array of strings. Raises `HttpFailure` for token numbers, unless those are open."""
     many = [given] if isinstance(given, str) else given
     if not isinstance(many, list) or not many:
         raise HttpFailure(
@@ -81,11 +81,12 @@ def prompts(given: Any, key: str, limits: Limits, opaque: Collection[Unseen] = (
         if len(many) > limits.messages:
             raise LimitExceeded(f"More than {limits.messages} texts.", code="too_many_messages", param=key)
         single = isinstance(given, str)
-        return [Message(Role.USER, text, key if single else f"{key}[{i}]") for i, text in enumerate(many)]
-    if "tokens" not in opaque or not all(map(_is_tokens, many)):
+        reader.messages += [Message(Role.USER, text, key if single else f"{key}[{i}]") for i, text in enumerate(many)]
+        return
+    if "tokens" not in reader.open_kinds or not all(map(_is_tokens, many)):
         message = f"{quoted(key)} holds token numbers; send text, which can be inspected."
         raise HttpFailure(400, "uninspectable_content", message, key)
-    return []
+    reader.unseen.append(key)
 
 
 def _is_tokens(value: Any) -> bool:

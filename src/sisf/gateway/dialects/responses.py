@@ -63,8 +63,10 @@ class Responses(OneAnswer):
             reader = asked.reader()
             _item(reader, item, f"output[{place}]", Role.ASSISTANT)
             answers += choice_of(place, reader)
+        reader = asked.reader()
+        reader.spell(output, Role.ASSISTANT, "output")
         said = tuple(message for answer in answers if answer.spoken for message in answer.messages)
-        outside = _around(tree, asked)
+        outside = [*reader.aside, *_around(tree, asked)]
         if len(output) > 1 and said:
             answers.append(Choice(-1, said, spoken=False))
         return [*answers, Choice(-1, tuple(outside), spoken=False)] if outside else answers
@@ -215,6 +217,8 @@ def _whole(reader: Reader, response: Any, asked: Asked) -> None:
     output = response.get("output")
     for place, item in enumerate(output if isinstance(output, list) else [] if output is None else [output]):
         _item(reader, item, f"output[{place}]", Role.ASSISTANT)
+    if isinstance(output, list):
+        reader.spell(output, Role.ASSISTANT, "output")
     reader.aside += _around(response, asked)
 
 

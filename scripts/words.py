@@ -2,14 +2,15 @@
 
 Sources: the plain words of the vocabulary of BERT base uncased (sorted by frequency), from the tokeniser of the
 packaged embedding model; the words of the English texts that SISF ships, which know more of what is asked of models;
-and what grammar makes of these. Which words follow which is counted in the texts that SISF ships alone.
+`rarer_words.txt`, since that vocabulary cuts rarer words into pieces; and what grammar makes of these. Which words
+follow which is counted in the texts that SISF ships alone.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, pairwise
 from pathlib import Path
 
 from sisf.embedding.minilm import packaged_folder
@@ -17,6 +18,9 @@ from sisf.text.order import VERBS
 from sisf.text.words import spoken
 
 ROOT = Path(__file__).parent.parent / "src/sisf"
+RARER_WORDS = Path(__file__).parent / "rarer_words.txt"
+MEASURED_ON = ("dangerous_words", "unseen_pairs")
+"""What ships to measure on: nothing is taken from it."""
 KEPT = 20_000
 RANK_OF_OURS = 6_000
 """Where words that BERT lacks are filed: rarer than the common ones, likelier than the odd ones."""
@@ -47,9 +51,12 @@ def main() -> None:
             counts.update(found)
     ours = [w for w, _ in counts.most_common() if w not in known]
     ours += sorted(VERBS - known - set(ours))
+    rarer = _rarer()
+    verbs, nouns = rarer["Verbs"], rarer["Nouns"]
+    ours += [w for w in dict.fromkeys(chain(*rarer.values())) if w not in known and w not in counts]
     words[RANK_OF_OURS:RANK_OF_OURS] = ours
     ranks = {word: float(rank) for rank, word in enumerate(words)}
-    made = _formed(ranks)
+    made = _formed(ranks, verbs, nouns)
     words = sorted(ranks | made, key=(made | ranks).__getitem__)
     target = ROOT / "text/data/words.txt"
     target.write_text("\n".join(words) + "\n", encoding="ascii")
@@ -84,8 +91,8 @@ def _requests() -> Iterator[str]:
 
 
 def _texts() -> Iterator[str]:
-    """Every string of what is shipped."""
-    for file in sorted((ROOT / "corpus").glob("*.jsonl")):
+    """Every string of what is shipped, but of what is measured on."""
+    for file in sorted(file for file in (ROOT / "corpus").glob("*.jsonl") if file.stem not in MEASURED_ON):
         for line in file.read_text(encoding="utf-8").splitlines():
             yield from _strings(json.loads(line))
 
@@ -98,7 +105,13 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(each)
 
 
-def _formed(ranks: Mapping[str, float]) -> dict[str, float]:
+def _rarer() -> dict[str, list[str]]:
+    """The words of `rarer_words.txt`, by the heading above them."""
+    sections = RARER_WORDS.read_text(encoding="ascii").split("# ")[1:]
+    return {heading: words.split() for heading, _, words in (each.partition("\n") for each in sections)}
+
+
+def _formed(ranks: Mapping[str, float], verbs: Collection[str], nouns: Collection[str]) -> dict[str, float]:
     """The forms of known verbs and nouns that are missing, with their ranks."""
     stems = dict(ranks)
     for word, rank in ranks.items():
@@ -110,8 +123,8 @@ def _formed(ranks: Mapping[str, float]) -> dict[str, float]:
         if len(stem) < SHORTEST:
             continue
         many, *others = _forms(stem)
-        forms = [many, *others] if stem in made or any(form in ranks for form in others) else []
-        forms += [many] if stem.endswith(NAMING) else []
+        forms = [many, *others] if stem in made or stem in verbs or any(form in ranks for form in others) else []
+        forms += [many] if stem.endswith(NAMING) or stem in nouns else []
         for form in forms:
             if form not in ranks:
                 made[form] = min(made.get(form, float("inf")), RARER * rank)

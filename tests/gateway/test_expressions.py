@@ -39,6 +39,12 @@ CUT = [
     "start: 'zanzi' \"barpay\"i 'load'",
     'root ::= [z] [a] "nzibar" [p] "ayload"',
     "zanzi(?#a note)bar(?i)payload",
+    "(?:q|w|z)anzibar(?:q|w|p)ayload",
+    "[qwz]anzibarp[xya]yload",
+    r"z(a)nzib\1rp\1ylo\1d",
+    r"z(?P<a>a)(?:n)z(i)b\1rp\1ylo\1d",
+    "(?x) zan zi  # a note\n bar  pay lo ad",
+    "(?ix: zanzi\n\tbarpay load )",
 ]
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -70,6 +76,11 @@ def test_what_matches_itself_is_not_read_twice(text: str) -> None:
 )
 def test_expressions_of_numbers_and_codes_say_nothing(expression: str) -> None:
     assert readings(expression) == []
+
+
+def test_groups_of_groups_say_no_more_than_they_must() -> None:
+    doubling = "(ab)" + "".join(rf"({chr(92)}{n}{chr(92)}{n})" for n in range(1, 9)) + r"\8\8" * 1_000
+    assert all(len(text) < 50_000 for text in readings(doubling))
 
 
 def test_an_expression_of_too_many_signs_is_refused() -> None:

@@ -9,10 +9,12 @@ KEYS = frozenset("pattern regex grammar ebnf definition".split())
 """Keys whose strings are regular expressions or grammars, in schemas, tools and what constrains a server's output."""
 OBJECTS = "patternProperties"
 """The key of objects whose keys are regular expressions."""
-_READINGS = 2
+_READINGS = 3
 """One with the first of several alternatives and members of a class and with what may be left out, one with the second
-and without it. The others stand in the expression itself, as does the whole of it."""
-_MOST_SIGNS = 10_000
+and without it, one with the third and with it. Others stand in the expression itself, as does the whole of it."""
+_MOST_SIGNS, _LONGEST_GROUP = 10_000, 20
+"""Signs of an expression, and characters of what a group matched where it is matched again: groups of groups would
+double what they say each time."""
 _FEWEST_LETTERS = 4
 _SIGNS = re.compile(r"[\\()\[\]{}|*+?.^$\"']")
 _TOKEN = re.compile(
@@ -28,8 +30,13 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_NUMBERED = re.compile(r"\((?:\?P?<\w{1,40}>)?")
+"""What begins a group to which others refer by its number."""
 _MEMBER = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})|\\(.)|(.)(?:-[^\]])?", re.DOTALL)
 _WRITTEN = {"n": "\n", "r": "\n", "t": "\t", "s": " ", "v": " ", "f": " "}
+_FREE = re.compile(r"\(\?[a-wyz]{0,6}x[a-z]{0,6}(?:-[a-z]{1,8})?[:)]")
+"""With this flag gaps and comments of an expression say nothing."""
+_SAYING_NOTHING = re.compile(r"(\\.|\[\]?(?:\\.|[^\]\\]){0,400}+\]|\(\?\#[^)]{0,400}\))|\s+|\#[^\n]*", re.DOTALL)
 _LITERAL = re.compile(r""""((?:\\.|[^"\\\n])*+)"|'((?:\\.|[^'\\\n])*+)'|(\[(?:\\.|[^\[\]\\\n]){1,400}+\])""")
 """What stands in a rule of a grammar for what is written: quoted in one way or the other, or a class of characters."""
 
@@ -46,6 +53,8 @@ def readings(expression: str) -> list[str]:
         raise LimitExceeded(
             f"A regular expression or a grammar of more than {_MOST_SIGNS:,} signs.", code="too_many_values"
         )
+    if _FREE.search(expression):
+        expression = _SAYING_NOTHING.sub(lambda each: each[1] or "", expression)
     if signs:
         found += (_matched(expression, number) for number in range(_READINGS))
     literals = _LITERAL.findall(expression)
@@ -60,7 +69,11 @@ def _says(text: str) -> bool:
 
 def _matched(expression: str, number: int) -> str:
     """One text that it matches, as far as its signs are understood; what is not understood stands for itself."""
-    outer: list[tuple[list[str], list[str], bool]] = []
+    outer: list[tuple[list[str], list[str], re.Match[str]]] = []
+    groups: dict[int, str] = {}
+    begun: list[int] = []
+    """The groups that are open, by their numbers; 0 for one that has none."""
+    count = 0
     alternatives: list[str] = []
     said: list[str] = []
     for token in _TOKEN.finditer(expression):
@@ -69,14 +82,19 @@ def _matched(expression: str, number: int) -> str:
             alternatives.append("".join(said))
             said = []
         elif kind in ("open", "beside"):
-            outer.append((alternatives, said, kind == "open"))
+            count += (numbered := kind == "open" and _NUMBERED.fullmatch(token[0]) is not None)
+            begun.append(count if numbered else 0)
+            outer.append((alternatives, said, token))
             alternatives, said = [], []
         elif kind == "close" and outer:
             inner = _chosen([*alternatives, "".join(said)], number)
-            alternatives, said, kept = outer.pop()
-            said.append(inner if kept else "")
+            alternatives, said, opened = outer.pop()
+            said.append(inner if opened["open"] else "")
+            groups[begun.pop()] = inner[:_LONGEST_GROUP]
         elif token["times"]:
             _repeat(said, token, number)
+        elif (token["escaped"] or "").isdecimal():
+            said.append(groups.get(int(token["escaped"]), ""))
         else:
             said.append(_one(token, number))
     while outer:

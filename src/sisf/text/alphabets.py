@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from string import ascii_lowercase as letters
 
+from sisf.text.bases import plausible
 from sisf.text.changed import Changed, substitute
 from sisf.text.ciphers import reads
 from sisf.text.once import once
@@ -47,9 +48,12 @@ _KEYS_A_WORD = 3
 _NUMBER_OR_GAP = re.compile(r"[0-9]+|[^0-9]+")
 _WHOLE = re.compile(r"(?<![0-9.])([0-9]+)\.0+(?![0-9.])")
 _BITS_RUN = re.compile(r"(?<![\w.])[01]{40,}(?!\w)")
+_BIT, _BITS_OF_LETTERS = re.compile("[01]"), (8, 7)
+_GREAT = re.compile(r"(?<![\w.])[0-9]{20,4000}(?![\w.])")
+"""Numbers of which each byte may be a character; the digits of greater ones Python does not read."""
 
 CLUE_MORSE = r"[.\-–—−•·_]{1,7}(?:[ /|\n]{1,4}[.\-–—−•·_]{1,7}){5}"
-CLUE_NUMBERS = r"[0-9]{1,8}(?:[^A-Za-z0-9]{1,5}[0-9]{1,8}){5}|[01]{40}|(?i:(?:chr|char|chrw|fromcharcode)\(\s?\d)"
+CLUE_NUMBERS = r"[0-9]{1,8}(?:[^A-Za-z0-9]{1,5}[0-9]{1,8}){5}|[0-9]{20}|(?i:(?:chr|char|chrw|fromcharcode)\(\s?\d)"
 CLUE_INITIALS = r"(?i)\b(?:(?:first|initial)\s+(?:\w+\s+){0,2}(?:letters?|words?|characters?)|initials|acrostic)\b"
 """What in a text calls for each (RE2)."""
 
@@ -91,20 +95,29 @@ def from_numbers(text: str) -> Changed | None:
     """Numbers that are characters (decimal, octal, binary), places in the alphabet or rows and columns of a square."""
     if len(_CALL.findall(text)) >= _FEWEST:
         text = _CALL.sub(" ", text)
-    changed = substitute(_NUMBERS_RUN, lambda m: _numbers(m[0]), text)
-    bits = substitute(_BITS_RUN, lambda m: _bits(m[0]), changed.text if changed else text)
-    if bits is None or changed is None:
-        return bits or changed
-    return Changed(bits.text)
+    changed = None
+    for pattern, read in ((_NUMBERS_RUN, _numbers), (_BITS_RUN, _bits), (_GREAT, _great)):
+        found = substitute(pattern, lambda m, read=read: read(m[0]), changed.text if changed else text)
+        changed = found if changed is None else Changed(found.text) if found else changed
+    return changed
 
 
 def _bits(run: str) -> str | None:
-    codes = [run[i : i + 8] for i in range(0, len(run) - 7, 8)]
-    return _worth("".join(map(str, [_character(code, 2) or "" for code in codes])))
+    read = (_worth("".join(_character(code, 2) or "" for code in re.findall("." * n, run))) for n in _BITS_OF_LETTERS)
+    return next(filter(None, read), None)
+
+
+def _great(digits: str) -> str | None:
+    """A great number, of which the bytes are characters, from the first on or from the last."""
+    number = int(digits)
+    raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return next(filter(None, (_worth(plausible(each)) for each in (raw, raw[::-1]))), None)
 
 
 def _numbers(run: str) -> str | None:
     tokens = _NUMBER_OR_GAP.findall(_WHOLE.sub(r"\1", run))
+    if all(_BIT.fullmatch(token) for token in tokens[::2]):
+        return _bits("".join(tokens[::2]))
     for read in _CODES:
         said = _worth(_decoded(tokens, read))
         if said is not None:

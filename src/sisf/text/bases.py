@@ -29,7 +29,10 @@ _ANY_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+|=\r?\n")
 _ENCODED_WORD = re.compile(r"=\?[\w-]{2,20}\?[Qq]\?([!->@-~]{1,200})\?=")
 _FEWEST_QUOTED, _BETTER = 5, 0.8
 CLUE_QUOTED = r"(?i:(?:=[0-9a-f]{2}|=\r?\n){2}|=\?[\w-]{2,20}\?q\?)|(?:=[0-9A-F]{2}[^=\n]{0,40}){5}"
-_UTF7 = re.compile(r"[+&](A[A-H][A-Za-z0-9+/,]*)-?")
+_UTF7 = re.compile(
+    r"[+&](A[A-H][A-Za-z0-9+/,]*(?:(?:\r?\n[A-Za-z0-9+/,]{1,200}){1,40}+(?=-))?)-?|[+&]\r?\n(A[A-H][A-Za-z0-9+/,]*)-"
+)
+"""A run that lines cut ends with its hyphen."""
 CLUE_UTF7 = r"[+&]A[A-H][A-Za-z0-9+/,]"
 _WORD64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{2,30}={0,2}(?![A-Za-z0-9+/=_-])")
 _SPELT = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*[.,;:?!]?")
@@ -130,11 +133,11 @@ def from_quoted_printable(text: str) -> Changed | None:
 
 def from_utf7(text: str) -> Changed | None:
     """`+AGgAaQ-`, as UTF-7 writes characters, and `&AGgAaQ-`, as names of mailboxes do."""
-    return substitute(_UTF7, lambda m: _utf7(m[1]), text)
+    return substitute(_UTF7, lambda m: _utf7(m[1] or m[2]), text)
 
 
 def _utf7(run: str) -> str | None:
-    compact = run.replace(",", "/")
+    compact = run.replace(",", "/").replace("\r", "").replace("\n", "")
     units = base64.b64decode(compact + "=" * (-len(compact) % 4) if len(compact) % 4 != 1 else compact[:-1])
     return plausible(units[: len(units) - len(units) % 2])
 

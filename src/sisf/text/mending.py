@@ -31,6 +31,8 @@ from sisf.text.words import costs
 
 _WORD = re.compile(r"(?<![a-z0-9<&/.'’])[a-z*_#?]{1,20}(?![a-z0-9])|[a-z]{3,20}")
 """Words, in which letters may be masked (`t*xt`, `*ext`)."""
+_MASKS = re.compile("(?<=[a-z])[•●○◦∙■□▪▫█▇∗✱]+")
+"""Other signs that mask letters, as `*` does."""
 _TYPED_WORD = re.compile(r"(?<![\w<&/.'’@#-])[A-Za-z]{1,20}(?![\w/@])")
 _FEW_SLIPS = 0.34
 """Share of the words of a piece that may be misspelt, so that the others tell what they were meant for."""
@@ -64,6 +66,7 @@ Choice = tuple[str, float, float]
 
 def mended(lower: str, *, fewest: int = FEWEST_CHANGED) -> str | None:
     """Each unknown word of a lower-case text as the word that it is likeliest to be meant for. None: fewer are."""
+    lower = _MASKS.sub(lambda masks: "*" * len(masks[0]), lower)
     words = [match[0] for match in _WORD.finditer(lower)]
     meant = iter(likeliest(_choices(words)))
     return each(_WORD, lambda _: next(meant), lower, fewest=fewest)

@@ -12,13 +12,17 @@ from sisf.text.changed import Changed, substitute
 from sisf.text.order import VERBS
 from sisf.text.words import costs, segmented
 
-CLUE_NUMBERED = r"(?:\d{1,3}[^\w\s]{0,2}[^\S\n]?[A-Za-z][^\s0-9]*\s+){4}|(?:[A-Za-z][^\s0-9]*\d{1,3}[)\]]?[\s,;]+){4}"
+CLUE_NUMBERED = (
+    r"(?:\d{1,3}(?:[^\w\s]{0,2}[^\S\n]?[A-Za-z][^\s0-9]*|[^\w\s]{1,2}[^\S\n]?\S+)\s+){4}"
+    r"|(?:[A-Za-z][^\s0-9]*\d{1,3}[)\]]?[\s,;]+){4}"
+)
 """What calls for it (RE2)."""
 _PAIRED = re.compile(
-    r"(?<!\S)(?:[(\[#]?(\d{1,3})(?:[.):\]_=,;|-]{1,3}\s?|\s)([^\W\d_][^\s\d()]*)|([^\W\d_][^\s\d()]*?)[.,:_=-]?[(\[]?(\d{1,3})[)\]]?)(?=[\s,;]|$)"
+    r"(?<!\S)(?:[(\[#]?(\d{1,3})(?:[.):\]_=,;|-]{1,3}\s?([^\s()]+)|\s([^\W\d_][^\s\d()]*))|([^\W\d_][^\s\d()]*?)[.,:_=-]?[(\[]?(\d{1,3})[)\]]?)(?=[\s,;]|$)"
 )
 _FEWEST = 4
-_NUMBERED_SHARE = 0.5
+_NUMBERED_SHARE, _SAID = 0.5, 0.5
+"""Of all words, the share that must be numbered; and of these the share with letters: tables of numbers are none."""
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _APART = str.maketrans({code: " " for code in range(128) if not chr(code).isalnum()})
@@ -80,13 +84,15 @@ def clue_pairs() -> str:
 
 def numbered(text: str) -> Changed | None:
     """Words that are numbered, in the order of their numbers. None: numbers come again, and are marks."""
-    pairs = [(int(m[1] or m[4]), m[2] or m[3]) for m in _PAIRED.finditer(text)]
+    pairs = [(int(m[1] or m[5]), m[2] or m[3] or m[4]) for m in _PAIRED.finditer(text)]
     numbers = [number for number, _ in pairs]
     if len(pairs) < _FEWEST or len(pairs) < _NUMBERED_SHARE * len(text.split()):
         return None
     if len(set(numbers)) < len(numbers) or max(numbers) > 3 * len(numbers):
         return None
-    return Changed(_words([word for _, word in sorted(pairs, key=lambda pair: pair[0])]))
+    words = [word for _, word in sorted(pairs, key=lambda pair: pair[0])]
+    said = sum(any(map(str.isalpha, word)) for word in words)
+    return Changed(_words(words)) if said >= _SAID * len(words) else None
 
 
 def _words(words: list[str]) -> str:

@@ -19,7 +19,7 @@ _MULTI = (
 )  # fmt: skip
 _MULTI_SIGN = re.compile(r"[\\/|(\[]|><")
 """Stands in all of them that change anything."""
-_CALL = re.compile(r"\w{3}\(")
+_CALL = re.compile(r"[^\W\d_]{3}\(")
 _ALL_SIGNS = re.compile(r"[A-Za-z0-9@$!|+€£¥¢(){}\[\]<>\\/_\-]+[.,?!]*")
 _DIGITS = "0123456789@$!|+€£¥¢"
 _READ_I = dict(zip(_DIGITS, "oizeasgtbgasiitelyc", strict=True))
@@ -40,6 +40,8 @@ _FEWEST_LETTERS = 2
 _LONGEST = 24
 """Longer runs are several words, or machine text (keys, encodings)."""
 _LONGEST_RUN = 400
+_MOST_DRAWN = 4
+"""Signs that draw a letter."""
 _SIGNS_BETWEEN = re.compile(r"[^\w@$€£¥!|+]+|_")
 _FEWEST_OF_RUN = 0.1
 """Share of signs in a long word that is several; at most half of it are signs."""
@@ -131,7 +133,7 @@ def _all_signs(word: str) -> bool:
 
 @remembered
 def _is_leet(word: str) -> bool:
-    core = word.strip(_EDGE + "!|+")
+    core = _drawn(word.strip(_EDGE + "!|+"))
     if _ORDINAL.fullmatch(core) or "://" in word:
         return False
     if _NUMBER.fullmatch(core):  # a code point or a hash: read only where that gives a word
@@ -175,13 +177,21 @@ def _read(word: str, one: str) -> str:
     tail = word[head + len(core) :]
     end = len(core.rstrip("!"))
     core, tail = core[:end], core[end:] + tail
-    if len(core) > _LONGEST:
+    drawn = _drawn(core)
+    if len(drawn) > _LONGEST:
         return word[:head] + (_words_of(core, one) or core) + tail
-    if _MULTI_SIGN.search(core):
+    if ")" not in drawn and (drawn != core or not _CALL.search(core)):
+        drawn = drawn.replace("(", "c")
+    core = drawn
+    return word[:head] + (_known_reading(core) or _spelt(core, _signs(one))) + tail
+
+
+def _drawn(core: str) -> str:
+    """With the letters that several signs draw."""
+    if len(core) <= _MOST_DRAWN * _LONGEST and _MULTI_SIGN.search(core):
         for signs, letter in _MULTI:
             core = core.replace(signs, letter)
-        core = core if ")" in core or _CALL.search(core) else core.replace("(", "c")
-    return word[:head] + (_known_reading(core) or _spelt(core, _signs(one))) + tail
+    return core
 
 
 def _spelt(core: str, signs: Mapping[str, str]) -> str:
@@ -246,7 +256,7 @@ def _with_gaps(letters: Sequence[str], inner: Sequence[bool]) -> str:
 
 def _cut(letters: str) -> str:
     lower = letters.lower()
-    if lower in costs() or not (lower.isascii() and lower.isalpha()):
+    if lower in costs() or not (lower.isascii() and lower.isalpha()) or _shortened(lower) in costs():
         return letters
     return segmented(lower)
 

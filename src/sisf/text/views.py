@@ -113,11 +113,13 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("unpinned", spelling.CLUE_PINNED, spelling.unpinned, False),
         ("texted", texting.CLUE_TEXTED, texting.texted, False),
         ("stretched", spelling.CLUE_STRETCHED, spelling.stretched, False),
-        ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]", spelling.unleeted, False),
+        ("leet", r"[A-Za-z][0-9@$|+€£¥¢(\\/]|[0-9@$|!)\\/][A-Za-z]|/-\\|\|[_\\]\|", spelling.unleeted, False),
     )
 
 
-_UPON_OTHERS = frozenset(("numbered", "bare", "joined", "parted", "unparted", "unglued", "unpinned", "leet"))
+_UPON_OTHERS = frozenset(
+    ("numbered", "bare", "joined", "parted", "unparted", "unglued", "unpinned", "stretched", "leet")
+)
 """Spellings that are undone in texts in which others were."""
 _LEET_L = "leet l"
 _IN_PLACE: Mapping[str, Transform] = {

@@ -1,7 +1,7 @@
 """Common English words, most frequent first: to see whether letters without spaces, or decoded ones, read as words.
 
 The list is written by `scripts/words.py`: the plain English words of the vocabulary of BERT (uncased; Apache-2.0),
-which is sorted by frequency, and the words of the texts that SISF ships.
+which is sorted by frequency, the words of the texts that SISF ships, rarer ones that neither has, and regular forms.
 """
 
 import re

@@ -1,5 +1,6 @@
 """Texts written as bits or as great numbers are read; measurements, keys and tables of zeros and ones are none."""
 
+import codecs
 import random
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sisf.text.alphabets import from_numbers
+from sisf.text.bases import from_uuencode
 from sisf.text.tricks import Trick
 from sisf.text.views import views
 from tests.text.test_evasions import TEXTS, comes_back
@@ -38,6 +40,22 @@ def test_a_great_number_is_no_text(number: int) -> None:
 def test_bits_at_random_are_no_text(seed: int, count: int) -> None:
     bits = [str(random.Random(seed).getrandbits(1)) for _ in range(count)]
     assert all(from_numbers(between.join(bits)) is None for between in ("", " ", ", "))
+
+
+def test_lines_of_uuencode_are_read_without_their_frame() -> None:
+    for text in TEXTS:
+        lines = codecs.encode(text.encode(), "uu").decode().splitlines()[1:-2]
+        for body in (
+            "\n".join(lines),
+            "\n".join(line.rstrip() for line in lines),
+            f"Here:\n{chr(10).join(lines)}\nDone.",
+        ):
+            assert any(comes_back(text, view.text) for view in views(body)), text
+
+
+def test_lines_in_capitals_are_no_uuencode() -> None:
+    for text in TEXTS:
+        assert from_uuencode(text.upper()) is None
 
 
 @pytest.mark.parametrize("lines", ["\n", "\r\n"])

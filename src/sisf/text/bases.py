@@ -23,6 +23,8 @@ _BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{16,}(?:\s+[A-Z2-7]{2,})*={0,6}(?
 _BASE85 = re.compile(r"[!-~]{20,}")
 _MIXED85 = re.compile(r"[^A-Za-z]")
 _UU = re.compile(r"^begin [0-7]{3,4} [^\n]*\n((?:[ -`]*\n)*?)[` ]?\n?end[ \t]*$", re.MULTILINE)
+_UU_LINES = re.compile(r"^[!-M][ -`]{20,61}$(?:\n[!-M][ -`]{4,61}$)*+", re.MULTILINE)
+CLUE_UU = r"begin [0-7]{3}|(?:^|\n)[!-M][ -`]{20}"
 _QUOTED = re.compile(r"(?:=[0-9A-Fa-f]{2}|=\r?\n){2,}")
 _ONE_QUOTED = re.compile(r"=[0-9A-F]{2}")
 _ANY_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+|=\r?\n")
@@ -108,8 +110,15 @@ def _base85(run: str) -> str | None:
 
 
 def from_uuencode(text: str) -> Changed | None:
-    """Files in uuencode."""
-    return substitute(_UU, lambda m: _uu(m[1]), text)
+    """Files in uuencode, or lines of such."""
+    whole = substitute(_UU, lambda m: _uu(m[1]), text)
+    return whole or substitute(_UU_LINES, lambda m: _uu(m[0]) if all(map(_is_uu, m[0].split("\n"))) else None, text)
+
+
+def _is_uu(line: str) -> bool:
+    """Whether a line has as many characters as its first one says; blanks at its end may be missing."""
+    length = 1 + 4 * -(-(ord(line[0]) - ord(" ")) // 3)
+    return length - 3 <= len(line) <= length + 1
 
 
 def _uu(lines: str) -> str | None:

@@ -78,7 +78,7 @@ def _all() -> tuple[tuple[str, str, Transform, bool], ...]:
         ("base64 pieces", bases.CLUE_PIECES, bases.from_base64_pieces, True),
         ("base32", r"[A-Z2-7]{16}", bases.from_base32, True),
         ("base85", r"[!-~]{20}", bases.from_base85, True),
-        ("uuencode", r"begin [0-7]{3}", bases.from_uuencode, True),
+        ("uuencode", bases.CLUE_UU, bases.from_uuencode, True),
         ("base64 words", bases.CLUE_WORDS, bases.from_base64_words, True),
         ("quoted-printable", bases.CLUE_QUOTED, bases.from_quoted_printable, True),
         ("UTF-7", bases.CLUE_UTF7, bases.from_utf7, True),

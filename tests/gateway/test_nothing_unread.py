@@ -27,7 +27,7 @@ from sisf.gateway.dialects.responses_shapes import REQUEST as RESPONSES_REQUEST
 from sisf.gateway.shapes import Aside, Many, OneOf, Record, Shape, Tagged, Together
 from sisf.gateway.spelled import spelled, spellings
 from sisf.gateway.wire import Malformed, Uninspectable
-from sisf.settings import Limits
+from sisf.settings import Limits, Unseen
 
 MARKER = "zanzibarpayload"
 LOOKS = [
@@ -287,8 +287,10 @@ def test_numbers_of_characters_are_read_where_objects_belong() -> None:
 
 
 def test_token_numbers_that_the_settings_let_pass_are_noted() -> None:
-    for dialect, key in ((Completions(), "prompt"), (Embeddings(), "input")):
-        assert dialect.request({"model": "m", key: [5, 6, 7]}, Limits(), opaque=("tokens",)).opaque == (key,)
+    cases: list[tuple[Dialect, str]] = [(Completions(), "prompt"), (Embeddings(), "input")]
+    tokens: list[Unseen] = ["tokens"]
+    for dialect, key in cases:
+        assert dialect.request({"model": "m", key: [5, 6, 7]}, Limits(), opaque=tokens).opaque == (key,)
 
 
 @given(st.lists(st.integers(-100, 10**6) | st.floats(allow_nan=True), max_size=40))

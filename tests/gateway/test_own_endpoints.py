@@ -38,6 +38,16 @@ def test_check_tells_the_decision_without_scores(gateway: Rig) -> None:
     assert gateway.upstream.requests == []
 
 
+def test_check_and_moderations_look_at_what_stands_beside_the_messages(gateway: Rig) -> None:
+    beside = [{"role": "user", "content": "hi", "annotations": [{"note": "FORBIDDEN"}]}]
+    part = {"type": "text", "text": "hi", "citations": [{"title": "FORBIDDEN"}]}
+    assert gateway.post({"messages": beside}, path="/v1/check").json()["blocked"]
+    assert gateway.post({"messages": [{"role": "tool", "tool_call_id": "FORBIDDEN"}]}, path="/v1/check").json()[
+        "blocked"
+    ]
+    assert gateway.post({"input": [part]}, path="/v1/moderations").json()["results"][0]["flagged"]
+
+
 def test_which_policy_and_how_sure_the_judge_is_are_told_to_operators_only(tmp_path: Path) -> None:
     keys = KeyFile(tmp_path / "keys.json")
     with rig(keys__file=str(tmp_path / "keys.json")) as made:

@@ -124,14 +124,15 @@ class OwnEndpoints:
         turn = self._core.pipeline.begin("service", inspected, caller, path=path)
         return await self._core.pipeline.checks.check(turn, messages, direction)
 
-    def _read_exchange(self, tree: dict[str, Any]) -> tuple[list[Message], str | None]:
+    def _read_exchange(self, tree: dict[str, Any]) -> tuple[Inspected, str | None]:
         """`{"text"}` or `{"messages"}`, and `{"response"}`."""
         _only(tree, "text", "messages", "response")
         return self._prompt(tree), _optional_text(tree, "response")
 
-    async def _check(self, asked: tuple[list[Message], str | None], caller: Caller) -> Mapping[str, Any]:
+    async def _check(self, asked: tuple[Inspected, str | None], caller: Caller) -> Mapping[str, Any]:
         """A decision on the prompt, the response, or both."""
-        prompt, response = asked
+        read, response = asked
+        prompt = _all_texts(read)
         if not prompt and response is None:
             raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, or a `response`.")
         decisions: list[Decision] = []
@@ -149,9 +150,9 @@ class OwnEndpoints:
             "decisions": [_told(d, prompt, informed=caller.informed) for d in decisions],
         }
 
-    async def _adjudicate(self, asked: tuple[list[Message], str | None], caller: Caller) -> Mapping[str, Any]:
+    async def _adjudicate(self, asked: tuple[Inspected, str | None], caller: Caller) -> Mapping[str, Any]:
         """The judge's verdict on the exchange."""
-        prompt, response = asked
+        prompt, response = asked[0].messages, asked[1]
         if not prompt or response is None:
             raise HttpFailure(400, "invalid_request", "Give `text` or `messages`, and the `response`.")
         throttle = self._core.pipeline.throttle
@@ -171,14 +172,12 @@ class OwnEndpoints:
             "judge": verdict.judge,
         }
 
-    def _prompt(self, tree: dict[str, Any]) -> list[Message]:
+    def _prompt(self, tree: dict[str, Any]) -> Inspected:
         text = _optional_text(tree, "text")
-        if text is not None:
-            return [Message(Role.USER, text, "text")]
-        if "messages" not in tree:
-            return []
-        limits = self._core.settings.limits
-        return list(Chat().request({"messages": tree["messages"]}, limits).messages)
+        if text is None and "messages" in tree:
+            return Chat().request({"messages": tree["messages"]}, self._core.settings.limits)
+        said = () if text is None else (Message(Role.USER, text, "text"),)
+        return Inspected(said, "", stream=False, tree={})
 
     def _read_inputs(self, tree: dict[str, Any]) -> list[list[Message]]:
         """The texts of each input."""
@@ -186,7 +185,7 @@ class OwnEndpoints:
         limits = self._core.settings.limits
         if isinstance(given, list) and given and all(isinstance(part, dict) for part in given):
             asked = {"messages": [{"role": "user", "content": given}]}
-            return [list(Chat().request(asked, limits).messages)]
+            return [_all_texts(Chat().request(asked, limits))]
         reader = Reader()
         read_prompts(reader, given, "input", limits)
         if sum(len(message.content) for message in reader.messages) > limits.text_chars:  # each is inspected by itself
@@ -254,6 +253,11 @@ class OwnEndpoints:
         if decision.rewritten is not None and enforce:
             return {"action": "GUARDRAIL_INTERVENED", "texts": list(decision.rewritten[:rewritable])}
         return {"action": "NONE"}
+
+
+def _all_texts(read: Inspected) -> list[Message]:
+    """What was said, and what stands beside it in what is sent on."""
+    return [*read.messages, *read.aside]
 
 
 def _moderated(decision: Decision, hazards: Mapping[str, Hazard]) -> dict[str, Any]:

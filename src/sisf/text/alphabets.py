@@ -96,8 +96,8 @@ def from_numbers(text: str) -> Changed | None:
     if len(_CALL.findall(text)) >= _FEWEST:
         text = _CALL.sub(" ", text)
     changed = None
-    for pattern, read in ((_NUMBERS_RUN, _numbers), (_BITS_RUN, _bits), (_GREAT, _great)):
-        found = substitute(pattern, lambda m, read=read: read(m[0]), changed.text if changed else text)
+    for pattern, read in _WRITTEN:
+        found = substitute(pattern, read, changed.text if changed else text)
         changed = found if changed is None else Changed(found.text) if found else changed
     return changed
 
@@ -241,3 +241,10 @@ def _initials(text: str) -> Iterator[str]:
     if sum(map(len, groups)) >= _FEWEST:
         yield " ".join("".join(word[0] for word in words) for words in groups)
         yield segmented("".join(word[0] for words in groups for word in words).lower())
+
+
+_WRITTEN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]], ...] = (
+    (_NUMBERS_RUN, lambda m: _numbers(m[0])),
+    (_BITS_RUN, lambda m: _bits(m[0])),
+    (_GREAT, lambda m: _great(m[0])),
+)

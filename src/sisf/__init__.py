@@ -1,5 +1,6 @@
 """SISF: a safety gateway for language models that learns from its own failures at run time."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -7,6 +8,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Guard", "__version__"]
+
+# No telemetry, also not that of libraries: ONNX Runtime reports its use to its maker, and keeps the id of the machine
+# below the home folder, unless it is told not to before it is imported (docs/adr/0901).
+for _name in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_name, "1")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,10 @@
 """The packaged model: its graph, its int8 form, and what callers rely on."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from sisf.embedding.minilm_conversion import check_agreement, load_weights
 from sisf.embedding.minilm_package import MAX_TOKENS, packaged_folder
 from sisf.embedding.tokens import ModelTokenizer
 from sisf.errors import ModelError
+from sisf.settings import cache_dir
 from tests.embedding.bert_reference import sentence_vector
 
 TEXTS = [
@@ -29,6 +34,16 @@ TEXTS = [
 def test_related_texts_are_nearer_than_unrelated_ones(minilm: Embedder) -> None:
     cat, kitten, tax = minilm.embed(["a cat sleeps on the sofa", "a kitten naps on the couch", "income tax deadline"])
     assert cat @ kitten > 0.6 > 0.3 > cat @ tax
+
+
+@pytest.mark.usefixtures("minilm")
+def test_no_library_keeps_or_sends_anything_for_its_maker(tmp_path: Path) -> None:
+    """ONNX Runtime would make the id of a machine and a store of what it has not sent yet below the home folder."""
+    code = "from sisf.embedding import create_embedder; create_embedder('minilm').embed(['tea'])"
+    unsaid = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name and "XDG" not in name}
+    own = {"HOME": str(tmp_path), "SISF_CACHE_DIR": str(cache_dir()), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env={**unsaid, **own}, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_graph_computes_bert(minilm_fp32: Embedder) -> None:

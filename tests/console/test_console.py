@@ -268,6 +268,9 @@ def test_sessions_end(store: Store) -> None:
     client = client_of(store, token=TOKEN, settings=Admin(session_minutes=1e-9))
     client.post("/login", data={"token": TOKEN}, headers=OWN)
     assert client.get("/").status_code == 401
+    lost = "so nothing was changed"
+    assert lost in client.post("/policies/p1/retire", data={"csrf": "x"}, headers=OWN).text
+    assert lost not in client.get("/policies").text
 
 
 @pytest.mark.parametrize("change", [{"role": "viewer"}, {"tenant": "acme"}, {"revoked": "now"}])

@@ -45,8 +45,9 @@ class SignIn:
     async def ask(self, request: Request, message: str = "", *, following: str = "") -> Response:
         """The page to sign in on, for whatever page was wanted."""
         wanted = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+        lost = request.method == "POST" and request.url.path not in ("/login", "/logout")
         context = {
-            "message": message,
+            "message": message or ("You are not signed in any more, so nothing was changed." if lost else ""),
             "following": own_path(following or (wanted if request.method == "GET" else "/")),
             "oidc": self._oidc is not None,
             "secrets": self._credentials.takes_secrets,

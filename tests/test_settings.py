@@ -10,6 +10,7 @@ from sisf.errors import ConfigurationError
 from sisf.gateway.upstream import Upstream
 from sisf.settings import Settings, load
 from sisf.settings import Upstream as UpstreamSettings
+from sisf.settings.lasting import LASTING, waiting_for_a_restart
 from sisf.settings.reading import every_setting
 from sisf.settings.removed import REMOVED
 from sisf.settings.secrets import masked, shown
@@ -95,6 +96,14 @@ def test_a_section_in_a_variable_names_the_variables_of_its_keys() -> None:
         load(environment={"SISF_UPSTREAM": "http://127.0.0.1:8000/v1"})
     with pytest.raises(ConfigurationError, match=r"^SISF_WEBHOOKS: `webhooks\.0`"):
         load(environment={"SISF_WEBHOOKS": "[1]"})
+
+
+def test_what_waits_for_a_restart_is_named() -> None:
+    assert set(LASTING) <= set(every_setting())
+    running = load(environment={})
+    changed = {"listen.port": 9, "mode": "observe", "upstream.url": "http://127.0.0.1:9/v1", "loop.workers": 5}
+    assert waiting_for_a_restart(running, load(environment={}, overrides=changed)) == ["listen.port", "loop.workers"]
+    assert waiting_for_a_restart(running, load(environment={})) == []
 
 
 @pytest.mark.parametrize("key", REMOVED)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -45,10 +45,15 @@ def serving(folder: Path, *options: str, processes: int = 1) -> Iterator[tuple[s
                     break
             else:
                 raise AssertionError("".join(lines))
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            threading.Thread(target=_keep, args=(process.stderr, folder / "log"), daemon=True).start()
             yield process, found.group(1)
         finally:
             process.kill()
+
+
+def _keep(said: IO[str], log: Path) -> None:
+    with log.open("w", buffering=1, encoding="utf-8") as file:
+        file.writelines(said)
 
 
 def post(address: str, body: Any) -> tuple[int, bytes]:
@@ -80,6 +85,13 @@ def test_reload_and_drain(tmp_path: Path) -> None:
             config.write_text(text % 1)
             process.send_signal(signal.SIGHUP)
             assert wait_until(lambda: post(address, TWO)[0] == 400)
+            config.write_text(
+                text % 1 + "listen: {port: 1}\nstore: {url: 'sqlite:///other.db'}\nprivacy: {exchanges: full}\n"
+            )
+            process.send_signal(signal.SIGHUP)
+            log = tmp_path / "log"
+            # Options of the command count more than the file, so that the port and the store are as they were.
+            assert wait_until(lambda: '"settings":["privacy.exchanges"],"event":"restart_needed"' in log.read_text())
             config.write_text("limits: {mesages: 1}")
             process.send_signal(signal.SIGHUP)
             time.sleep(0.5)

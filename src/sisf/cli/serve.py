@@ -12,6 +12,7 @@ from sisf.cli.policy_code import move_to_the_embedder_in_use
 
 if TYPE_CHECKING:
     from sisf.bootstrap import System
+    from sisf.gateway.app import Gateway
     from sisf.gateway.processes import Place
     from sisf.gateway.reload import Reloadable
     from sisf.gateway.siblings import Siblings
@@ -199,8 +200,11 @@ def _application(
     siblings: "Siblings | None",
 ) -> "tuple[Reloadable, Metrics]":
     """The gateway over a system, which takes the settings of `again` when it is told to; and what it counts."""
+    import structlog
+
     from sisf.gateway.app import create_app
     from sisf.gateway.reload import Reloadable
+    from sisf.settings.lasting import waiting_for_a_restart
 
     parts: dict[str, Any] = {
         "warden": system.warden,
@@ -215,7 +219,14 @@ def _application(
     first = create_app(**parts, settings=settings)
     metrics = first.core.metrics
     system.loop.listen(metrics.heard)
-    return Reloadable(first, lambda: create_app(**parts, settings=again(), metrics=metrics)), metrics
+
+    def anew() -> "Gateway":
+        given = again()
+        if waiting := waiting_for_a_restart(settings, given):
+            structlog.get_logger("sisf.gateway").warning("restart_needed", settings=waiting)
+        return create_app(**parts, settings=given, metrics=metrics)
+
+    return Reloadable(first, anew), metrics
 
 
 def _proxied(settings: "Settings") -> Callable[[str], bool] | None:

@@ -23,7 +23,7 @@ def prepare(config: ConfigOption = None, json: JsonOption = False) -> None:
     folder = cache_dir()
     _require_writable(folder)
     started = time.perf_counter()
-    with _said("converting models, fitting the judge, embedding what ships: a minute or so"):
+    with _said("converting models, fitting the judge, embedding what ships: one to five minutes, by the machine"):
         system = build(settings)
         try:
             system.embedder.embed(["The first text loads the encoder."])

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import re
 import socket
+import struct
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 
 import sisf
 from sisf.serving import Background, bind, connections, is_loopback, uvicorn_server
-from sisf.serving.accepting import Acceptor
+from sisf.serving.accepting import Acceptor, Queue
 from sisf.serving.room import Room, most_connections
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -309,6 +311,91 @@ def test_many_connections_are_taken_in_one_round_of_the_loop(left: int) -> None:
         runner.run(main())
     assert len(made) == 64
     assert rounds[0] <= 32
+
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@contextlib.contextmanager
+def waiting(most: int = 100) -> Iterator[tuple[Queue, Callable[[str, bytes, bool], tuple[str, int]]]]:
+    """A queue of connections that were taken, and what brings one to it: from an address, with so much said, closed by
+    its client or not. It tells who it is."""
+    queue = Queue(most)
+    with bind("127.0.0.1", 0) as listener, ExitStack() as stack:
+
+        def bring(address: str, said: bytes, closed: bool) -> tuple[str, int]:
+            client = stack.enter_context(socket.create_connection(listener.getsockname(), 20, (address, 0)))
+            client.sendall(said)
+            name: tuple[str, int] = client.getsockname()
+            if closed:
+                client.shutdown(socket.SHUT_WR)
+            listener.setblocking(True)
+            taken, _ = listener.accept()
+            queue.add(taken)
+            return name
+
+        yield queue, bring
+        queue.close()
+
+
+def who(queue: Queue) -> list[Any]:
+    """Whose turn it is, in this round of the loop."""
+    taken = queue.take()
+    try:
+        return [connection.getpeername() for connection in taken]
+    finally:
+        for connection in taken:
+            connection.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the system does not tell")
+def test_whoever_is_there_goes_before_those_who_are_gone() -> None:
+    with waiting() as (queue, bring):
+        for _ in range(40):
+            bring("127.0.0.1", REQUEST, True)
+            bring("127.0.0.1", b"", True)
+        there = bring("127.0.0.1", REQUEST, False)
+        silent = bring("127.0.0.1", b"", False)
+        first = who(queue)
+        assert first[:2] == [there, silent]
+        assert len(first) <= 4
+        assert len(queue) == 40 - len(first[2:])
+        while len(queue):  # they may still wait for an answer
+            assert who(queue)
+
+
+@pytest.mark.parametrize("said", [b"", REQUEST])
+def test_a_connection_that_was_reset_is_closed(said: bytes) -> None:
+    queue = Queue()
+    with bind("127.0.0.1", 0) as listener:
+        with socket.create_connection(listener.getsockname(), timeout=20) as client:
+            client.sendall(said)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        listener.setblocking(True)
+        taken, _ = listener.accept()
+        queue.add(taken)
+    assert len(queue) == 0
+    assert taken.fileno() < 0
+
+
+def test_addresses_go_in_turn() -> None:
+    with waiting() as (queue, bring):
+        for _ in range(60):
+            bring("127.0.0.1", REQUEST, False)
+        late = bring("127.0.0.2", REQUEST, False)
+        assert late in who(queue)[:2]
+
+
+def test_of_too_many_that_wait_those_go_that_are_gone_then_those_of_whoever_has_most() -> None:
+    with waiting(10) as (queue, bring):
+        gone = bring("127.0.0.1", REQUEST, True)
+        many = [bring("127.0.0.1", REQUEST, False) for _ in range(9)]
+        few = [bring("127.0.0.2", REQUEST, False) for _ in range(3)]
+        found = who(queue)
+        assert len(found) == 10
+        if hasattr(socket, "TCP_INFO"):
+            assert gone not in found
+            assert set(found) == {*few, *many[2:]}
 
 
 def test_connections_that_come_and_go_are_counted() -> None:

@@ -39,6 +39,19 @@ def test_nodes_are_counted_without_decoding(document: Any) -> None:
     assert nodes.at_most(raw) >= nodes.nodes(raw)
 
 
+@given(st.text('\\\\",:ud03Aa').map(str.encode), st.integers(1, 9))
+def test_a_large_document_is_looked_through_by_stretches_as_if_at_once(raw: bytes, size: int) -> None:
+    pairs = ((b"\\\\", b"  "), (b'\\"', b"__"))
+    at_once = raw.replace(*pairs[0]).replace(*pairs[1])
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(nodes, "SMALL_BYTES", size)
+        assert nodes.replaced(raw, *pairs) == at_once
+        assert nodes.counted(raw, ord(":")) == raw.count(b":")
+        for escape in (b"\\u003A", b"\\ud", b"\\\\"):
+            assert nodes.holds(raw, escape, b"\\u") == (escape in raw or b"\\u" in raw)
+            assert nodes.holds(raw, escape) == (escape in raw)
+
+
 SHAPES = ("[]", "{}", "null", "1", '""', '"a"', "[[]]", '{"a":{}}', '{"type":"text","text":"a"}', "[" * 55 + "]" * 55)
 PLACES = (
     '{"model":"m","messages":[{"role":"user","content":[%s]}]}',

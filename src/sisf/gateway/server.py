@@ -134,6 +134,7 @@ async def _adopt(server: Any, place: Place, began: Callable[[], Awaitable[object
     finally:
         beginning.cancel()
         loop.remove_reader(channel)
+        opening.close()
 
 
 def running(app: AsgiApp, host: str = "127.0.0.1", port: int = 0) -> Background:

@@ -46,6 +46,7 @@ _HOLDS: dict[Unseen, str] = {
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.intp]
+_COLON = ord(":")
 _BACKSLASH, _U, _D = b"\\ud"
 _LOWER = 0x20
 """The bit by which letters in lower case differ from capitals."""
@@ -75,11 +76,11 @@ def without_halves(raw: bytes) -> bytes:
 
     By arrays: an expression would hold Python's lock for a whole document at once (docs/adr/0540).
     """
-    if b"\\ud" not in raw and b"\\uD" not in raw:
+    if not nodes.holds(raw, b"\\ud", b"\\uD"):
         return raw
     if b"\0" in raw:  # no JSON
         return raw
-    masked = raw.replace(b"\\\\", b"\0\0")  # a backslash that is left begins an escape
+    masked = nodes.replaced(raw, (b"\\\\", b"\0\0"))  # a backslash that is left begins an escape
     data = np.frombuffer(masked, np.uint8)
     first, second = _surrogates(data)
     if np.array_equal(first + _ESCAPE, second):
@@ -123,11 +124,11 @@ def _quickly(raw: bytes) -> dict[str, Any] | None:
     document has as many colons as before, unless a member was dropped because another one with its key follows.
     A document with colons that are escaped is read slowly.
     """
-    if b"\\u003a" in raw or b"\\u003A" in raw:
+    if nodes.holds(raw, b"\\u003a", b"\\u003A"):
         return None
     try:
         tree = _decode(raw)
-        if type(tree) is not dict or _encode(tree).count(b":") != raw.count(b":"):
+        if type(tree) is not dict or nodes.counted(_encode(tree), _COLON) != nodes.counted(raw, _COLON):
             return None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None

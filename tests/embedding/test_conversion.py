@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sisf.embedding.conversion import Progress, cached_session, show_on_terminal
+from sisf.embedding.conversion import Progress, cached_session
 from sisf.embedding.minilm import minilm_embedder
 from sisf.embedding.minilm_conversion import load_weights
 from sisf.embedding.minilm_package import WEIGHTS_SHA256, packaged_tokenizer
@@ -163,11 +163,6 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not the expected"):
         load_weights(tmp_path)
     assert len(WEIGHTS_SHA256) == 64
-
-
-def test_no_progress_is_printed_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    show_on_terminal("quantising", 0.5)
-    assert capsys.readouterr().err == ""
 
 
 def test_a_missing_package_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

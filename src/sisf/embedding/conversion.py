@@ -1,12 +1,12 @@
 """A converted model in the user's cache: made once, whole or not at all, by one process at a time."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from sisf import moving_line
 from sisf.embedding.runtime import open_session
 from sisf.errors import ModelError
 from sisf.files import only_one_process, read_verified, write_verified
@@ -19,10 +19,7 @@ _log = structlog.get_logger(__name__)
 
 def show_on_terminal(step: str, share: float) -> None:
     """Progress on one line of a terminal; silence elsewhere."""
-    if sys.stderr.isatty():
-        end = "\n" if share >= 1.0 else ""
-        sys.stderr.write(f"\rPreparing the embedding model (first use only): {share:4.0%} {step:<28}{end}")
-        sys.stderr.flush()
+    moving_line.show(f"Preparing the embedding model (first use only): {share:4.0%} {step:<28}", last=share >= 1.0)
 
 
 def cached_session(path: Path, convert: Callable[[Progress], bytes], progress: Progress) -> Any:

@@ -82,7 +82,8 @@ def check(policy: Policy, embedder: Embedder) -> None:
     if condition.embedder != embedder.id or condition.dimensions not in fitting:
         raise PolicyError(
             f"policy {policy.id}: made for embedder {quoted(condition.embedder)} ({condition.dimensions}), but "
-            f"{quoted(embedder.id)} ({dimensions}) is in use: rebuild it, or configure its embedder"
+            f"{quoted(embedder.id)} ({dimensions}) is in use: `sisf serve` moves it when it starts, `sisf policy "
+            "rebuild` at once"
         )
     try:
         if isinstance(condition, Prototypes):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from sisf import corpus
+from sisf import corpus, moving_line
 from sisf.adjudicator.local.model import LocalModel
 from sisf.adjudicator.local.textmodel import fit_text_model
 from sisf.adjudicator.local.wordmodel import WordModel, fit_word_model
@@ -97,10 +97,7 @@ def embed_beginnings(texts: Sequence[str], embedder: Embedder, progress: Progres
 
 def show_on_terminal(done: int, total: int) -> None:
     """A line on standard error, where that is a terminal."""
-    if sys.stderr.isatty():
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\rsisf: fitting the local judge, once: {done} of {total} texts{end}")
-        sys.stderr.flush()
+    moving_line.show(f"sisf: fitting the local judge, once: {done} of {total} texts", last=done >= total)
 
 
 def training_answers() -> list[corpus.AnswerItem]:

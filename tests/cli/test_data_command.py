@@ -98,6 +98,9 @@ def test_contamination_is_an_exit_code(places: Path) -> None:
 
 
 def test_a_starter_configuration_is_accepted_and_never_overwritten(places: Path) -> None:
+    for wrong in ("localhost:9", "http://127.0.0.1:9/v1/chat/completions"):
+        assert "upstream.url" in run("init", "--upstream", wrong).output
+        assert not (places / "sisf.yaml").exists()
     done = run("init", "--upstream", "http://127.0.0.1:9/v1")
     assert done.exit_code == 0, done.output
     settings = load(places / "sisf.yaml", environment={})

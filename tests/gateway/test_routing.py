@@ -72,6 +72,9 @@ def test_without_retries_the_client_sees_each_failure() -> None:
     ("upstream", "message"),
     [
         ({"url": "ftp://example.test"}, "not a base URL"),
+        ({"url": "http://a.test/v1/chat/completions"}, "one endpoint; the base URL of all is `http://a.test/v1`"),
+        ({"url": "http://a.test/openai/chat/completions/"}, "the base URL of all is `http://a.test/openai`"),
+        ({"url": "http://a.test/v1/responses"}, "the base URL of all is `http://a.test/v1`"),
         ({"url": "http://user:pw@example.test/v1"}, "not into the URL"),
         ({"url": "http://a.test/v1", "api_key_file": "/nowhere/key"}, "cannot be read"),
         ({"url": "http://a.test/v1", "ca_file": "/nowhere/ca"}, "cannot be used"),
@@ -81,6 +84,13 @@ def test_without_retries_the_client_sees_each_failure() -> None:
 def test_a_wrong_upstream_is_one_clear_error(upstream: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Upstreams(load(environment={}, overrides={"upstreams": {"a": upstream}}), Metrics())
+
+
+@pytest.mark.parametrize(
+    "base", ["http://a.test", "http://a.test/v1/", "http://a.test/models", "http://a.test/messages/v1"]
+)
+def test_a_base_url_may_have_any_other_path(base: str) -> None:
+    assert Upstreams(load(environment={}, overrides={"upstream.url": base}), Metrics())
 
 
 def test_no_upstream_at_all_is_one_clear_error() -> None:

@@ -197,7 +197,8 @@ def _upstream(settings: "Settings", name: str) -> tuple[str, str]:
         return "warning", f"{url} answers {status}; this machine's clock is {abs(ahead):,.0f} s {way} its clock"
     if status == 200:
         return "ok", f"{url} answers"
-    return "warning", f"{url} answers {status}" + ("; check its api_key" if status in (401, 403) else "")
+    hints = {401: "; check its api_key", 403: "; check its api_key", 404: "; is the base URL whole? Most end in /v1"}
+    return "warning", f"{url} answers {status}{hints.get(status, '')}"
 
 
 def _no_upstream(_: "Settings") -> tuple[str, str]:

@@ -15,6 +15,7 @@ def init(
 ) -> None:
     """Write a commented starter configuration that `sisf serve` accepts. Never overwrites a file."""
     from sisf.errors import ConfigurationError
+    from sisf.gateway.upstream import Upstream
     from sisf.settings import load
 
     text = starter(upstream)
@@ -23,7 +24,7 @@ def init(
             try:
                 new.write(text)
                 new.flush()
-                load(file, environment={})
+                Upstream(load(file, environment={}).upstream)
             except BaseException:
                 file.unlink()
                 raise

@@ -182,11 +182,20 @@ def _cut_short() -> HttpFailure:
     )
 
 
+_ENDPOINT = re.compile(r"(/chat/completions|(?<=/v1)/(responses|messages|completions|embeddings|models))/*$")
+"""What is pasted from documentation in place of a base URL: each request would be sent to a path below it."""
+
+
 class Upstream:
     """One OpenAI-compatible API. Create and close it on the event loop that uses it."""
 
     def __init__(self, settings: UpstreamSettings, name: str = "default") -> None:
         url = urlsplit(settings.url)
+        if endpoint := _ENDPOINT.search(url.path):
+            base = shown(settings.url).removesuffix(endpoint[0])
+            raise ConfigurationError(
+                f"upstream.url: {quoted(shown(settings.url))} is one endpoint; the base URL of all is {quoted(base)}"
+            )
         if not _is_base(url):
             raise ConfigurationError(
                 f"upstream.url: {quoted(shown(settings.url))} is not a base URL such as http://127.0.0.1:8000/v1"

@@ -308,6 +308,17 @@ def test_a_narrow_terminal_cuts_no_id_and_drops_no_description(
     assert "Asks the cave to open" in told
 
 
+def test_a_list_of_breaches_says_what_is_not_judged_yet(sisf: Sisf, tmp_path: Path) -> None:
+    """Just after a start nothing is: an empty list would read as if nothing had got through."""
+    opened = open_store(f"sqlite:///{tmp_path / 'sisf.db'}")
+    for number in range(3):
+        opened.exchanges.record(ExchangeRecord(Exchange.of(f"prompt {number}", "answer")), enqueue=True).result()
+    opened.close()
+    told = sisf("breach", "list").stdout.splitlines()
+    assert told == ["no exchange is judged breach", "3 exchanges in the loop: not judged, or not learned from, yet"]
+    assert json.loads(sisf("breach", "list", "--json").stdout) == []
+
+
 def test_narrow_policies_of_one_hazard_stand_on_one_line(sisf: Sisf, store: str) -> None:
     opened = open_store(store)
     policies = [

@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sisf.errors import ConfigurationError, StoreError, StoreUnavailable
+from sisf.settings.secrets import shown
 from sisf.store import migrate
 from sisf.store.database import Database
 from sisf.store.privacy import Privacy
@@ -51,7 +52,7 @@ class Postgres(Database):
     def __init__(self, url: str, privacy: Privacy | None = None, *, offline: bool = False) -> None:
         """With `offline`, a server that cannot be reached now is no error: calls fail until it can."""
         address = _address(url)
-        describe = address.set(drivername="postgresql").render_as_string(hide_password=True)
+        describe = shown(url)
         self._conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
         writing = create_engine(address, connect_args=_CONNECT, pool_size=1)
         self._migrating = create_engine(address, connect_args=_CONNECT, poolclass=NullPool)
@@ -157,4 +158,6 @@ def _address(url: str) -> URL:
         address = make_url(url)
     except (ArgumentError, ValueError):
         raise ConfigurationError("store.url: is not a URL such as postgresql://user:password@host/database") from None
+    if "@" in (address.host or ""):
+        raise ConfigurationError("store.url: write each `@` of a user or password as %40")
     return address.set(drivername="postgresql+psycopg")

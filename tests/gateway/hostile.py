@@ -452,7 +452,7 @@ def send_raw(address: str, key: str, name: str, at_once: int, over: Event) -> No
 
 class _Answering(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.rfile.read(int(self.headers["content-length"] or 0))
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()

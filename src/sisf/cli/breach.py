@@ -47,7 +47,7 @@ def list_breaches(
     with store_of(config, store) as opened:
         records = list(opened.exchanges.recent(limit, outcome=_outcome(outcome)))
         dead = {job.exchange_id: error for job, error in opened.jobs.dead()}
-        jobs = opened.jobs.counts()
+        under_way = opened.jobs.under_way()
     if json:
         emit([exchange_json(r) for r in records])
         return
@@ -58,7 +58,7 @@ def list_breaches(
         rows.append((r.exchange.id, moment(r.exchange.time), hazard, sure, excerpt(r.exchange.prompt, _EXCERPT)))
     print_rows(("id", "time (UTC)", "hazard", "sure", "prompt"), rows, empty=f"no exchange is judged {outcome}")
     out = console()
-    if under_way := jobs["ready"] + jobs["leased"] + jobs["waiting"]:
+    if under_way:
         out.print(f"{counted(under_way, 'exchange')} in the loop: not judged, or not learned from, yet", style="dim")
     for exchange_id, error in dead.items():
         out.print(f"given up: {exchange_id}: {shown(error)}; `sisf breach retry {exchange_id}`", style="yellow")

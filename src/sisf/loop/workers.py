@@ -102,8 +102,7 @@ class Workers:
             finished = self._finished
             if helping and self.once():
                 continue
-            counts = self._store.jobs.counts()
-            open_jobs = counts["ready"] + counts["leased"] + counts["waiting"]
+            open_jobs = self._store.jobs.under_way()
             # In this order: a job leaves the store before it leaves `_running`.
             if not (open_jobs or self._running):
                 return True

@@ -130,6 +130,11 @@ class JobTable:
         found = {row[0]: row[1] for row in rows}
         return {name: found.get(name, 0) for name in ("ready", "leased", "waiting", "dead")}
 
+    def under_way(self) -> int:
+        """Jobs that the loop has not done yet, and has not given up."""
+        counts = self.counts()
+        return sum(counts.values()) - counts["dead"]
+
     def pending(self, exchange_id: str) -> bool:
         """Whether the loop has still work to do on an exchange, which is no dead letter."""
         where = and_(_table.c.exchange_id == exchange_id, _table.c.state == READY)

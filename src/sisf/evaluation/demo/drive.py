@@ -219,8 +219,7 @@ def wait_for_loop(system: System, account: Account, screen: Screen) -> None:
     `SisfError` when it gave up on an exchange or finishes nothing more: figures without its work would be wrong."""
     since = time.monotonic()
     while not system.loop.drain(_GLANCE_SECONDS):
-        counts = system.store.jobs.counts()
-        left = counts["ready"] + counts["leased"] + counts["waiting"]
+        left = system.store.jobs.under_way()
         if left != account.open_jobs:
             since = time.monotonic()
         elif time.monotonic() - since > _PATIENCE_SECONDS:
